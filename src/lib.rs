@@ -1,0 +1,1 @@
+//! fulcrum as a library, so that tests can run the whole program in process.

@@ -1,0 +1,2 @@
+//! fulcrum, the link between Lever and text messages.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The simulated Lever and the simulated Twilio.
