@@ -2,3 +2,10 @@
 //!
 //! Pure: nothing here knows a clock, a socket, a file or a runtime. Time comes in as an
 //! argument, randomness too, and what is to be done comes out as a value.
+
+mod ids;
+
+pub use ids::{
+    ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
+    NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
+};
