@@ -4,8 +4,13 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod ids;
+pub mod optout;
+mod phone;
+mod segments;
 
 pub use ids::{
     ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
     NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
 };
+pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
+pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
