@@ -4,8 +4,10 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod ids;
+mod pacing;
 
 pub use ids::{
     ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
     NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
 };
+pub use pacing::{Lane, Rate, Turns, Usage};
