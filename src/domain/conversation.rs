@@ -10,7 +10,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ConversationId, Delivery, FilingId, MessageId, Number, OpportunityId, SendFailure, UserId};
+use crate::{CarrierSid, ConversationId, Delivery, FilingId, MessageId, Number, OpportunityId, SendFailure, UserId};
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ pub struct Message {
     /// Why it did not arrive.
     pub failure: Option<SendFailure>,
     /// The carrier's name for it.
-    pub sid: Option<String>,
+    pub sid: Option<CarrierSid>,
     /// The rule that made an opt-out, a question or an answer of it, where one did.
     pub rule: Option<String>,
     /// The transcript that it stands in; none while that is open.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
-use crate::{Author, ConversationId, Direction, FilingId, Message, NoteId, OpportunityId, UserId};
+use crate::{Author, ConversationId, Delivery, Direction, FilingId, Message, NoteId, OpportunityId, UserId};
 
 /// How far a filing has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ pub struct Group {
 /// or has not left yet stays unfiled.
 pub fn plan(unfiled: Vec<Message>, grouping: Grouping) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for message in unfiled.into_iter().filter(|m| m.delivery.is_settled_enough_to_file()) {
+    for message in unfiled.into_iter().filter(|m| has_left(m)) {
         let Some(opportunity) = message.opportunity.clone() else { continue };
         let joins = |group: &&mut Group| grouping == Grouping::Session && group.opportunity == opportunity;
         match groups.iter_mut().find(joins) {
@@ -103,6 +103,11 @@ pub fn plan(unfiled: Vec<Message>, grouping: Grouping) -> Vec<Group> {
         }
     }
     groups
+}
+
+/// Whether a message has come to where it can be told of: it came in, or it left, or it never will.
+fn has_left(message: &Message) -> bool {
+    !matches!(message.delivery, Delivery::Scheduled | Delivery::Queued | Delivery::Submitting)
 }
 
 /// The Lever user who sent most of the outbound messages; of equals, the last to write.
@@ -120,7 +125,7 @@ pub fn main_author(messages: &[Message]) -> Option<UserId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, Delivery, MessageId, Number};
+    use crate::{Body, MessageId, Number};
 
     fn message(n: u8, opportunity: Option<&str>, author: Author) -> Message {
         let at = Timestamp::from_second(n.into()).unwrap();
