@@ -10,7 +10,9 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{CarrierSid, ConversationId, Delivery, FilingId, MessageId, Number, OpportunityId, SendFailure, UserId};
+use crate::{
+    CarrierSid, ConversationId, Delivery, FilingId, MessageId, Number, OpportunityId, SendFailure, UserId,
+};
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,16 @@ pub enum Author {
     },
     /// The daemon, for a reason that the transcript names.
     Automatic(String),
+}
+
+impl fmt::Debug for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Candidate => "Candidate",
+            Self::Staff { .. } => "Staff",
+            Self::Automatic(_) => "Automatic",
+        })
+    }
 }
 
 /// The words of a message. They never show in a log: `Debug` tells their length alone.
@@ -233,10 +245,8 @@ mod tests {
         Candidacy { id: id.parse().unwrap(), active, advanced_at: at(advanced), created_at: at(created) }
     }
 
-    const TIMES: FilingTimes = FilingTimes {
-        delay: SignedDuration::from_hours(1),
-        max_wait: Some(SignedDuration::from_hours(24)),
-    };
+    const TIMES: FilingTimes =
+        FilingTimes { delay: SignedDuration::from_hours(1), max_wait: Some(SignedDuration::from_hours(24)) };
 
     #[test]
     fn a_session_files_one_delay_after_its_last_message() {

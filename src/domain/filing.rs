@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn instant_notes_hold_one_message_each() {
-        let unfiled = vec![message(1, Some("a"), Author::Candidate), message(2, Some("a"), Author::Candidate)];
+        let unfiled =
+            vec![message(1, Some("a"), Author::Candidate), message(2, Some("a"), Author::Candidate)];
         assert_eq!(plan(unfiled, Grouping::Instant).len(), 2);
     }
 

@@ -6,6 +6,7 @@
 mod conversation;
 mod delivery;
 mod filing;
+mod hook_event;
 mod ids;
 pub mod optout;
 mod outbox;
@@ -20,6 +21,7 @@ pub use conversation::{
 };
 pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan, reference};
+pub use hook_event::HookEvent;
 pub use ids::{
     ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
     NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
@@ -29,4 +31,4 @@ pub use pacing::{Lane, Rate, Turns, Usage};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
 pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
-pub use tenant::{Archived, ArchiveReason, Interview, Opportunity, Phone, Posting, Stage, User};
+pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User};

@@ -8,9 +8,7 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ApplicationId, ArchiveReasonId, ContactId, InterviewId, Number, OpportunityId, PostingId, StageId, UserId,
-};
+use crate::{ApplicationId, ArchiveReasonId, ContactId, InterviewId, Number, PostingId, StageId, UserId};
 
 /// A member of the recruiting team (lever-api.md 5.10).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +71,10 @@ pub struct Phone {
 
 impl std::fmt::Debug for Phone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Phone").field("kind", &self.kind).field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Phone")
+            .field("kind", &self.kind)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -203,7 +204,10 @@ pub struct Interview {
 
 impl std::fmt::Debug for Interview {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Interview").field("id", &self.id).field("starts_at", &self.starts_at).finish_non_exhaustive()
+        f.debug_struct("Interview")
+            .field("id", &self.id)
+            .field("starts_at", &self.starts_at)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@
 //! a changed one gets the next version, and [`Stored::upgrade`] reads the older.
 
 use fulcrum_domain::{
-    ApplicationId, ArchiveReasonId, ContactId, ConversationId, FilingId, InterviewId, MessageId, Number,
+    ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, InterviewId, MessageId, Number,
     OpportunityId, PostingId, StageId, UserId,
 };
 use jiff::Timestamp;
@@ -131,7 +131,7 @@ impl Key for Number {
         self.as_u64().write(out);
     }
     fn read(bytes: &mut &[u8]) -> Option<Self> {
-        Self::from_u64(u64::read(bytes)?)
+        Self::from_u64(u64::read(bytes)?).ok()
     }
 }
 
@@ -151,7 +151,6 @@ macro_rules! id_keys {
 }
 
 id_keys!(
-    ApplicationId,
     ArchiveReasonId,
     ContactId,
     FilingId,
@@ -162,6 +161,26 @@ id_keys!(
     StageId,
     UserId
 );
+
+impl Key for Effect {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Send(id) => (1u8, *id).write(out),
+            Self::PostNote(id) => (2u8, *id).write(out),
+            Self::Hydrate(id) => (3u8, id.clone()).write(out),
+            Self::Interviews(id) => (4u8, id.clone()).write(out),
+        }
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            1 => Key::read(bytes).map(Self::Send),
+            2 => Key::read(bytes).map(Self::PostNote),
+            3 => Key::read(bytes).map(Self::Hydrate),
+            4 => Key::read(bytes).map(Self::Interviews),
+            _ => None,
+        }
+    }
+}
 
 impl<A: Key, B: Key> Key for (A, B) {
     fn write(&self, out: &mut Vec<u8>) {

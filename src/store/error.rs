@@ -14,7 +14,9 @@ pub enum StoreError {
         holder: String,
     },
     /// The file was written by a newer fulcrum.
-    #[error("the store has schema {found}, this fulcrum knows up to {known}: run the newer version, or restore a backup")]
+    #[error(
+        "the store has schema {found}, this fulcrum knows up to {known}: run the newer version, or restore a backup"
+    )]
     Newer {
         /// The schema in the file.
         found: u64,

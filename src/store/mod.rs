@@ -21,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use codec::{Key, Stored};
 pub use error::StoreError;
-pub use open::{Backend, Options};
-pub use records::{BackfillPhase, BackfillState, Bookmark, Counter, Idempotent, PhaseState, Secret16};
+pub use open::Options;
+pub use records::{
+    BackfillState, Deleted, HookRow, Idempotent, Phase, PhaseName, PhaseState, Place, SecretKey, Seen,
+};
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};
 pub use writer::WriterStats;
@@ -90,7 +92,10 @@ impl Store {
     ///
     /// # Errors
     /// The read's own, and [`StoreError`].
-    pub async fn read<T, E>(&self, read: impl FnOnce(&Snapshot) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn read<T, E>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,

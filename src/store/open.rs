@@ -5,8 +5,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable,
-    StorageBackend, WriteTransaction,
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend,
+    WriteTransaction,
 };
 
 use super::error::StoreError;
@@ -24,12 +24,12 @@ const MIGRATIONS: &[Migration] = &[make_tables];
 
 const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
 
-/// Where the bytes are kept, for tests that make the storage fail.
-pub type Backend = Box<dyn StorageBackend>;
+/// Opens a database on a storage of the caller's.
+type OpenOn = Box<dyn FnOnce(&Builder) -> Result<Database, DatabaseError>>;
 
 enum Place {
     File(PathBuf),
-    Backend(Backend),
+    Backend(OpenOn),
 }
 
 /// How to open a store.
@@ -45,8 +45,9 @@ impl Options {
     }
 
     /// A storage of the caller's, for fault tests.
-    pub fn backend(backend: Backend) -> Self {
-        Self { place: Place::Backend(backend), cache_bytes: 4 << 20 }
+    pub fn backend(backend: impl StorageBackend) -> Self {
+        let open = move |builder: &Builder| builder.create_with_backend(backend);
+        Self { place: Place::Backend(Box::new(open)), cache_bytes: 4 << 20 }
     }
 
     /// How many bytes of pages stay in memory: 32 MiB unless set, whatever the file's size.
@@ -68,7 +69,7 @@ pub(super) fn open(options: Options) -> Result<Database, StoreError> {
     let mut builder = Builder::new();
     builder.set_cache_size(options.cache_bytes);
     let database = match options.place {
-        Place::Backend(backend) => builder.create_with_backend(backend).map_err(StoreError::redb)?,
+        Place::Backend(open_on) => open_on(&builder).map_err(StoreError::redb)?,
         Place::File(path) => {
             // Single writer: `fulcrum status` may read while the daemon writes.
             builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);

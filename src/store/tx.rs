@@ -9,7 +9,7 @@ use std::ops::{Bound, ControlFlow};
 
 use redb::{ReadTransaction, ReadableTable, Table as RedbTable, TableDefinition, WriteTransaction};
 
-use super::codec::{Key, Stored, decode, encode};
+use super::codec::{Key, Stored, encode};
 use super::error::StoreError;
 use super::signal::Signal;
 use super::tables::{ALL, Table};
@@ -175,7 +175,11 @@ pub trait Read {
     }
 
     /// The first row of `keys`.
-    fn first<K: Key, V: Stored>(&self, table: Table<K, V>, keys: &Keys) -> Result<Option<(K, V)>, StoreError> {
+    fn first<K: Key, V: Stored>(
+        &self,
+        table: Table<K, V>,
+        keys: &Keys,
+    ) -> Result<Option<(K, V)>, StoreError> {
         Ok(self.list(table, keys, 1)?.pop())
     }
 }
