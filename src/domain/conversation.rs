@@ -106,6 +106,8 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// Which of our numbers it came to or goes from.
     pub our_number: Number,
+    /// Why it is sent, as far as the guard at the moment of sending cares.
+    pub purpose: Purpose,
     /// The opportunity that it is about; none while nobody is known for the number.
     pub opportunity: Option<OpportunityId>,
     /// How far it has come.
@@ -170,6 +172,9 @@ pub struct Conversation {
     pub opportunity: Option<OpportunityId>,
     /// The messages since the last filing, if there are any.
     pub session: Option<Session>,
+    /// The deadline that is armed for the session; none while it waits for a target.
+    #[serde(with = "millisecond::optional")]
+    pub deadline: Option<Timestamp>,
     /// When the last message came or went.
     #[serde(with = "millisecond::optional")]
     pub last_message_at: Option<Timestamp>,
@@ -192,6 +197,7 @@ impl Conversation {
             number,
             opportunity: None,
             session: None,
+            deadline: None,
             last_message_at: None,
             our_number: None,
             texted: false,

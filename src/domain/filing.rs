@@ -125,7 +125,7 @@ pub fn main_author(messages: &[Message]) -> Option<UserId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, MessageId, Number};
+    use crate::{Body, MessageId, Number, Purpose};
 
     fn message(n: u8, opportunity: Option<&str>, author: Author) -> Message {
         let at = Timestamp::from_second(n.into()).unwrap();
@@ -139,6 +139,7 @@ mod tests {
             body: Body::new("hi"),
             attachments: vec![],
             our_number: Number::from_e164("+12025550100").unwrap(),
+            purpose: Purpose::Conversation,
             opportunity: opportunity.map(|o| o.parse().unwrap()),
             delivery: if direction == Direction::In { Delivery::Received } else { Delivery::Delivered },
             failure: None,
