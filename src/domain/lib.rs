@@ -4,6 +4,7 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod ids;
+pub mod note;
 pub mod optout;
 mod phone;
 mod segments;
