@@ -8,6 +8,7 @@ mod delivery;
 mod filing;
 mod hook_event;
 mod ids;
+pub mod note;
 pub mod optout;
 mod outbox;
 mod pacing;
