@@ -4,8 +4,10 @@
 //! `lever-webhooks.toml`, metrics and logs (`candidate_stage_change`). Lever knows two more
 //! events, for contacts, which fulcrum has no use for: they are no variants on purpose.
 
+use serde::{Deserialize, Serialize};
+
 /// One kind of webhook (lever-api.md 6.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HookEvent {
     /// An application was added to an opportunity.
     ApplicationCreated,
