@@ -1,6 +1,8 @@
 //! The settings as an operator meets them: files, variables, credentials, and what is said about
 //! mistakes. Nothing here touches the process's own environment.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are outside of test functions")]
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -91,7 +93,7 @@ fn the_smallest_example_has_the_documented_defaults() {
     let config = Machine::new(MINIMAL).load().unwrap();
     assert_eq!(config.organisation.name, "Acme Recruiting");
     assert_eq!(config.organisation.timezone.iana_name(), Some("America/New_York"));
-    assert_eq!(config.organisation.region, "US");
+    assert_eq!(config.organisation.region, "US".parse().unwrap());
     assert!(config.organisation.help_text.contains("Acme Recruiting"));
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.ops.listen.to_string(), "127.0.0.1:9464");
@@ -185,7 +187,7 @@ burst = 3
     insta::assert_snapshot!(machine.complaints(), @r#"
     26 problems in the settings
       fulcrum.toml:4: organisation.timezone: "America/New_Yrok", expected an IANA time zone, such as "America/New_York"
-      fulcrum.toml:5: organisation.region: "usa", expected two capital letters, such as "US"
+      fulcrum.toml:5: organisation.region: "usa", expected two letters, such as "US"
       fulcrum.toml:8: server.listen: "localhost", expected an address and a port, such as "127.0.0.1:8080"
       fulcrum.toml:9: server.public_url: "http://text.acme.example", expected https, since it is not on this machine
       fulcrum.toml:10: server.tls_cert_file: /nonexistent/cert.pem, which cannot be read (entity not found), expected a file that this user can read
@@ -244,7 +246,16 @@ fn broken_toml_is_reported_with_its_lines_beside_other_mistakes() {
                 hook_secret = hook-s3cr3t\npoll_interval = \"0s\"\n";
     let machine = Machine::new(text);
     machine.write("fulcrum.toml", text, 0o600);
-    insta::assert_snapshot!(machine.complaints(), @"");
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    7 problems in the settings
+      fulcrum.toml:2: not TOML: extra `=`, expected nothing
+      fulcrum.toml:2: not TOML: unexpected key or value, expected newline, `#`
+      fulcrum.toml:3: lever.brust: an unknown key, expected a key of the reference, config/default.toml; did you mean lever.burst?
+      fulcrum.toml:4: not TOML: invalid basic string, expected `"`
+      fulcrum.toml:5: lever.confidential: a whole number, expected text in quotes, such as "off"
+      fulcrum.toml:6: not TOML: string values must be quoted, expected literal string
+      fulcrum.toml:7: lever.poll_interval: "0s", expected a duration from 1s to 24h, written as "90s", "5m", "1h30m"
+    "#);
 }
 
 #[test]
@@ -273,7 +284,10 @@ fn the_environment_beats_the_file_and_is_read_by_the_keys_type() {
     assert_eq!(config.lever.burst.get(), 9);
     assert!(config.transcript.secret);
     assert_eq!(config.organisation.name, "0012");
-    assert_eq!(config.carrier.numbers, ["+12025550111", "+12025550112"]);
+    assert_eq!(
+        config.carrier.numbers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["+12025550111", "+12025550112"]
+    );
 }
 
 #[test]

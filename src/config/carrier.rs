@@ -1,7 +1,8 @@
 //! `[carrier]` and `[carrier.twilio]`: whom the texts go through. All of it needs a restart.
 
-use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
+use fulcrum_domain::Number;
 use serde::Deserialize;
 use url::Url;
 
@@ -18,8 +19,8 @@ const SEGMENTS: RangeInclusive<f64> = 0.01..=1_000.0;
 /// The carrier and our numbers there.
 #[derive(Clone, Debug)]
 pub struct Carrier {
-    /// Ours, in E.164, at least one, each once; the first serves new conversations.
-    pub numbers: Vec<String>,
+    /// Ours, at least one, each once; the first serves new conversations.
+    pub numbers: Vec<Number>,
     /// Which one, and how it is reached.
     pub kind: CarrierKind,
 }
@@ -79,23 +80,27 @@ impl RawCarrier {
         Ok(Carrier { numbers: numbers?, kind: CarrierKind::Twilio(twilio?) })
     }
 
-    fn numbers(&self, check: &mut Check<'_>) -> Checked<Vec<String>> {
+    fn numbers(&self, check: &mut Check<'_>) -> Checked<Vec<Number>> {
         if self.numbers.is_empty() {
             let expected = "at least one number, such as [\"+12025550100\"]";
             return Err(check.reject("carrier.numbers", "none", expected));
         }
-        let mut seen = BTreeSet::new();
+        let mut numbers = Vec::new();
         let mut noted = None;
-        for (index, number) in self.numbers.iter().enumerate() {
+        for (index, raw) in self.numbers.iter().enumerate() {
             let key = format!("carrier.numbers[{index}]");
-            if !is_e164(number) {
-                let expected = "a number such as \"+12025550100\", without spaces";
-                noted = Some(check.reject(&key, format!("\"{number}\""), expected));
-            } else if !seen.insert(number) {
-                noted = Some(check.reject(&key, format!("\"{number}\" again"), "each once"));
+            match Number::from_e164(raw) {
+                Ok(number) if numbers.contains(&number) => {
+                    noted = Some(check.reject(&key, format!("\"{raw}\" again"), "each once"));
+                }
+                Ok(number) => numbers.push(number),
+                Err(_) => {
+                    let expected = "a number such as \"+12025550100\", without spaces";
+                    noted = Some(check.reject(&key, format!("\"{raw}\""), expected));
+                }
             }
         }
-        noted.map_or_else(|| Ok(self.numbers.clone()), Err)
+        noted.map_or(Ok(numbers), Err)
     }
 }
 
@@ -137,13 +142,4 @@ fn sid(check: &mut Check<'_>, key: &str, value: &str, prefix: &str) -> Checked<S
         return Ok(value);
     }
     Err(check.reject(key, "something else", expected))
-}
-
-/// The shape of E.164; whether the number exists is for the carrier to say.
-fn is_e164(number: &str) -> bool {
-    number.strip_prefix('+').is_some_and(|digits| {
-        (7..=15).contains(&digits.len())
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
-            && !digits.starts_with('0')
-    })
 }

@@ -27,7 +27,10 @@ mod server;
 mod transcript;
 mod webhook_tokens;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use figment::{
     Figment,
@@ -134,7 +137,7 @@ impl Config {
     ///
     /// Every problem of every source, none of which repeats a secret.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
-        let file = sources.file.as_ref().map(read_config_file).transpose()?;
+        let file = sources.file.as_deref().map(read_config_file).transpose()?;
         let reading = Reading::of(&Schema::of_default(), file.as_ref(), &sources.env);
         let figment = Figment::from(Toml::string(DEFAULT))
             .merge(Serialized::defaults(&reading.file))
@@ -224,12 +227,12 @@ impl Raw {
     }
 }
 
-fn read_config_file(path: &PathBuf) -> Result<ConfigFile, Problems> {
+fn read_config_file(path: &Path) -> Result<ConfigFile, Problems> {
     match read_file(path, Guard::Elsewhere) {
-        Ok(text) => Ok(ConfigFile { path: path.clone(), text, private: is_private(path) }),
+        Ok(text) => Ok(ConfigFile { path: path.to_owned(), text, private: is_private(path) }),
         Err(error) => Err(Problems::new(vec![Problem {
             key: String::new(),
-            origin: Origin::File(path.clone()),
+            origin: Origin::File(path.to_owned()),
             line: None,
             found: error.to_string(),
             expected: "a config file that this user can read".to_owned(),

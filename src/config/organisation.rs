@@ -1,5 +1,6 @@
 //! `[organisation]` and `[optout]`: who texts, and what the fixed answers say.
 
+use fulcrum_domain::Region;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
@@ -12,8 +13,8 @@ pub struct Organisation {
     pub name: String,
     /// Times in notes, and quiet hours where the recipient's zone is not known. Must be set.
     pub timezone: TimeZone,
-    /// How phone numbers without a country code are read: two capital letters, `US` unless set.
-    pub region: String,
+    /// How phone numbers without a country code are read; `US` unless set.
+    pub region: Region,
     /// Answer to HELP and INFO; made from the name unless set.
     pub help_text: String,
 }
@@ -69,14 +70,7 @@ impl RawOrganisation {
                 )
             })
         });
-        let region = match self.region.as_bytes() {
-            [a, b] if a.is_ascii_uppercase() && b.is_ascii_uppercase() => Ok(self.region.clone()),
-            _ => Err(check.reject(
-                "organisation.region",
-                format!("\"{}\"", self.region),
-                "two capital letters, such as \"US\"",
-            )),
-        };
+        let region = check.parse("organisation.region", &self.region, "two letters, such as \"US\"");
         let name = name?;
         let help_text = or_else_made(&self.help_text, || {
             format!("{name}. Msg & data rates may apply. Reply STOP to opt out.")
