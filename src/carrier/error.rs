@@ -16,10 +16,18 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::NotSent => "text not sent",
+            Self::Unknown => "text may or may not be sent",
+        }
+    }
+}
+
 /// A text was not accepted.
 #[derive(Debug, thiserror::Error)]
-#[error("text {}: {}", if *.outcome == Outcome::NotSent { "not sent" } else { "may or may not be sent" },
-    .class.reason())]
+#[error("{}: {}", .outcome.words(), .class.reason())]
 pub struct SendError {
     /// Whether it may have left.
     pub outcome: Outcome,
@@ -52,9 +60,8 @@ impl SendError {
     /// Sorts what the network said. Only a connection that never stood proves that nothing left.
     pub(super) fn network(error: reqwest::Error) -> Self {
         let never_left = error.is_connect() || error.is_builder();
-        let error_class = SendFailure::CarrierDown;
-        let sorted = if never_left { Self::not_sent(error_class, None) } else { Self::unknown(error_class) };
-        Self { source: Some(error.without_url()), ..sorted }
+        let outcome = if never_left { Outcome::NotSent } else { Outcome::Unknown };
+        Self { outcome, source: Some(error.without_url()), ..Self::unknown(SendFailure::CarrierDown) }
     }
 
     /// What to do about it.

@@ -88,8 +88,8 @@ impl SigningKeys {
             None => self.auth_tokens.iter().any(|token| made_by(&|text| sha1_fits(token, text, &given))),
             Some(settings) => {
                 let id = shared_key_id(settings)?;
-                let named = self.shared_keys.iter().filter(|key| key.id == id);
-                named.into_iter().any(|key| made_by(&|text| sha256_fits(&key.secret, text, &given)))
+                let mut named = self.shared_keys.iter().filter(|key| key.id == id);
+                named.any(|key| made_by(&|text| sha256_fits(&key.secret, text, &given)))
             }
         };
         if genuine { Ok(()) } else { Err(BadSignature) }

@@ -55,7 +55,7 @@ fn settings(base_url: Url) -> TwilioSettings {
         auth_token: "secret".into(),
         messaging_service_sid: None,
         public_url: Some("https://text.acme.example/".parse().unwrap()),
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(10),
         validity: Duration::from_secs(3600),
     }
 }
@@ -196,6 +196,20 @@ async fn a_connection_that_never_stood_sent_nothing() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_failed_sent_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert_ne!(stream.read(&mut [0; 512]).unwrap(), 0);
+        stream.write_all(b"HTTP/1.1 400 This is not TLS\r\n\r\n").unwrap();
+    });
+    let error = carrier(settings(url)).send(&outgoing()).await.unwrap_err();
+    assert_eq!((error.outcome, error.class), (Outcome::NotSent, SendFailure::CarrierDown));
+    server.join().unwrap();
+}
+
+#[tokio::test]
 async fn a_text_that_is_too_long_does_not_go_out_at_all() {
     let nowhere = settings("http://127.0.0.1:1".parse().unwrap());
     let long = Outgoing { body: "é".repeat(1601), ..outgoing() };
@@ -281,6 +295,21 @@ async fn reading_says_what_is_wrong() {
     let (url, _) = serve(vec![huge]);
     let error = carrier(settings(url)).fetch(&"SM1".parse().unwrap()).await.unwrap_err();
     assert!(matches!(error, ReadError::TooLarge { .. }));
+}
+
+#[tokio::test]
+async fn an_address_with_a_number_is_in_no_error() {
+    let half = answer("200 OK", "{}").replace("th: 2", "th: 9");
+    let (url, server) = serve(vec![half, String::new()]);
+    let carrier = carrier(settings(url));
+    for _ in 0..2 {
+        let error = carrier.find_lost("+14155550123").await.unwrap_err();
+        assert!(matches!(error, ReadError::Unreachable(_)));
+        let plain = format!("{error:?}");
+        let printed = format!("{plain} {:#}", anyhow::Error::new(error));
+        assert!(!printed.contains("5550123"), "{printed}");
+    }
+    server.join().unwrap();
 }
 
 #[tokio::test]
