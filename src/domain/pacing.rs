@@ -64,8 +64,7 @@ const SLOTS_PER_RESERVED: usize = 8;
 pub struct Turns {
     cap: usize,
     cap_of_others: usize,
-    interactive: usize,
-    others: usize,
+    under_way: [usize; 4],
     passed_over: [u32; 4],
 }
 
@@ -74,12 +73,17 @@ impl Turns {
     pub fn new(in_flight: usize) -> Self {
         let cap = in_flight.max(1);
         let reserved = cap.div_ceil(SLOTS_PER_RESERVED).min(cap - 1);
-        Self { cap, cap_of_others: cap - reserved, interactive: 0, others: 0, passed_over: [0; 4] }
+        Self { cap, cap_of_others: cap - reserved, under_way: [0; 4], passed_over: [0; 4] }
     }
 
     /// How many requests are under way.
-    pub const fn in_flight(&self) -> usize {
-        self.interactive + self.others
+    pub fn in_flight(&self) -> usize {
+        self.under_way.iter().sum()
+    }
+
+    /// How many of this lane are under way.
+    pub const fn in_flight_of(&self, lane: Lane) -> usize {
+        self.under_way[lane.index()]
     }
 
     /// Whose turn it is, given how many wait in each lane. `None` when nobody waits who may go.
@@ -101,22 +105,19 @@ impl Turns {
             let waits = waiting[other.index()] > 0 && other != lane;
             *passed = if waits { passed.saturating_add(1) } else { 0 };
         }
-        *self.used(lane) += 1;
+        self.under_way[lane.index()] += 1;
         Some(lane)
     }
 
     /// A request of this lane is over, whatever came of it.
     pub fn finished(&mut self, lane: Lane) {
-        let used = self.used(lane);
-        *used = used.saturating_sub(1);
+        let under_way = &mut self.under_way[lane.index()];
+        *under_way = under_way.saturating_sub(1);
     }
 
     fn has_slot(&self, lane: Lane) -> bool {
-        self.in_flight() < self.cap && (lane == Lane::Interactive || self.others < self.cap_of_others)
-    }
-
-    fn used(&mut self, lane: Lane) -> &mut usize {
-        if lane == Lane::Interactive { &mut self.interactive } else { &mut self.others }
+        let others = self.in_flight() - self.in_flight_of(Lane::Interactive);
+        self.in_flight() < self.cap && (lane == Lane::Interactive || others < self.cap_of_others)
     }
 }
 
