@@ -198,8 +198,9 @@ impl Query {
     }
 }
 
+/// A GMT day, also where a moment of it is given: the official clients send midnight.
 fn day(text: &str) -> Option<Date> {
-    text.parse().ok()
+    text.split('T').next()?.parse().ok()
 }
 
 /// A moment, or a GMT day at `time` of it.
@@ -286,6 +287,7 @@ mod tests {
         assert_eq!(sids(&list(&messages, "DateSent%3E=2026-11-23")), ["SM1"]);
         assert_eq!(sids(&list(&messages, "DateSent%3C=2026-11-22")), ["SM0"]);
         assert_eq!(sids(&list(&messages, "DateSent=2026-11-23")), ["SM1"]);
+        assert_eq!(sids(&list(&messages, "DateSent=2026-11-23T00:00:00Z")), ["SM1"]);
         assert_eq!(sids(&list(&messages, "DateSent%3E=2026-11-22")), ["SM1", "SM0"]);
         assert_eq!(sids(&list(&messages, "DateSent%3E=2026-11-23T10:00:01Z")), Vec::<&str>::new());
     }

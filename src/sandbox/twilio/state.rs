@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
@@ -28,7 +29,8 @@ use super::options::TwilioOptions;
 const TICK: Duration = Duration::from_millis(5);
 
 /// The addresses that are known only once the servers listen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Addresses {
     /// Where this sandbox answers, without a slash at the end; media URLs begin with it.
     pub base_url: String,

@@ -221,6 +221,15 @@ async fn webhooks_are_doubled_and_lost_by_faults() {
 }
 
 #[tokio::test]
+async fn a_report_can_be_overtaken_by_the_next() {
+    let rules = vec![Rule::new(Remote::TwilioWebhook, Fault::Reorder).times(1)];
+    let mut world = world(TwilioOptions::default(), vec![], rules).await;
+    world.send(ANA, &format!("{}/status", world.receiver)).await;
+    assert_eq!(world.hook().await.get("MessageStatus"), Some("delivered"));
+    assert_eq!(world.hook().await.get("MessageStatus"), Some("sent"));
+}
+
+#[tokio::test]
 async fn an_inbound_text_reaches_the_webhook_and_the_listing() {
     let mut world = World::new().await;
     world.webhook("#rc=5&rp=all", false);
