@@ -17,7 +17,7 @@ use crate::dice::Dice;
 use crate::{Faults, Ledger, SimClock};
 
 use super::create::{Form, accept};
-use super::delivery::{Sender, Webhook};
+use super::delivery::{Failure, Sender, Webhook};
 use super::error::ApiError;
 use super::keywords::OptOuts;
 use super::lifecycle::{Step, plan, report, take};
@@ -152,8 +152,11 @@ impl Account {
         let Some(webhook) = webhook else { return };
         let account = Arc::clone(self);
         tokio::spawn(async move {
-            if let Err(failure) = account.sender.send(&webhook).await {
-                account.record("webhook_error", json!({"code": failure.code(), "url": webhook.url}));
+            match account.sender.send(&webhook).await {
+                Ok(_) | Err(Failure::Lost) => {}
+                Err(failure) => {
+                    account.record("webhook_error", json!({"code": failure.code(), "url": webhook.url}));
+                }
             }
         });
     }
