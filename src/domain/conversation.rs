@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CarrierSid, ConversationId, Delivery, FilingId, MessageId, Number, OpportunityId, SendFailure, UserId,
+    CarrierSid, ConversationId, Delivery, FilingId, MessageId, Number, OpportunityId, Purpose, SendFailure, UserId,
 };
 
 /// Which way a message went.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
-use crate::{Author, ConversationId, Delivery, Direction, FilingId, Message, NoteId, OpportunityId, UserId};
+use crate::{Author, ConversationId, Delivery, Direction, Message, NoteId, OpportunityId, UserId};
 
 /// How far a filing has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +65,6 @@ impl Filing {
     pub fn next_part(&self) -> Option<usize> {
         (self.notes.len() < self.parts.len()).then_some(self.notes.len())
     }
-}
-
-/// The reference of one part, by which its note is found again (behaviour.md 1, "Once").
-pub fn reference(filing: FilingId) -> String {
-    format!("fulcrum:{filing}")
 }
 
 /// Whether a transcript is filed for a whole session or for each message.

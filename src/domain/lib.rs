@@ -14,14 +14,15 @@ mod outbox;
 mod pacing;
 mod phone;
 mod segments;
+mod sending;
 mod suppression;
 mod tenant;
 
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };
-pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure};
-pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan, reference};
+pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
+pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
 pub use hook_event::HookEvent;
 pub use ids::{
     ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
@@ -31,5 +32,6 @@ pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
+pub use sending::{Listed, Lost, LostSend, SegmentPacing, lookup_delay, match_lost};
 pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
 pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User};

@@ -26,7 +26,10 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => {
-                #[expect(clippy::disallowed_methods, reason = "the one place where the system's time is read")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "the one place where the system's time is read"
+                )]
                 let now = Timestamp::now();
                 Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
             }

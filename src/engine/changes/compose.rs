@@ -1,15 +1,15 @@
 //! A text is to go out: whether it may, what exactly it says, and the effect that sends it.
 
 use fulcrum_domain::{
-    Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS, Message, MessageId, Number,
-    Opportunity, OpportunityId, Purpose, Refusal, may_send, target, tidy,
+    Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS, Message, MessageId,
+    Number, Opportunity, OpportunityId, Purpose, Refusal, may_send, target, tidy,
 };
 use jiff::Timestamp;
 
+use super::Rules;
 use super::outbox::ask_later;
 use super::suppress::suppression_of;
 use super::thread::{add_message, candidacies, open, put_message, store};
-use super::Rules;
 use crate::engine::clock::Moment;
 use crate::store::tables::OPPORTUNITIES;
 use crate::store::{Read, StoreError, Tx};
@@ -73,7 +73,12 @@ pub enum ComposeError {
 ///
 /// # Errors
 /// [`ComposeError`]; then nothing is stored.
-pub fn compose(tx: &mut Tx<'_>, draft: Draft, rules: &Rules, moment: &mut Moment) -> Result<Message, ComposeError> {
+pub fn compose(
+    tx: &mut Tx<'_>,
+    draft: Draft,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<Message, ComposeError> {
     let words = tidy(draft.body.reveal());
     if words.trim().is_empty() {
         return Err(ComposeError::Empty);
@@ -81,9 +86,7 @@ pub fn compose(tx: &mut Tx<'_>, draft: Draft, rules: &Rules, moment: &mut Moment
     let (number, asked) = match draft.to {
         Recipient::Number(number) => (number, None),
         Recipient::Both(id, number) => (number, Some((known(tx, &id)?, id).1)),
-        Recipient::Opportunity(id) => {
-            (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id))
-        }
+        Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
     };
     may_send(Purpose::Conversation, suppression_of(tx, number)?.as_ref())?;
     let mut conversation = open(tx, number)?;
@@ -187,8 +190,10 @@ pub(super) fn queue_automatic(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
-    let message =
-        Message { author: Author::Automatic(label.into()), ..outbound(&conversation, words, purpose, moment) };
+    let message = Message {
+        author: Author::Automatic(label.into()),
+        ..outbound(&conversation, words, purpose, moment)
+    };
     queue(tx, conversation, message, rules).map(drop)
 }
 

@@ -1,8 +1,8 @@
 //! Sending a text: the last check, what the carrier said, and what it reports later.
 
 use fulcrum_domain::{
-    CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number, OptOutSource, Refusal, SendFailure,
-    may_send,
+    CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number, OptOutSource, Refusal,
+    SendFailure, may_send,
 };
 use jiff::Timestamp;
 
@@ -40,7 +40,8 @@ pub fn begin_send(
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     };
-    if let Err(Refusal::OptedOut) = may_send(text.purpose, suppression_of(tx, conversation.number)?.as_ref()) {
+    if let Err(Refusal::OptedOut) = may_send(text.purpose, suppression_of(tx, conversation.number)?.as_ref())
+    {
         text.delivery = Delivery::Canceled;
         text.failure = Some(SendFailure::OptedOut);
         put_message(tx, &text)?;

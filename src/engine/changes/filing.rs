@@ -6,8 +6,8 @@
 
 use fulcrum_domain::note::{self, LateFailure, Line, Media, Transcript, Trouble};
 use fulcrum_domain::{
-    Author, Conversation, ConversationId, Delivery, Effect, EffectState, Filing, FilingId, FilingState, Group,
-    Grouping, Lane, Message, NoteId, OpportunityId, SendFailure, UserId, main_author, plan, target,
+    Author, Conversation, ConversationId, Delivery, Effect, EffectState, Filing, FilingId, FilingState,
+    Group, Grouping, Lane, Message, NoteId, OpportunityId, SendFailure, UserId, main_author, plan, target,
 };
 use jiff::Timestamp;
 
@@ -142,13 +142,7 @@ fn line(message: &Message) -> Line {
         _ => None,
     };
     let media = message.attachments.iter().map(|a| Media { content_type: a.media_type.clone(), size: None });
-    Line {
-        at: message.at,
-        author,
-        body: message.body.reveal().to_owned(),
-        media: media.collect(),
-        trouble,
-    }
+    Line { at: message.at, author, body: message.body.reveal().to_owned(), media: media.collect(), trouble }
 }
 
 /// Who signs the note: whoever wrote most of it, if active in Lever; else the configured user.
@@ -293,7 +287,14 @@ pub fn release_author(
     }
     filing.perform_as = next;
     tx.put(FILINGS, &id, &filing)?;
-    postpone(tx, &Effect::PostNote(id), EffectState::Due, Some(moment.now), "the author was refused", moment)?;
+    postpone(
+        tx,
+        &Effect::PostNote(id),
+        EffectState::Due,
+        Some(moment.now),
+        "the author was refused",
+        moment,
+    )?;
     Ok(true)
 }
 

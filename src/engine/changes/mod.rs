@@ -23,9 +23,10 @@ pub use compose::{ComposeError, Draft, Recipient, compose, first_text};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub use erase::{erase_opportunity, mark_invisible};
 pub use filing::{
-    AfterPost, NextPost, attach, begin_post, file_due, file_now, finish_post, hold_post, release_author, retarget,
+    AfterPost, NextPost, attach, begin_post, file_due, file_now, finish_post, hold_post, release_author,
+    retarget,
 };
-pub use outbox::{ask, ask_later, finish, postpone, recover, retry_failed, take_due, Taken};
+pub use outbox::{Taken, ask, ask_later, finish, postpone, recover, retry_failed, take_due};
 pub use projection::{Arrival, Put, interviews_wanted, put_interviews, put_opportunity};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub use suppress::{lift, suppress, suppression_of};

@@ -23,7 +23,12 @@ fn waits(row: &EffectRow) -> bool {
     matches!(row.state, EffectState::Due | EffectState::Unknown)
 }
 
-fn store(tx: &mut Tx<'_>, effect: &Effect, before: Option<&EffectRow>, row: &EffectRow) -> Result<(), StoreError> {
+fn store(
+    tx: &mut Tx<'_>,
+    effect: &Effect,
+    before: Option<&EffectRow>,
+    row: &EffectRow,
+) -> Result<(), StoreError> {
     if let Some(before) = before.filter(|row| waits(row)) {
         tx.remove(OUTBOX_DUE, &due_key(effect, before))?;
     }
@@ -119,7 +124,8 @@ pub fn finish(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<(), St
         tx.remove(OUTBOX_DUE, &due_key(effect, &row))?;
     }
     if row.again {
-        let again = EffectRow { deletion_announced: row.deletion_announced, ..EffectRow::new(row.lane, now, now) };
+        let again =
+            EffectRow { deletion_announced: row.deletion_announced, ..EffectRow::new(row.lane, now, now) };
         store(tx, effect, None, &again)
     } else {
         tx.remove(OUTBOX, effect)?;

@@ -3,15 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use fulcrum_domain::{
-    Conversation, Effect, Interview, Lane, Number, Opportunity, OpportunityId,
-};
+use fulcrum_domain::{Conversation, Effect, Interview, Lane, Number, Opportunity, OpportunityId};
 use jiff::Timestamp;
 
+use super::Rules;
 use super::filing::attach;
 use super::outbox::ask;
 use super::thread::thread_of;
-use super::Rules;
 use crate::store::tables::{BACKFILL, BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, OPPORTUNITIES};
 use crate::store::{Keys, PhaseName, PhaseState, Read, StoreError, Tx};
 

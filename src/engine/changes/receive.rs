@@ -56,7 +56,12 @@ pub enum Received {
 
 /// Takes a text in: stores it in its thread, decides what it is about, and honours an opt-out
 /// before anything else can happen (behaviour.md 1 and 2).
-pub fn receive(tx: &mut Tx<'_>, text: Incoming, rules: &Rules, moment: &mut Moment) -> Result<Received, StoreError> {
+pub fn receive(
+    tx: &mut Tx<'_>,
+    text: Incoming,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<Received, StoreError> {
     let sid = text.sid.to_string();
     if tx.has(BY_SID, &sid)? {
         return Ok(Received::Duplicate);

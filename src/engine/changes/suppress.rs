@@ -1,6 +1,8 @@
 //! Opt-outs: stored under a keyed hash of the number, in force with the transaction that stores them.
 
-use fulcrum_domain::{ConversationId, Delivery, Effect, Number, OptOutSource, Purpose, SendFailure, Suppression};
+use fulcrum_domain::{
+    ConversationId, Delivery, Effect, Number, OptOutSource, Purpose, SendFailure, Suppression,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::Sha256;
@@ -31,7 +33,12 @@ pub fn suppression_of(read: &impl Read, number: Number) -> Result<Option<Suppres
 
 /// Opts a number out: for all our numbers and all paths. What waits for it is called off. False
 /// when it was opted out before; the first reason stays.
-pub fn suppress(tx: &mut Tx<'_>, number: Number, source: OptOutSource, at: Timestamp) -> Result<bool, StoreError> {
+pub fn suppress(
+    tx: &mut Tx<'_>,
+    number: Number,
+    source: OptOutSource,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
     let key = digest(tx, number)?;
     if tx.has(SUPPRESSIONS, &key)? {
         return Ok(false);

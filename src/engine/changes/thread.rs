@@ -1,14 +1,15 @@
 //! Threads: finding one, its messages, its deadline.
 
 use fulcrum_domain::{
-    Candidacy, Conversation, ConversationId, DeadlineKey, Message, MessageId, Number, OpportunityId, PostingId,
-    Session,
+    Candidacy, Conversation, ConversationId, DeadlineKey, Message, MessageId, Number, OpportunityId,
+    PostingId, Session,
 };
 use jiff::Timestamp;
 
 use super::{Mode, Rules};
 use crate::store::tables::{
-    BY_NUMBER, CONVERSATIONS, COUNTERS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, THREADS, UNFILED,
+    BY_NUMBER, CONVERSATIONS, COUNTERS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, THREADS,
+    UNFILED,
 };
 use crate::store::{Keys, Place, Read, Signal, StoreError, Tx};
 
@@ -40,7 +41,11 @@ pub(super) fn store(tx: &mut Tx<'_>, conversation: &Conversation) -> Result<(), 
 }
 
 /// Moves the armed deadline of a thread to `at`, or takes it away.
-pub(super) fn arm(tx: &mut Tx<'_>, conversation: &mut Conversation, at: Option<Timestamp>) -> Result<(), StoreError> {
+pub(super) fn arm(
+    tx: &mut Tx<'_>,
+    conversation: &mut Conversation,
+    at: Option<Timestamp>,
+) -> Result<(), StoreError> {
     if conversation.deadline == at {
         return Ok(());
     }
