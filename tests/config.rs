@@ -11,7 +11,8 @@ use std::{
 };
 
 use fulcrum::config::{
-    CarrierKind, Confidential, Config, OnUnknown, Origin, Problem, Problems, Role, Sources, TranscriptMode,
+    CarrierKind, Confidential, Config, OnUnknown, Origin, Problem, Problems, Role, Secret, Sources,
+    TranscriptMode,
 };
 use fulcrum_domain::HookEvent;
 use tempfile::TempDir;
@@ -383,7 +384,7 @@ fn webhook_tokens_come_from_their_file_or_credential() {
     machine.write("credentials/lever-webhooks.toml", "any = 'webhook-s3cr3t'", 0o400);
     let config = machine.load().unwrap();
     let tokens = config.lever.webhook_tokens.tokens_for(HookEvent::CandidateHired);
-    assert_eq!(tokens.map(|t| t.expose()).collect::<Vec<_>>(), ["webhook-s3cr3t"]);
+    assert_eq!(tokens.map(Secret::expose).collect::<Vec<_>>(), ["webhook-s3cr3t"]);
     assert!(!format!("{config:?}").contains("webhook-s3cr3t"));
 
     let hooks = machine.write("hooks.toml", "candidate_hierd = 'webhook-s3cr3t'", 0o644);

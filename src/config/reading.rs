@@ -24,6 +24,7 @@ use super::{
 const PREFIX: &str = "FULCRUM_";
 
 /// What the sources say, as far as it has the right shape.
+#[derive(Default)]
 pub(super) struct Reading {
     /// The file's settings without secrets.
     pub(super) file: Table,
@@ -69,7 +70,7 @@ pub(super) struct ConfigFile {
 
 impl Reading {
     pub(super) fn of(schema: &Schema, file: Option<&ConfigFile>, environment: &[(String, String)]) -> Self {
-        let mut walk = Walk { schema, text: "", private: false, reading: Self::empty() };
+        let mut walk = Walk { schema, text: "", private: false, reading: Self::default() };
         if let Some(file) = file {
             walk.text = &file.text;
             walk.private = file.private;
@@ -78,17 +79,6 @@ impl Reading {
         }
         walk.environment(environment);
         walk.reading
-    }
-
-    fn empty() -> Self {
-        Self {
-            file: Table::new(),
-            environment: Table::new(),
-            secrets: BTreeMap::new(),
-            places: Places::default(),
-            problems: Vec::new(),
-            torn: false,
-        }
     }
 }
 
