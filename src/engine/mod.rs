@@ -1,4 +1,73 @@
-//! The moving parts.
+//! The moving parts: what takes signals in, what does effects, what waits, what syncs.
+//!
+//! Each part is a task with a name, kept running by [`Tasks`], which stops when told and shows its
+//! state. They share one [`Engine`]: the file, the remotes, the clock, the rules. They meet in the
+//! file alone: whoever changes it is told to nobody but through [`crate::store::Signal`], after the
+//! commit, and whoever wakes looks at what is stored.
 
 pub mod changes;
 pub mod clock;
+
+mod backfill;
+mod convert;
+mod deadlines;
+mod dispatch;
+mod hydrate;
+mod inbound;
+mod intake;
+mod metrics;
+mod notes;
+mod people;
+mod reconcile;
+mod send;
+mod settings;
+mod start;
+mod status;
+mod tasks;
+mod view;
+mod wake;
+
+pub use intake::{HookOutcome, LeverHook};
+pub use metrics::Metrics;
+pub use people::{FetchError, SendRequest};
+pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
+pub use start::{Remotes, StartError};
+pub use status::{BackfillStatus, Component, Health, HealthStatus, LeverStatus, PhaseStatus, Status, TaskStatus};
+pub use tasks::Tasks;
+pub use view::{ConversationView, EffectView, FilingView, MessageView, OpportunityView, Page};
+pub use wake::Wake;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::carrier::Carrier;
+use crate::lever::LeverClient;
+use crate::store::Store;
+use clock::Clock;
+
+/// What the parts share. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+/// See [`Engine`].
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) lever: LeverClient,
+    pub(crate) carrier: Carrier,
+    pub(crate) clock: Clock,
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) metrics: Metrics,
+    pub(crate) tasks: Tasks,
+    pub(crate) notices: status::Notices,
+    pub(crate) started_at: jiff::Timestamp,
+}
+
+impl std::ops::Deref for Engine {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

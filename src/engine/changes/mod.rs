@@ -22,6 +22,8 @@ use jiff::tz::TimeZone;
 pub use compose::{ComposeError, Draft, Recipient, compose, first_text};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub use erase::{erase_opportunity, mark_invisible};
+pub(crate) use delivery::{look_up_send, requeue_send};
+pub(crate) use filing::user_by_email;
 pub use filing::{
     AfterPost, NextPost, attach, begin_post, file_due, file_now, finish_post, hold_post, release_author,
     retarget,

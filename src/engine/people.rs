@@ -1,0 +1,148 @@
+//! What people and scripts ask for: send a text, file a transcript, read a candidate again.
+
+use fulcrum_domain::{Author, Body, ConversationId, Effect, Lane, Message, Number, OpportunityId};
+use jiff::Timestamp;
+
+use super::Engine;
+use super::changes::{self, Arrival, ComposeError, Draft, Recipient};
+use super::view::Found;
+use crate::lever::LeverError;
+use crate::store::tables::{Digest, IDEMPOTENT};
+use crate::store::{Idempotent, Read, StoreError};
+
+/// A text that somebody wants sent.
+#[derive(Clone, Debug)]
+pub struct SendRequest {
+    /// For whom.
+    pub to: Recipient,
+    /// The words.
+    pub body: Body,
+    /// On whose behalf: the e-mail of a Lever user, where the caller says one.
+    pub on_behalf_of: Option<String>,
+    /// What to call the author if no Lever user is meant.
+    pub caller: String,
+    /// From which of our numbers.
+    pub from: Option<Number>,
+    /// Not before.
+    pub send_at: Option<Timestamp>,
+    /// Digest of the caller's `Idempotency-Key`, and of what was asked under it.
+    pub idempotency: Option<(Digest, Digest)>,
+}
+
+/// Why a text is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SendRefusal {
+    /// It may not, or cannot, be sent.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// The candidate was deleted.
+    #[error("the opportunity was deleted")]
+    Deleted,
+    /// No active Lever user has that e-mail.
+    #[error("no active Lever user has that e-mail")]
+    UnknownAuthor,
+    /// The same key came with another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Lever could not be asked who that is.
+    #[error("the candidate is not synced yet and Lever cannot be asked now")]
+    Lever(#[source] LeverError),
+}
+
+impl From<StoreError> for SendRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Compose(ComposeError::Store(error))
+    }
+}
+
+/// Why a candidate could not be read from Lever.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Lever.
+    #[error(transparent)]
+    Lever(#[from] LeverError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Takes a text to be sent. A candidate who is not synced yet is read from Lever first, on the
+    /// interactive lane, whatever the backfill does.
+    ///
+    /// # Errors
+    /// [`SendRefusal`]; then nothing is stored.
+    pub async fn send_text(&self, request: SendRequest) -> Result<Message, SendRefusal> {
+        if let Recipient::Opportunity(id) | Recipient::Both(id, _) = &request.to {
+            match self.opportunity(id).await? {
+                Found::Known(_) => {}
+                Found::Deleted => return Err(SendRefusal::Deleted),
+                Found::Unknown => match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await {
+                    Ok(_) => {}
+                    Err(FetchError::Lever(LeverError::NotFound { .. } | LeverError::Forbidden { .. })) => {
+                        return Err(ComposeError::UnknownOpportunity.into());
+                    }
+                    Err(FetchError::Lever(error)) => return Err(SendRefusal::Lever(error)),
+                    Err(FetchError::Store(error)) => return Err(error.into()),
+                },
+            }
+        }
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store
+            .change(move |tx| {
+                if let Some((key, asked)) = request.idempotency
+                    && let Some(before) = tx.get(IDEMPOTENT, &key)?
+                {
+                    if before.request != asked {
+                        return Err(SendRefusal::KeyReused);
+                    }
+                    if let Some(message) = changes::message(tx, before.message)? {
+                        return Ok(message);
+                    }
+                }
+                let author = author(tx, request.on_behalf_of.as_deref(), request.caller)?;
+                let draft = Draft {
+                    to: request.to,
+                    body: request.body,
+                    author,
+                    from: request.from,
+                    send_at: request.send_at,
+                };
+                let message = changes::compose(tx, draft, &settings.rules, &mut moment)?;
+                if let Some((key, asked)) = request.idempotency {
+                    let answer = Idempotent { at: moment.now, request: asked, message: message.id };
+                    tx.put(IDEMPOTENT, &key, &answer)?;
+                }
+                Ok(message)
+            })
+            .await
+    }
+
+    /// Files the open session of a conversation at once. How many transcripts come of it: none
+    /// when nothing is open, or nobody is known for the number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn file_now(&self, id: ConversationId) -> Result<usize, StoreError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store.change(move |tx| changes::file_now(tx, id, &settings.rules, &mut moment)).await
+    }
+
+    /// Tries a failed effect once more, since a person asks. False when there is no such failure.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn retry_effect(&self, effect: Effect) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        self.store.change(move |tx| changes::retry_failed(tx, &effect, now)).await
+    }
+}
+
+fn author(read: &impl Read, email: Option<&str>, caller: String) -> Result<Author, SendRefusal> {
+    let Some(email) = email else { return Ok(Author::Staff { user: None, name: caller }) };
+    let user = changes::user_by_email(read, email)?.ok_or(SendRefusal::UnknownAuthor)?;
+    let name = read.get(crate::store::tables::USERS, &user)?.map_or(caller, |user| user.name);
+    Ok(Author::Staff { user: Some(user), name })
+}

@@ -1,0 +1,62 @@
+//! What the engine needs of the configuration, in its own terms. Built by whoever starts it and
+//! replaced as a whole on reload; a part takes it up once per decision.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::changes::Rules;
+
+/// Which interviews the initial sync lists, one request an opportunity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackfillScope {
+    /// None.
+    None,
+    /// Those of active opportunities.
+    Active,
+    /// All.
+    All,
+}
+
+/// What becomes of a note whose answer was lost and that cannot be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// It is posted again; the reference lets a reader see the repeat.
+    Repost,
+    /// A person decides.
+    Hold,
+}
+
+/// Which confidential records are synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confidential {
+    /// None.
+    Off,
+    /// All that the key shows.
+    On,
+}
+
+/// Settings of the engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What changes follow.
+    pub rules: Rules,
+    /// Requests a second that Lever allows.
+    pub requests_per_second: f64,
+    /// Time between two looks at what changed in Lever.
+    pub poll_interval: Duration,
+    /// Time between two looks at the carrier's list of inbound texts.
+    pub inbound_poll: Duration,
+    /// Segments a second that one of our numbers may send.
+    pub segments_per_second: f64,
+    /// Which interviews the initial sync lists.
+    pub interviews: BackfillScope,
+    /// Opportunities created before are left out of the initial sync.
+    pub since: Option<Timestamp>,
+    /// Confidential records.
+    pub confidential: Confidential,
+    /// Notes with a lost answer.
+    pub on_unknown: OnUnknown,
+    /// Whether Lever tells followers of a note.
+    pub notify_followers: bool,
+}

@@ -1,0 +1,58 @@
+//! Who is woken by what a commit tells.
+
+use fulcrum_domain::{ConversationId, DeadlineKey};
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast, mpsc};
+
+use crate::store::{OnCommit, Signal};
+
+/// News of conversations that a slow listener may miss; it then reads anew.
+const LIVE_NEWS: usize = 1024;
+
+/// A deadline that was armed at a time, or taken away.
+pub(crate) type Armed = (DeadlineKey, Option<Timestamp>);
+
+/// The waiting sides.
+pub struct Wake {
+    pub(crate) inbox: Notify,
+    pub(crate) lever: Notify,
+    pub(crate) carrier: Notify,
+    pub(crate) sync: Notify,
+    pub(crate) conversations: broadcast::Sender<ConversationId>,
+    armed: mpsc::UnboundedSender<Armed>,
+}
+
+impl Wake {
+    /// The waiting sides, and the deadlines to be put on the wheel. That channel has no bound of
+    /// its own: its sender is the store's thread, whose queue has one.
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Armed>) {
+        let (armed, deadlines) = mpsc::unbounded_channel();
+        let wake = Self {
+            inbox: Notify::new(),
+            lever: Notify::new(),
+            carrier: Notify::new(),
+            sync: Notify::new(),
+            conversations: broadcast::channel(LIVE_NEWS).0,
+            armed,
+        };
+        (wake, deadlines)
+    }
+
+    /// What the store calls after each commit.
+    pub(crate) fn on_commit(self: std::sync::Arc<Self>) -> OnCommit {
+        Box::new(move |signals| {
+            for signal in signals {
+                match *signal {
+                    Signal::Inbox => self.inbox.notify_one(),
+                    Signal::Outbox => {
+                        self.lever.notify_one();
+                        self.carrier.notify_one();
+                    }
+                    Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
+                    // Nobody may be listening.
+                    Signal::Conversation(id) => drop(self.conversations.send(id)),
+                }
+            }
+        })
+    }
+}
