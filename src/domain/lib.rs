@@ -8,6 +8,7 @@ pub mod note;
 pub mod optout;
 mod phone;
 mod segments;
+mod wheel;
 
 pub use ids::{
     ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
@@ -15,3 +16,4 @@ pub use ids::{
 };
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
+pub use wheel::{Tick, Wheel};
