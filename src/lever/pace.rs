@@ -1,0 +1,468 @@
+//! Hands out turns to ask Lever, at the pace that Lever allows.
+//!
+//! One task asks the token bucket and gives each token to whoever is next by [`Turns`]: governor's
+//! own waiting is not first come, first served. The bucket is a little slower and much smaller than
+//! Lever's and starts empty, because clocks differ, delays bunch requests on their way, and a
+//! process that restarts in a loop must not bring a full bucket each time (dependencies.md, pacing).
+//!
+//! Time is tokio's, so that tests may pause it. The queue has no bound of its own: each entry is a
+//! caller that awaits [`Pacer::turn`], and an entry whose caller has gone is skipped.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fulcrum_domain::{Lane, Rate, Turns, Usage};
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What Lever allows, and how many requests may be under way.
+#[derive(Clone, Copy, Debug)]
+pub struct PaceSettings {
+    /// Lever's steady rate, for each key (lever-api.md 2: 10).
+    pub requests_per_second: NonZeroU32,
+    /// Lever's bucket (lever-api.md 2: 20). A quarter of it is used.
+    pub burst: NonZeroU32,
+    /// The most requests under way: the rate times the latency, and some; 16 for Lever's 10/s.
+    pub in_flight: usize,
+}
+
+impl PaceSettings {
+    /// One token each period: a thousandth slower than allowed, since clocks differ.
+    fn quota(&self, percent: u32) -> Quota {
+        let full = Duration::from_micros(1_001_000) / self.requests_per_second.get();
+        let period = full * 100 / percent.max(1);
+        let burst = NonZeroU32::new(self.burst.get() / 4).unwrap_or(NonZeroU32::MIN);
+        Quota::with_period(period.max(Duration::from_nanos(1)))
+            .expect("a period of a nanosecond or more")
+            .allow_burst(burst)
+    }
+}
+
+/// What the pacer is doing, for status and metrics. Tables are by [`Lane::index`].
+#[derive(Clone, Copy, Debug)]
+pub struct PaceStatus {
+    /// The share of the permitted rate that was used in the last minute with work, 0 to 1.
+    pub rate_used: f64,
+    /// The share of the full rate that is used just now, in percent: below 100 after complaints.
+    pub rate_percent: u32,
+    /// Turns handed out since the start.
+    pub turns: [u64; 4],
+    /// Callers that wait.
+    pub waiting: [usize; 4],
+    /// Requests under way.
+    pub in_flight: usize,
+    /// Refusals for the rate (429) since the start.
+    pub throttled: u64,
+}
+
+/// The pacer has stopped, and nothing more is asked of Lever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no more requests to lever: stopping")]
+pub struct Stopped;
+
+/// The budget of the whole process. Cheap to clone.
+#[derive(Clone)]
+pub struct Pacer(Arc<Shared>);
+
+impl Pacer {
+    /// Starts handing out turns, until `stop` is cancelled.
+    pub fn start(settings: PaceSettings, tracker: &TaskTracker, stop: CancellationToken) -> Self {
+        let shared = Arc::new(Shared {
+            settings,
+            started: Instant::now(),
+            state: Mutex::new(State {
+                queues: Default::default(),
+                turns: Turns::new(settings.in_flight),
+                rate: Rate::default(),
+                usage: Usage::default(),
+                handed_out: [0; 4],
+                throttled: 0,
+                stopped: false,
+            }),
+            changed: Notify::new(),
+        });
+        let dispatcher = Arc::clone(&shared);
+        tracker.spawn(async move {
+            stop.run_until_cancelled(dispatcher.dispatch()).await;
+            dispatcher.stop();
+        });
+        Self(shared)
+    }
+
+    /// Waits for a turn; first come, first served within a lane. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Stopped`] once the pacer was told to stop.
+    pub async fn turn(&self, lane: Lane) -> Result<Turn, Stopped> {
+        let (reply, turn) = oneshot::channel();
+        {
+            let mut state = self.0.lock();
+            if state.stopped {
+                return Err(Stopped);
+            }
+            state.passed(self.0.now());
+            state.queues[lane.index()].push_back(reply);
+        }
+        self.0.changed.notify_one();
+        turn.await.map_err(|_| Stopped)
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> PaceStatus {
+        let mut state = self.0.lock();
+        let now = self.0.now();
+        state.passed(now);
+        PaceStatus {
+            rate_used: state.usage.ratio(f64::from(self.0.settings.requests_per_second.get())),
+            rate_percent: state.rate.percent(now),
+            turns: state.handed_out,
+            waiting: state.waiting(),
+            in_flight: state.turns.in_flight(),
+            throttled: state.throttled,
+        }
+    }
+}
+
+/// Leave to send one request. Its slot is free again when this is dropped.
+pub struct Turn {
+    shared: Arc<Shared>,
+    lane: Lane,
+}
+
+impl Turn {
+    /// Lever refused this request for the rate (429): slow down.
+    pub fn throttled(&self) {
+        let mut state = self.shared.lock();
+        state.throttled += 1;
+        state.rate.throttled(self.shared.now());
+    }
+
+    /// Lever failed (5xx) or did not answer in time: slow down a little.
+    pub fn troubled(&self) {
+        self.shared.lock().rate.troubled(self.shared.now());
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.passed(self.shared.now());
+        state.turns.finished(self.lane);
+        drop(state);
+        self.shared.changed.notify_one();
+    }
+}
+
+struct Shared {
+    settings: PaceSettings,
+    started: Instant,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    queues: [VecDeque<oneshot::Sender<Turn>>; 4],
+    turns: Turns,
+    rate: Rate,
+    usage: Usage,
+    handed_out: [u64; 4],
+    throttled: u64,
+    stopped: bool,
+}
+
+impl State {
+    fn waiting(&self) -> [usize; 4] {
+        self.queues.each_ref().map(VecDeque::len)
+    }
+
+    /// Callers that gave up are forgotten as they come to the front.
+    fn forget_the_gone(&mut self) {
+        for queue in &mut self.queues {
+            while queue.front().is_some_and(oneshot::Sender::is_closed) {
+                queue.pop_front();
+            }
+        }
+    }
+
+    /// To be called before the queues or the slots change. There is work while somebody waits, and
+    /// while a backfill is under way, which has always more to ask than is under way.
+    fn passed(&mut self, now: Duration) {
+        let waits = self.queues.iter().any(|queue| !queue.is_empty());
+        self.usage.passed(now, waits || self.turns.in_flight_of(Lane::Backfill) > 0);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Whoever panicked with the lock held left nothing half done that would matter here.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    async fn dispatch(self: &Arc<Self>) {
+        let mut bucket = Bucket::drained(&self.settings, 100, self.started);
+        loop {
+            let (ready, percent) = {
+                let mut state = self.lock();
+                state.passed(self.now());
+                state.forget_the_gone();
+                (state.turns.peek(&state.waiting()).is_some(), state.rate.percent(self.now()))
+            };
+            if percent != bucket.percent {
+                bucket = Bucket::drained(&self.settings, percent, self.started);
+            }
+            // Whose turn it is, is decided when the token is there, not when the wait for it begins.
+            if !ready {
+                self.changed.notified().await;
+            } else if let Err(wait) = bucket.take() {
+                tokio::time::sleep(wait).await;
+            } else {
+                self.hand_out();
+            }
+        }
+    }
+
+    /// Gives one turn to the next caller that is still there.
+    fn hand_out(self: &Arc<Self>) {
+        loop {
+            let (reply, turn) = {
+                let mut state = self.lock();
+                state.forget_the_gone();
+                let waiting = state.waiting();
+                let Some(lane) = state.turns.next(&waiting) else { return };
+                let Some(reply) = state.queues[lane.index()].pop_front() else { return };
+                state.handed_out[lane.index()] += 1;
+                state.usage.turn();
+                (reply, Turn { shared: Arc::clone(self), lane })
+            };
+            // A caller that left just now gives the turn back, and the token goes to the next.
+            if reply.send(turn).is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.queues = Default::default();
+    }
+}
+
+/// governor's bucket on tokio's time.
+struct Bucket {
+    percent: u32,
+    clock: TokioClock,
+    limiter: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>,
+}
+
+impl Bucket {
+    /// Empty at first: what it allows in any time counts on from what was allowed before.
+    fn drained(settings: &PaceSettings, percent: u32, started: Instant) -> Self {
+        let quota = settings.quota(percent);
+        let clock = TokioClock(started);
+        let limiter = RateLimiter::direct_with_clock(quota, clock);
+        limiter.check_n(quota.burst_size()).expect("a burst fits the bucket").expect("a new bucket is full");
+        Self { percent, clock, limiter }
+    }
+
+    /// Takes a token, or says how long until there is one.
+    fn take(&self) -> Result<(), Duration> {
+        self.limiter.check().map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+    }
+}
+
+/// tokio's time since the start, as governor's clock.
+#[derive(Clone, Copy)]
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEVER: PaceSettings = PaceSettings {
+        requests_per_second: NonZeroU32::new(10).unwrap(),
+        burst: NonZeroU32::new(20).unwrap(),
+        in_flight: 16,
+    };
+
+    /// Lever's own bucket: 20, refilled at 10 a second. Says how many requests it would refuse.
+    fn refusals(sent_at: &[Duration]) -> usize {
+        let (mut tokens, mut last, mut refused) = (20.0f64, Duration::ZERO, 0);
+        for &at in sent_at {
+            tokens = (tokens + (at - last).as_secs_f64() * 10.0).min(20.0);
+            last = at;
+            if tokens >= 1.0 { tokens -= 1.0 } else { refused += 1 }
+        }
+        refused
+    }
+
+    struct Bench {
+        tracker: TaskTracker,
+        stop: CancellationToken,
+        pacer: Pacer,
+    }
+
+    fn bench(settings: PaceSettings) -> Bench {
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let pacer = Pacer::start(settings, &tracker, stop.clone());
+        Bench { tracker, stop, pacer }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hours_of_work_use_the_rate_and_never_exceed_it() {
+        let Bench { tracker, pacer, .. } = bench(LEVER);
+        let (start, work) = (Instant::now(), Duration::from_secs(4 * 3600));
+        let (arrivals, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+        for worker in 0..24u64 {
+            let (pacer, arrivals) = (pacer.clone(), arrivals.clone());
+            tracker.spawn(async move {
+                for n in 0u64.. {
+                    let turn = pacer.turn(Lane::Backfill).await.unwrap();
+                    // On the way there, a request is late by up to 0.6 s; then it takes 0.2 to 0.4 s.
+                    let noise = (n.wrapping_mul(2_654_435_761) ^ worker.wrapping_mul(40_503)) % 601;
+                    let late = if noise < 60 { noise * 10 } else { noise / 30 };
+                    tokio::time::sleep(Duration::from_millis(late)).await;
+                    if start.elapsed() > work || arrivals.send(start.elapsed()).is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(200 + noise % 200)).await;
+                    drop(turn);
+                }
+            });
+        }
+        drop(arrivals);
+        let mut sent_at = Vec::new();
+        while let Some(at) = arrived.recv().await {
+            sent_at.push(at);
+        }
+        assert!(sent_at.len() as f64 >= 0.99 * 144_000.0, "{}", sent_at.len());
+        assert_eq!(refusals(&sent_at), 0);
+        let status = pacer.status();
+        assert!(status.rate_used >= 0.99, "{status:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_goes_out_at_once_after_a_start() {
+        let Bench { pacer, .. } = bench(LEVER);
+        let start = Instant::now();
+        drop(pacer.turn(Lane::Interactive).await.unwrap());
+        assert!(start.elapsed() >= Duration::from_millis(100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn first_come_first_served_within_a_lane() {
+        let Bench { tracker, pacer, .. } = bench(LEVER);
+        let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
+        for nth in 0..100 {
+            let (pacer, sender) = (pacer.clone(), sender.clone());
+            tracker.spawn(async move {
+                let _turn = pacer.turn(Lane::Live).await.unwrap();
+                sender.send(nth).unwrap();
+            });
+            tokio::task::yield_now().await;
+        }
+        for nth in 0..100 {
+            assert_eq!(served.recv().await, Some(nth));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_cap_holds_until_a_turn_is_dropped() {
+        let Bench { pacer, .. } = bench(PaceSettings { in_flight: 2, ..LEVER });
+        let (first, second) =
+            (pacer.turn(Lane::Interactive).await.unwrap(), pacer.turn(Lane::Interactive).await.unwrap());
+        let late = tokio::time::timeout(Duration::from_secs(60), pacer.turn(Lane::Interactive)).await;
+        assert!(late.is_err());
+        drop(first);
+        let third = pacer.turn(Lane::Interactive).await.unwrap();
+        assert_eq!(pacer.status().in_flight, 2);
+        drop((second, third));
+        assert_eq!(pacer.status().in_flight, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_slows_down_and_minutes_bring_the_rate_back() {
+        let Bench { pacer, .. } = bench(LEVER);
+        pacer.turn(Lane::Live).await.unwrap().throttled();
+        assert_eq!(pacer.status().rate_percent, 70);
+        let start = Instant::now();
+        for _ in 0..70 {
+            pacer.turn(Lane::Live).await.unwrap();
+        }
+        assert!(start.elapsed() >= Duration::from_millis(9_900), "{:?}", start.elapsed());
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert_eq!(pacer.status().rate_percent, 100);
+        assert_eq!(pacer.status().throttled, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_gave_up_cost_nothing() {
+        let Bench { pacer, .. } = bench(LEVER);
+        for _ in 0..50 {
+            let gone = tokio::time::timeout(Duration::from_millis(1), pacer.turn(Lane::Interactive)).await;
+            assert!(gone.is_err());
+        }
+        let start = Instant::now();
+        pacer.turn(Lane::Backfill).await.unwrap();
+        assert!(start.elapsed() <= Duration::from_millis(102));
+        assert_eq!(pacer.status().turns, [0, 0, 0, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_are_told_of_the_stop() {
+        let Bench { tracker, stop, pacer } = bench(LEVER);
+        let waiting = tracker.spawn({
+            let pacer = pacer.clone();
+            async move { pacer.turn(Lane::Backfill).await.err() }
+        });
+        tokio::task::yield_now().await;
+        stop.cancel();
+        assert_eq!(waiting.await.unwrap(), Some(Stopped));
+        assert_eq!(pacer.turn(Lane::Backfill).await.err(), Some(Stopped));
+        tracker.close();
+        tracker.wait().await;
+    }
+
+    #[tokio::test]
+    async fn a_raised_limit_is_used_too() {
+        let Bench { pacer, tracker, .. } = bench(PaceSettings {
+            requests_per_second: NonZeroU32::new(20_000).unwrap(),
+            burst: NonZeroU32::new(4_000).unwrap(),
+            in_flight: 64,
+        });
+        let start = Instant::now();
+        for _ in 0..64 {
+            let pacer = pacer.clone();
+            tracker.spawn(async move {
+                for _ in 0..100 {
+                    drop(pacer.turn(Lane::Backfill).await);
+                }
+            });
+        }
+        // The dispatcher stays, so it is not the tracker that says when the workers are done.
+        while tracker.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+}
