@@ -17,6 +17,7 @@ mod segments;
 mod sending;
 mod suppression;
 mod tenant;
+mod wheel;
 
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
@@ -35,3 +36,4 @@ pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, lookup_delay, match_lost};
 pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
 pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User};
+pub use wheel::{Tick, Wheel};

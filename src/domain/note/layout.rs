@@ -35,7 +35,7 @@ pub fn reference(filing: FilingId, part: usize, of: usize) -> String {
     format!("fulcrum:{filing}:{part}/{of}")
 }
 
-/// The reference in the text of a note, if it is one of ours: compare it with [`reference`].
+/// The reference in the text of a note, if it is one of ours: compare it with [`reference()`].
 pub fn find_reference(note: &str) -> Option<&str> {
     let found = note.lines().rev().find_map(|line| line.strip_prefix(REFERENCE))?.trim_end();
     found.starts_with("fulcrum:").then_some(found)
