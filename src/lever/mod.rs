@@ -1,10 +1,18 @@
 //! The Lever Data API (lever-api.md): client, pace, errors, permission probe, webhook envelope.
 
+mod client;
+mod endpoint;
+mod error;
 mod pace;
+mod requests;
 mod wire;
 
+pub use client::{LeverClient, LeverSettings, Observer, Seen, SettingsError};
+pub use endpoint::Endpoint;
+pub use error::{LeverError, Outcome};
 pub use pace::{PaceSettings, PaceStatus, Pacer, Stopped, Turn};
+pub use requests::{Confidentiality, ListQuery, NewNote, PAGE_ITEMS_MAX, Span};
 pub use wire::{
     Application, ArchiveReason, Archived, Contact, IdOr, Interview, Interviewer, Note, NoteField, Offset,
-    Opportunity, Page, Phone, Posting, Stage, StageChange, User,
+    Opportunity, Page, Phone, Posting, Stage, StageChange, Unreadable, User,
 };

@@ -88,6 +88,7 @@ impl Pacer {
                 stopped: false,
             }),
             changed: Notify::new(),
+            stop: stop.clone(),
         });
         let dispatcher = Arc::clone(&shared);
         tracker.spawn(async move {
@@ -113,6 +114,11 @@ impl Pacer {
         }
         self.0.changed.notify_one();
         turn.await.map_err(|_| Stopped)
+    }
+
+    /// Runs `work` unless, and until, the pacer is told to stop. For what may be cut off anywhere.
+    pub(super) async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.0.stop.run_until_cancelled(work).await
     }
 
     /// What it is doing.
@@ -166,6 +172,7 @@ struct Shared {
     started: Instant,
     state: Mutex<State>,
     changed: Notify,
+    stop: CancellationToken,
 }
 
 struct State {

@@ -15,10 +15,10 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 pub(crate) use fields::{Fields, Read};
+pub(crate) use note::MadeNote;
 
 pub use fields::IdOr;
 pub use meeting::{Interview, Interviewer};
-pub(crate) use note::MadeNote;
 pub use note::{Note, NoteField};
 pub use opportunity::{Application, Archived, Contact, Opportunity, Phone, StageChange};
 pub use reference::{ArchiveReason, Posting, Stage, User};
@@ -64,13 +64,21 @@ pub struct Page<T> {
     pub wrong_fields: u32,
 }
 
-/// The answer is not what Lever answers. Says nothing of the content.
+/// How an answer is not what Lever answers. Says nothing of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
+    /// It is not a JSON object: a login page, half a body, rubbish.
     NotJson,
+    /// It is an object, but of another shape, as an error under a 200.
     NoData,
+    /// Its one item has no id, or none that we accept.
     NoId,
+    /// It says that there is more, but not where.
     NoNext,
+    /// It is longer than any answer of Lever's.
+    TooLong,
+    /// It is a redirection.
+    Redirect,
 }
 
 impl fmt::Display for Unreadable {
@@ -80,6 +88,8 @@ impl fmt::Display for Unreadable {
             Self::NoData => "it has no data",
             Self::NoId => "it has no usable id",
             Self::NoNext => "it has more pages but does not say where",
+            Self::TooLong => "it is too long",
+            Self::Redirect => "it sends us elsewhere",
         })
     }
 }

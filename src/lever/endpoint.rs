@@ -1,0 +1,120 @@
+//! The requests to Lever by kind: their names in metrics, and the tick-boxes they need.
+//!
+//! Lever publishes no list of which tick-box covers which request; this follows the names, as
+//! lever-api.md 1.4 does.
+
+use std::fmt;
+
+/// A kind of request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it; the tick-boxes are in `facts`")]
+pub enum Endpoint {
+    Users,
+    Opportunities,
+    Stages,
+    Postings,
+    Interviews,
+    ArchiveReasons,
+    User,
+    Opportunity,
+    Application,
+    Note,
+    Interview,
+    Stage,
+    Posting,
+    ArchiveReason,
+    CreateNote,
+    CreateInterview,
+    UpdateInterview,
+    DeleteInterview,
+    Notes,
+    DeleteNote,
+    Panels,
+    Contact,
+    DeletedOpportunities,
+}
+
+impl Endpoint {
+    /// The name in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// The tick-box of the API key, by the name that Lever's settings show.
+    pub const fn tick_box(self) -> &'static str {
+        self.facts().1
+    }
+
+    /// What does not work without it, for the operator.
+    pub const fn without(self) -> &'static str {
+        self.facts().2
+    }
+
+    const fn facts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Users => ("users", "Find all users", "no names of recruiters; notes have no author"),
+            Self::Opportunities => {
+                ("opportunities", "Find all opportunities", "no sync: candidates are unknown until a webhook")
+            }
+            Self::Stages => ("stages", "Find all stages", "stages show as ids"),
+            Self::Postings => ("postings", "Find all postings", "jobs show as ids"),
+            Self::Interviews => {
+                ("interviews", "Find all opportunity interviews", "interviews are known by webhook only")
+            }
+            Self::ArchiveReasons => {
+                ("archive_reasons", "Find all archive reasons", "hired and rejected look the same")
+            }
+            Self::User => ("user", "Find a user", "a new recruiter is unknown until the daily list"),
+            Self::Opportunity => ("opportunity", "Find an opportunity", "webhooks cannot be acted on"),
+            Self::Application => (
+                "application",
+                "Find an opportunity application",
+                "the job is unknown where the list does not expand it",
+            ),
+            Self::Note => {
+                ("note", "Find an opportunity note", "a note whose filing is in doubt cannot be checked")
+            }
+            Self::Interview => {
+                ("interview", "Find an opportunity interview", "interview webhooks cannot be acted on")
+            }
+            Self::Stage => ("stage", "Find a stage", "a new stage is unknown until the daily list"),
+            Self::Posting => ("posting", "Find a posting", "a new job is unknown until the daily list"),
+            Self::ArchiveReason => {
+                ("archive_reason", "Find an archive reason", "a new reason is unknown until the daily list")
+            }
+            Self::CreateNote => ("create_note", "Create an opportunity note", "transcripts cannot be filed"),
+            Self::CreateInterview => {
+                ("create_interview", "Create an opportunity interview", "interviews cannot be booked")
+            }
+            Self::UpdateInterview => {
+                ("update_interview", "Update an opportunity interview", "booked interviews cannot be moved")
+            }
+            Self::DeleteInterview => (
+                "delete_interview",
+                "Delete an opportunity interview",
+                "booked interviews cannot be called off",
+            ),
+            Self::Notes => (
+                "notes",
+                "Find all opportunity notes",
+                "a filing whose answer was lost cannot be looked up; transcript.on_unknown decides",
+            ),
+            Self::DeleteNote => ("delete_note", "Delete an opportunity note", "a note filed twice stays"),
+            Self::Panels => {
+                ("panels", "Find all opportunity panels", "panels that allow booking cannot be found")
+            }
+            Self::Contact => ("contact", "Find a contact", "nothing much: opportunities carry the contact"),
+            Self::DeletedOpportunities => (
+                "deleted_opportunities",
+                "Find all deleted opportunities",
+                "deletions are known by webhook only",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
