@@ -1,0 +1,164 @@
+//! The figures of interface.md, in a registry of their own. Labels are words from closed lists:
+//! nothing that a stranger or a person wrote.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::status::Status;
+use crate::lever::{Observer, Seen};
+
+type Ratio = Gauge<f64, AtomicU64>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Webhook {
+    event: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    lane: &'static str,
+    endpoint: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rows {
+    effect: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Texts {
+    direction: &'static str,
+    status: &'static str,
+}
+
+/// Everything that is counted. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    webhooks: Family<Webhook, Counter>,
+    requests: Family<Request, Counter>,
+    texts: Family<Texts, Counter>,
+    notes: Counter,
+    note_lag: Histogram,
+    rate_used: Ratio,
+    backfill_done: Gauge,
+    backfill_known: Gauge,
+    outbox: Family<Rows, Gauge>,
+    oldest: Gauge,
+    deadlines: Gauge,
+    inbox: Gauge,
+    found_by_poll: Gauge,
+    store_bytes: Gauge,
+    resident: Gauge,
+}
+
+/// Seconds from due to filed: a second is the goal, a day an outage of Lever.
+const LAG: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0, 86400.0];
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("fulcrum");
+        let mut metrics = Self {
+            registry: Arc::default(),
+            webhooks: Family::default(),
+            requests: Family::default(),
+            texts: Family::default(),
+            notes: Counter::default(),
+            note_lag: Histogram::new(LAG),
+            rate_used: Ratio::default(),
+            backfill_done: Gauge::default(),
+            backfill_known: Gauge::default(),
+            outbox: Family::default(),
+            oldest: Gauge::default(),
+            deadlines: Gauge::default(),
+            inbox: Gauge::default(),
+            found_by_poll: Gauge::default(),
+            store_bytes: Gauge::default(),
+            resident: Gauge::default(),
+        };
+        let m = &metrics;
+        registry.register("webhooks", "Webhooks of Lever, by event and outcome", m.webhooks.clone());
+        registry.register("lever_requests", "Requests to Lever; status 0 when no answer came", m.requests.clone());
+        registry.register("messages", "Texts, by direction and status", m.texts.clone());
+        registry.register("notes_filed", "Transcripts that stand in Lever", m.notes.clone());
+        registry.register_with_unit("note_lag", "Filed minus due", Unit::Seconds, m.note_lag.clone());
+        registry.register("lever_rate_used_ratio", "Share of Lever's rate used while busy", m.rate_used.clone());
+        registry.register("backfill_done", "Rows that the initial sync has read", m.backfill_done.clone());
+        registry.register("backfill_known", "Rows that it will read, as far as known", m.backfill_known.clone());
+        registry.register("outbox_rows", "Effects, by kind and state", m.outbox.clone());
+        registry.register_with_unit("outbox_oldest", "Age of the oldest due effect", Unit::Seconds, m.oldest.clone());
+        registry.register("deadlines_pending", "Deadlines that wait", m.deadlines.clone());
+        registry.register("inbox_rows", "Webhooks that wait to be processed", m.inbox.clone());
+        registry.register("found_by_poll", "Changes that no webhook announced", m.found_by_poll.clone());
+        registry.register_with_unit("store", "Size of the file", Unit::Bytes, m.store_bytes.clone());
+        registry.register_with_unit("process_resident", "Memory in use", Unit::Bytes, m.resident.clone());
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+
+    pub(crate) fn observer(&self) -> Observer {
+        let requests = self.requests.clone();
+        Arc::new(move |seen: Seen| {
+            let labels = Request {
+                lane: seen.lane.as_str(),
+                endpoint: seen.endpoint.as_str(),
+                status: seen.status.map_or(0, |status| status.as_u16()),
+            };
+            requests.get_or_create(&labels).inc();
+        })
+    }
+
+    /// A webhook came.
+    pub fn webhook(&self, event: &'static str, outcome: &'static str) {
+        self.webhooks.get_or_create(&Webhook { event, outcome }).inc();
+    }
+
+    pub(crate) fn message(&self, direction: &'static str, status: &'static str) {
+        self.texts.get_or_create(&Texts { direction, status }).inc();
+    }
+
+    pub(crate) fn filed(&self, lag_seconds: f64) {
+        self.notes.inc();
+        self.note_lag.observe(lag_seconds);
+    }
+
+    /// The Prometheus text, with the state of the moment.
+    pub fn text(&self, status: &Status) -> String {
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.rate_used.set(status.lever.rate_used);
+        self.backfill_done.set(signed(status.backfill.phases.iter().map(|phase| phase.done).sum()));
+        let known = status.backfill.phases.iter().map(|phase| phase.known.unwrap_or(phase.done)).sum();
+        self.backfill_known.set(signed(known));
+        self.outbox.clear();
+        for ((effect, state), rows) in &status.outbox {
+            self.outbox.get_or_create(&Rows { effect, state }).set(signed(*rows));
+        }
+        self.oldest.set(signed(status.outbox_oldest_seconds));
+        self.deadlines.set(signed(status.deadlines));
+        self.inbox.set(signed(status.inbox));
+        self.found_by_poll.set(signed(status.found_by_poll));
+        self.store_bytes.set(signed(status.store_bytes));
+        self.resident.set(signed(resident_bytes()));
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// Resident memory, from `/proc/self/statm` in pages of 4 KiB; 0 where there is none.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).map_or(0, |pages| pages * 4096)
+}

@@ -1,0 +1,172 @@
+//! Starting and stopping the engine, in mirror order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use fulcrum_domain::Number;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::metrics::Metrics;
+use super::status::Notices;
+use super::tasks::Tasks;
+use super::wake::Wake;
+use super::{Engine, Settings, Shared, changes, deadlines};
+use crate::carrier::Carrier;
+use crate::lever::{LeverClient, LeverSettings, PaceSettings, Pacer, SettingsError};
+use crate::store::tables::SECRETS;
+use crate::store::{Options, Read, SecretKey, Store, StoreError};
+
+/// What the engine talks to.
+pub struct Remotes {
+    /// The file.
+    pub store: Options,
+    /// Lever.
+    pub lever: LeverSettings,
+    /// Its pace.
+    pub pace: PaceSettings,
+    /// The carrier.
+    pub carrier: Carrier,
+}
+
+/// Why the engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Lever's settings.
+    #[error(transparent)]
+    Lever(#[from] SettingsError),
+}
+
+impl Engine {
+    /// Opens the file, finds everything again that was under way, and sets the parts to work.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(remotes: Remotes, settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        let tasks = Tasks::new();
+        let metrics = Metrics::new();
+        let (wake, armed) = Wake::new();
+        let wake = Arc::new(wake);
+        let store = Store::open(remotes.store, wake.clone().on_commit())?;
+        let pacer = Pacer::start(remotes.pace, tasks.tracker(), tasks.stop_token().clone());
+        let lever = LeverClient::new(remotes.lever, pacer, metrics.observer())?;
+        let engine = Self(Arc::new(Shared {
+            store,
+            lever,
+            carrier: remotes.carrier,
+            settings: ArcSwap::from_pointee(settings),
+            wake,
+            metrics,
+            tasks,
+            notices: Notices::default(),
+            started_at: clock.now(),
+            clock,
+        }));
+        engine.recover().await?;
+        let wheel = engine.load_wheel().await?;
+        engine.set_to_work(wheel, armed);
+        Ok(engine)
+    }
+
+    /// Makes the keys that a new file lacks, and gives what was in flight its state.
+    async fn recover(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let fresh = SecretKey(rand::random());
+        let found = self
+            .store
+            .change(move |tx| {
+                let name = changes::HASH_KEY.to_owned();
+                if !tx.has(SECRETS, &name)? {
+                    tx.put(SECRETS, &name, &fresh)?;
+                }
+                changes::recover(tx, now)
+            })
+            .await?;
+        if found > 0 {
+            tracing::info!(effects = found, "effects that were under way at the last stop were found again");
+        }
+        Ok(())
+    }
+
+    fn set_to_work(&self, wheel: fulcrum_domain::Wheel, armed: deadlines::Armings) {
+        let armed = Arc::new(tokio::sync::Mutex::new((wheel, armed)));
+        let this = self.clone();
+        self.tasks.keep("deadlines", move || this.clone().run_deadlines(armed.clone()));
+        let this = self.clone();
+        self.tasks.keep("inbox", move || this.clone().run_inbox());
+        let this = self.clone();
+        self.tasks.keep("outbox to lever", move || this.clone().run_lever_outbox());
+        let this = self.clone();
+        self.tasks.keep("outbox to carrier", move || this.clone().run_carrier_outbox());
+        let this = self.clone();
+        self.tasks.keep("sync", move || this.clone().run_sync());
+        let this = self.clone();
+        self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
+    }
+
+    /// Takes new settings up, whole.
+    pub fn replace_settings(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+        self.wake.sync.notify_one();
+    }
+
+    /// Cancelled when the storage has failed: the process must end with an error.
+    pub fn broken(&self) -> CancellationToken {
+        self.store.broken()
+    }
+
+    /// Our numbers.
+    pub fn numbers(&self) -> Vec<Number> {
+        self.settings.load().rules.numbers.clone()
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The background tasks, for others to be tracked beside them.
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// The time, as the engine has it.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    /// News of conversations, for whoever shows them live.
+    pub fn news(&self) -> tokio::sync::broadcast::Receiver<fulcrum_domain::ConversationId> {
+        self.wake.conversations.subscribe()
+    }
+
+    /// The client of Lever, for `doctor`.
+    pub fn lever(&self) -> &LeverClient {
+        &self.lever
+    }
+
+    /// The carrier, for `doctor`.
+    pub fn carrier(&self) -> &Carrier {
+        &self.carrier
+    }
+
+    /// Whether the file takes writes: one is made.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        if self.store.broken().is_cancelled() { Err(StoreError::Failed) } else { Ok(()) }
+    }
+
+    /// Lets what is under way come to its end, at most `grace`, and closes the file. Nothing is
+    /// lost either way: what was cut off is found again. False when some of it was cut off.
+    pub async fn stop(&self, grace: Duration) -> bool {
+        let in_time = self.tasks.stop(grace).await;
+        self.store.close().await;
+        in_time
+    }
+}
