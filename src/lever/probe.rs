@@ -182,3 +182,106 @@ impl Read for Found {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::extract::Request;
+    use secrecy::SecretString;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::lever::{LeverSettings, PaceSettings, Pacer};
+
+    /// A Lever that answers by `answer(method, path and query)`, and what it was asked.
+    async fn lever(
+        answer: impl Fn(&Method, &str) -> (u16, &'static str) + Clone + Send + Sync + 'static,
+    ) -> (LeverClient, Arc<Mutex<Vec<String>>>) {
+        let (tracker, asked) = (TaskTracker::new(), Arc::new(Mutex::new(Vec::new())));
+        let keep = Arc::clone(&asked);
+        let router = Router::new().fallback(async move |request: Request| {
+            let path = request.uri().path_and_query().unwrap().as_str().to_owned();
+            let (status, body) = answer(request.method(), &path);
+            keep.lock().unwrap().push(format!("{} {path}", request.method()));
+            (http::StatusCode::from_u16(status).unwrap(), body)
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tracker.spawn(async move { axum::serve(listener, router).await });
+        let many = NonZeroU32::new(1000).unwrap();
+        let pace = PaceSettings { requests_per_second: many, burst: many, in_flight: 8 };
+        let settings = LeverSettings {
+            base_url,
+            api_key: SecretString::from("key"),
+            https_only: false,
+            proxy: None,
+            extra_roots: Vec::new(),
+            connect_timeout: Duration::from_secs(5),
+            deadline: Duration::from_secs(10),
+        };
+        let pacer = Pacer::start(pace, &tracker, CancellationToken::new());
+        (LeverClient::new(settings, pacer, Arc::new(|_| {})).unwrap(), asked)
+    }
+
+    const LIST: (u16, &str) =
+        (200, r#"{"data":[{"id":"x1","applications":["a1"],"contact":"c1"}],"hasNext":false}"#);
+    const NOT_FOUND: (u16, &str) = (404, r#"{"code":"NotFoundError","message":"not found"}"#);
+    const FORBIDDEN: (u16, &str) = (403, r#"{"code":"ForbiddenError","message":"no"}"#);
+
+    #[tokio::test]
+    async fn what_is_missing_is_found_and_nothing_is_changed() {
+        let (client, asked) = lever(|method, path| match (method.as_str(), path) {
+            ("POST", path) if path.ends_with("/interviews") => (400, r#"{"code":"BadRequestError"}"#),
+            ("POST" | "DELETE", path) if path.contains("/notes") => FORBIDDEN,
+            (_, path) if path.contains("/panels") || path.contains("expand=") => FORBIDDEN,
+            (_, path) if path.contains(NOBODY) => NOT_FOUND,
+            (_, path) if path.starts_with("/users/") => NOT_FOUND,
+            _ => LIST,
+        })
+        .await;
+        let permissions = probe(&client, Lane::Interactive).await.unwrap();
+
+        let missing: Vec<_> =
+            permissions.endpoints.iter().filter(|(_, v)| matches!(v, Verdict::Missing)).collect();
+        let missing: Vec<_> = missing.iter().map(|(endpoint, _)| *endpoint).collect();
+        assert_eq!(missing, [Endpoint::Panels, Endpoint::CreateNote, Endpoint::DeleteNote]);
+        let unknown = permissions.endpoints.iter().filter(|(_, v)| matches!(v, Verdict::Unknown(_)));
+        assert_eq!(unknown.map(|(endpoint, _)| *endpoint).collect::<Vec<_>>(), [Endpoint::User]);
+        assert_eq!(permissions.endpoints.len(), 23);
+        assert!(permissions.allows(Endpoint::CreateInterview) && permissions.allows(Endpoint::Note));
+        assert!(matches!(permissions.expand_applications, Verdict::Missing));
+        assert!(matches!(permissions.confidential, Verdict::Allowed));
+
+        let asked = asked.lock().unwrap();
+        let writes: Vec<_> = asked.iter().filter(|line| !line.starts_with("GET ")).collect();
+        assert_eq!(writes.len(), 5);
+        assert!(writes.iter().all(|line| line.contains(&format!("/opportunities/{NOBODY}/"))), "{writes:?}");
+        assert!(asked.contains(&"GET /opportunities/x1/applications/a1".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn an_empty_tenant_tells_as_much() {
+        let (client, _) = lever(|_, path| match path {
+            path if path.contains(NOBODY) => NOT_FOUND,
+            _ => (200, r#"{"data":[],"hasNext":false}"#),
+        })
+        .await;
+        let permissions = probe(&client, Lane::Interactive).await.unwrap();
+        assert!(
+            permissions.endpoints.iter().all(|(endpoint, _)| permissions.allows(*endpoint)),
+            "{permissions:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_wrong_key_ends_it_at_once() {
+        let (client, asked) = lever(|_, _| (401, r#"{"code":"UnauthorizedError"}"#)).await;
+        assert!(matches!(probe(&client, Lane::Interactive).await, Err(LeverError::Unauthorized)));
+        assert_eq!(asked.lock().unwrap().len(), 1);
+    }
+}
