@@ -57,24 +57,32 @@ macro_rules! lever_ids {
         pub struct $name(LeverId);
 
         impl $name {
-            /// The bytes that stand for this id in a key of the store: a tag, then the id.
+            /// The bytes that stand for this id in a key of the store. They say where they end,
+            /// so that ids can follow one another in a key.
             pub fn to_key(&self) -> Vec<u8> {
                 match &self.0 {
                     LeverId::Uuid(uuid) => [&[0], uuid.as_bytes().as_slice()].concat(),
-                    LeverId::Text(text) => [&[1], text.as_bytes()].concat(),
+                    LeverId::Text(text) => {
+                        let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
+                        [&[1, length], text.as_bytes()].concat()
+                    }
                 }
             }
 
-            /// The id that [`Self::to_key`] wrote.
+            /// Reads the id that [`Self::to_key`] wrote, and gives back what follows it.
             ///
             /// # Errors
             /// [`BadId`] when the bytes were not written by it.
-            pub fn from_key(key: &[u8]) -> Result<Self, BadId> {
-                match key.split_first() {
-                    Some((0, rest)) => Uuid::from_slice(rest)
-                        .map(|uuid| Self(LeverId::Uuid(uuid)))
-                        .map_err(|_| BadId),
-                    Some((1, rest)) => std::str::from_utf8(rest).map_err(|_| BadId)?.parse(),
+            pub fn from_key(key: &[u8]) -> Result<(Self, &[u8]), BadId> {
+                match key {
+                    [0, rest @ ..] => {
+                        let (uuid, rest) = rest.split_first_chunk::<16>().ok_or(BadId)?;
+                        Ok((Self(LeverId::Uuid(Uuid::from_bytes(*uuid))), rest))
+                    }
+                    [1, length, rest @ ..] => {
+                        let (text, rest) = rest.split_at_checked((*length).into()).ok_or(BadId)?;
+                        Ok((std::str::from_utf8(text).map_err(|_| BadId)?.parse()?, rest))
+                    }
                     _ => Err(BadId),
                 }
             }
@@ -144,12 +152,13 @@ macro_rules! own_uuids {
                 self.0.into_bytes()
             }
 
-            /// The id that [`Self::to_key`] wrote.
+            /// Reads the id that [`Self::to_key`] wrote, and gives back what follows it.
             ///
             /// # Errors
-            /// [`BadId`] when there are not 16 bytes.
-            pub fn from_key(key: &[u8]) -> Result<Self, BadId> {
-                Uuid::from_slice(key).map(Self).map_err(|_| BadId)
+            /// [`BadId`] when there are fewer than 16 bytes.
+            pub fn from_key(key: &[u8]) -> Result<(Self, &[u8]), BadId> {
+                let (uuid, rest) = key.split_first_chunk::<16>().ok_or(BadId)?;
+                Ok((Self(Uuid::from_bytes(*uuid)), rest))
             }
         }
 
@@ -191,12 +200,12 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 impl ConversationId {
     /// The n-th conversation.
-    pub const fn new(number: u64) -> Self {
+    pub fn new(number: u64) -> Self {
         Self(number)
     }
 
     /// Which one it is.
-    pub const fn number(self) -> u64 {
+    pub fn number(self) -> u64 {
         self.0
     }
 }
@@ -250,7 +259,8 @@ mod tests {
         fn an_id_is_given_back_as_it_came(text in prop_oneof![uuid_text(), "[A-Za-z0-9_-]{1,60}"]) {
             let id: OpportunityId = text.parse().unwrap();
             prop_assert_eq!(id.to_string(), text);
-            prop_assert_eq!(OpportunityId::from_key(&id.to_key()).unwrap(), id);
+            let key = [id.to_key(), vec![7]].concat();
+            prop_assert_eq!(OpportunityId::from_key(&key).unwrap(), (id, [7].as_slice()));
         }
 
         #[test]

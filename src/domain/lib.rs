@@ -3,11 +3,35 @@
 //! Pure: nothing here knows a clock, a socket, a file or a runtime. Time comes in as an
 //! argument, randomness too, and what is to be done comes out as a value.
 
+mod conversation;
+mod delivery;
+mod filing;
+mod hook_event;
 mod ids;
+pub mod note;
+pub mod optout;
+mod outbox;
 mod pacing;
+mod phone;
+mod segments;
+mod sending;
+mod suppression;
+mod tenant;
 
+pub use conversation::{
+    Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
+};
+pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
+pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
+pub use hook_event::HookEvent;
 pub use ids::{
     ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
     NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
 };
+pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};
+pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
+pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
+pub use sending::{Listed, Lost, LostSend, SegmentPacing, lookup_delay, match_lost};
+pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
+pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User};

@@ -1,1 +1,16 @@
-//! The simulated Lever and the simulated Twilio.
+//! The simulated Lever and the simulated Twilio: real HTTP servers with the real contracts, faults on demand and a
+//! ledger of what really happened.
+//!
+//! It knows nothing of the daemon's rooms: sharing types with the client would hide bugs.
+
+#![allow(clippy::disallowed_methods, reason = "a simulator has clocks and tasks of its own")]
+
+mod clock;
+mod dice;
+mod faults;
+mod ledger;
+mod server;
+
+pub use clock::SimClock;
+pub use faults::{Fault, Faults, Remote, Rule};
+pub use ledger::{Entry, Ledger};

@@ -1,0 +1,219 @@
+//! The carriers: who carries a text to a phone and brings back the answer, in our words.
+//!
+//! A carrier is a variant of [`Carrier`], not a trait object: there are few, all are known here,
+//! and one `match` shows what each must be able to do. What differs between them (carriers.md
+//! 2.9) stays inside: whether a send may be repeated shows only in [`Outcome`].
+//!
+//! Nothing here decides or stores. What is to be done about an error stands in
+//! `fulcrum_domain::SendFailure`; errors and `Debug` carry neither texts nor numbers.
+
+pub mod twilio;
+
+mod error;
+
+use std::fmt;
+use std::time::Duration;
+
+use fulcrum_domain::{CarrierSid, Delivery, Listed, MessageId};
+use jiff::{Timestamp, civil};
+use url::Url;
+
+pub use error::{Outcome, ReadError, SendError};
+
+/// The configured carrier. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Carrier {
+    /// Twilio Programmable Messaging (carriers.md 1).
+    Twilio(twilio::Client),
+}
+
+/// A text to hand over.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// Our name for it; comes back with each status report.
+    pub mid: MessageId,
+    /// The recipient, E.164.
+    pub to: String,
+    /// Which of our numbers it leaves from, E.164; the carrier's pool may choose another.
+    pub from: String,
+    /// The text.
+    pub body: String,
+    /// For how long the carrier may hold it; none for the configured time.
+    pub validity: Option<Duration>,
+}
+
+impl fmt::Debug for Outgoing {
+    /// Without the numbers and the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("mid", &self.mid).finish_non_exhaustive()
+    }
+}
+
+/// The carrier took the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The carrier's name for it.
+    pub sid: CarrierSid,
+    /// How far it is already.
+    pub status: Delivery,
+    /// What it counts as; none where the carrier has not counted yet.
+    pub segments: Option<u32>,
+}
+
+/// A text that came in, by webhook or from the carrier's list.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReceivedText {
+    /// The carrier's name for it: the key by which it is taken in once.
+    pub sid: CarrierSid,
+    /// Who sent it, as the carrier writes it: E.164, a short code or a name.
+    pub from: String,
+    /// Which of our numbers it came to.
+    pub to: String,
+    /// The text; may be empty beside media.
+    pub body: String,
+    /// Pictures and the like.
+    pub media: Vec<Media>,
+    /// How many segments it came in.
+    pub segments: u32,
+    /// The carrier's own verdict on a keyword, where it gives one.
+    pub opt_out: Option<Keyword>,
+    /// When the carrier got it; a webhook does not say.
+    pub at: Option<Timestamp>,
+}
+
+impl fmt::Debug for ReceivedText {
+    /// Without the numbers, the text and the media.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedText")
+            .field("sid", &self.sid)
+            .field("segments", &self.segments)
+            .field("opt_out", &self.opt_out)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A picture or the like that came with a text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Where the carrier keeps it. A stranger's word: fetch it only from the carrier's own origin.
+    pub url: Url,
+    /// Its MIME type, as declared.
+    pub content_type: String,
+}
+
+/// A keyword that the carrier has recognised and acted on (carriers.md 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyword {
+    /// Opted out.
+    Stop,
+    /// Opted in again.
+    Start,
+    /// Asked for help.
+    Help,
+}
+
+/// What became of a text, as the carrier reports by webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusUpdate {
+    /// Our name for the text, if it left with one.
+    pub mid: Option<MessageId>,
+    /// The carrier's name for it.
+    pub sid: CarrierSid,
+    /// How far it has come; none where the carrier's word is new to us.
+    pub status: Option<Delivery>,
+    /// The carrier's code, if it failed.
+    pub code: Option<u32>,
+}
+
+/// A page of the texts that came in.
+#[derive(Clone, Debug)]
+pub struct InboundPage {
+    /// The texts, in the carrier's order.
+    pub texts: Vec<ReceivedText>,
+    /// The rest, if there is one.
+    pub next: Option<NextPage>,
+}
+
+/// Where a listing goes on.
+#[derive(Clone)]
+pub struct NextPage(Url);
+
+impl fmt::Debug for NextPage {
+    /// The address holds a number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NextPage(..)")
+    }
+}
+
+/// The account as the carrier describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// `active`, or why nothing will work.
+    pub status: String,
+    /// A trial: it texts verified numbers only, and marks each text.
+    pub trial: bool,
+}
+
+impl Carrier {
+    /// Hands a text over, once.
+    ///
+    /// # Errors
+    /// [`SendError`], which says first whether the text may have left all the same.
+    pub async fn send(&self, text: &Outgoing) -> Result<Accepted, SendError> {
+        match self {
+            Self::Twilio(client) => client.send(text).await,
+        }
+    }
+
+    /// What the carrier has on record for a recipient, to look for a lost text there
+    /// (`fulcrum_domain::match_lost`).
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing has changed anywhere.
+    pub async fn find_lost(&self, to: &str) -> Result<Vec<Listed>, ReadError> {
+        match self {
+            Self::Twilio(client) => client.find_lost(to).await,
+        }
+    }
+
+    /// What became of one text.
+    ///
+    /// # Errors
+    /// [`ReadError`]; `NotFound` if the carrier knows no such message.
+    pub async fn fetch(&self, sid: &CarrierSid) -> Result<Listed, ReadError> {
+        match self {
+            Self::Twilio(client) => client.fetch(sid).await,
+        }
+    }
+
+    /// The texts that came to one of our numbers since a day (UTC, inclusive), first page.
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing has changed anywhere.
+    pub async fn inbound_since(&self, number: &str, since: civil::Date) -> Result<InboundPage, ReadError> {
+        match self {
+            Self::Twilio(client) => client.inbound_since(number, since).await,
+        }
+    }
+
+    /// The page after another.
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing has changed anywhere.
+    pub async fn inbound_next(&self, page: NextPage) -> Result<InboundPage, ReadError> {
+        match self {
+            Self::Twilio(client) => client.inbound_page(page.0).await,
+        }
+    }
+
+    /// Whether the credentials work, and the account.
+    ///
+    /// # Errors
+    /// [`ReadError`]; `Refused` with 401 for wrong credentials.
+    pub async fn check(&self) -> Result<Account, ReadError> {
+        match self {
+            Self::Twilio(client) => client.check().await,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Twilio's REST API (carriers.md 1.1, 1.2, 1.11).
+//!
+//! A send has no idempotency key, so its answer is sorted by the one question whether the text
+//! may have left (1.9): only a connection that never stood, a refusal with Twilio's code and a
+//! 429 say no. It is never repeated here. Reading is never repeated either: the caller knows when
+//! it next has time for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fulcrum_domain::{CarrierSid, Listed, SendFailure, class_of};
+use jiff::civil;
+use reqwest::{Method, RequestBuilder, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::{STATUS_PATH, TwilioSettings, wire};
+use crate::carrier::{
+    Accepted, Account, InboundPage, Media, NextPage, Outgoing, ReadError, ReceivedText, SendError,
+};
+
+/// Twilio counts concurrent requests for each account, and refuses about 100 (1.7).
+const MAX_IN_FLIGHT: usize = 10;
+
+/// Well above a page of the longest texts.
+pub(super) const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// More is refused (21617).
+const MAX_BODY_CHARS: usize = 1600;
+
+/// Twilio's own bounds of `ValidityPeriod`, in seconds.
+const VALIDITY_SECONDS: (u64, u64) = (1, 36_000);
+
+/// How many texts to one person are looked through for a lost one, 50 a page.
+const MAX_LOST_PAGES: usize = 20;
+
+/// Speaks to Twilio for one account. Cheap to clone; its clones share the bound on requests.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    settings: Arc<TwilioSettings>,
+    in_flight: Arc<Semaphore>,
+}
+
+/// An answer, read as far as it came.
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: Result<Vec<u8>, ReadError>,
+}
+
+impl Client {
+    /// `http` must not follow redirects: the credentials would go with them.
+    #[must_use]
+    pub fn new(http: reqwest::Client, settings: TwilioSettings) -> Self {
+        Self { http, settings: Arc::new(settings), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+    }
+
+    pub(in crate::carrier) async fn send(&self, text: &Outgoing) -> Result<Accepted, SendError> {
+        if text.body.chars().count() > MAX_BODY_CHARS {
+            return Err(SendError::not_sent(SendFailure::TooLong, None));
+        }
+        let validity = text.validity.unwrap_or(self.settings.validity).as_secs();
+        let validity = validity.clamp(VALIDITY_SECONDS.0, VALIDITY_SECONDS.1).to_string();
+        let sender = match &self.settings.messaging_service_sid {
+            Some(service) => ("MessagingServiceSid", service),
+            None => ("From", &text.from),
+        };
+        let callback = self.settings.public_url.as_ref().map(|public_url| {
+            let public_url = public_url.as_str().trim_end_matches('/');
+            format!("{public_url}{STATUS_PATH}?mid={}#rc=5&rp=all", text.mid)
+        });
+        let mut form = vec![("To", &text.to), ("Body", &text.body), sender, ("ValidityPeriod", &validity)];
+        form.extend(callback.iter().map(|url| ("StatusCallback", url)));
+        let request = self.request(Method::POST, self.url("/Messages.json")).form(&form);
+        let answer = self.answer(request).await.map_err(SendError::network)?;
+        sort_send(answer)
+    }
+
+    pub(in crate::carrier) async fn find_lost(&self, to: &str) -> Result<Vec<Listed>, ReadError> {
+        // By recipient only: sender and date are null until Twilio has chosen and sent.
+        let mut url = self.url("/Messages.json");
+        url.query_pairs_mut().append_pair("To", to).append_pair("PageSize", "50");
+        let mut found = Vec::new();
+        let mut next = Some(url);
+        for _ in 0..MAX_LOST_PAGES {
+            let Some(url) = next else { break };
+            let page: wire::MessagePage = self.get(url).await?;
+            found.extend(page.messages.into_iter().filter_map(wire::Message::listed));
+            next = self.next_page(page.next_page_uri.as_deref())?;
+        }
+        Ok(found)
+    }
+
+    pub(in crate::carrier) async fn fetch(&self, sid: &CarrierSid) -> Result<Listed, ReadError> {
+        let message: wire::Message = self.get(self.url(&format!("/Messages/{sid}.json"))).await?;
+        message.listed().ok_or(ReadError::Unreadable)
+    }
+
+    pub(in crate::carrier) async fn inbound_since(
+        &self,
+        number: &str,
+        since: civil::Date,
+    ) -> Result<InboundPage, ReadError> {
+        let mut url = self.url("/Messages.json");
+        url.query_pairs_mut()
+            .append_pair("To", number)
+            .append_pair("DateSent>", &since.to_string())
+            .append_pair("PageSize", "100");
+        self.inbound_page(url).await
+    }
+
+    pub(in crate::carrier) async fn inbound_page(&self, url: Url) -> Result<InboundPage, ReadError> {
+        let page: wire::MessagePage = self.get(url).await?;
+        let mut texts = Vec::new();
+        for message in page.messages.into_iter().filter(wire::Message::is_inbound) {
+            texts.extend(self.received(message).await?);
+        }
+        Ok(InboundPage { texts, next: self.next_page(page.next_page_uri.as_deref())?.map(NextPage) })
+    }
+
+    pub(in crate::carrier) async fn check(&self) -> Result<Account, ReadError> {
+        let account: wire::Account = self.get(self.url(".json")).await?;
+        Ok(Account { status: account.status, trial: account.kind.as_deref() == Some("Trial") })
+    }
+
+    /// The text in a message, with its media, which the list only counts.
+    async fn received(&self, message: wire::Message) -> Result<Option<ReceivedText>, ReadError> {
+        let media = match message.sid_with_media().map(str::parse::<CarrierSid>) {
+            Some(Ok(sid)) => self.media(&sid).await?,
+            _ => Vec::new(),
+        };
+        Ok(message.received(media))
+    }
+
+    async fn media(&self, sid: &CarrierSid) -> Result<Vec<Media>, ReadError> {
+        let page: wire::MediaPage = match self.get(self.url(&format!("/Messages/{sid}/Media.json"))).await {
+            Err(ReadError::NotFound) => return Ok(Vec::new()),
+            page => page?,
+        };
+        let media = |item: wire::MediaItem| {
+            let url = self.settings.base_url.join(item.uri.trim_end_matches(".json")).ok()?;
+            Some(Media { url, content_type: item.content_type.unwrap_or_default() })
+        };
+        Ok(page.media_list.into_iter().filter_map(media).collect())
+    }
+
+    /// Where something of the account lies.
+    fn url(&self, below: &str) -> Url {
+        let mut url = self.settings.base_url.clone();
+        let base = url.path().trim_end_matches('/');
+        let path = format!("{base}/2010-04-01/Accounts/{}{below}", self.settings.account_sid);
+        url.set_path(&path);
+        url
+    }
+
+    /// Twilio's own word for the rest of a list, taken only where our credentials belong.
+    fn next_page(&self, uri: Option<&str>) -> Result<Option<Url>, ReadError> {
+        let Some(uri) = uri else { return Ok(None) };
+        let url = self.settings.base_url.join(uri).map_err(|_| ReadError::Unreadable)?;
+        let ours = url.origin() == self.settings.base_url.origin();
+        if ours { Ok(Some(url)) } else { Err(ReadError::Elsewhere) }
+    }
+
+    fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.http
+            .request(method, url)
+            .basic_auth(&self.settings.account_sid, Some(self.settings.auth_token.expose_secret()))
+            .header(header::ACCEPT, "application/json")
+            .timeout(self.settings.timeout)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ReadError> {
+        let network = |error: reqwest::Error| ReadError::Unreachable(error.without_url());
+        let answer = self.answer(self.request(Method::GET, url)).await.map_err(network)?;
+        let status = answer.status.as_u16();
+        match status {
+            200..=299 => serde_json::from_slice(&answer.body?).map_err(|_| ReadError::Unreadable),
+            404 => Err(ReadError::NotFound),
+            429 => Err(ReadError::Throttled { retry_after: answer.retry_after }),
+            500.. => Err(ReadError::Down { status }),
+            _ => Err(ReadError::Refused { status, code: answer.code() }),
+        }
+    }
+
+    /// Asks, when fewer than [`MAX_IN_FLIGHT`] do. An error means that no answer came.
+    async fn answer(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
+        let mut response = request.send().await?;
+        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok());
+        Ok(Answer {
+            status: response.status(),
+            retry_after: retry_after.and_then(|after| after.parse().ok()).map(Duration::from_secs),
+            body: read(&mut response).await,
+        })
+    }
+}
+
+impl Answer {
+    /// Twilio's code in an error.
+    fn code(&self) -> Option<u32> {
+        serde_json::from_slice::<wire::ErrorBody>(self.body.as_ref().ok()?).ok()?.code
+    }
+}
+
+async fn read(response: &mut reqwest::Response) -> Result<Vec<u8>, ReadError> {
+    let mut body = Vec::new();
+    let network = |error: reqwest::Error| ReadError::Unreachable(error.without_url());
+    while let Some(chunk) = response.chunk().await.map_err(network)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(ReadError::TooLarge { limit: MAX_ANSWER_BYTES });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// What the answer to a send says (carriers.md 1.9, 2).
+fn sort_send(answer: Answer) -> Result<Accepted, SendError> {
+    match (answer.status.as_u16(), answer.code()) {
+        (200..=299, _) => answer
+            .body
+            .ok()
+            .and_then(|body| serde_json::from_slice::<wire::Message>(&body).ok()?.accepted())
+            .ok_or_else(|| SendError::unknown(SendFailure::Unknown)),
+        (429, code) => Err(SendError::not_sent(SendFailure::Throttled, code).after(answer.retry_after)),
+        (status @ 400..=499, Some(code)) => {
+            let class = match class_of(code) {
+                SendFailure::Unknown if matches!(status, 401 | 403) => SendFailure::Config,
+                class => class,
+            };
+            Err(SendError::not_sent(class, Some(code)).after(answer.retry_after))
+        }
+        _ => Err(SendError::unknown(SendFailure::CarrierDown)),
+    }
+}

@@ -1,0 +1,272 @@
+//! The second pass: from texts and numbers to types, with every problem noted.
+//!
+//! A section's `check` first parses all of its fields and only then asks for the results with
+//! `?`, so that one bad field does not hide the next.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    fs::File,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+use url::{Host, Url};
+
+use super::{
+    problem::{Origin, Problem},
+    reading::Places,
+    secret::{Guard, Secret, read_file},
+};
+
+/// The problem has been noted; there is no value.
+pub(super) struct Noted;
+
+/// A value, unless a problem was noted instead.
+pub(super) type Checked<T> = Result<T, Noted>;
+
+/// What the sections check with, and where they leave their problems.
+pub(super) struct Check<'a> {
+    places: &'a Places,
+    plain_secrets: BTreeMap<String, Secret>,
+    credentials_dir: Option<&'a Path>,
+    problems: Vec<Problem>,
+    torn: bool,
+    /// Every secret that was found, by its key, to see at a reload which ones changed.
+    pub(super) secrets: BTreeMap<String, Secret>,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn new(
+        places: &'a Places,
+        plain_secrets: BTreeMap<String, Secret>,
+        credentials_dir: Option<&'a Path>,
+        problems: Vec<Problem>,
+        torn: bool,
+    ) -> Self {
+        Self { places, plain_secrets, credentials_dir, problems, torn, secrets: BTreeMap::new() }
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// Notes a problem, unless the first pass already has one for the key: then the value here
+    /// is only the default that stands in for it. So it may be for a key that stands nowhere, if
+    /// the file is torn.
+    pub(super) fn reject(
+        &mut self,
+        key: &str,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Noted {
+        let known = |problem: &Problem| {
+            problem.key == key
+                || problem.suggestion.as_deref() == Some(key)
+                || problem.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('['))
+        };
+        let (origin, line) = self.places.of(key);
+        let stands = line.is_some() || matches!(origin, Origin::Environment(_));
+        if (stands || !self.torn) && !self.problems.iter().any(known) {
+            self.problems.push(Problem {
+                key: key.to_owned(),
+                origin,
+                line,
+                found: found.into(),
+                expected: expected.into(),
+                suggestion: None,
+            });
+        }
+        Noted
+    }
+
+    /// Takes over problems of another file.
+    pub(super) fn extend(&mut self, problems: Vec<Problem>) -> Noted {
+        self.problems.extend(problems);
+        Noted
+    }
+
+    /// A text that must not be empty.
+    pub(super) fn text(&mut self, key: &str, value: &str, what: &str) -> Checked<String> {
+        match value.trim() {
+            "" => Err(self.reject(key, "not set", what)),
+            text => Ok(text.to_owned()),
+        }
+    }
+
+    /// Anything that parses, empty counting as not set. Repeats the value when it does not.
+    pub(super) fn parse<T: FromStr>(&mut self, key: &str, value: &str, what: &str) -> Checked<T> {
+        let text = self.text(key, value, what)?;
+        text.parse().map_err(|_| self.reject(key, format!("\"{text}\""), what))
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, value: &str, choices: &[(&str, T)]) -> Checked<T> {
+        let chosen = choices.iter().find(|(word, _)| *word == value);
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+            let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            self.reject(key, format!("\"{value}\""), words.join(" or "))
+        })
+    }
+
+    /// A number within bounds.
+    pub(super) fn within<T: PartialOrd + Display + Copy>(
+        &mut self,
+        key: &str,
+        value: T,
+        bounds: &RangeInclusive<T>,
+    ) -> Checked<T> {
+        if bounds.contains(&value) {
+            return Ok(value);
+        }
+        let expected = format!("a number from {} to {}", bounds.start(), bounds.end());
+        Err(self.reject(key, value.to_string(), expected))
+    }
+
+    /// A duration within bounds.
+    pub(super) fn duration(
+        &mut self,
+        key: &str,
+        value: &str,
+        bounds: &RangeInclusive<Duration>,
+    ) -> Checked<Duration> {
+        let parsed = SignedDuration::from_str(value).ok().and_then(|d| Duration::try_from(d).ok());
+        parsed.filter(|duration| bounds.contains(duration)).ok_or_else(|| {
+            let [from, to] = [bounds.start(), bounds.end()]
+                .map(|bound| SignedDuration::try_from(*bound).unwrap_or(SignedDuration::MAX));
+            self.reject(
+                key,
+                format!("\"{value}\""),
+                format!("a duration from {from:#} to {to:#}, written as \"90s\", \"5m\", \"1h30m\""),
+            )
+        })
+    }
+
+    /// An address that something listens on.
+    pub(super) fn listen(&mut self, key: &str, value: &str) -> Checked<SocketAddr> {
+        self.parse(key, value, "an address and a port, such as \"127.0.0.1:8080\"")
+    }
+
+    /// An http or https address without login. One that goes over a network must be https:
+    /// what is sent to it is for nobody else.
+    pub(super) fn secure_url(&mut self, key: &str, value: &str) -> Checked<Url> {
+        let url = self.url(key, value)?;
+        if url.scheme() == "https" || is_loopback(&url) {
+            return Ok(url);
+        }
+        Err(self.reject(key, format!("\"{value}\""), "https, since it is not on this machine"))
+    }
+
+    /// An http or https address without login, which would be a secret in the open.
+    pub(super) fn url(&mut self, key: &str, value: &str) -> Checked<Url> {
+        let expected = "an address, such as \"https://text.acme.example\"";
+        let text = self.text(key, value, expected)?;
+        if text.contains('@') {
+            let found = "an address with a login in it";
+            return Err(self.reject(key, found, "an address without name and password"));
+        }
+        let url = Url::parse(&text).ok();
+        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| self.reject(key, format!("\"{text}\""), expected))
+    }
+
+    /// A path that the program itself will make.
+    pub(super) fn path(&mut self, key: &str, value: &str) -> Checked<PathBuf> {
+        self.text(key, value, "a path").map(PathBuf::from)
+    }
+
+    /// A file that can be read, or none if empty.
+    pub(super) fn readable(&mut self, key: &str, value: &str) -> Checked<Option<PathBuf>> {
+        if value.is_empty() {
+            return Ok(None);
+        }
+        match File::open(value) {
+            Ok(_) => Ok(Some(PathBuf::from(value))),
+            Err(error) => {
+                let found = format!("{value}, which cannot be read ({})", error.kind());
+                Err(self.reject(key, found, "a file that this user can read"))
+            }
+        }
+    }
+
+    /// Where a secret file is: the configured path, or the systemd credential if there is one.
+    pub(super) fn secret_path(
+        &mut self,
+        key: &str,
+        value: &str,
+        credential: &str,
+    ) -> Checked<Option<(PathBuf, Guard)>> {
+        if value.is_empty() {
+            let path = self.credentials_dir.map(|directory| directory.join(credential));
+            return Ok(path.filter(|path| path.exists()).map(|path| (path, Guard::Elsewhere)));
+        }
+        if Path::new(value).is_absolute() {
+            return Ok(Some((PathBuf::from(value), Guard::Mode)));
+        }
+        // Not repeated: it may well be the secret itself, put into the wrong key.
+        Err(self.reject(key, "something else", "a path that begins with /"))
+    }
+
+    /// A secret, from the config file itself, from its own file or from its credential.
+    /// `key` is the plain one, `file` the value of its `_file` key.
+    pub(super) fn optional_secret(
+        &mut self,
+        key: &str,
+        file: &str,
+        credential: &str,
+    ) -> Checked<Option<Secret>> {
+        let file_key = format!("{key}_file");
+        let secret = match (self.plain_secrets.remove(key), file) {
+            (Some(secret), "") => Some(secret),
+            (Some(_), _) => {
+                let expected = format!("only one of {key} and {file_key}");
+                return Err(self.reject(&file_key, "set twice", expected));
+            }
+            (None, _) => match self.secret_path(&file_key, file, credential)? {
+                None => None,
+                Some((path, guard)) => {
+                    let text = read_file(&path, guard).map_err(|error| {
+                        let found = format!("{}: {error}", path.display());
+                        self.reject(&file_key, found, "a file that only fulcrum can read")
+                    })?;
+                    match text.trim_end_matches(['\r', '\n']) {
+                        "" => {
+                            let found = format!("{}: an empty file", path.display());
+                            return Err(self.reject(&file_key, found, "the secret in it"));
+                        }
+                        value => Some(Secret::new(value)),
+                    }
+                }
+            },
+        };
+        if let Some(secret) = &secret {
+            self.secrets.insert(file_key, secret.clone());
+        }
+        Ok(secret)
+    }
+
+    /// A secret that must be there.
+    pub(super) fn secret(&mut self, key: &str, file: &str, credential: &str) -> Checked<Secret> {
+        let found = self.optional_secret(key, file, credential)?;
+        if found.is_none() && self.problems.iter().any(|problem| problem.key == key) {
+            return Err(Noted);
+        }
+        found.ok_or_else(|| {
+            let expected = format!("a file with the secret, or the systemd credential {credential}");
+            self.reject(&format!("{key}_file"), "not set", expected)
+        })
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,326 @@
+//! Settings as types, with every problem reported at once.
+//!
+//! ```text
+//! default.toml ──────────────────────────────┐
+//! fulcrum.toml ──> reading: keys, types,  ───┼─> figment ──> Raw… ──> check: ranges, ──> Config
+//! FULCRUM_…    ──> lines, secrets aside   ───┘   (layers)            files, pairs
+//!                        └───────────── problems ───────────────────────┘
+//! ```
+//!
+//! Not figment and serde alone: they stop at the first mistake, know no lines, and repeat values
+//! that may be secrets. So `reading` goes over the documents first, with `config/default.toml`
+//! as its schema, and figment only layers what has the right shape. The `Raw…` structs hold what
+//! can be written; only [`Config`] and its parts are seen from outside, and nobody can hold an
+//! invalid one. A key is added in three places: the reference, its `Raw…` struct, its section's
+//! `check`; a test compares the first two.
+
+mod api;
+mod carrier;
+mod check;
+mod lever;
+mod organisation;
+mod problem;
+mod reading;
+mod schema;
+mod secret;
+mod server;
+mod transcript;
+mod webhook_tokens;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    providers::{Format, Serialized, Toml},
+};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+pub use api::{Api, ApiToken, Role};
+pub use carrier::{Carrier, CarrierKind, Twilio};
+pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
+pub use organisation::{OptOut, OptOutHandler, Organisation};
+pub use problem::{Origin, Problem, Problems};
+pub use secret::Secret;
+pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
+pub use transcript::{OnUnknown, Transcript, TranscriptMode};
+pub use webhook_tokens::WebhookTokens;
+
+use check::{Check, Checked};
+use reading::{ConfigFile, Reading};
+use schema::{DEFAULT, Schema, join};
+use secret::{Guard, is_private, read_file};
+
+/// What is read only at the start: sections and single keys. The rest holds after a reload.
+const NEEDS_RESTART: [&str; 15] = [
+    "server",
+    "ops",
+    "store",
+    "network",
+    "log.format",
+    "lever.base_url",
+    "lever.api_key_file",
+    "lever.confidential",
+    "lever.requests_per_second",
+    "lever.burst",
+    "lever.in_flight",
+    "lever.connect_timeout",
+    "lever.request_timeout",
+    "backfill",
+    "carrier",
+];
+
+/// Where settings come from. All of it is passed in, so that tests need no global environment.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The config file; without one there are only defaults and environment.
+    pub file: Option<PathBuf>,
+    /// The variables of the environment; those without `FULCRUM_` are passed over.
+    pub env: Vec<(String, String)>,
+    /// `$CREDENTIALS_DIRECTORY`, where systemd puts what `LoadCredential=` names.
+    pub credentials_dir: Option<PathBuf>,
+}
+
+/// The settings, all of them valid, with secrets that `Debug` does not show.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who texts.
+    pub organisation: Organisation,
+    /// The listeners for the outside and for commands.
+    pub server: Server,
+    /// The listener for health and metrics.
+    pub ops: Ops,
+    /// The one file that holds everything.
+    pub store: Store,
+    /// The way out.
+    pub network: Network,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The Data API and the webhooks.
+    pub lever: Lever,
+    /// The initial sync.
+    pub backfill: Backfill,
+    /// How transcripts are filed.
+    pub transcript: Transcript,
+    /// How a STOP is answered.
+    pub optout: OptOut,
+    /// The carrier and our numbers there.
+    pub carrier: Carrier,
+    /// The API.
+    pub api: Api,
+    as_written: AsWritten,
+}
+
+/// The settings by key, to see what a reload changes.
+#[derive(Clone, Debug)]
+struct AsWritten {
+    values: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Secret>,
+}
+
+/// What a new config changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Keys whose new values can be used at once.
+    pub reloadable: Vec<String>,
+    /// Keys whose new values wait for the next start.
+    pub needing_restart: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of every source, none of which repeats a secret.
+    pub fn load(sources: &Sources) -> Result<Self, Problems> {
+        let file = sources.file.as_deref().map(read_config_file).transpose()?;
+        let reading = Reading::of(&Schema::of_default(), file.as_ref(), &sources.env);
+        let figment = Figment::from(Toml::string(DEFAULT))
+            .merge(Serialized::defaults(&reading.file))
+            .merge(Serialized::defaults(&reading.environment));
+        let mut check = Check::new(
+            &reading.places,
+            reading.secrets,
+            sources.credentials_dir.as_deref(),
+            reading.problems,
+            reading.torn,
+        );
+        let config = match layered(&figment) {
+            Ok((raw, values)) => raw.check(values, &mut check).ok(),
+            Err(error) => {
+                // The first pass has let through what the structs refuse. The error's text stays
+                // out of the problem, since figment repeats values.
+                check.reject(&error.path.join("."), "a value that does not fit", "another");
+                None
+            }
+        };
+        let problems = check.into_problems();
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(Problems::new(problems)),
+        }
+    }
+
+    /// What changes from this config to a new one, key by key, for SIGHUP.
+    #[must_use]
+    pub fn reloadable_diff(&self, new: &Self) -> Changes {
+        let (old, new) = (&self.as_written, &new.as_written);
+        let mut changed = differing(&old.values, &new.values);
+        changed.extend(differing(&old.secrets, &new.secrets));
+        changed.sort();
+        changed.dedup();
+        let (needing_restart, reloadable) = changed.into_iter().partition(|key| needs_restart(key));
+        Changes { reloadable, needing_restart }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    organisation: organisation::RawOrganisation,
+    server: server::RawServer,
+    ops: server::RawOps,
+    store: server::RawStore,
+    network: server::RawNetwork,
+    log: server::RawLog,
+    lever: lever::RawLever,
+    backfill: lever::RawBackfill,
+    transcript: transcript::RawTranscript,
+    optout: organisation::RawOptOut,
+    carrier: carrier::RawCarrier,
+    api: api::RawApi,
+}
+
+impl Raw {
+    fn check(&self, values: BTreeMap<String, String>, check: &mut Check<'_>) -> Checked<Config> {
+        let organisation = self.organisation.check(check);
+        let server = self.server.check(check);
+        let ops = self.ops.check(&self.server, check);
+        let store = self.store.check(check);
+        let network = self.network.check(check);
+        let log = self.log.check(check);
+        let lever = self.lever.check(check);
+        let backfill = self.backfill.check(check);
+        let transcript = self.transcript.check(check);
+        let optout = self.optout.check(&self.organisation, check);
+        let carrier = self.carrier.check(check);
+        let api = self.api.check(check);
+        Ok(Config {
+            organisation: organisation?,
+            server: server?,
+            ops: ops?,
+            store: store?,
+            network: network?,
+            log: log?,
+            lever: lever?,
+            backfill: backfill?,
+            transcript: transcript?,
+            optout: optout?,
+            carrier: carrier?,
+            api: api?,
+            as_written: AsWritten { values, secrets: std::mem::take(&mut check.secrets) },
+        })
+    }
+}
+
+fn read_config_file(path: &Path) -> Result<ConfigFile, Problems> {
+    match read_file(path, Guard::Elsewhere) {
+        Ok(text) => Ok(ConfigFile { path: path.to_owned(), text, private: is_private(path) }),
+        Err(error) => Err(Problems::new(vec![Problem {
+            key: String::new(),
+            origin: Origin::File(path.to_owned()),
+            line: None,
+            found: error.to_string(),
+            expected: "a config file that this user can read".to_owned(),
+            suggestion: None,
+        }])),
+    }
+}
+
+fn layered(figment: &Figment) -> Result<(Raw, BTreeMap<String, String>), Box<figment::Error>> {
+    let mut values = BTreeMap::new();
+    flatten("", &figment.extract::<Table>()?, &mut values);
+    Ok((figment.extract()?, values))
+}
+
+fn flatten(section: &str, table: &Table, values: &mut BTreeMap<String, String>) {
+    for (name, value) in table {
+        let key = join(section, name);
+        match value {
+            Value::Table(table) => flatten(&key, table, values),
+            other => {
+                values.insert(key, other.to_string());
+            }
+        }
+    }
+}
+
+fn differing<T: PartialEq>(old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {
+    let keys = old.keys().chain(new.keys());
+    keys.filter(|key| old.get(*key) != new.get(*key)).cloned().collect()
+}
+
+fn needs_restart(key: &str) -> bool {
+    NEEDS_RESTART
+        .iter()
+        .any(|part| key.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The structs have no defaults of their own and refuse unknown keys, so this proves both
+    /// directions: each key of the reference has a field, each field a key in the reference.
+    #[test]
+    fn the_reference_and_the_structs_have_the_same_keys() {
+        let schema = Schema::of_default();
+        let without_secrets = without_secrets(schema.root());
+        Value::Table(without_secrets).try_into::<Raw>().map(drop).unwrap();
+    }
+
+    fn without_secrets(table: &Table) -> Table {
+        let kept = table.iter().filter(|(name, _)| !schema::is_secret(table, name));
+        let inner = |value: &Value| match value {
+            Value::Table(table) => Value::Table(without_secrets(table)),
+            Value::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|item| match item {
+                        Value::Table(table) => Value::Table(without_secrets(table)),
+                        other => other.clone(),
+                    })
+                    .collect(),
+            ),
+            other => other.clone(),
+        };
+        kept.map(|(name, value)| (name.clone(), inner(value))).collect()
+    }
+
+    #[test]
+    fn the_reference_says_restart_where_one_is_needed() {
+        let mut section = String::new();
+        let mut comment = String::new();
+        let mut closed = true;
+        for line in DEFAULT.lines() {
+            if let Some(text) = line.strip_prefix("# ") {
+                if std::mem::take(&mut closed) {
+                    comment.clear();
+                }
+                comment.push_str(text);
+            } else if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']').to_owned();
+            } else if let Some((name, _)) = line.split_once(" = ") {
+                closed = true;
+                if !line.starts_with("#:") {
+                    let key = join(&section, name);
+                    assert_eq!(needs_restart(&key), comment.ends_with("estart."), "{key}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! `[server]`, `[ops]`, `[store]`, `[network]` and `[log]`: this process on its machine.
+
+use std::{net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::check::{Check, Checked};
+
+/// The listeners for the outside and for commands. All of it needs a restart.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Hooks, console, API and booking pages; 127.0.0.1:8080 unless set, port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Under which address the outside reaches `listen`; part of the carrier's signature check.
+    /// Must be set; https unless on loopback.
+    pub public_url: Url,
+    /// The Unix socket that commands talk to.
+    pub control_socket: PathBuf,
+    /// Set: `listen` speaks TLS itself.
+    pub tls: Option<TlsFiles>,
+    /// Whose forwarded headers are believed; nobody's unless set.
+    pub trusted_proxies: Vec<ProxyRange>,
+}
+
+/// PEM files for TLS; readable when the config was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// One address, or a network such as `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxyRange {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl ProxyRange {
+    /// Whether an address lies in the range. An IPv4 address that comes in on an IPv6 socket
+    /// (`::ffff:10.0.0.1`) is taken as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let differing = match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => (u32::from(own) ^ u32::from(other)).leading_zeros(),
+            (IpAddr::V6(own), IpAddr::V6(other)) => (u128::from(own) ^ u128::from(other)).leading_zeros(),
+            _ => return false,
+        };
+        differing >= self.prefix
+    }
+}
+
+/// The text is no address and no network.
+#[derive(Debug, thiserror::Error)]
+#[error("neither an IP address nor a network")]
+pub struct ProxyRangeError;
+
+impl FromStr for ProxyRange {
+    type Err = ProxyRangeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| ProxyRangeError)?;
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            None => whole,
+            Some(digits) => digits.parse().ok().filter(|p| *p <= whole).ok_or(ProxyRangeError)?,
+        };
+        Ok(Self { address, prefix })
+    }
+}
+
+/// The listener for health and metrics. Needs a restart.
+#[derive(Clone, Debug)]
+pub struct Ops {
+    /// 127.0.0.1:9464 unless set.
+    pub listen: SocketAddr,
+}
+
+/// The one file that holds everything. Needs a restart.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// `/var/lib/fulcrum/fulcrum.redb` unless set.
+    pub path: PathBuf,
+}
+
+/// The way out. Needs a restart.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// HTTP proxy for all that goes out; direct unless set.
+    pub proxy: Option<Url>,
+    /// Root certificates trusted besides the system's; readable when the config was loaded.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Needs a restart.
+    pub format: LogFormat,
+    /// Directives of [`EnvFilter`], known to parse; `info` unless set.
+    pub filter: String,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The journal under systemd, text on a terminal, else JSON.
+    Auto,
+    /// systemd's journal, with fields.
+    Journald,
+    /// One JSON object a line on standard error.
+    Json,
+    /// Text on standard error.
+    Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServer {
+    listen: String,
+    public_url: String,
+    control_socket: String,
+    tls_cert_file: String,
+    tls_key_file: String,
+    trusted_proxies: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOps {
+    listen: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStore {
+    path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNetwork {
+    proxy: String,
+    ca_file: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLog {
+    format: String,
+    filter: String,
+}
+
+impl RawServer {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Server> {
+        let listen = check.listen("server.listen", &self.listen);
+        let public_url = check.secure_url("server.public_url", &self.public_url);
+        let control_socket = check.path("server.control_socket", &self.control_socket);
+        let tls = self.tls(check);
+        let trusted_proxies: Vec<_> = (0..)
+            .zip(&self.trusted_proxies)
+            .map(|(index, range)| {
+                let key = format!("server.trusted_proxies[{index}]");
+                check.parse(&key, range, "an IP address or a network, such as \"10.0.0.0/8\"")
+            })
+            .collect();
+        Ok(Server {
+            listen: listen?,
+            public_url: public_url?,
+            control_socket: control_socket?,
+            tls: tls?,
+            trusted_proxies: trusted_proxies.into_iter().collect::<Checked<_>>()?,
+        })
+    }
+
+    fn tls(&self, check: &mut Check<'_>) -> Checked<Option<TlsFiles>> {
+        let cert = check.readable("server.tls_cert_file", &self.tls_cert_file);
+        let key = check.readable("server.tls_key_file", &self.tls_key_file);
+        match (cert?, key?) {
+            (None, None) => Ok(None),
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+            (Some(_), None) => {
+                let expected = "the key of server.tls_cert_file, or neither of both";
+                Err(check.reject("server.tls_key_file", "not set", expected))
+            }
+            (None, Some(_)) => {
+                let expected = "the certificate of server.tls_key_file, or neither of both";
+                Err(check.reject("server.tls_cert_file", "not set", expected))
+            }
+        }
+    }
+}
+
+impl RawOps {
+    pub(super) fn check(&self, server: &RawServer, check: &mut Check<'_>) -> Checked<Ops> {
+        let listen = check.listen("ops.listen", &self.listen)?;
+        if listen.port() != 0 && self.listen == server.listen {
+            let expected = "another address than server.listen";
+            return Err(check.reject("ops.listen", format!("\"{listen}\""), expected));
+        }
+        Ok(Ops { listen })
+    }
+}
+
+impl RawStore {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Store> {
+        Ok(Store { path: check.path("store.path", &self.path)? })
+    }
+}
+
+impl RawNetwork {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Network> {
+        let proxy = match self.proxy.as_str() {
+            "" => Ok(None),
+            proxy => check.url("network.proxy", proxy).map(Some),
+        };
+        let ca_file = check.readable("network.ca_file", &self.ca_file);
+        Ok(Network { proxy: proxy?, ca_file: ca_file? })
+    }
+}
+
+impl RawLog {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Log> {
+        let format = check.choice(
+            "log.format",
+            &self.format,
+            &[
+                ("auto", LogFormat::Auto),
+                ("journald", LogFormat::Journald),
+                ("json", LogFormat::Json),
+                ("text", LogFormat::Text),
+            ],
+        );
+        let filter = check.parse::<EnvFilter>(
+            "log.filter",
+            &self.filter,
+            "a level or directives, such as \"info,fulcrum::lever=debug\"",
+        );
+        filter?;
+        Ok(Log { format: format?, filter: self.filter.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProxyRange;
+
+    #[test]
+    fn a_range_holds_its_own_network_only() {
+        let within = |range: &str, address: &str| {
+            range.parse::<ProxyRange>().unwrap().contains(address.parse().unwrap())
+        };
+        assert!(within("10.0.0.0/8", "10.200.0.1"));
+        assert!(within("10.0.0.0/8", "::ffff:10.200.0.1"));
+        assert!(!within("10.0.0.0/8", "11.0.0.1"));
+        assert!(within("192.0.2.7", "192.0.2.7"));
+        assert!(!within("192.0.2.7", "192.0.2.6"));
+        assert!(within("0.0.0.0/0", "192.0.2.6"));
+        assert!(within("2001:db8::/32", "2001:db8::1"));
+        assert!(!within("2001:db8::/32", "10.0.0.1"));
+    }
+
+    #[test]
+    fn what_is_no_range_is_refused() {
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "proxy.acme.example", "10.0.0.0/"] {
+            assert!(text.parse::<ProxyRange>().is_err(), "{text}");
+        }
+    }
+}

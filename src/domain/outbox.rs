@@ -1,0 +1,198 @@
+//! Effects: what is to be done to the outside, as durable rows, and what follows from an attempt.
+//!
+//! An effect is named by what it is about, so asking for the same one twice asks for it once. A
+//! row that is asked for again while it is being done is done once more afterwards, since what it
+//! fetched may be older than the news.
+
+use jiff::fmt::serde::timestamp::millisecond;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{ConversationId, FilingId, Lane, MessageId, OpportunityId};
+
+/// Something to be done to the outside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Effect {
+    /// Hand a text to the carrier.
+    Send(MessageId),
+    /// Post a transcript as a note, part by part.
+    PostNote(FilingId),
+    /// Read an opportunity again.
+    Hydrate(OpportunityId),
+    /// List an opportunity's interviews again.
+    Interviews(OpportunityId),
+}
+
+/// The remote that an effect needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Remote {
+    /// Lever.
+    Lever,
+    /// The carrier.
+    Carrier,
+}
+
+impl Effect {
+    /// Whom it goes to.
+    pub fn remote(&self) -> Remote {
+        match self {
+            Self::Send(_) => Remote::Carrier,
+            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) => Remote::Lever,
+        }
+    }
+
+    /// Its kind, as metrics and lists name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Send(_) => "send",
+            Self::PostNote(_) => "note",
+            Self::Hydrate(_) => "hydrate",
+            Self::Interviews(_) => "interviews",
+        }
+    }
+}
+
+/// How far an effect has come. Done ones are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EffectState {
+    /// Waits for its time.
+    Due,
+    /// The request may have left; found so at a start, its outcome is unknown.
+    InFlight,
+    /// The request left and no answer came: it is looked up, never blindly repeated.
+    Unknown,
+    /// A person must look at it.
+    Failed,
+}
+
+impl EffectState {
+    /// As metrics and lists name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::InFlight => "in_flight",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A row of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectRow {
+    /// How far it has come.
+    pub state: EffectState,
+    /// Its priority at the remote.
+    pub lane: Lane,
+    /// When it is tried next.
+    #[serde(with = "millisecond::required")]
+    pub due_at: Timestamp,
+    /// When it was asked for.
+    #[serde(with = "millisecond::required")]
+    pub asked_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Asked for again while it was being done.
+    pub again: bool,
+    /// A webhook said that its subject was deleted: nothing found confirms that.
+    pub deletion_announced: bool,
+    /// Why the last attempt failed, in words without data of people.
+    pub last_error: Option<String>,
+}
+
+impl EffectRow {
+    /// A new one, to be done at `due_at`.
+    pub fn new(lane: Lane, asked_at: Timestamp, due_at: Timestamp) -> Self {
+        Self {
+            state: EffectState::Due,
+            lane,
+            due_at,
+            asked_at,
+            attempts: 0,
+            again: false,
+            deletion_announced: false,
+            last_error: None,
+        }
+    }
+
+    /// What becomes of this row when the same effect is asked for again.
+    #[must_use]
+    pub fn asked_again(mut self, lane: Lane, due_at: Timestamp) -> Self {
+        self.lane = self.lane.min(lane);
+        match self.state {
+            EffectState::InFlight | EffectState::Unknown => self.again = true,
+            EffectState::Due => self.due_at = self.due_at.min(due_at),
+            EffectState::Failed => {
+                self.state = EffectState::Due;
+                self.due_at = due_at;
+            }
+        }
+        self
+    }
+}
+
+/// The first pause after a failure, and the longest (behaviour.md 1, "Once").
+const PAUSE: SignedDuration = SignedDuration::from_secs(10);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+
+/// When to try again after the `attempts`-th failure: the pause doubles from 10 s to 30 min and is
+/// drawn from its upper half by `jitter` in [0, 1), so that a thousand rows do not return at once.
+pub fn retry_at(now: Timestamp, attempts: u32, jitter: f64) -> Timestamp {
+    let doubled = PAUSE.checked_mul(1 << attempts.saturating_sub(1).min(16)).unwrap_or(LONGEST_PAUSE);
+    let pause = doubled.min(LONGEST_PAUSE).as_secs_f64() * jitter.clamp(0.0, 1.0).mul_add(0.5, 0.5);
+    let pause = SignedDuration::try_from_secs_f64(pause).unwrap_or(LONGEST_PAUSE);
+    now.checked_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+/// What a deadline is about. The wheel holds it as one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeadlineKey {
+    /// The open session of a conversation is to be filed.
+    Transcript(ConversationId),
+}
+
+/// The topmost byte tells the kind, the rest which one.
+const KIND_SHIFT: u32 = 56;
+const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
+
+impl DeadlineKey {
+    /// As a number.
+    pub fn to_u64(self) -> u64 {
+        match self {
+            Self::Transcript(conversation) => TRANSCRIPT | conversation.number(),
+        }
+    }
+
+    /// From the number of [`Self::to_u64`].
+    pub fn from_u64(number: u64) -> Option<Self> {
+        let which = number & ((1 << KIND_SHIFT) - 1);
+        (number - which == TRANSCRIPT).then(|| Self::Transcript(ConversationId::new(which)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_from_ten_seconds_to_half_an_hour() {
+        let at = |attempts| retry_at(Timestamp::UNIX_EPOCH, attempts, 1.0).as_second();
+        assert_eq!([at(1), at(2), at(3), at(8), at(9), at(4_000_000)], [10, 20, 40, 1280, 1800, 1800]);
+        assert_eq!(retry_at(Timestamp::UNIX_EPOCH, 1, 0.0).as_second(), 5);
+    }
+
+    #[test]
+    fn news_during_a_fetch_ask_for_another() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut row = EffectRow::new(Lane::Live, now, now);
+        row.state = EffectState::InFlight;
+        assert!(row.asked_again(Lane::Live, now).again);
+    }
+
+    #[test]
+    fn a_deadline_is_a_number_and_back() {
+        let key = DeadlineKey::Transcript(ConversationId::new(77));
+        assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
+        assert_eq!(DeadlineKey::from_u64(77), None);
+    }
+}

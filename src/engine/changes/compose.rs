@@ -1,0 +1,213 @@
+//! A text is to go out: whether it may, what exactly it says, and the effect that sends it.
+
+use fulcrum_domain::{
+    Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS, Message, MessageId,
+    Number, Opportunity, OpportunityId, Purpose, Refusal, may_send, target, tidy,
+};
+use jiff::Timestamp;
+
+use super::Rules;
+use super::outbox::ask_later;
+use super::suppress::suppression_of;
+use super::thread::{add_message, candidacies, open, put_message, store};
+use crate::engine::clock::Moment;
+use crate::store::tables::OPPORTUNITIES;
+use crate::store::{Read, StoreError, Tx};
+
+/// Whom a text is for.
+#[derive(Clone, Debug)]
+pub enum Recipient {
+    /// The candidate of this opportunity, at the number that Lever has.
+    Opportunity(OpportunityId),
+    /// This number, whoever's it is.
+    Number(Number),
+    /// The candidate of this opportunity, at this one of their numbers.
+    Both(OpportunityId, Number),
+}
+
+/// A text as somebody wants it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// For whom.
+    pub to: Recipient,
+    /// The words.
+    pub body: Body,
+    /// By whom.
+    pub author: Author,
+    /// From which of our numbers; else the one that spoke last, else the first.
+    pub from: Option<Number>,
+    /// Not before.
+    pub send_at: Option<Timestamp>,
+}
+
+/// Why a text is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The number must not be texted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The opportunity is not known here.
+    #[error("no such opportunity is known")]
+    UnknownOpportunity,
+    /// Lever has no number for them that can be texted.
+    #[error("the candidate has no number that can be texted")]
+    NoNumber,
+    /// Nothing is left of it.
+    #[error("the text is empty")]
+    Empty,
+    /// More than a carrier takes.
+    #[error("the text has {chars} characters, at most {MAX_BODY_CHARS} can be sent")]
+    TooLong {
+        /// Its length.
+        chars: usize,
+    },
+    /// Not one of our numbers.
+    #[error("that number is not one of ours")]
+    NotOurNumber,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes a text: stores it and asks for it to be sent. It is checked again when it leaves.
+///
+/// # Errors
+/// [`ComposeError`]; then nothing is stored.
+pub fn compose(
+    tx: &mut Tx<'_>,
+    draft: Draft,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<Message, ComposeError> {
+    let words = tidy(draft.body.reveal());
+    if words.trim().is_empty() {
+        return Err(ComposeError::Empty);
+    }
+    let (number, asked) = match draft.to {
+        Recipient::Number(number) => (number, None),
+        Recipient::Both(id, number) => (number, Some((known(tx, &id)?, id).1)),
+        Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
+    };
+    may_send(Purpose::Conversation, suppression_of(tx, number)?.as_ref())?;
+    let mut conversation = open(tx, number)?;
+    let opportunity = match asked {
+        Some(id) => Some(id),
+        None => match &conversation.opportunity {
+            Some(id) => Some(id.clone()),
+            None => target(&candidacies(tx, number)?, None, moment.now),
+        },
+    };
+    let from = draft.from.or(conversation.our_number).filter(|n| rules.numbers.contains(n));
+    let from = match (from, draft.from, rules.numbers.first()) {
+        (Some(from), _, _) => from,
+        (None, Some(_), _) | (None, None, None) => return Err(ComposeError::NotOurNumber),
+        (None, None, Some(first)) => *first,
+    };
+    let words = if conversation.texted { words } else { first_text(&words, &rules.organisation) };
+    let chars = words.chars().count();
+    if chars > MAX_BODY_CHARS {
+        return Err(ComposeError::TooLong { chars });
+    }
+    conversation.opportunity = opportunity.clone().or(conversation.opportunity);
+    let message = Message {
+        opportunity,
+        author: draft.author,
+        our_number: from,
+        ..outbound(&conversation, words, Purpose::Conversation, moment)
+    };
+    match draft.send_at.filter(|at| *at > moment.now) {
+        None => Ok(queue(tx, conversation, message, rules)?),
+        Some(at) => {
+            let message = Message { delivery: Delivery::Scheduled, ..message };
+            put_message(tx, &message)?;
+            ask_later(tx, &Effect::Send(message.id), Lane::Interactive, moment.now, at)?;
+            store(tx, &conversation)?;
+            Ok(message)
+        }
+    }
+}
+
+fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeError> {
+    read.get(OPPORTUNITIES, id)?.ok_or(ComposeError::UnknownOpportunity)
+}
+
+/// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).
+pub fn first_text(words: &str, organisation: &str) -> String {
+    let lower = words.to_lowercase();
+    let mut whole = words.to_owned();
+    if !lower.contains(&organisation.to_lowercase()) {
+        whole = format!("{organisation}: {whole}");
+    }
+    let says_stop = lower.split(|c: char| !c.is_alphanumeric()).any(|word| word == "stop");
+    if !says_stop {
+        whole.push_str(" Reply STOP to opt out.");
+    }
+    whole
+}
+
+fn outbound(conversation: &Conversation, words: String, purpose: Purpose, moment: &mut Moment) -> Message {
+    Message {
+        id: MessageId::new(moment.now, &moment.id_bits()),
+        conversation: conversation.id,
+        direction: Direction::Out,
+        at: moment.now,
+        author: Author::Automatic(String::new()),
+        body: Body::new(words),
+        attachments: Vec::new(),
+        our_number: conversation.our_number.unwrap_or(conversation.number),
+        purpose,
+        opportunity: conversation.opportunity.clone(),
+        delivery: Delivery::Queued,
+        failure: None,
+        sid: None,
+        rule: None,
+        filing: None,
+        submitted_at: None,
+    }
+}
+
+fn queue(
+    tx: &mut Tx<'_>,
+    mut conversation: Conversation,
+    message: Message,
+    rules: &Rules,
+) -> Result<Message, StoreError> {
+    conversation.texted = true;
+    conversation.our_number = Some(message.our_number);
+    add_message(tx, &mut conversation, &message, rules)?;
+    store(tx, &conversation)?;
+    ask_later(tx, &Effect::Send(message.id), Lane::Interactive, message.at, message.at)?;
+    Ok(message)
+}
+
+/// A text that the daemon itself answers with. It leaves from the number that was written to.
+pub(super) fn queue_automatic(
+    tx: &mut Tx<'_>,
+    conversation: Conversation,
+    label: &str,
+    words: String,
+    purpose: Purpose,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let message = Message {
+        author: Author::Automatic(label.into()),
+        ..outbound(&conversation, words, purpose, moment)
+    };
+    queue(tx, conversation, message, rules).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_text_gets_what_it_lacks() {
+        assert_eq!(
+            first_text("Free at 2?", "Acme Recruiting"),
+            "Acme Recruiting: Free at 2? Reply STOP to opt out."
+        );
+        let whole = "Hi from acme recruiting. Text STOP to opt out.";
+        assert_eq!(first_text(whole, "Acme Recruiting"), whole);
+    }
+}

@@ -1,0 +1,167 @@
+//! Sending a text: the last check, what the carrier said, and what it reports later.
+
+use fulcrum_domain::{
+    CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number, OptOutSource, Refusal,
+    SendFailure, may_send,
+};
+use jiff::Timestamp;
+
+use super::outbox::{finish, postpone};
+use super::suppress::{suppress, suppression_of};
+use super::thread::{extend_session, key_of, message, mode_for, put_message, store};
+use super::{Mode, Rules};
+use crate::engine::clock::Moment;
+use crate::store::tables::{BY_SID, CONVERSATIONS, MESSAGES, UNFILED};
+use crate::store::{Read, StoreError, Tx};
+
+/// A text that may leave now.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// It, marked as being handed over.
+    pub message: Message,
+    /// To whom.
+    pub to: Number,
+}
+
+/// The last check before a text leaves, in the transaction that marks it as leaving: invariant 2.
+/// None when it may not leave or is no longer wanted; then it is settled here.
+pub fn begin_send(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<Option<Submission>, StoreError> {
+    let effect = Effect::Send(id);
+    let Some(mut text) = message(tx, id)? else {
+        finish(tx, &effect, moment.now)?;
+        return Ok(None);
+    };
+    let Some(mut conversation) = tx.get(CONVERSATIONS, &text.conversation)? else {
+        finish(tx, &effect, moment.now)?;
+        return Ok(None);
+    };
+    if let Err(Refusal::OptedOut) = may_send(text.purpose, suppression_of(tx, conversation.number)?.as_ref())
+    {
+        text.delivery = Delivery::Canceled;
+        text.failure = Some(SendFailure::OptedOut);
+        put_message(tx, &text)?;
+        store(tx, &conversation)?;
+        finish(tx, &effect, moment.now)?;
+        return Ok(None);
+    }
+    if text.delivery == Delivery::Scheduled {
+        // Its place in the thread is where it leaves, not where it was written.
+        tx.remove(MESSAGES, &key_of(&text))?;
+        text.at = moment.now;
+        conversation.texted = true;
+        conversation.our_number = Some(text.our_number);
+        super::thread::add_message(tx, &mut conversation, &text, rules)?;
+    }
+    text.delivery = Delivery::Submitting;
+    text.submitted_at = Some(moment.now);
+    put_message(tx, &text)?;
+    store(tx, &conversation)?;
+    Ok(Some(Submission { to: conversation.number, message: text }))
+}
+
+/// News of a text that we sent.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How far it is.
+    pub delivery: Delivery,
+    /// Why not farther.
+    pub failure: Option<SendFailure>,
+    /// The carrier's name for it.
+    pub sid: Option<CarrierSid>,
+}
+
+/// What the attempt to send came to; its effect is done.
+pub fn settle_send(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    news: Report,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    report(tx, id, news, rules, moment)?;
+    finish(tx, &Effect::Send(id), moment.now)
+}
+
+/// Takes in what the carrier says of a text. States only move up (carriers.md 1.4), so repeats and
+/// late reports change nothing. False when the text is not known.
+pub fn report(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    news: Report,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<bool, StoreError> {
+    let Some(mut text) = message(tx, id)? else { return Ok(false) };
+    let Some(mut conversation) = tx.get(CONVERSATIONS, &text.conversation)? else { return Ok(false) };
+    if let Some(sid) = news.sid {
+        tx.put(BY_SID, &sid.to_string(), &id)?;
+        if text.sid.is_none() {
+            // A report proves that the text left: a lost answer needs no look-up any more.
+            let effect = Effect::Send(id);
+            let unknown = tx.get(crate::store::tables::OUTBOX, &effect)?;
+            if unknown.is_some_and(|row| row.state == EffectState::Unknown) {
+                finish(tx, &effect, moment.now)?;
+            }
+            text.sid = Some(sid);
+        }
+    }
+    if news.failure == Some(SendFailure::OptedOut) {
+        suppress(tx, conversation.number, OptOutSource::Carrier, moment.now)?;
+    }
+    let was_open = text.delivery;
+    if let Some(next) = text.delivery.advance(news.delivery) {
+        text.delivery = next;
+        text.failure = news.failure.or(text.failure);
+        let failed = matches!(next, Delivery::Failed | Delivery::Undelivered);
+        if failed && text.filing.is_some() {
+            conversation.late_failures.push(id);
+        }
+    }
+    put_message(tx, &text)?;
+    // It was still waiting when its session was filed: it opens the next one.
+    let waited = matches!(was_open, Delivery::Queued | Delivery::Submitting);
+    if waited && conversation.deadline.is_none() && tx.has(UNFILED, &key_of(&text))? {
+        let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
+        if mode != Mode::Off {
+            extend_session(tx, &mut conversation, moment.now, mode, rules)?;
+        }
+    }
+    store(tx, &conversation)?;
+    Ok(true)
+}
+
+/// The answer to a text was lost: it is looked up at `at`.
+pub(crate) fn look_up_send(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    at: Timestamp,
+    why: &str,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    // A report may have come meanwhile; then there is nothing to look up.
+    if message(tx, id)?.is_none_or(|text| text.sid.is_some()) {
+        return finish(tx, &Effect::Send(id), moment.now);
+    }
+    postpone(tx, &Effect::Send(id), EffectState::Unknown, Some(at), why, moment)
+}
+
+/// The text certainly did not leave and is tried again at `at`, checked anew.
+pub(crate) fn requeue_send(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    at: Option<Timestamp>,
+    why: &str,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let Some(mut text) = message(tx, id)? else { return finish(tx, &Effect::Send(id), moment.now) };
+    if text.delivery == Delivery::Submitting {
+        text.delivery = Delivery::Queued;
+        put_message(tx, &text)?;
+    }
+    postpone(tx, &Effect::Send(id), EffectState::Due, at, why, moment)
+}

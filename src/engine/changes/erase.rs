@@ -1,0 +1,119 @@
+//! A candidate was deleted: their data goes from the file (invariant 5). What stays is a tombstone
+//! of the opportunity, so that no older page brings it back, and the keyed hash of an opt-out.
+
+use fulcrum_domain::{Conversation, ConversationId, Effect, Message, Number, OpportunityId, target};
+use jiff::Timestamp;
+
+use super::outbox::drop_effect;
+use super::thread::{arm, candidacies, key_of, store, thread_of};
+use crate::store::tables::{
+    BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, MESSAGES, OPPORTUNITIES,
+    PLACES, THREADS, UNFILED,
+};
+use crate::store::{Deleted, Keys, Read, Signal, StoreError, Tx};
+
+/// Erases an opportunity and what was said about it. A thread goes whole when its number leads to
+/// nobody any more; else only the messages about the one who is gone. The carrier's names of
+/// erased messages stay, without their words, so that reading its list again brings nothing back.
+///
+/// Gives back whether it was known.
+pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<bool, StoreError> {
+    tx.put(DELETED, id, &Deleted(now))?;
+    for effect in [Effect::Hydrate(id.clone()), Effect::Interviews(id.clone())] {
+        drop_effect(tx, &effect)?;
+    }
+    let Some(opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
+    tx.remove(OPPORTUNITIES, id)?;
+    tx.remove(BY_CONTACT, &(opportunity.contact.clone(), id.clone()))?;
+    for ((_, interview), _) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+        tx.remove(INTERVIEWS, &(id.clone(), interview))?;
+    }
+    for number in opportunity.numbers() {
+        tx.remove(BY_NUMBER, &(number, id.clone()))?;
+        if let Some(conversation) = thread_of(tx, number)? {
+            erase_from_thread(tx, conversation, number, id, now)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Lever shows an opportunity no more, and nobody says that it was deleted (lever-api.md 1.5): it
+/// is forgotten as a projection and nothing of ours is erased.
+pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+    let Some(opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
+    tx.remove(OPPORTUNITIES, id)?;
+    tx.remove(BY_CONTACT, &(opportunity.contact.clone(), id.clone()))?;
+    for number in opportunity.numbers() {
+        tx.remove(BY_NUMBER, &(number, id.clone()))?;
+    }
+    Ok(true)
+}
+
+fn erase_from_thread(
+    tx: &mut Tx<'_>,
+    mut conversation: Conversation,
+    number: Number,
+    id: &OpportunityId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let others = candidacies(tx, number)?;
+    let whole = others.is_empty();
+    erase_filings(tx, conversation.id, |about| whole || about == id)?;
+    let mut last = None;
+    let mut unfiled = false;
+    // In pages, since a thread has no longest length.
+    let mut keys = Keys::beginning(&conversation.id);
+    loop {
+        let page = tx.list(MESSAGES, &keys, 500)?;
+        let Some((end, _)) = page.last() else { break };
+        keys = keys.after(end);
+        for (key, message) in page {
+            if whole || message.opportunity.as_ref() == Some(id) {
+                erase_message(tx, &message)?;
+            } else {
+                unfiled |= tx.has(UNFILED, &key)?;
+                last = Some(message.at);
+            }
+        }
+    }
+    if whole {
+        arm(tx, &mut conversation, None)?;
+        tx.remove(CONVERSATIONS, &conversation.id)?;
+        tx.remove(THREADS, &number)?;
+        tx.signal(Signal::Conversation(conversation.id));
+        return Ok(());
+    }
+    conversation.late_failures.clear();
+    conversation.last_message_at = last;
+    if !unfiled {
+        conversation.session = None;
+        arm(tx, &mut conversation, None)?;
+    }
+    if conversation.opportunity.as_ref() == Some(id) {
+        conversation.opportunity = target(&others, None, now);
+    }
+    store(tx, &conversation)
+}
+
+fn erase_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
+    let key = key_of(message);
+    tx.remove(MESSAGES, &key)?;
+    tx.remove(UNFILED, &key)?;
+    tx.remove(PLACES, &message.id)?;
+    drop_effect(tx, &Effect::Send(message.id))
+}
+
+fn erase_filings(
+    tx: &mut Tx<'_>,
+    conversation: ConversationId,
+    of: impl Fn(&OpportunityId) -> bool,
+) -> Result<(), StoreError> {
+    for ((_, filing), ()) in tx.list(FILINGS_OF, &Keys::beginning(&conversation), usize::MAX)? {
+        if tx.get(FILINGS, &filing)?.is_some_and(|row| of(&row.opportunity)) {
+            tx.remove(FILINGS, &filing)?;
+            tx.remove(FILINGS_OF, &(conversation, filing))?;
+            drop_effect(tx, &Effect::PostNote(filing))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Every change of our own state, each a function on a transaction.
+//!
+//! The decisions themselves are pure and live in `domain`; these functions fetch what a decision
+//! needs, take it, and write all its consequences: rows, effects and deadlines together. They run
+//! on the store's thread, so they never wait, and a crash leaves all of one or nothing of it.
+
+mod compose;
+mod delivery;
+mod erase;
+mod filing;
+mod outbox;
+mod projection;
+mod receive;
+mod suppress;
+mod thread;
+
+use std::collections::BTreeMap;
+
+use fulcrum_domain::{FilingTimes, Number, PostingId, Region};
+use jiff::tz::TimeZone;
+
+pub use compose::{ComposeError, Draft, Recipient, compose, first_text};
+pub use delivery::{Report, Submission, begin_send, report, settle_send};
+pub use erase::{erase_opportunity, mark_invisible};
+pub use filing::{
+    AfterPost, NextPost, attach, begin_post, file_due, file_now, finish_post, hold_post, release_author,
+    retarget,
+};
+pub use outbox::{Taken, ask, ask_later, finish, postpone, recover, retry_failed, take_due};
+pub use projection::{Arrival, Put, interviews_wanted, put_interviews, put_opportunity};
+pub use receive::{Incoming, Keyword, Received, receive};
+pub use suppress::{lift, suppress, suppression_of};
+pub use thread::{candidacies, message, thread_of};
+
+/// What a transcript is for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// One note for a session.
+    Session,
+    /// One note for each message.
+    Instant,
+    /// No notes.
+    Off,
+}
+
+/// Who answers STOP and HELP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeywordAnswers {
+    /// The carrier does; we stay silent.
+    Carrier,
+    /// We do.
+    Fulcrum,
+}
+
+/// The settings that changes follow; replaced as a whole when the config is read again.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The organisation, as it signs.
+    pub organisation: String,
+    /// Its zone.
+    pub zone: TimeZone,
+    /// Where a number without a country code is.
+    pub region: Region,
+    /// The answer to HELP.
+    pub help_text: String,
+    /// The one text after STOP.
+    pub opt_out_confirmation: String,
+    /// Who sends those two.
+    pub keyword_answers: KeywordAnswers,
+    /// Our numbers; the first speaks unless another spoke before.
+    pub numbers: Vec<Number>,
+    /// When transcripts are filed.
+    pub times: FilingTimes,
+    /// Whether they are.
+    pub mode: Mode,
+    /// The same for some postings.
+    pub mode_of: BTreeMap<PostingId, Mode>,
+    /// Whether all notes are secret.
+    pub secret_notes: bool,
+    /// The longest note.
+    pub max_note_chars: usize,
+    /// Where the console is; links in notes lead there.
+    pub public_url: String,
+    /// Who signs notes that nobody here wrote: the e-mail of a Lever user.
+    pub notes_as: Option<String>,
+}

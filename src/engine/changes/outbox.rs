@@ -1,0 +1,199 @@
+//! The outbox: asking for effects, taking those that are due, and what becomes of them.
+
+use fulcrum_domain::{Effect, EffectRow, EffectState, Lane, Remote, retry_at};
+use jiff::Timestamp;
+
+use crate::engine::clock::Moment;
+use crate::store::tables::{DueKey, OUTBOX, OUTBOX_DUE};
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
+
+fn remote_key(remote: Remote) -> u8 {
+    match remote {
+        Remote::Lever => 0,
+        Remote::Carrier => 1,
+    }
+}
+
+fn due_key(effect: &Effect, row: &EffectRow) -> DueKey {
+    (remote_key(effect.remote()), (row.lane as u8, row.due_at, effect.clone()))
+}
+
+/// Whether a row waits for its time, be it for the first attempt or for a look-up.
+fn waits(row: &EffectRow) -> bool {
+    matches!(row.state, EffectState::Due | EffectState::Unknown)
+}
+
+fn store(
+    tx: &mut Tx<'_>,
+    effect: &Effect,
+    before: Option<&EffectRow>,
+    row: &EffectRow,
+) -> Result<(), StoreError> {
+    if let Some(before) = before.filter(|row| waits(row)) {
+        tx.remove(OUTBOX_DUE, &due_key(effect, before))?;
+    }
+    tx.put(OUTBOX, effect, row)?;
+    if waits(row) {
+        tx.put(OUTBOX_DUE, &due_key(effect, row), &())?;
+        tx.signal(Signal::Outbox);
+    }
+    Ok(())
+}
+
+/// Asks for an effect now.
+pub fn ask(tx: &mut Tx<'_>, effect: &Effect, lane: Lane, now: Timestamp) -> Result<(), StoreError> {
+    ask_later(tx, effect, lane, now, now)
+}
+
+/// Asks for an effect at `due_at`.
+pub fn ask_later(
+    tx: &mut Tx<'_>,
+    effect: &Effect,
+    lane: Lane,
+    now: Timestamp,
+    due_at: Timestamp,
+) -> Result<(), StoreError> {
+    let before = tx.get(OUTBOX, effect)?;
+    let row = match before.clone() {
+        Some(row) => row.asked_again(lane, due_at),
+        None => EffectRow::new(lane, now, due_at),
+    };
+    store(tx, effect, before.as_ref(), &row)
+}
+
+/// The same for a webhook that says that the subject was deleted.
+pub(super) fn ask_after_deletion(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<(), StoreError> {
+    ask(tx, effect, Lane::Live, now)?;
+    if let Some(mut row) = tx.get(OUTBOX, effect)? {
+        row.deletion_announced = true;
+        tx.put(OUTBOX, effect, &row)?;
+    }
+    Ok(())
+}
+
+/// An effect that was taken to be done.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Which.
+    pub effect: Effect,
+    /// Its row as it was: [`EffectState::Unknown`] asks for a look-up, not for a repeat.
+    pub row: EffectRow,
+}
+
+/// Takes at most `limit` effects for `remote` whose time has come, the most urgent lane first, and
+/// marks them in flight. Also tells when the next one is due.
+pub fn take_due(
+    tx: &mut Tx<'_>,
+    remote: Remote,
+    now: Timestamp,
+    limit: usize,
+    refuse: impl Fn(&Effect) -> bool,
+) -> Result<(Vec<Taken>, Option<Timestamp>), StoreError> {
+    let mut taken = Vec::new();
+    let mut next: Option<Timestamp> = None;
+    for lane in Lane::ALL {
+        let keys = Keys::beginning(&(remote_key(remote), lane as u8));
+        // A few more than are taken, since some may be refused for the moment.
+        for ((_, (_, due_at, effect)), ()) in tx.list(OUTBOX_DUE, &keys, limit + 64)? {
+            if due_at > now {
+                next = Some(next.map_or(due_at, |n| n.min(due_at)));
+                break;
+            }
+            if taken.len() == limit || refuse(&effect) {
+                continue;
+            }
+            let Some(row) = tx.get(OUTBOX, &effect)? else { continue };
+            let mut in_flight = row.clone();
+            in_flight.attempts += 1;
+            // A look-up changes nothing outside, so its row stays unknown while it is made.
+            if row.state == EffectState::Due {
+                in_flight.state = EffectState::InFlight;
+            }
+            tx.remove(OUTBOX_DUE, &due_key(&effect, &row))?;
+            tx.put(OUTBOX, &effect, &in_flight)?;
+            taken.push(Taken { effect, row: EffectRow { attempts: in_flight.attempts, ..row } });
+        }
+    }
+    Ok((taken, next))
+}
+
+/// The effect is done: its row goes, or is due once more if it was asked for meanwhile.
+pub fn finish(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<(), StoreError> {
+    let Some(row) = tx.get(OUTBOX, effect)? else { return Ok(()) };
+    if waits(&row) {
+        tx.remove(OUTBOX_DUE, &due_key(effect, &row))?;
+    }
+    if row.again {
+        let again =
+            EffectRow { deletion_announced: row.deletion_announced, ..EffectRow::new(row.lane, now, now) };
+        store(tx, effect, None, &again)
+    } else {
+        tx.remove(OUTBOX, effect)?;
+        tx.signal(Signal::Outbox);
+        Ok(())
+    }
+}
+
+/// The effect is not done: tried again later, looked up later, or left to a person, as `state`
+/// says; at `at`, or after the usual pause.
+pub fn postpone(
+    tx: &mut Tx<'_>,
+    effect: &Effect,
+    state: EffectState,
+    at: Option<Timestamp>,
+    why: &str,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let Some(before) = tx.get(OUTBOX, effect)? else { return Ok(()) };
+    let due_at = at.unwrap_or_else(|| retry_at(moment.now, before.attempts, moment.jitter()));
+    let row = EffectRow { state, due_at, last_error: Some(why.to_owned()), ..before.clone() };
+    store(tx, effect, Some(&before), &row)
+}
+
+/// After a start: what was in flight has an unknown outcome if it changes something outside, and
+/// is simply due if it only reads. Gives back how many there were.
+pub fn recover(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    let mut found = Vec::new();
+    let mut after: Option<Effect> = None;
+    loop {
+        let keys = after.as_ref().map_or_else(Keys::all, |last| Keys::all().after(last));
+        let page = tx.list(OUTBOX, &keys, 1000)?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        // A row that is waiting stands in the index already, whether it is due or unknown; one
+        // whose look-up was under way does not.
+        for (effect, row) in page {
+            let indexed = waits(&row) && tx.has(OUTBOX_DUE, &due_key(&effect, &row))?;
+            if row.state != EffectState::Failed && !indexed {
+                found.push((effect, row));
+            }
+        }
+    }
+    let count = found.len();
+    for (effect, row) in found {
+        let writes = matches!(effect, Effect::Send(_) | Effect::PostNote(_));
+        let state = if writes { EffectState::Unknown } else { EffectState::Due };
+        store(tx, &effect, None, &EffectRow { state, due_at: now, ..row })?;
+    }
+    Ok(count)
+}
+
+/// Makes a failed effect due again, by a person's wish. False when there is no such failure.
+pub fn retry_failed(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<bool, StoreError> {
+    let Some(row) = tx.get(OUTBOX, effect)?.filter(|row| row.state == EffectState::Failed) else {
+        return Ok(false);
+    };
+    store(tx, effect, None, &EffectRow { state: EffectState::Due, due_at: now, attempts: 0, ..row })?;
+    Ok(true)
+}
+
+/// Takes an effect away that nobody wants any more.
+pub(super) fn drop_effect(tx: &mut Tx<'_>, effect: &Effect) -> Result<(), StoreError> {
+    if let Some(row) = tx.get(OUTBOX, effect)? {
+        if waits(&row) {
+            tx.remove(OUTBOX_DUE, &due_key(effect, &row))?;
+        }
+        tx.remove(OUTBOX, effect)?;
+    }
+    Ok(())
+}

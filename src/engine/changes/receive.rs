@@ -1,0 +1,171 @@
+//! A text came in: everything that follows from it, in one transaction.
+
+use fulcrum_domain::optout::{self, Verdict};
+use fulcrum_domain::{
+    Attachment, Author, Body, CarrierSid, Conversation, Delivery, Direction, Message, MessageId, Number,
+    OpportunityId, OptOutSource, Purpose, target,
+};
+use jiff::Timestamp;
+
+use super::compose::queue_automatic;
+use super::suppress::{lift, suppress, suppression_of};
+use super::thread::{add_message, candidacies, open, store};
+use super::{KeywordAnswers, Rules};
+use crate::engine::clock::Moment;
+use crate::store::tables::{BY_SID, MESSAGES};
+use crate::store::{Keys, Read, StoreError, Tx};
+
+/// What the carrier itself made of a keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyword {
+    /// An opt-out.
+    Stop,
+    /// An opt-in.
+    Start,
+    /// A question.
+    Help,
+}
+
+/// A text from outside, with parsed numbers.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The carrier's name for it, by which its repeats are known.
+    pub sid: CarrierSid,
+    /// Who wrote.
+    pub from: Number,
+    /// To which of our numbers.
+    pub to: Number,
+    /// The words.
+    pub body: Body,
+    /// Pictures and files.
+    pub attachments: Vec<Attachment>,
+    /// The carrier's time, where it tells one; else now.
+    pub at: Option<Timestamp>,
+    /// The carrier's own reading.
+    pub keyword: Option<Keyword>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Stored, as this message.
+    Stored(MessageId),
+    /// It was here before.
+    Duplicate,
+}
+
+/// Takes a text in: stores it in its thread, decides what it is about, and honours an opt-out
+/// before anything else can happen (behaviour.md 1 and 2).
+pub fn receive(
+    tx: &mut Tx<'_>,
+    text: Incoming,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<Received, StoreError> {
+    let sid = text.sid.to_string();
+    if tx.has(BY_SID, &sid)? {
+        return Ok(Received::Duplicate);
+    }
+    let at = text.at.unwrap_or(moment.now).min(moment.now);
+    let mut conversation = open(tx, text.from)?;
+    let suppression = suppression_of(tx, text.from)?;
+    let verdict = match text.keyword {
+        Some(Keyword::Stop) => Verdict::OptOut { rule: "the carrier's keyword" },
+        Some(Keyword::Start) => Verdict::Start,
+        Some(Keyword::Help) => Verdict::Help,
+        None => optout::read(text.body.reveal(), suppression.is_some()),
+    };
+    let known = candidacies(tx, text.from)?;
+    let answered = newest_outbound(tx, &conversation)?;
+    let opportunity = target(&known, answered.as_ref().map(|(id, at)| (id, *at)), moment.now);
+
+    let id = MessageId::new(at, &moment.id_bits());
+    let message = Message {
+        id,
+        conversation: conversation.id,
+        direction: Direction::In,
+        at,
+        author: Author::Candidate,
+        body: text.body,
+        attachments: text.attachments,
+        our_number: text.to,
+        purpose: Purpose::Conversation,
+        opportunity: opportunity.clone(),
+        delivery: Delivery::Received,
+        failure: None,
+        sid: Some(text.sid),
+        rule: rule_of(verdict).map(str::to_owned),
+        filing: None,
+        submitted_at: None,
+    };
+    tx.put(BY_SID, &sid, &id)?;
+    conversation.opportunity = opportunity.or(conversation.opportunity);
+    conversation.our_number = Some(text.to);
+    add_message(tx, &mut conversation, &message, rules)?;
+    store(tx, &conversation)?;
+    obey(tx, verdict, conversation, rules, moment)?;
+    Ok(Received::Stored(id))
+}
+
+fn rule_of(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::OptOut { rule } | Verdict::PossibleOptOut { rule } => Some(rule),
+        Verdict::Help => Some("help"),
+        Verdict::Start => Some("start"),
+        Verdict::Answer => None,
+    }
+}
+
+fn obey(
+    tx: &mut Tx<'_>,
+    verdict: Verdict,
+    mut conversation: Conversation,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let number = conversation.number;
+    let we_answer = rules.keyword_answers == KeywordAnswers::Fulcrum;
+    match verdict {
+        Verdict::OptOut { rule } => {
+            let is_new = suppress(tx, number, OptOutSource::Text(rule.into()), moment.now)?;
+            if is_new && we_answer {
+                let words = rules.opt_out_confirmation.clone();
+                let purpose = Purpose::OptOutConfirmation;
+                queue_automatic(tx, conversation, "opt-out confirmation", words, purpose, rules, moment)?;
+            }
+        }
+        Verdict::PossibleOptOut { .. } => {
+            conversation.possible_opt_out.get_or_insert(moment.now);
+            store(tx, &conversation)?;
+        }
+        Verdict::Start => {
+            lift(tx, number, true)?;
+        }
+        Verdict::Help => {
+            if we_answer && suppression_of(tx, number)?.is_none() {
+                let words = rules.help_text.clone();
+                queue_automatic(tx, conversation, "help", words, Purpose::Help, rules, moment)?;
+            }
+        }
+        Verdict::Answer => {}
+    }
+    Ok(())
+}
+
+/// The opportunity and the time of the newest text that we sent in this thread.
+fn newest_outbound(
+    read: &impl Read,
+    conversation: &Conversation,
+) -> Result<Option<(OpportunityId, Timestamp)>, StoreError> {
+    /// So many texts in a row without an answer of ours leave nothing to be bound to.
+    const LOOK_BACK: usize = 500;
+    if !conversation.texted {
+        return Ok(None);
+    }
+    let newest_first = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
+    Ok(newest_first
+        .into_iter()
+        .map(|(_, message)| message)
+        .filter(|m| m.direction == Direction::Out && matches!(m.author, Author::Staff { .. }))
+        .find_map(|m| m.opportunity.map(|opportunity| (opportunity, m.at))))
+}

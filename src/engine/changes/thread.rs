@@ -1,0 +1,161 @@
+//! Threads: finding one, its messages, its deadline.
+
+use fulcrum_domain::{
+    Candidacy, Conversation, ConversationId, DeadlineKey, Message, MessageId, Number, OpportunityId,
+    PostingId, Session,
+};
+use jiff::Timestamp;
+
+use super::{Mode, Rules};
+use crate::store::tables::{
+    BY_NUMBER, CONVERSATIONS, COUNTERS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, THREADS,
+    UNFILED,
+};
+use crate::store::{Keys, Place, Read, Signal, StoreError, Tx};
+
+/// The thread of a number, if anything was ever said.
+pub fn thread_of(read: &impl Read, number: Number) -> Result<Option<Conversation>, StoreError> {
+    match read.get(THREADS, &number)? {
+        Some(id) => read.get(CONVERSATIONS, &id),
+        None => Ok(None),
+    }
+}
+
+/// The thread of a number, begun if there is none. A new one is written by [`store`].
+pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, StoreError> {
+    if let Some(conversation) = thread_of(tx, number)? {
+        return Ok(conversation);
+    }
+    let name = "conversations".to_owned();
+    let count = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
+    tx.put(COUNTERS, &name, &count)?;
+    let id = ConversationId::new(count);
+    tx.put(THREADS, &number, &id)?;
+    Ok(Conversation::new(id, number))
+}
+
+pub(super) fn store(tx: &mut Tx<'_>, conversation: &Conversation) -> Result<(), StoreError> {
+    tx.put(CONVERSATIONS, &conversation.id, conversation)?;
+    tx.signal(Signal::Conversation(conversation.id));
+    Ok(())
+}
+
+/// Moves the armed deadline of a thread to `at`, or takes it away.
+pub(super) fn arm(
+    tx: &mut Tx<'_>,
+    conversation: &mut Conversation,
+    at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    if conversation.deadline == at {
+        return Ok(());
+    }
+    let key = DeadlineKey::Transcript(conversation.id);
+    if let Some(before) = conversation.deadline {
+        tx.remove(DEADLINES, &(before, key.to_u64()))?;
+    }
+    if let Some(at) = at {
+        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
+    }
+    conversation.deadline = at;
+    tx.signal(Signal::Deadline(key, at));
+    Ok(())
+}
+
+/// Counts a message at `at` in the open session and arms its deadline, unless the session waits
+/// for somebody to say whom it is about.
+pub(super) fn extend_session(
+    tx: &mut Tx<'_>,
+    conversation: &mut Conversation,
+    at: Timestamp,
+    mode: Mode,
+    rules: &Rules,
+) -> Result<(), StoreError> {
+    let session = match mode {
+        Mode::Off => return Ok(()),
+        Mode::Session => Session::with_message(conversation.session, at, rules.times),
+        Mode::Instant => Session { due: at, latest: Some(at) },
+    };
+    conversation.session = Some(session);
+    let armed = conversation.opportunity.is_some().then(|| session.files_at());
+    arm(tx, conversation, armed)
+}
+
+/// What a transcript is for messages about this opportunity.
+pub(super) fn mode_for(
+    read: &impl Read,
+    opportunity: Option<&OpportunityId>,
+    rules: &Rules,
+) -> Result<Mode, StoreError> {
+    if rules.mode_of.is_empty() {
+        return Ok(rules.mode);
+    }
+    let posting: Option<PostingId> = match opportunity {
+        Some(id) => read.get(OPPORTUNITIES, id)?.and_then(|o| o.posting),
+        None => None,
+    };
+    Ok(posting.and_then(|id| rules.mode_of.get(&id).copied()).unwrap_or(rules.mode))
+}
+
+pub(super) fn key_of(message: &Message) -> MessageKey {
+    (message.conversation, message.at, message.id)
+}
+
+pub(super) fn put_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
+    tx.put(MESSAGES, &key_of(message), message)?;
+    let place = Place { conversation: message.conversation, at: message.at };
+    tx.put(PLACES, &message.id, &place)?;
+    Ok(())
+}
+
+/// Writes a new message into its thread: it stands in the open session from now on.
+pub(super) fn add_message(
+    tx: &mut Tx<'_>,
+    conversation: &mut Conversation,
+    message: &Message,
+    rules: &Rules,
+) -> Result<(), StoreError> {
+    put_message(tx, message)?;
+    let mode = mode_for(tx, message.opportunity.as_ref(), rules)?;
+    if mode != Mode::Off {
+        tx.put(UNFILED, &key_of(message), &())?;
+        extend_session(tx, conversation, message.at, mode, rules)?;
+    }
+    conversation.last_message_at = Some(conversation.last_message_at.unwrap_or(message.at).max(message.at));
+    Ok(())
+}
+
+/// A message by its id.
+pub fn message(read: &impl Read, id: MessageId) -> Result<Option<Message>, StoreError> {
+    match read.get(PLACES, &id)? {
+        Some(place) => read.get(MESSAGES, &(place.conversation, place.at, id)),
+        None => Ok(None),
+    }
+}
+
+/// The messages of a thread that stand in no filed transcript, in order, at most 10,000.
+pub(super) fn unfiled(read: &impl Read, id: ConversationId) -> Result<Vec<Message>, StoreError> {
+    const MOST: usize = 10_000;
+    let mut messages = Vec::new();
+    for (key, ()) in read.list(UNFILED, &Keys::beginning(&id), MOST)? {
+        messages.extend(read.get(MESSAGES, &key)?);
+    }
+    Ok(messages)
+}
+
+/// The opportunities that a number leads to.
+pub fn candidacies(read: &impl Read, number: Number) -> Result<Vec<Candidacy>, StoreError> {
+    /// More people do not share a telephone.
+    const MOST: usize = 100;
+    let mut known = Vec::new();
+    for ((_, id), ()) in read.list(BY_NUMBER, &Keys::beginning(&number), MOST)? {
+        if let Some(o) = read.get(OPPORTUNITIES, &id)? {
+            known.push(Candidacy {
+                active: o.is_active(),
+                advanced_at: o.advanced_at,
+                created_at: o.created_at,
+                id,
+            });
+        }
+    }
+    Ok(known)
+}

@@ -1,0 +1,4 @@
+//! The moving parts.
+
+pub mod changes;
+pub mod clock;

@@ -1,0 +1,233 @@
+//! Faults on demand: what the remotes do wrong, when, how often.
+//!
+//! Rules are tried in order; the first that matches and whose draw succeeds is the fault of this request. Draws
+//! come from a seed, so a failing run can be repeated. The rules say nothing about how a fault is carried out:
+//! that is `server` for answers and `lever::sender` for webhooks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::dice::Dice;
+
+/// Which way of talking a rule concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remote {
+    /// Requests to the simulated Lever.
+    Lever,
+    /// Requests to the simulated Twilio.
+    Twilio,
+    /// Webhooks that Lever sends.
+    LeverWebhook,
+    /// Webhooks that Twilio sends.
+    TwilioWebhook,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// Answered with this status and nothing done; without a body, an error body in the remote's shape.
+    Status {
+        /// HTTP status; 200 with an error body is possible too.
+        code: u16,
+        /// JSON to answer with.
+        body: Option<Value>,
+    },
+    /// Handled after a pause.
+    Latency {
+        /// Milliseconds of real time.
+        ms: u64,
+    },
+    /// Connection closed, nothing done.
+    #[serde(alias = "down")]
+    CutBefore,
+    /// Everything done, connection closed without an answer.
+    CutAfter,
+    /// Done, and answered 200 with a web page.
+    Html,
+    /// Done, and answered 200 with bytes that are not JSON.
+    Rubbish,
+    /// Done, with a valid head and a body that ends half-way.
+    HalfBody,
+    /// Never answered, nothing done.
+    Hang,
+    /// Webhook: delivered twice.
+    Duplicate,
+    /// Webhook: held back until the next one has been delivered, or a second has passed.
+    Reorder,
+    /// Webhook: delivered later.
+    Delay {
+        /// Milliseconds of real time.
+        ms: u64,
+    },
+    /// Webhook: never delivered.
+    Drop,
+}
+
+/// One line of the list of faults.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rule {
+    /// Whom it concerns.
+    pub remote: Remote,
+    /// Only this HTTP method.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Only where the path (for webhooks, the event) contains this.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// What goes wrong.
+    #[serde(flatten)]
+    pub fault: Fault,
+    /// Only this often, then the rule is used up.
+    #[serde(default)]
+    pub times: Option<u32>,
+    /// Only for this share of what matches, 0 to 1.
+    #[serde(default)]
+    pub probability: Option<f64>,
+    /// Only for so many milliseconds of real time from when the rule is given.
+    #[serde(default)]
+    pub for_ms: Option<u64>,
+}
+
+impl Rule {
+    /// `fault` at `remote`, every time.
+    #[must_use]
+    pub fn new(remote: Remote, fault: Fault) -> Self {
+        Self { remote, method: None, path: None, fault, times: None, probability: None, for_ms: None }
+    }
+
+    /// Only for this HTTP method.
+    #[must_use]
+    pub fn method(mut self, method: &Method) -> Self {
+        self.method = Some(method.to_string());
+        self
+    }
+
+    /// Only where the path contains `part`.
+    #[must_use]
+    pub fn path(mut self, part: &str) -> Self {
+        self.path = Some(part.to_owned());
+        self
+    }
+
+    /// Only so many times.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Only for this share of what matches.
+    #[must_use]
+    pub fn probability(mut self, probability: f64) -> Self {
+        self.probability = Some(probability);
+        self
+    }
+
+    /// Only for so long from when it is given.
+    #[must_use]
+    pub fn lasting(mut self, duration: Duration) -> Self {
+        self.for_ms = Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    fn matches(&self, remote: Remote, method: &Method, path: &str) -> bool {
+        self.remote == remote
+            && self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
+            && self.path.as_ref().is_none_or(|part| path.contains(part))
+    }
+}
+
+/// The shared list of faults. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    rules: Vec<Active>,
+    dice: Dice,
+}
+
+#[derive(Debug)]
+struct Active {
+    rule: Rule,
+    since: Instant,
+}
+
+impl Faults {
+    /// No faults but `rules`, drawn by `seed`.
+    #[must_use]
+    pub fn new(seed: u64, rules: Vec<Rule>) -> Self {
+        let faults = Self(Arc::new(Mutex::new(State { rules: Vec::new(), dice: Dice::new(seed, 0xFA, 0) })));
+        for rule in rules {
+            faults.add(rule);
+        }
+        faults
+    }
+
+    /// Adds a rule behind the others.
+    pub fn add(&self, rule: Rule) {
+        self.lock().rules.push(Active { rule, since: Instant::now() });
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn clear(&self) {
+        self.lock().rules.clear();
+    }
+
+    /// What goes wrong with this request, if anything. For webhooks `path` is the event.
+    #[must_use]
+    pub fn draw(&self, remote: Remote, method: &Method, path: &str) -> Option<Fault> {
+        let mut state = self.lock();
+        let State { rules, dice } = &mut *state;
+        rules.retain(|active| {
+            let over =
+                active.rule.for_ms.is_some_and(|ms| active.since.elapsed() >= Duration::from_millis(ms));
+            !over && active.rule.times != Some(0)
+        });
+        let hit = rules.iter_mut().find(|active| {
+            active.rule.matches(remote, method, path)
+                && active.rule.probability.is_none_or(|p| dice.chance(p))
+        })?;
+        if let Some(times) = &mut hit.rule.times {
+            *times -= 1;
+        }
+        Some(hit.rule.fault.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_used_up_after_its_times() {
+        let faults = Faults::new(1, vec![Rule::new(Remote::Lever, Fault::CutAfter).path("/notes").times(2)]);
+        let draw = |path| faults.draw(Remote::Lever, &Method::POST, path);
+        assert_eq!(draw("/v1/users"), None);
+        assert_eq!(draw("/v1/opportunities/x/notes"), Some(Fault::CutAfter));
+        assert_eq!(draw("/v1/opportunities/x/notes"), Some(Fault::CutAfter));
+        assert_eq!(draw("/v1/opportunities/x/notes"), None);
+    }
+
+    #[test]
+    fn a_rule_reads_from_json() {
+        let rules: Vec<Rule> = serde_json::from_str(
+            r#"[{"remote":"twilio","method":"post","kind":"status","code":503,"for_ms":1000},
+                {"remote":"lever_webhook","kind":"duplicate","probability":0.5},
+                {"remote":"lever","kind":"down","for_ms":5000}]"#,
+        )
+        .unwrap();
+        assert_eq!(rules[0].fault, Fault::Status { code: 503, body: None });
+        assert_eq!(rules[2].fault, Fault::CutBefore);
+    }
+}

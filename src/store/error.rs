@@ -1,0 +1,64 @@
+//! What can go wrong with the file, by what the caller can do about it.
+
+use std::path::PathBuf;
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the file open for writing.
+    #[error("the store {} is already open: {holder}", path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// Who holds it, as far as it can be told.
+        holder: String,
+    },
+    /// The file was written by a newer fulcrum.
+    #[error(
+        "the store has schema {found}, this fulcrum knows up to {known}: run the newer version, or restore a backup"
+    )]
+    Newer {
+        /// The schema in the file.
+        found: u64,
+        /// The newest that this program reads.
+        known: u64,
+    },
+    /// The file is no store, or damaged.
+    #[error("the store {} cannot be read: it is damaged or not a fulcrum store; restore a backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What redb found.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// A stored value cannot be decoded.
+    #[error("a row of table {table} cannot be decoded (version {version})")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// The version byte in front of the value.
+        version: u8,
+    },
+    /// The storage failed under a commit: the process must end, so that the next start repairs.
+    #[error("the store has failed and takes no more writes")]
+    Failed,
+    /// More writes wait than the writer can take at the moment.
+    #[error("the store is busy")]
+    Busy,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// A change panicked. It was undone; its neighbours were not harmed.
+    #[error("a change of the store panicked and was undone")]
+    Panicked,
+    /// Anything else from redb.
+    #[error("the store failed")]
+    Redb(#[source] Box<redb::Error>),
+}
+
+impl StoreError {
+    pub(super) fn redb(error: impl Into<redb::Error>) -> Self {
+        Self::Redb(Box::new(error.into()))
+    }
+}

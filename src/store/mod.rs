@@ -1,0 +1,171 @@
+//! The redb file: the only state of the daemon.
+//!
+//! [`Store::change`] runs a closure in the one write transaction of its moment and answers after
+//! the sync; [`Store::read`] runs one on a snapshot, off the async threads. What the tables are
+//! stands in [`tables`]; what the bytes are in `codec`. Nothing outside this room sees redb.
+
+mod codec;
+mod error;
+mod open;
+mod records;
+mod signal;
+pub mod tables;
+mod tx;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{Database, ReadOnlyDatabase, ReadableDatabase};
+use tokio_util::sync::CancellationToken;
+
+pub use codec::{Key, Stored};
+pub use error::StoreError;
+pub use open::Options;
+pub use records::{
+    BackfillState, Deleted, HookRow, Idempotent, Phase, PhaseName, PhaseState, Place, SecretKey, Seen,
+};
+pub use signal::{OnCommit, Signal};
+pub use tx::{Keys, Read, Snapshot, Tx};
+pub use writer::WriterStats;
+
+/// The open file. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Arc<Database>,
+    writer: tokio::sync::RwLock<()>,
+    path: Option<PathBuf>,
+    handle: Mutex<Option<Arc<writer::Writer>>>,
+    broken: CancellationToken,
+}
+
+impl Store {
+    /// Opens the file, makes it when it is missing, and brings an older schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`] when another process has it, [`StoreError::Newer`] and
+    /// [`StoreError::Damaged`] when it cannot be used; the file is then untouched.
+    pub fn open(options: Options, on_commit: OnCommit) -> Result<Self, StoreError> {
+        let path = options.path().map(Path::to_owned);
+        let database = Arc::new(open::open(options)?);
+        let broken = CancellationToken::new();
+        let writer = writer::Writer::start(database.clone(), on_commit, broken.clone())
+            .map_err(|error| StoreError::redb(redb::StorageError::Io(error)))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                database,
+                writer: tokio::sync::RwLock::new(()),
+                path,
+                handle: Mutex::new(Some(Arc::new(writer))),
+                broken,
+            }),
+        })
+    }
+
+    fn handle(&self) -> MutexGuard<'_, Option<Arc<writer::Writer>>> {
+        self.inner.handle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `change` in a transaction, answers when it is on disk. When it fails nothing of it is
+    /// stored. It runs on the writer's thread: no waiting in it, and nothing long.
+    ///
+    /// # Errors
+    /// The change's own, and [`StoreError::Busy`], [`StoreError::Failed`], [`StoreError::Closed`].
+    pub async fn change<T, E>(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let _open = self.inner.writer.read().await;
+        let writer = self.handle().clone().ok_or(StoreError::Closed)?;
+        writer.change(change).await
+    }
+
+    /// Runs `read` on the state of the last commit, off the async threads.
+    ///
+    /// # Errors
+    /// The read's own, and [`StoreError`].
+    pub async fn read<T, E>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let database = self.inner.database.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let transaction = database.begin_read().map_err(StoreError::redb)?;
+            read(&Snapshot::new(transaction))
+        });
+        done.await.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+    }
+
+    /// The same on this thread, for programs and tests without a runtime.
+    ///
+    /// # Errors
+    /// The read's own, and [`StoreError`].
+    pub fn read_here<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<T, E>,
+    ) -> Result<T, E> {
+        read(&Snapshot::new(self.inner.database.begin_read().map_err(StoreError::redb)?))
+    }
+
+    /// Cancelled when the storage has failed under a commit: the process must end.
+    pub fn broken(&self) -> CancellationToken {
+        self.inner.broken.clone()
+    }
+
+    /// The size of the file in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.inner.path.as_ref().and_then(|path| path.metadata().ok()).map_or(0, |meta| meta.len())
+    }
+
+    /// Counters of the writer; none once it is closed.
+    pub fn writer_stats(&self) -> Option<Arc<WriterStats>> {
+        self.handle().as_ref().map(|writer| writer.stats.clone())
+    }
+
+    /// Writes what waits and closes. Later changes fail with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        let _nobody = self.inner.writer.write().await;
+        let writer = self.handle().take();
+        let closed = tokio::task::spawn_blocking(move || {
+            if let Some(mut writer) = writer.and_then(Arc::into_inner) {
+                writer.close();
+            }
+        });
+        let _ = closed.await;
+    }
+}
+
+/// The file opened for reading alone, beside a daemon that writes or without one.
+pub struct ReadOnly {
+    database: ReadOnlyDatabase,
+}
+
+impl ReadOnly {
+    /// Opens an existing file.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it is no store, [`StoreError::Newer`] when it is too new.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        open::open_read_only(path).map(|database| Self { database })
+    }
+
+    /// Runs `read` on the state of the last commit.
+    ///
+    /// # Errors
+    /// The read's own, and [`StoreError`].
+    pub fn read<T, E: From<StoreError>>(&self, read: impl FnOnce(&Snapshot) -> Result<T, E>) -> Result<T, E> {
+        read(&Snapshot::new(self.database.begin_read().map_err(StoreError::redb)?))
+    }
+}

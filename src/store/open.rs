@@ -1,0 +1,171 @@
+//! Opening the file: who holds it, which schema it has, what is done to an older one.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use redb::{
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend,
+    WriteTransaction,
+};
+
+use super::error::StoreError;
+use super::tables::ALL;
+use super::tx::definition;
+
+/// The schema that this program writes: the number of migrations it knows.
+const SCHEMA: u64 = MIGRATIONS.len() as u64;
+
+type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
+
+/// Each brings the schema from its place in the list to the next. Forward only; each runs in a
+/// transaction of its own together with the new number.
+const MIGRATIONS: &[Migration] = &[make_tables];
+
+const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
+
+/// Opens a database on a storage of the caller's.
+type OpenOn = Box<dyn FnOnce(&Builder) -> Result<Database, DatabaseError>>;
+
+enum Place {
+    File(PathBuf),
+    Backend(OpenOn),
+}
+
+/// How to open a store.
+pub struct Options {
+    place: Place,
+    cache_bytes: usize,
+}
+
+impl Options {
+    /// A file, made with mode 0600 when it is missing.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { place: Place::File(path.into()), cache_bytes: 32 << 20 }
+    }
+
+    /// A storage of the caller's, for fault tests.
+    pub fn backend(backend: impl StorageBackend) -> Self {
+        let open = move |builder: &Builder| builder.create_with_backend(backend);
+        Self { place: Place::Backend(Box::new(open)), cache_bytes: 4 << 20 }
+    }
+
+    /// How many bytes of pages stay in memory: 32 MiB unless set, whatever the file's size.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Backend(_) => None,
+        }
+    }
+}
+
+pub(super) fn open(options: Options) -> Result<Database, StoreError> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(options.cache_bytes);
+    let database = match options.place {
+        Place::Backend(open_on) => open_on(&builder).map_err(StoreError::redb)?,
+        Place::File(path) => {
+            // Single writer: `fulcrum status` may read while the daemon writes.
+            builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+            make_private(&path).map_err(|error| StoreError::redb(redb::StorageError::Io(error)))?;
+            let database = builder.create(&path).map_err(|error| refusal(&path, error))?;
+            // Only so that a second process can be told who is first; it may fail.
+            let _ = fs::write(holder_file(&path), format!("process {}", std::process::id()));
+            database
+        }
+    };
+    migrate(&database)?;
+    Ok(database)
+}
+
+pub(super) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
+    let database = Builder::new()
+        .set_cache_size(8 << 20)
+        .set_concurrency_mode(ConcurrencyMode::SingleWriter)
+        .open_read_only(path)
+        .map_err(|error| refusal(path, error))?;
+    let transaction = database.begin_read().map_err(StoreError::redb)?;
+    match transaction.open_table(META) {
+        Ok(meta) => {
+            let found = meta.get("schema_version").map_err(StoreError::redb)?.map_or(0, |v| v.value());
+            check(found)?;
+        }
+        Err(error) => return Err(StoreError::Damaged { path: path.into(), source: Box::new(error.into()) }),
+    }
+    Ok(database)
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}
+
+fn holder_file(path: &Path) -> PathBuf {
+    path.with_extension("holder")
+}
+
+fn refusal(path: &Path, error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            let holder = fs::read_to_string(holder_file(path))
+                .ok()
+                .filter(|text| text.len() < 100)
+                .unwrap_or_else(|| "another process".into());
+            StoreError::Held { path: path.into(), holder: format!("{holder} holds it") }
+        }
+        error @ DatabaseError::Storage(redb::StorageError::Io(_)) => {
+            let redb::Error::Io(io) = redb::Error::from(error) else { return StoreError::Closed };
+            if io.kind() == std::io::ErrorKind::InvalidData {
+                StoreError::Damaged { path: path.into(), source: Box::new(redb::Error::Io(io)) }
+            } else {
+                StoreError::redb(redb::StorageError::Io(io))
+            }
+        }
+        other => StoreError::Damaged { path: path.into(), source: Box::new(other.into()) },
+    }
+}
+
+fn check(found: u64) -> Result<(), StoreError> {
+    if found > SCHEMA { Err(StoreError::Newer { found, known: SCHEMA }) } else { Ok(()) }
+}
+
+fn migrate(database: &Database) -> Result<(), StoreError> {
+    let found = {
+        let transaction = database.begin_read().map_err(StoreError::redb)?;
+        match transaction.open_table(META) {
+            Ok(meta) => meta.get("schema_version").map_err(StoreError::redb)?.map_or(0, |v| v.value()),
+            Err(redb::TableError::TableDoesNotExist(_)) => 0,
+            Err(error) => return Err(StoreError::redb(error)),
+        }
+    };
+    check(found)?;
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+        let transaction = database.begin_write().map_err(StoreError::redb)?;
+        migration(&transaction)?;
+        {
+            let mut meta = transaction.open_table(META).map_err(StoreError::redb)?;
+            meta.insert("schema_version", number as u64 + 1).map_err(StoreError::redb)?;
+        }
+        transaction.commit().map_err(StoreError::redb)?;
+        if found > 0 {
+            tracing::info!(schema = number + 1, "the store was brought to a newer schema");
+        }
+    }
+    Ok(())
+}
+
+/// Schema 1: every table there is, so that a snapshot finds each of them.
+fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for name in ALL {
+        transaction.open_table(definition(name)).map_err(StoreError::redb)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! What is stored beside the words of the domain: the inbox, what was seen, how far the sync is.
+//!
+//! Here, too, stands the version of every stored shape. A struct that has been released never
+//! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
+
+use fulcrum_domain::{
+    ArchiveReason, Conversation, ConversationId, EffectRow, Filing, HookEvent, Interview, Message, MessageId,
+    Opportunity, OpportunityId, Posting, Stage, Suppression, User,
+};
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond;
+use serde::{Deserialize, Serialize};
+
+use super::codec::Stored;
+
+/// A verified webhook of Lever's that waits to be processed: ids only, since the signature covers
+/// nothing else and everything is fetched again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookRow {
+    /// What happened.
+    pub event: HookEvent,
+    /// To which opportunity, where it says.
+    pub opportunity: Option<OpportunityId>,
+    /// When, by Lever.
+    #[serde(with = "millisecond::required")]
+    pub triggered_at: Timestamp,
+    /// When it came.
+    #[serde(with = "millisecond::required")]
+    pub received_at: Timestamp,
+}
+
+/// When something was first seen, so that its repeat is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen(#[serde(with = "millisecond::required")] pub Timestamp);
+
+/// The tombstone of an opportunity. It keeps an older page from bringing the person back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted(#[serde(with = "millisecond::required")] pub Timestamp);
+
+/// Where a message stands in its thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The thread.
+    pub conversation: ConversationId,
+    /// Its time there.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+}
+
+/// The answer to a request that carried an `Idempotency-Key`, given again to its repeats.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idempotent {
+    /// When it was given.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// What was asked, as a digest: the same key for another request is a mistake.
+    pub request: [u8; 16],
+    /// The message that came of it.
+    pub message: MessageId,
+}
+
+/// A key made at the first start and never shown.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretKey(pub [u8; 32]);
+
+/// The parts of the initial sync, in their order: what is useful first comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum PhaseName {
+    /// Users, deactivated ones too.
+    Users,
+    /// Stages of the pipeline.
+    Stages,
+    /// Archive reasons.
+    ArchiveReasons,
+    /// Postings.
+    Postings,
+    /// Active opportunities that moved of late.
+    RecentOpportunities,
+    /// The other active opportunities.
+    ActiveOpportunities,
+    /// Interviews of active opportunities.
+    ActiveInterviews,
+    /// Archived opportunities.
+    ArchivedOpportunities,
+    /// What changed while the listings were read.
+    CatchUp,
+    /// Interviews of archived opportunities, by config.
+    ArchivedInterviews,
+}
+
+/// How far a phase is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PhaseState {
+    /// Its turn has not come.
+    Waiting,
+    /// It is at work.
+    Running,
+    /// It is done.
+    Complete,
+}
+
+/// A part of the initial sync.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Which.
+    pub name: PhaseName,
+    /// How far.
+    pub state: PhaseState,
+    /// Rows stored by it.
+    pub done: u64,
+    /// Rows that it will have, as far as that is known.
+    pub known: Option<u64>,
+    /// Requests that it took.
+    pub requests: u64,
+    /// Where it goes on: Lever's offset, or the key of the last row done.
+    pub cursor: Option<String>,
+}
+
+/// The initial sync, stored with each page in one transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillState {
+    /// When the first listing began: what changed since then is caught up.
+    #[serde(with = "millisecond::required")]
+    pub began_at: Timestamp,
+    /// When it was done.
+    #[serde(with = "millisecond::optional")]
+    pub complete_at: Option<Timestamp>,
+    /// Its parts, in order.
+    pub phases: Vec<Phase>,
+}
+
+macro_rules! stored {
+    ($($shape:ty = $version:literal;)*) => {$(
+        impl Stored for $shape {
+            const VERSION: u8 = $version;
+        }
+    )*};
+}
+
+stored! {
+    () = 1;
+    u64 = 1;
+    ArchiveReason = 1;
+    BackfillState = 1;
+    Conversation = 1;
+    ConversationId = 1;
+    Deleted = 1;
+    EffectRow = 1;
+    Filing = 1;
+    HookRow = 1;
+    Idempotent = 1;
+    Interview = 1;
+    Message = 1;
+    MessageId = 1;
+    Opportunity = 1;
+    Place = 1;
+    Posting = 1;
+    SecretKey = 1;
+    Seen = 1;
+    Stage = 1;
+    Suppression = 1;
+    User = 1;
+}

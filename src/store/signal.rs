@@ -1,0 +1,20 @@
+//! What a commit tells the rest of the program, once it is on disk.
+
+use fulcrum_domain::{ConversationId, DeadlineKey};
+use jiff::Timestamp;
+
+/// News for whoever waits for work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// A webhook of Lever's waits in the inbox.
+    Inbox,
+    /// An effect waits in the outbox.
+    Outbox,
+    /// A deadline was armed, or taken away (none).
+    Deadline(DeadlineKey, Option<Timestamp>),
+    /// A conversation has changed.
+    Conversation(ConversationId),
+}
+
+/// Told after each commit, on the writer's thread: it must not block.
+pub type OnCommit = Box<dyn Fn(&[Signal]) + Send>;

@@ -1,0 +1,124 @@
+//! Every table of the file: what it is for, its key, its value.
+//!
+//! The number at the end of a name is the version of the key. A changed key is a new table and a
+//! migration; a changed value is a new version of the value ([`super::Stored`]).
+
+use std::marker::PhantomData;
+
+use fulcrum_domain::{
+    ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect, EffectRow, Filing,
+    FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity, OpportunityId, Posting,
+    PostingId, Stage, StageId, Suppression, User, UserId,
+};
+use jiff::Timestamp;
+
+use super::codec::{Key, Stored, decode};
+use super::error::StoreError;
+use super::records::{BackfillState, Deleted, HookRow, Idempotent, Place, SecretKey, Seen};
+
+/// A table with keys `K` and values `V`.
+pub struct Table<K, V> {
+    pub(super) index: usize,
+    types: PhantomData<fn(K) -> V>,
+}
+
+impl<K, V> Clone for Table<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Table<K, V> {}
+
+impl<K: Key, V: Stored> Table<K, V> {
+    pub(super) fn decode(self, bytes: &[u8]) -> Result<V, StoreError> {
+        decode(bytes).map_err(|version| StoreError::Row { table: ALL[self.index], version })
+    }
+
+    pub(super) fn key(self, mut bytes: &[u8]) -> Result<K, StoreError> {
+        let key = K::read(&mut bytes).filter(|_| bytes.is_empty());
+        key.ok_or(StoreError::Row { table: ALL[self.index], version: 0 })
+    }
+}
+
+/// The place of a message in its thread, as a key.
+pub type MessageKey = (ConversationId, Timestamp, MessageId);
+/// An effect by remote, lane, time and name, as a key.
+pub type DueKey = (u8, (u8, Timestamp, Effect));
+/// A keyed hash or a digest, as a key.
+pub type Digest = [u8; 16];
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident = $text:literal : $key:ty => $value:ty;)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Index { $($name),* }
+
+        /// The names of all tables, by index.
+        pub(super) const ALL: &[&str] = &[$($text),*];
+
+        $(
+            $(#[$doc])*
+            pub const $name: Table<$key, $value> =
+                Table { index: Index::$name as usize, types: PhantomData };
+        )*
+    };
+}
+
+tables! {
+    /// The recruiting team.
+    USERS = "users-1": UserId => User;
+    /// The pipeline.
+    STAGES = "stages-1": StageId => Stage;
+    /// Why opportunities are archived.
+    ARCHIVE_REASONS = "archive-reasons-1": ArchiveReasonId => ArchiveReason;
+    /// Jobs.
+    POSTINGS = "postings-1": PostingId => Posting;
+    /// Candidacies.
+    OPPORTUNITIES = "opportunities-1": OpportunityId => Opportunity;
+    /// Which opportunities a person has.
+    BY_CONTACT = "opportunities-by-contact-1": (ContactId, OpportunityId) => ();
+    /// Which opportunities a number leads to.
+    BY_NUMBER = "opportunities-by-number-1": (Number, OpportunityId) => ();
+    /// Meetings.
+    INTERVIEWS = "interviews-1": (OpportunityId, InterviewId) => Interview;
+    /// Tombstones of opportunities.
+    DELETED = "deleted-1": OpportunityId => Deleted;
+    /// Verified webhooks that wait, in order of arrival.
+    INBOX = "inbox-1": u64 => HookRow;
+    /// Webhooks that were stored within 30 days, by digest of event and token.
+    SEEN_HOOKS = "seen-hooks-1": Digest => Seen;
+    /// Threads.
+    CONVERSATIONS = "conversations-1": ConversationId => Conversation;
+    /// The thread of a number.
+    THREADS = "threads-1": Number => ConversationId;
+    /// Texts, in order of their thread.
+    MESSAGES = "messages-1": MessageKey => Message;
+    /// Where a text stands.
+    PLACES = "message-places-1": MessageId => Place;
+    /// Which text a carrier's name means.
+    BY_SID = "messages-by-sid-1": String => MessageId;
+    /// Texts that stand in no filed transcript yet.
+    UNFILED = "unfiled-1": MessageKey => ();
+    /// Numbers that have opted out, by keyed hash.
+    SUPPRESSIONS = "suppressions-1": Digest => Suppression;
+    /// Effects.
+    OUTBOX = "outbox-1": Effect => EffectRow;
+    /// Effects that wait for their time, in the order in which they are taken.
+    OUTBOX_DUE = "outbox-due-1": DueKey => ();
+    /// Deadlines; the wheel is a cache of this table.
+    DEADLINES = "deadlines-1": (Timestamp, u64) => ();
+    /// Transcripts on their way or filed.
+    FILINGS = "filings-1": FilingId => Filing;
+    /// The filings of a thread.
+    FILINGS_OF = "filings-by-conversation-1": (ConversationId, FilingId) => ();
+    /// Answers to repeated requests.
+    IDEMPOTENT = "idempotent-1": Digest => Idempotent;
+    /// The initial sync; one row.
+    BACKFILL = "backfill-1": () => BackfillState;
+    /// Up to when something has been looked at, by name.
+    BOOKMARKS = "bookmarks-1": String => Seen;
+    /// Counters, by name.
+    COUNTERS = "counters-1": String => u64;
+    /// Keys made at the first start.
+    SECRETS = "secrets-1": String => SecretKey;
+}

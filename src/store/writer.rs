@@ -1,0 +1,243 @@
+//! The one writer. It takes all changes that wait, runs them in one transaction, syncs once, and
+//! only then tells each caller. The next group forms while the last one syncs, so there is no
+//! timer: alone a change costs one sync, among hundreds a share of one (dependencies.md, redb).
+//!
+//! Two further habits, both measured there. After a quiet moment one empty commit leaves the file
+//! so that the next open needs no repair. And a commit that fails is the end: the kernel may have
+//! dropped the pages, so the store refuses everything from then on and the process must end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use redb::Database;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::error::StoreError;
+use super::signal::{OnCommit, Signal};
+use super::tx::Tx;
+
+/// Changes that may wait. Full, a caller is told at once that the store is busy.
+const QUEUE: usize = 4096;
+/// Changes in one commit; more would make the first wait for the last.
+const GROUP: usize = 1024;
+/// How long the queue is empty before the file is left in good order.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// What the group's fate does with one change's result.
+type Reply = Box<dyn FnOnce(bool) + Send>;
+type Job = Box<dyn FnOnce(&mut Tx<'_>) -> (Reply, Vec<Signal>) + Send>;
+
+enum Order {
+    Change(Job),
+    Close,
+}
+
+/// Counters of the writer.
+#[derive(Debug, Default)]
+pub struct WriterStats {
+    /// Changes that are on disk.
+    pub changes: AtomicU64,
+    /// Commits that brought them there.
+    pub commits: AtomicU64,
+}
+
+/// The way to the writer's thread.
+pub(super) struct Writer {
+    orders: SyncSender<Order>,
+    thread: Option<JoinHandle<()>>,
+    failed: Arc<AtomicBool>,
+    pub(super) stats: Arc<WriterStats>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        database: Arc<Database>,
+        on_commit: OnCommit,
+        broken: CancellationToken,
+    ) -> std::io::Result<Self> {
+        let (orders, receiver) = sync_channel(QUEUE);
+        let failed = Arc::new(AtomicBool::new(false));
+        let stats = Arc::new(WriterStats::default());
+        let state = Loop { database, on_commit, failed: failed.clone(), broken, stats: stats.clone() };
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || state.run(&receiver))?;
+        Ok(Self { orders, thread: Some(thread), failed, stats })
+    }
+
+    /// Runs `change` and answers when it is on disk. Cancel-safe in that the change happens or
+    /// does not happen whole; a caller that leaves does not stop it.
+    pub(super) async fn change<T, E>(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        if self.failed.load(Ordering::Acquire) {
+            return Err(StoreError::Failed.into());
+        }
+        let (sender, answer) = oneshot::channel();
+        let job: Job = Box::new(move |tx| {
+            let result = match catch_unwind(AssertUnwindSafe(|| change(tx))) {
+                Ok(result) => result,
+                Err(_panic) => Err(StoreError::Panicked.into()),
+            };
+            let (result, signals) = match result {
+                Ok(value) => (Ok(value), tx.keep()),
+                Err(error) => match tx.take_back() {
+                    Ok(()) => (Err(error), Vec::new()),
+                    Err(broken) => (Err(broken.into()), Vec::new()),
+                },
+            };
+            let reply: Reply = Box::new(move |committed| {
+                let _ = sender.send(if committed { result } else { Err(StoreError::Failed.into()) });
+            });
+            (reply, signals)
+        });
+        match self.orders.try_send(Order::Change(job)) {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into())),
+            Err(TrySendError::Full(_)) => Err(StoreError::Busy.into()),
+            Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed.into()),
+        }
+    }
+
+    /// Lets what waits be written, and ends the thread.
+    pub(super) fn close(&mut self) {
+        let _ = self.orders.send(Order::Close);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Loop {
+    database: Arc<Database>,
+    on_commit: OnCommit,
+    failed: Arc<AtomicBool>,
+    broken: CancellationToken,
+    stats: Arc<WriterStats>,
+}
+
+impl Loop {
+    fn run(self, orders: &Receiver<Order>) {
+        let mut in_order = false;
+        loop {
+            let first = if in_order {
+                orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                orders.recv_timeout(QUIET)
+            };
+            match first {
+                Ok(Order::Change(job)) => {
+                    in_order = false;
+                    let (jobs, closing) = gather(job, orders);
+                    if self.commit(jobs).is_err() {
+                        break self.refuse(orders);
+                    }
+                    if closing {
+                        break self.leave_in_order();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    in_order = true;
+                    self.leave_in_order();
+                }
+                Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => break self.leave_in_order(),
+            }
+        }
+    }
+
+    fn commit(&self, jobs: Vec<Job>) -> Result<(), StoreError> {
+        let count = jobs.len() as u64;
+        let mut replies = Vec::with_capacity(jobs.len());
+        let mut signals = Vec::new();
+        let outcome = (|| {
+            let mut transaction = self.database.begin_write().map_err(StoreError::redb)?;
+            // Strangers choose bytes that are stored here: two phases close the attack by which
+            // such bytes pass for a commit after a crash.
+            transaction.set_two_phase_commit(true);
+            {
+                let mut tx = Tx::new(&transaction);
+                for job in jobs {
+                    let (reply, told) = job(&mut tx);
+                    replies.push(reply);
+                    signals.extend(told);
+                }
+            }
+            transaction.commit().map_err(StoreError::redb)
+        })();
+        let committed = outcome.is_ok();
+        if let Err(error) = &outcome {
+            self.fail(error);
+        }
+        for reply in replies {
+            reply(committed);
+        }
+        if committed {
+            self.stats.changes.fetch_add(count, Ordering::Relaxed);
+            self.stats.commits.fetch_add(1, Ordering::Relaxed);
+            if !signals.is_empty() {
+                (self.on_commit)(&signals);
+            }
+        }
+        outcome
+    }
+
+    fn fail(&self, error: &StoreError) {
+        tracing::error!(error = %Chain(error), "the store has failed: ending, so that the next start repairs it");
+        self.failed.store(true, Ordering::Release);
+        self.broken.cancel();
+    }
+
+    /// Answers everybody who still waits, so that nobody waits for ever.
+    fn refuse(&self, orders: &Receiver<Order>) {
+        while let Ok(Order::Change(job)) = orders.try_recv() {
+            drop(job);
+        }
+    }
+
+    /// An empty commit that leaves the allocator's state in the file: the next open is quick.
+    fn leave_in_order(&self) {
+        let outcome = (|| {
+            let mut transaction = self.database.begin_write().map_err(StoreError::redb)?;
+            transaction.set_quick_repair(true);
+            transaction.commit().map_err(StoreError::redb)
+        })();
+        if let Err(error) = outcome {
+            self.fail(&error);
+        }
+    }
+}
+
+/// The change at hand and all that wait behind it, up to a group's size.
+fn gather(first: Job, orders: &Receiver<Order>) -> (Vec<Job>, bool) {
+    let mut jobs = vec![first];
+    while jobs.len() < GROUP {
+        match orders.try_recv() {
+            Ok(Order::Change(job)) => jobs.push(job),
+            Ok(Order::Close) => return (jobs, true),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+        }
+    }
+    (jobs, false)
+}
+
+/// An error with its causes, for the log.
+struct Chain<'e>(&'e dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

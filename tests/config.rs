@@ -1,0 +1,476 @@
+//! The settings as an operator meets them: files, variables, credentials, and what is said about
+//! mistakes. Nothing here touches the process's own environment.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are outside of test functions")]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use fulcrum::config::{
+    CarrierKind, Confidential, Config, OnUnknown, Origin, Problem, Problems, Role, Secret, Sources,
+    TranscriptMode,
+};
+use fulcrum_domain::HookEvent;
+use tempfile::TempDir;
+
+const MINIMAL: &str = include_str!("../config/examples/minimal.toml");
+
+/// Everything that must never be seen in an output.
+const SECRETS: [&str; 5] =
+    ["lever-key-s3cr3t", "twilio-s3cr3t", "hook-s3cr3t", "webhook-s3cr3t", "api-token-s3cr3t"];
+
+/// A machine with a config file, a folder of credentials, and variables.
+struct Machine {
+    folder: TempDir,
+    env: Vec<(String, String)>,
+}
+
+impl Machine {
+    fn new(config: &str) -> Self {
+        let machine = Self { folder: TempDir::new().unwrap(), env: Vec::new() };
+        machine.write("fulcrum.toml", config, 0o644);
+        fs::create_dir(machine.path("credentials")).unwrap();
+        machine.write("credentials/lever-api-key", "lever-key-s3cr3t\n", 0o400);
+        machine.write("credentials/twilio-auth-token", "twilio-s3cr3t\n", 0o400);
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        // Written anew, since a file of mode 0400 cannot be written over.
+        if path.exists() {
+            fs::remove_file(&path).unwrap();
+        }
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn with(mut self, variable: &str, value: &str) -> Self {
+        self.env.push((variable.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn load(&self) -> Result<Config, Problems> {
+        Config::load(&Sources {
+            file: Some(self.path("fulcrum.toml")),
+            env: self.env.clone(),
+            credentials_dir: Some(self.path("credentials")),
+        })
+    }
+
+    /// The problems as the operator reads them, the folder's name left out.
+    fn complaints(&self) -> String {
+        let problems = self.load().unwrap_err();
+        for output in [problems.to_string(), format!("{problems:?}")] {
+            for secret in SECRETS {
+                assert!(!output.contains(secret), "{secret} in {output}");
+            }
+        }
+        let text = problems.to_string();
+        text.replace(&format!("{}/", self.folder.path().display()), "")
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.load().unwrap_err().iter().cloned().collect()
+    }
+}
+
+/// The minimal example with one more section or other text at its end.
+fn minimal_and(more: &str) -> String {
+    format!("{MINIMAL}\n{more}")
+}
+
+#[test]
+fn the_smallest_example_has_the_documented_defaults() {
+    let config = Machine::new(MINIMAL).load().unwrap();
+    assert_eq!(config.organisation.name, "Acme Recruiting");
+    assert_eq!(config.organisation.timezone.iana_name(), Some("America/New_York"));
+    assert_eq!(config.organisation.region, "US".parse().unwrap());
+    assert!(config.organisation.help_text.contains("Acme Recruiting"));
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.ops.listen.to_string(), "127.0.0.1:9464");
+    assert_eq!(config.store.path, Path::new("/var/lib/fulcrum/fulcrum.redb"));
+    assert_eq!(config.lever.base_url.as_str(), "https://api.lever.co/v1");
+    assert_eq!(config.lever.api_key.expose(), "lever-key-s3cr3t");
+    assert_eq!(config.lever.confidential, Confidential::Off);
+    assert_eq!(config.lever.in_flight.get(), 12);
+    assert_eq!(config.lever.poll_interval, Duration::from_mins(5));
+    assert!(config.lever.hook_secret.is_none());
+    assert_eq!(config.transcript.delay, Duration::from_hours(1));
+    assert_eq!(config.transcript.max_wait, Some(Duration::from_hours(24)));
+    assert_eq!(config.transcript.on_unknown, OnUnknown::Repost);
+    let CarrierKind::Twilio(twilio) = &config.carrier.kind;
+    assert_eq!(twilio.auth_token.expose(), "twilio-s3cr3t");
+    assert_eq!(twilio.validity_period, Duration::from_hours(1));
+}
+
+#[test]
+fn the_larger_example_says_what_it_means() {
+    let example = include_str!("../config/examples/behind-a-proxy.toml");
+    let machine = Machine::new(example);
+    machine.write("credentials/api-token-hr-scripts", "api-token-s3cr3t-1", 0o400);
+    machine.write("credentials/api-token-dashboard", "api-token-s3cr3t-2", 0o400);
+    machine.write("credentials/lever-hook-secret", "hook-s3cr3t", 0o400);
+    let config = machine.load().unwrap();
+    assert_eq!(config.backfill.since, Some(jiff::civil::date(2022, 1, 1)));
+    assert_eq!(config.transcript.postings["730e37db-93d3-4acf-b9de-7cfc397cef1d"], TranscriptMode::Off);
+    let [scripts, dashboard] = config.api.tokens.as_slice() else { panic!("two tokens") };
+    assert_eq!((scripts.name.as_str(), scripts.role), ("hr-scripts", Role::Recruiter));
+    assert_eq!((dashboard.name.as_str(), dashboard.role), ("dashboard", Role::Viewer));
+    assert!(config.server.trusted_proxies[0].contains("10.1.2.9".parse().unwrap()));
+    assert_eq!(config.lever.hook_secret.as_ref().unwrap().expose(), "hook-s3cr3t");
+    let printed = format!("{config:?} {config:#?}");
+    for secret in SECRETS {
+        assert!(!printed.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let machine = Machine::new(
+        r#"
+[organisation]
+name = "Acme Recruiting"
+timezone = "America/New_Yrok"
+region = "usa"
+
+[server]
+listen = "localhost"
+public_url = "http://text.acme.example"
+tls_cert_file = "/nonexistent/cert.pem"
+trusted_proxies = ["10.0.0.0/33"]
+
+[lever]
+poll_intervall = "10m"
+requests_per_second = 0
+burst = "20"
+confidential = "yes"
+request_timeout = "1 fortnight"
+api_key_file = "lever-key-s3cr3t"
+
+[backfill]
+since = 2024-01-01
+
+[transcript]
+delay = "2h"
+max_wait = "1h"
+
+[[transcript.postings]]
+mode = "of"
+
+[carrier]
+numbers = ["+12025550100", "202 555 0100", "+12025550100"]
+
+[carrier.twilio]
+account_sid = "twilio-s3cr3t"
+
+[[api.tokens]]
+name = "scripts"
+role = "owner"
+
+[lver]
+burst = 3
+"#,
+    )
+    .with("FULCRUM_LEVER__IN_FLIGHT", "many")
+    .with("FULCRUM_LEVER__API_KEY", "lever-key-s3cr3t")
+    .with("FULCRUM_STORE__PAHT", "/tmp/x")
+    .with("FULCRUM_OPS_LISTEN", "127.0.0.1:1");
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    26 problems in the settings
+      fulcrum.toml:4: organisation.timezone: "America/New_Yrok", expected an IANA time zone, such as "America/New_York"
+      fulcrum.toml:5: organisation.region: "usa", expected two letters, such as "US"
+      fulcrum.toml:8: server.listen: "localhost", expected an address and a port, such as "127.0.0.1:8080"
+      fulcrum.toml:9: server.public_url: "http://text.acme.example", expected https, since it is not on this machine
+      fulcrum.toml:10: server.tls_cert_file: /nonexistent/cert.pem, which cannot be read (entity not found), expected a file that this user can read
+      fulcrum.toml:11: server.trusted_proxies[0]: "10.0.0.0/33", expected an IP address or a network, such as "10.0.0.0/8"
+      fulcrum.toml:14: lever.poll_intervall: an unknown key, expected a key of the reference, config/default.toml; did you mean lever.poll_interval?
+      fulcrum.toml:15: lever.requests_per_second: 0, expected a number from 1 to 100000
+      fulcrum.toml:16: lever.burst: text, expected a whole number, such as 20
+      fulcrum.toml:17: lever.confidential: "yes", expected "off" or "read" or "full"
+      fulcrum.toml:18: lever.request_timeout: "1 fortnight", expected a duration from 100ms to 10m, written as "90s", "5m", "1h30m"
+      fulcrum.toml:19: lever.api_key_file: something else, expected a path that begins with /
+      fulcrum.toml:22: backfill.since: a date without quotes, expected text in quotes
+      fulcrum.toml:26: transcript.max_wait: "1h", expected "off", or as long as transcript.delay or longer
+      fulcrum.toml:29: transcript.postings[0].mode: "of", expected "session" or "instant" or "off"
+      fulcrum.toml:32: carrier.numbers[1]: "202 555 0100", expected a number such as "+12025550100", without spaces
+      fulcrum.toml:32: carrier.numbers[2]: "+12025550100" again, expected each once
+      fulcrum.toml:35: carrier.twilio.account_sid: something else, expected AC and 32 hex digits
+      fulcrum.toml:39: api.tokens[0].role: "owner", expected "admin" or "recruiter" or "viewer"
+      fulcrum.toml:41: lver: an unknown key, expected a key of the reference, config/default.toml; did you mean lever?
+      fulcrum.toml: transcript.postings[0].posting: not set, expected the id of a posting in Lever
+      fulcrum.toml: api.tokens[0].token_file: not set, expected a file with the secret, or the systemd credential api-token-scripts
+      $FULCRUM_LEVER__API_KEY: lever.api_key: a secret in the environment, where other programs can see it, expected lever.api_key_file or a systemd credential
+      $FULCRUM_LEVER__IN_FLIGHT: lever.in_flight: "many", expected a whole number, such as 12
+      $FULCRUM_OPS_LISTEN: ops_listen: an unknown key, expected a key of the reference, config/default.toml; did you mean $FULCRUM_OPS__LISTEN?
+      $FULCRUM_STORE__PAHT: store.paht: an unknown key, expected a key of the reference, config/default.toml; did you mean $FULCRUM_STORE__PATH?
+    "#);
+}
+
+#[test]
+fn nothing_set_at_all_says_what_must_be() {
+    let problems = Config::load(&Sources::default()).unwrap_err();
+    insta::assert_snapshot!(problems, @r#"
+    7 problems in the settings
+      settings: organisation.name: not set, expected the organisation's name
+      settings: organisation.timezone: not set, expected an IANA time zone, such as "America/New_York"
+      settings: server.public_url: not set, expected an address, such as "https://text.acme.example"
+      settings: lever.api_key_file: not set, expected a file with the secret, or the systemd credential lever-api-key
+      settings: carrier.numbers: none, expected at least one number, such as ["+12025550100"]
+      settings: carrier.twilio.account_sid: not set, expected AC and 32 hex digits
+      settings: carrier.twilio.auth_token_file: not set, expected a file with the secret, or the systemd credential twilio-auth-token
+    "#);
+}
+
+#[test]
+fn a_missing_file_is_not_an_empty_one() {
+    let machine = Machine::new(MINIMAL);
+    fs::remove_file(machine.path("fulcrum.toml")).unwrap();
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml: there is no such file, expected a config file that this user can read
+    "#);
+}
+
+#[test]
+fn broken_toml_is_reported_with_its_lines_beside_other_mistakes() {
+    let text = "[lever]\nburst = = 3\nbrust = 4\napi_key = \"lever-key-s3cr3t\nconfidential = 1\n\
+                hook_secret = hook-s3cr3t\npoll_interval = \"0s\"\n";
+    let machine = Machine::new(text);
+    machine.write("fulcrum.toml", text, 0o600);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    7 problems in the settings
+      fulcrum.toml:2: not TOML: extra `=`, expected nothing
+      fulcrum.toml:2: not TOML: unexpected key or value, expected newline, `#`
+      fulcrum.toml:3: lever.brust: an unknown key, expected a key of the reference, config/default.toml; did you mean lever.burst?
+      fulcrum.toml:4: not TOML: invalid basic string, expected `"`
+      fulcrum.toml:5: lever.confidential: a whole number, expected text in quotes, such as "off"
+      fulcrum.toml:6: not TOML: string values must be quoted, expected literal string
+      fulcrum.toml:7: lever.poll_interval: "0s", expected a duration from 1s to 24h, written as "90s", "5m", "1h30m"
+    "#);
+}
+
+#[test]
+fn a_problem_says_where_its_value_came_from() {
+    let machine = Machine::new(&minimal_and("[lever]\nburst = 0")).with("FULCRUM_LEVER__POLL_INTERVAL", "0s");
+    let problems = machine.problems();
+    let origins: Vec<_> = problems.iter().map(|p| (p.key.as_str(), &p.origin, p.line)).collect();
+    let file = Origin::File(machine.path("fulcrum.toml"));
+    let variable = Origin::Environment("FULCRUM_LEVER__POLL_INTERVAL".to_owned());
+    let last_line = MINIMAL.lines().count() + 3;
+    assert_eq!(origins, [("lever.burst", &file, Some(last_line)), ("lever.poll_interval", &variable, None)]);
+}
+
+#[test]
+fn the_environment_beats_the_file_and_is_read_by_the_keys_type() {
+    let config = Machine::new(&minimal_and("[lever]\nburst = 7\n[transcript]\nsecret = false"))
+        .with("FULCRUM_LEVER__BURST", "9")
+        .with("FULCRUM_TRANSCRIPT__SECRET", "true")
+        .with("FULCRUM_ORGANISATION__NAME", "0012")
+        .with("FULCRUM_CARRIER__NUMBERS", "+12025550111, +12025550112")
+        .with("FULCRUM_CARRIER__TWILIO__SEGMENTS_PER_SECOND", "3")
+        .with("FULCRUM_SERVICE_HOST", "set by an orchestrator")
+        .with("OTHER_LEVER__BURST", "1")
+        .load()
+        .unwrap();
+    assert_eq!(config.lever.burst.get(), 9);
+    assert!(config.transcript.secret);
+    assert_eq!(config.organisation.name, "0012");
+    assert_eq!(
+        config.carrier.numbers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["+12025550111", "+12025550112"]
+    );
+}
+
+#[test]
+fn a_secret_in_the_file_needs_a_file_that_nobody_else_can_read() {
+    let text = minimal_and("[lever]\napi_key = \"lever-key-s3cr3t-2\"");
+    let machine = Machine::new(&text);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:20: lever.api_key: a secret in a config file that others can read, expected lever.api_key_file, or a config file with mode 0600
+    "#);
+    machine.write("fulcrum.toml", &text, 0o640);
+    fs::remove_file(machine.path("credentials/lever-api-key")).unwrap();
+    assert_eq!(machine.problems().len(), 1);
+    machine.write("fulcrum.toml", &text, 0o600);
+    assert_eq!(machine.load().unwrap().lever.api_key.expose(), "lever-key-s3cr3t-2");
+}
+
+#[test]
+fn a_secret_set_twice_is_a_mistake() {
+    let text = minimal_and("[lever]\napi_key = \"lever-key-s3cr3t\"\napi_key_file = \"/k\"");
+    let machine = Machine::new(&text);
+    machine.write("fulcrum.toml", &text, 0o600);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:21: lever.api_key_file: set twice, expected only one of lever.api_key and lever.api_key_file
+    "#);
+}
+
+#[test]
+fn a_secret_of_the_wrong_type_is_not_shown() {
+    let text = minimal_and("[lever]\napi_key = [\"lever-key-s3cr3t\"]\nhook_secret = \"\"");
+    let machine = Machine::new(&text);
+    machine.write("fulcrum.toml", &text, 0o600);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    2 problems in the settings
+      fulcrum.toml:20: lever.api_key: a list, expected text, or lever.api_key_file instead
+      fulcrum.toml:21: lever.hook_secret: an empty secret, expected a secret, or lever.hook_secret_file instead
+    "#);
+}
+
+#[test]
+fn a_login_in_an_address_is_refused_and_not_shown() {
+    let machine =
+        Machine::new(&minimal_and("[network]\nproxy = \"http://user:hook-s3cr3t@proxy.acme.example:3128\""));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:20: network.proxy: an address with a login in it, expected an address without name and password
+    "#);
+}
+
+#[test]
+fn a_secret_file_beats_the_credential() {
+    let machine = Machine::new("");
+    let key = machine.write("key", "from the file\r\n", 0o640);
+    let lever = format!("[lever]\napi_key_file = {key:?}");
+    machine.write("fulcrum.toml", &minimal_and(&lever), 0o644);
+    assert_eq!(machine.load().unwrap().lever.api_key.expose(), "from the file");
+}
+
+#[test]
+fn a_bad_secret_file_says_what_is_wrong_with_it() {
+    let machine = Machine::new("");
+    let complaint = |text: &[u8], mode: u32| {
+        let path = machine.write("key", "", 0o600);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let lever = format!("[lever]\napi_key_file = {path:?}");
+        machine.write("fulcrum.toml", &minimal_and(&lever), 0o644);
+        machine.problems().pop().unwrap().found.rsplit_once("/key: ").unwrap().1.to_owned()
+    };
+    assert_eq!(complaint(b"lever-key-s3cr3t", 0o644), "a file that others can read (mode 0644)");
+    assert_eq!(complaint(b"\n", 0o600), "an empty file");
+    assert_eq!(complaint(b"\xff\xfe", 0o600), "a file that is not UTF-8");
+    assert_eq!(complaint(&[b'x'; 70_000], 0o600), "a file of more than 64 KiB");
+    for (path, found) in [("/nonexistent/key", "there is no such file"), ("/", "not a regular file")] {
+        let lever = format!("[lever]\napi_key_file = {path:?}");
+        machine.write("fulcrum.toml", &minimal_and(&lever), 0o644);
+        assert!(machine.problems()[0].found.ends_with(found));
+    }
+}
+
+#[test]
+fn no_tokens_file_yet_means_no_tokens() {
+    let text = minimal_and("[lever]\nwebhook_tokens_file = \"/nonexistent/hooks.toml\"");
+    let lever = Machine::new(&text).load().unwrap().lever;
+    assert_eq!(lever.webhook_tokens.tokens_for(HookEvent::CandidateHired).count(), 0);
+    assert_eq!(lever.webhook_tokens_file, Some(PathBuf::from("/nonexistent/hooks.toml")));
+}
+
+#[test]
+fn webhook_tokens_come_from_their_file_or_credential() {
+    let machine = Machine::new(MINIMAL);
+    machine.write("credentials/lever-webhooks.toml", "any = 'webhook-s3cr3t'", 0o400);
+    let config = machine.load().unwrap();
+    let tokens = config.lever.webhook_tokens.tokens_for(HookEvent::CandidateHired);
+    assert_eq!(tokens.map(Secret::expose).collect::<Vec<_>>(), ["webhook-s3cr3t"]);
+    assert!(!format!("{config:?}").contains("webhook-s3cr3t"));
+
+    let hooks = machine.write("hooks.toml", "candidate_hierd = 'webhook-s3cr3t'", 0o644);
+    let lever = format!("[lever]\nwebhook_tokens_file = {hooks:?}");
+    machine.write("fulcrum.toml", &minimal_and(&lever), 0o644);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:20: lever.webhook_tokens_file: hooks.toml: a file that others can read (mode 0644), expected a file that only fulcrum can read
+    "#);
+    machine.write("hooks.toml", "candidate_hierd = 'webhook-s3cr3t'", 0o600);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      hooks.toml:1: candidate_hierd: an unknown key, expected an event or any; did you mean candidate_hired?
+    "#);
+}
+
+#[test]
+fn a_hook_secret_must_fit_into_a_path() {
+    let machine = Machine::new(MINIMAL);
+    machine.write("credentials/lever-hook-secret", "hook-s3cr3t/../x", 0o400);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml: lever.hook_secret_file: a secret that cannot be part of a path, expected letters, digits, - and _ only
+    "#);
+}
+
+#[test]
+fn api_tokens_are_told_apart_by_name_and_value() {
+    let machine = Machine::new(&minimal_and(
+        "[[api.tokens]]\nname = 'a'\nrole = 'viewer'\n[[api.tokens]]\nname = 'a'\nrole = 'admin'\n\
+         [[api.tokens]]\nname = 'b'\nrole = 'admin'\n[[api.tokens]]\nrole = 'admin'",
+    ));
+    machine.write("credentials/api-token-a", "api-token-s3cr3t", 0o400);
+    machine.write("credentials/api-token-b", "short", 0o400);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    4 problems in the settings
+      fulcrum.toml:23: api.tokens[1].name: "a" again, expected each name once
+      fulcrum.toml: api.tokens[1].token_file: the token of another entry, expected each token once
+      fulcrum.toml: api.tokens[2].token_file: a token that can be guessed, expected 16 characters or more
+      fulcrum.toml: api.tokens[3].name: not set, expected a name of letters, digits, - and _
+    "#);
+}
+
+#[test]
+fn tls_needs_both_files() {
+    let machine = Machine::new("");
+    let cert = machine.write("cert.pem", "x", 0o644);
+    let with_cert = MINIMAL.replace("[server]", &format!("[server]\ntls_cert_file = {cert:?}"));
+    machine.write("fulcrum.toml", &with_cert, 0o644);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml: server.tls_key_file: not set, expected the key of server.tls_cert_file, or neither of both
+    "#);
+}
+
+#[test]
+fn http_is_for_loopback_only() {
+    for (url, fine) in [
+        ("http://127.0.0.1:9000", true),
+        ("http://[::1]:9000", true),
+        ("http://localhost:9000", true),
+        ("https://text.acme.example", true),
+        ("http://localhost.acme.example", false),
+        ("ftp://text.acme.example", false),
+        ("text.acme.example", false),
+    ] {
+        let loaded = Machine::new(MINIMAL).with("FULCRUM_SERVER__PUBLIC_URL", url).load();
+        assert_eq!(loaded.is_ok(), fine, "{url}");
+    }
+}
+
+#[test]
+fn a_reload_tells_what_can_change_now_from_what_needs_a_restart() {
+    let machine = Machine::new(MINIMAL);
+    let old = machine.load().unwrap();
+    assert_eq!(old.reloadable_diff(&machine.load().unwrap()), fulcrum::config::Changes::default());
+
+    let more = "[lever]\npoll_interval = \"1m\"\nburst = 5\n[transcript]\ndelay = \"2h\"\n\
+                [ops]\nlisten = \"127.0.0.1:1\"";
+    machine.write("fulcrum.toml", &minimal_and(more), 0o644);
+    machine.write("credentials/twilio-auth-token", "twilio-s3cr3t-2", 0o400);
+    machine.write("credentials/lever-webhooks.toml", "candidate_hired = 'x'", 0o400);
+    let changes = old.reloadable_diff(&machine.load().unwrap());
+    assert_eq!(
+        changes.reloadable,
+        ["lever.poll_interval", "lever.webhook_tokens_file: candidate_hired[0]", "transcript.delay"]
+    );
+    assert_eq!(changes.needing_restart, ["carrier.twilio.auth_token_file", "lever.burst", "ops.listen"]);
+}
