@@ -114,9 +114,13 @@ impl LeverClient {
             .https_only(settings.https_only)
             .redirect(redirect::Policy::none())
             .gzip(true)
+            // One connection for all would take all with it when it dies without a word, and leave
+            // each write on it in doubt.
+            .http1_only()
             .tls_certs_merge(roots)
             .pool_idle_timeout(POOL_IDLE)
-            .connect_timeout(settings.connect_timeout)
+            // The deadline must not strike first: what was never sent would count as unknown.
+            .connect_timeout(settings.connect_timeout.min(settings.deadline / 2))
             .timeout(settings.deadline);
         if let Some(proxy) = settings.proxy {
             builder = builder.proxy(Proxy::all(proxy).map_err(SettingsError::Connection)?);
@@ -270,3 +274,6 @@ fn pause_before_retry(lane: Lane, error: &LeverError, tries: u32, jitter: f64) -
     let longest = Duration::from_millis(500) * 2u32.pow(tries - 1);
     Some(longest.min(Duration::from_secs(30)).mul_f64(0.5 + jitter / 2.0))
 }
+
+#[cfg(test)]
+mod tests;
