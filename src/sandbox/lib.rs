@@ -20,6 +20,6 @@ pub use faults::{Fault, Faults, Remote, Rule};
 pub use ledger::{Entry, Ledger};
 pub use lever::{
     Event, EventError, Happened, LeverOptions, Moves, Permission, Permissions, Stats, Truth, TruthInterview,
-    UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
+    TruthNote, UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
 };
 pub use sandbox::{Options, Sandbox, SandboxError, SandboxStats, TextError};

@@ -61,9 +61,11 @@ pub(super) struct Hook {
     pub(super) id: String,
     pub(super) event: String,
     pub(super) url: String,
-    pub(super) signature_token: Option<String>,
+    pub(super) signature_token: String,
     /// Only for opportunities of these origins, where the event has one.
     pub(super) origins: Option<Vec<String>>,
+    /// Made through the API; those made by hand can be changed only by hand.
+    pub(super) by_api: bool,
     pub(super) created_at: i64,
     pub(super) updated_at: i64,
 }
@@ -153,13 +155,11 @@ impl Sender {
         // Random, not seeded: a simulator that is started again must not look as if it replayed old events.
         let token = fresh_token();
         let triggered_at = self.0.clock.now_ms();
-        let mut body =
-            json!({"event": hook.event, "triggeredAt": triggered_at, "token": token, "data": data});
+        let signature = sign(&hook.signature_token, &token, triggered_at);
+        let mut body = json!({"event": hook.event, "triggeredAt": triggered_at, "token": token,
+                              "signature": signature, "data": data});
         if self.0.with_ids {
             body["id"] = json!(uuid::Uuid::new_v4());
-        }
-        if let Some(signature_token) = &hook.signature_token {
-            body["signature"] = json!(sign(signature_token, &token, triggered_at));
         }
         body
     }

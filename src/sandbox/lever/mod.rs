@@ -44,7 +44,7 @@ pub use events::{Event, EventError, Happened};
 pub use hooks::{WEBHOOK_EVENTS, WebhookRetries};
 pub use mover::Moves;
 pub use permissions::{Permission, Permissions, UnknownPermission};
-pub use truth::{Truth, TruthInterview};
+pub use truth::{Truth, TruthInterview, TruthNote};
 
 use crate::clock::SimClock;
 use crate::faults::Faults;

@@ -165,3 +165,14 @@ async fn the_tables_of_reference_look_like_the_samples() {
         "screening": {"enabled": false}});
     check(&json!([sample]), &json!(postings), "");
 }
+
+#[tokio::test]
+async fn expand_works_on_interviews_and_notes_too() {
+    let client = open(600).await;
+    let id = client.sandbox.truth().find(|truth| !truth.interviews.is_empty()).unwrap().id;
+    let path =
+        format!("/opportunities/{id}/interviews?expand=user&expand=stage&expand=postings&expand=nonsense");
+    let interview = &items(&client, &path).await[0];
+    assert!(interview["user"]["email"].is_string() && interview["stage"]["text"].is_string());
+    assert!(interview["postings"][0]["categories"].is_object());
+}
