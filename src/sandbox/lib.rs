@@ -1,5 +1,5 @@
-//! The simulated Lever and the simulated Twilio: real HTTP servers with the real contracts, faults on demand and a
-//! ledger of what really happened.
+//! The simulated Lever and the simulated Twilio: real HTTP servers with the real contracts, faults on demand
+//! and a ledger of what really happened.
 //!
 //! It knows nothing of the daemon's rooms: sharing types with the client would hide bugs.
 

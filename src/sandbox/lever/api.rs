@@ -1,7 +1,7 @@
 //! The routes of the simulated Lever, and what stands before all of them: the meter, the faults, the key.
 //!
-//! The meter comes first, so that a request counts when it arrives, whatever becomes of it; then the faults; then
-//! the key. `/candidates/…` is Lever's own old name for `/opportunities/…`.
+//! The meter comes first, so that a request counts when it arrives, whatever becomes of it; then the faults;
+//! then the key. `/candidates/…` is Lever's own old name for `/opportunities/…`.
 
 use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
@@ -72,10 +72,9 @@ async fn meter(State(lever): State<Lever>, request: Request, next: Next) -> Resp
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
     let route = format!("{} {route}", request.method());
     let allowed = {
-        let now = lever.now();
         let mut bucket = lever.bucket();
         *bucket.stats.by_route.entry(route).or_default() += 1;
-        bucket.take(now)
+        bucket.take(lever.0.started.elapsed())
     };
     let mut response =
         if allowed { next.run(request).await } else { ApiError::too_many_requests().into_response() };

@@ -12,7 +12,8 @@ use super::people::{self, Person};
 use super::tenant::{NewApplication, Tenant};
 use super::wire::{Interview, Interviewer, Panel, Phone};
 
-/// Something that happens. Where no opportunity is named, a random active one is taken; likewise for the rest.
+/// Something that happens. Where no opportunity is named, a random active one is taken; likewise for the
+/// rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields say what they are; each is an id or a value of Lever's")]

@@ -1,8 +1,8 @@
 //! The webhooks that are set up, and the sender that delivers their events (lever-api.md 6).
 //!
-//! Undisturbed, first attempts arrive in the order of the events; a receiver that is slow or down holds nobody up,
-//! since after a moment the sender goes on and leaves the rest to a task of its own. The queue is unbounded: Lever
-//! does not lose events because a receiver is slow, and the tests decide how much happens.
+//! Undisturbed, first attempts arrive in the order of the events; a receiver that is slow or down holds
+//! nobody up, since after a moment the sender goes on and leaves the rest to a task of its own. The queue is
+//! unbounded: Lever does not lose events because a receiver is slow, and the tests decide how much happens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -203,7 +203,8 @@ impl Sender {
         }
     }
 
-    /// Begins a delivery, and waits a moment for its first attempt so that the next event does not overtake it.
+    /// Begins a delivery, and waits a moment for its first attempt so that the next event does not overtake
+    /// it.
     async fn start(
         &self,
         delivery: Delivery,
@@ -229,7 +230,7 @@ impl Sender {
         let mut first = Some(first);
         for attempt in 0..=self.0.retries.retries {
             if attempt > 0 {
-                sleep(self.0.retries.first_wait * 2_u32.saturating_pow(attempt - 1)).await;
+                sleep(self.0.retries.first_wait.saturating_mul(2_u32.saturating_pow(attempt - 1))).await;
             }
             let delivered = self.attempt(delivery, attempt + 1).await;
             drop(first.take());

@@ -1,7 +1,8 @@
 //! `GET /opportunities`: which ones, in what order, a page at a time (lever-api.md 3 and 4.2).
 //!
-//! The order index yields candidates from the cursor on; narrow filters (a window of creation or update, a contact,
-//! an address) yield them from their own index instead and sort. Either way the rest of the filter is a test.
+//! The order index yields candidates from the cursor on; narrow filters (a window of creation or update, a
+//! contact, an address) yield them from their own index instead and sort. Either way the rest of the filter
+//! is a test.
 
 use std::ops::RangeInclusive;
 

@@ -1,8 +1,9 @@
 //! Contacts as people typed them: names, phones in every format, mostly no e-mail.
 //!
-//! A contact is a pure function of seed and index. Numbers lie in the ranges set aside for fiction (555-01xx in North
-//! America, Ofcom's drama numbers in the United Kingdom), so nobody real can appear in a demo. The most recent
-//! thousands of contacts have numbers of their own; further back the ranges are used again, which is also life.
+//! A contact is a pure function of seed and index. Numbers lie in the ranges set aside for fiction (555-01xx
+//! in North America, Ofcom's drama numbers in the United Kingdom), so nobody real can appear in a demo. The
+//! most recent thousands of contacts have numbers of their own; further back the ranges are used again, which
+//! is also life.
 
 use super::ids::Kind;
 use super::reference::LOCATIONS;

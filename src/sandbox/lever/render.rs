@@ -28,8 +28,8 @@ const IN_TABLES: [&str; 10] = [
 
 /// What an answer shall inline or leave out. Unknown names are ignored.
 ///
-/// Contacts and applications are inlined where they are rendered, because a sync asks for them on every page; what
-/// stands in a table of reference is put in afterwards, the same way for every resource.
+/// Contacts and applications are inlined where they are rendered, because a sync asks for them on every page;
+/// what stands in a table of reference is put in afterwards, the same way for every resource.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
     expand: Vec<String>,
@@ -51,7 +51,8 @@ impl Shape {
         self.include.is_empty() && !IN_TABLES.iter().any(|field| self.expands(field))
     }
 
-    /// The item in this shape. `include` is subtractive: it leaves only what it names, what is expanded, and the id.
+    /// The item in this shape. `include` is subtractive: it leaves only what it names, what is expanded, and
+    /// the id.
     pub(super) fn apply(&self, tenant: &Tenant, item: impl Serialize) -> Value {
         let mut value = json!(item);
         if let Some(object) = value.as_object_mut() {
@@ -248,7 +249,8 @@ pub(super) fn source(facts: &Facts) -> &'static str {
 }
 
 impl Opportunity {
-    /// What replies to stage and archive writes carry: the new state without the contact's fields (lever-api.md 5.1).
+    /// What replies to stage and archive writes carry: the new state without the contact's fields
+    /// (lever-api.md 5.1).
     pub(super) fn blanked(mut self) -> Self {
         self.name = String::new();
         self.headline = String::new();

@@ -1,4 +1,5 @@
-//! Reads of the tables of reference: `/users`, `/stages`, `/postings`, `/archive_reasons`, `/disposition_stages`.
+//! Reads of the tables of reference: `/users`, `/stages`, `/postings`, `/archive_reasons`,
+//! `/disposition_stages`.
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;

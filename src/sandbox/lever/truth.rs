@@ -1,6 +1,7 @@
 //! What is really in the tenant, for tests that compare the daemon's copy with it.
 //!
-//! Read behind the API's back: no token, no permission, no page. One opportunity at a time, so a million stream.
+//! Read behind the API's back: no token, no permission, no page. One opportunity at a time, so a million
+//! stream.
 
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +82,8 @@ impl Lever {
         tenant.find(id).map(|index| tenant.truth(index))
     }
 
-    /// A random active opportunity, if wanted one whose contact has a phone that looks like a North American number.
+    /// A random active opportunity, if wanted one whose contact has a phone that looks like a North American
+    /// number.
     pub(crate) fn random_opportunity(&self, with_phone: bool) -> Option<Happened> {
         let mut tenant = self.tenant();
         let index = tenant

@@ -1,11 +1,12 @@
-//! Lever's objects as they stand in its answers (lever-api.md 5). Keys that are always present are always written,
-//! null or not; the few that may be absent say so.
+//! Lever's objects as they stand in its answers (lever-api.md 5). Keys that are always present are always
+//! written, null or not; the few that may be absent say so.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// An id, or the object that it names where `expand` asked for it. Only for what has no table: see [`Shape`](super::render::Shape).
+/// An id, or the object that it names where `expand` asked for it. Only for what has no table: see
+/// [`Shape`](super::render::Shape).
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Ref<T> {
