@@ -154,3 +154,16 @@ async fn faults_are_carried_out() {
     }
     client.ok("/stages").await;
 }
+
+#[tokio::test]
+async fn a_request_that_hangs_does_not_hold_up_the_shutdown() {
+    let client = open(10).await;
+    client.sandbox.faults().add(Rule::new(Remote::Lever, Fault::Hang));
+    let request = client.request(Method::GET, "/stages").send();
+    let hanging = tokio::spawn(request);
+    while client.sandbox.stats().lever.requests == 0 {
+        tokio::task::yield_now().await;
+    }
+    client.sandbox.shutdown().await;
+    hanging.await.unwrap().unwrap_err();
+}
