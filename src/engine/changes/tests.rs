@@ -42,7 +42,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (0u8..5).prop_map(|outcome| Step::Sends { outcome }),
         3 => (0u8..8, 0u8..4).prop_map(|(nth, delivery)| Step::Reports { nth, delivery }),
         3 => (0u8..4).prop_map(|outcome| Step::Posts { outcome }),
-        4 => (1u16..90).prop_map(|minutes| Step::TimePasses { minutes }),
+        4 => prop_oneof![3 => 1u16..90, 1 => 1500u16..3000].prop_map(|minutes| Step::TimePasses { minutes }),
         1 => who.prop_map(|who| Step::FiledByHand { who }),
         1 => Just(Step::Restarts),
     ];
