@@ -199,14 +199,13 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
-    #[expect(dead_code, reason = "only the types of the fields count")]
     struct Two {
         body: Option<String>,
         count: Option<u8>,
     }
 
     fn pointer(body: &str) -> Option<String> {
-        parse::<Two>(body.as_bytes()).unwrap_err().pointer()
+        parse::<Two>(body.as_bytes()).unwrap_err().pointer
     }
 
     #[test]
