@@ -1,3 +1,5 @@
+//! The control socket: its guard is the file's mode.
+
 use std::os::unix::fs::PermissionsExt;
 
 use tokio::net::UnixStream;

@@ -1,3 +1,5 @@
+//! What strangers do to hold a listener up, and what a stop does to those who are connected.
+
 use tokio::time::Instant;
 
 use super::*;
@@ -52,7 +54,10 @@ async fn a_body_that_does_not_end_is_answered_and_cut_off() {
     }
     let mut stream = TcpStream::connect(world.public()).await.unwrap();
     let drip = async {
-        stream.write_all(b"POST /hooks/lever HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"POST /hooks/lever HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await
+            .unwrap();
         while stream.write_all(b"1\r\n{\r\n").await.is_ok() {
             tokio::time::sleep(SHORT / 10).await;
         }
@@ -63,11 +68,16 @@ async fn a_body_that_does_not_end_is_answered_and_cut_off() {
 #[tokio::test]
 async fn what_is_no_http_is_refused() {
     let world = strict().await;
-    for rubbish in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"\r\n\r\n\0\0\0\0\r\n\r\n", b"GET\r\n\r\n"] {
+    for rubbish in [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(),
+        b"\r\n\r\n\0\0\0\0\r\n\r\n",
+        b"GET\r\n\r\n",
+    ] {
         let answer = world.raw(rubbish).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
-    let two_lengths = b"POST /hooks/lever HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}";
+    let two_lengths =
+        b"POST /hooks/lever HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}";
     assert!(world.raw(two_lengths).await.starts_with("HTTP/1.1 400"));
 }
 

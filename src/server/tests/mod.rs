@@ -157,7 +157,11 @@ impl Answer {
     /// Checks that it is a whole problem of this kind, and gives its pointer.
     #[track_caller]
     fn problem(&self, status: u16, kind: &str) -> Option<String> {
-        assert_eq!((self.status, self.header("content-type")), (status, "application/problem+json"), "{self:?}");
+        assert_eq!(
+            (self.status, self.header("content-type")),
+            (status, "application/problem+json"),
+            "{self:?}"
+        );
         let body = self.json();
         assert_eq!(body["type"], format!("/problems/{kind}"));
         assert_eq!(body["status"], status);
@@ -249,7 +253,9 @@ fn shortly_after(ms: i64) -> Clock {
 #[tokio::test]
 async fn nothing_else_is_served() {
     let world = World::start(Choice::default()).await;
-    for path in ["/", "/api", "/api/v1", "/api/v2/status", "/health", "/metrics", "/hooks", "/hooks/twilio", "/%00"] {
+    for path in
+        ["/", "/api", "/api/v1", "/api/v2/status", "/health", "/metrics", "/hooks", "/hooks/twilio", "/%00"]
+    {
         world.get(path, ADMIN).await.problem(404, "not-found");
     }
 }

@@ -1,3 +1,5 @@
+//! Health and metrics, by the names that others rely on.
+
 use super::*;
 
 #[tokio::test]
@@ -34,6 +36,7 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
     world.post("/hooks/lever", "{}").await;
     world.post_json("/api/v1/messages", ADMIN, &serde_json::json!({"to": "+14155552671", "body": "x"})).await;
     world.engine.metrics().filed(0.5);
+    world.engine.metrics().message("in", "received");
     let metrics = Answer::of(world.client.get(world.ops_url("/metrics"))).await;
     assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
     assert!(metrics.text.ends_with("# EOF\n"));
@@ -52,6 +55,10 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
         "fulcrum_store_bytes ",
         "fulcrum_process_resident_bytes ",
     ] {
-        assert!(metrics.text.lines().any(|line| line.starts_with(name)), "{name} is missing in {}", metrics.text);
+        assert!(
+            metrics.text.lines().any(|line| line.starts_with(name)),
+            "{name} is missing in {}",
+            metrics.text
+        );
     }
 }

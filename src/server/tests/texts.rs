@@ -1,3 +1,5 @@
+//! Twilio's webhooks through the real listener, signed as carriers.md 1.6 says.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
