@@ -6,11 +6,20 @@
 #![allow(clippy::disallowed_methods, reason = "a simulator has clocks and tasks of its own")]
 
 mod clock;
+mod control;
 mod dice;
 mod faults;
 mod ledger;
+mod lever;
+mod sandbox;
 mod server;
+pub mod twilio;
 
 pub use clock::SimClock;
 pub use faults::{Fault, Faults, Remote, Rule};
 pub use ledger::{Entry, Ledger};
+pub use lever::{
+    Event, EventError, Happened, LeverOptions, Moves, Permission, Permissions, Stats, Truth, TruthInterview,
+    UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
+};
+pub use sandbox::{Options, Sandbox, SandboxError, SandboxStats, TextError};

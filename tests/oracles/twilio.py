@@ -304,7 +304,7 @@ def main():
         except Exception:
             failed += 1
             print(f"FAILED {test.__name__}")
-            traceback.print_exc(file=sys.stdout)
+            traceback.print_exc(limit=-2, chain=False, file=sys.stdout)
     print(f"{len(Oracle.TESTS) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

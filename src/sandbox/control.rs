@@ -1,0 +1,202 @@
+//! The control routes, for programs that run the sandbox as a process of its own (interface.md).
+//!
+//! | route below `/_sandbox` | does |
+//! | --- | --- |
+//! | `GET /ledger?since=SEQ` | every request that had an effect |
+//! | `POST /events` | something happens inside Lever: `{"event": "apply" …}` |
+//! | `POST /inbound` | a candidate texts: `{"from", "to"?, "body"}` |
+//! | `POST /faults`, `DELETE /faults` | one rule or a list of them; none any more |
+//! | `GET /clock`, `POST /clock` | `{"set_ms"?, "advance_ms"?, "speed"?}` |
+//! | `GET /stats` | requests by route, violations, peak rate |
+//! | `POST /webhooks` | `{"url", "tokens"?, "verify"?}`: one webhook for each event |
+//! | `POST /twilio` | `{"message_url", "fallback_url"}` |
+//! | `POST /moves` | `{"per_second"?, "every_pages"?}` |
+//! | `GET /opportunity?phone=true` | a random active one |
+//! | `GET /tenant`, `GET /tenant/{id}` | the truth: one JSON line for each opportunity; one of them |
+
+use std::collections::BTreeMap;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::stream;
+use http::{StatusCode, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::faults::Rule;
+use crate::lever::{Event, Moves};
+use crate::sandbox::Shared;
+use crate::twilio::Addresses;
+
+/// A control request that makes no sense, with why.
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({"error": self.1}))).into_response()
+    }
+}
+
+type Answer = Result<Json<Value>, Refusal>;
+
+pub(crate) fn router(shared: Shared) -> Router {
+    let routes = Router::new()
+        .route("/ledger", get(ledger))
+        .route("/events", post(events))
+        .route("/inbound", post(inbound))
+        .route("/faults", post(add_faults).delete(clear_faults))
+        .route("/clock", get(show_clock).post(set_clock))
+        .route("/stats", get(stats))
+        .route("/webhooks", post(webhooks))
+        .route("/twilio", post(twilio))
+        .route("/moves", post(moves))
+        .route("/opportunity", get(opportunity))
+        .route("/tenant", get(tenant))
+        .route("/tenant/{id}", get(tenant_of))
+        .with_state(shared);
+    Router::new().nest("/_sandbox", routes)
+}
+
+/// JSON whatever the content type says, so that `curl -d` is enough.
+fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+fn missing(error: &dyn std::error::Error) -> Refusal {
+    Refusal(StatusCode::NOT_FOUND, error.to_string())
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+async fn ledger(State(shared): State<Shared>, Query(Since { since }): Query<Since>) -> Json<Value> {
+    Json(json!({"data": shared.ledger.since(since)}))
+}
+
+async fn events(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let event: Event = parse(&bytes)?;
+    let happened = shared.lever.happen(&event).map_err(|error| missing(&error))?;
+    Ok(Json(json!(happened)))
+}
+
+#[derive(Deserialize)]
+struct Text {
+    from: String,
+    to: Option<String>,
+    body: String,
+}
+
+async fn inbound(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let Text { from, to, body } = parse(&bytes)?;
+    let sid = shared.inbound(&from, to.as_deref(), &body).map_err(|error| missing(&error))?;
+    Ok(Json(json!({"sid": sid})))
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Rules {
+    Many(Vec<Rule>),
+    One(Box<Rule>),
+}
+
+async fn add_faults(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let rules = match parse(&bytes)? {
+        Rules::Many(rules) => rules,
+        Rules::One(rule) => vec![*rule],
+    };
+    let added = rules.len();
+    rules.into_iter().for_each(|rule| shared.faults.add(rule));
+    Ok(Json(json!({"added": added})))
+}
+
+async fn clear_faults(State(shared): State<Shared>) -> StatusCode {
+    shared.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockChange {
+    set_ms: Option<i64>,
+    advance_ms: Option<i64>,
+    speed: Option<f64>,
+}
+
+async fn show_clock(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!({"now_ms": shared.clock.now_ms()}))
+}
+
+async fn set_clock(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let ClockChange { set_ms, advance_ms, speed } = parse(&bytes)?;
+    set_ms.into_iter().for_each(|ms| shared.clock.set(ms));
+    advance_ms.into_iter().for_each(|ms| shared.clock.advance(ms));
+    speed.into_iter().for_each(|speed| shared.clock.set_speed(speed));
+    Ok(show_clock(State(shared)).await)
+}
+
+async fn stats(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!(shared.stats()))
+}
+
+#[derive(Deserialize)]
+struct Webhooks {
+    url: String,
+    tokens: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    verify: bool,
+}
+
+async fn webhooks(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let Webhooks { url, tokens, verify } = parse(&bytes)?;
+    let tokens = tokens.as_ref().unwrap_or(&shared.webhook_tokens);
+    shared.lever.set_webhooks(&url, tokens);
+    let failed = if verify { shared.lever.verify_webhooks().await } else { Vec::new() };
+    Ok(Json(json!({"tokens": tokens, "failed": failed})))
+}
+
+async fn twilio(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let mut addresses: Addresses = parse(&bytes)?;
+    if addresses.base_url.is_empty() {
+        addresses.base_url.clone_from(&shared.base_url);
+    }
+    shared.twilio.set_addresses(addresses);
+    Ok(Json(json!({})))
+}
+
+async fn moves(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let moves: Moves = parse(&bytes)?;
+    shared.lever.set_moves(moves);
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    phone: bool,
+}
+
+async fn opportunity(State(shared): State<Shared>, Query(Wanted { phone }): Query<Wanted>) -> Answer {
+    let nobody = || Refusal(StatusCode::NOT_FOUND, "nobody fits".to_owned());
+    shared.lever.random_opportunity(phone).map(|found| Json(json!(found))).ok_or_else(nobody)
+}
+
+async fn tenant(State(shared): State<Shared>) -> Response {
+    let lines = shared.lever.truth().map(|truth| {
+        let mut line = serde_json::to_vec(&truth)?;
+        line.push(b'\n');
+        Ok::<_, serde_json::Error>(line)
+    });
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream::iter(lines))).into_response()
+}
+
+async fn tenant_of(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
+    let unknown = || Refusal(StatusCode::NOT_FOUND, "there is no opportunity with that id".to_owned());
+    shared.lever.truth_of(&id).map(|truth| Json(json!(truth))).ok_or_else(unknown)
+}

@@ -1,0 +1,217 @@
+//! Opportunities, their applications and their contacts: reads, and the writes that a daemon may make
+//! (lever-api.md 4, 5.1 to 5.3).
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::IntoResponse;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Lever;
+use super::api::{Page, body, data, page_of, perform_as};
+use super::error::{ApiError, Reply};
+use super::list::{Filter, page};
+use super::permissions::Permission;
+use super::query::Query;
+use super::render::Shape;
+use super::wire::Phone;
+
+const DELETED_SPAN_MS: i64 = 30 * 86_400_000;
+
+pub(super) async fn list(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
+    lever.require(Permission::FindAllOpportunities)?;
+    let query = Query::parse(query.as_deref());
+    let shape = Shape::parse(&query);
+    let response = {
+        let tenant = lever.tenant();
+        let filter = Filter::parse(&query, &tenant, lever.grants(Permission::Confidential))?;
+        let slice = page(&tenant, &filter, &query)?;
+        let items = slice.indexes.iter().map(|index| tenant.opportunity(*index, &shape));
+        if shape.is_whole() {
+            Json(Page::new(items.collect(), slice.next)).into_response()
+        } else {
+            Json(Page::new(items.map(|item| shape.apply(&item)).collect(), slice.next)).into_response()
+        }
+    };
+    lever.page_was_served();
+    Ok(response)
+}
+
+pub(super) async fn read(
+    State(lever): State<Lever>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Reply {
+    lever.require(Permission::FindOpportunity)?;
+    let shape = Shape::parse(&Query::parse(query.as_deref()));
+    let tenant = lever.tenant();
+    let index = lever.visible(&tenant, &id)?;
+    let opportunity = tenant.opportunity(index, &shape);
+    if shape.is_whole() {
+        data(StatusCode::OK, opportunity)
+    } else {
+        data(StatusCode::OK, shape.apply(&opportunity))
+    }
+}
+
+/// Oldest deletion first; the span may be at most 30 days (lever-api.md 4.4).
+pub(super) async fn deleted(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
+    lever.require(Permission::FindDeleted)?;
+    let query = Query::parse(query.as_deref());
+    let span = query.span("deleted_at")?.unwrap_or(0..=i64::MAX);
+    if query.get("deleted_at_start").is_some() && span.end().saturating_sub(*span.start()) > DELETED_SPAN_MS {
+        return Err(ApiError::bad_request("The span must not exceed 30 days at /deleted_at_end"));
+    }
+    let tenant = lever.tenant();
+    let granted = lever.grants(Permission::Confidential);
+    let items = tenant
+        .deleted
+        .iter()
+        .filter(|((at, index), _)| span.contains(at) && (granted || !tenant.row(*index).confidential))
+        .map(|((at, index), by)| {
+            let mut opportunity = tenant.opportunity(*index, &Shape::default());
+            opportunity.deleted_at = Some(*at);
+            opportunity.deleted_by = Some(by.clone());
+            opportunity
+        });
+    page_of(items.collect(), &query, |item| json!([item.deleted_at, item.id]))
+}
+
+pub(super) async fn applications(
+    State(lever): State<Lever>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Reply {
+    lever.require(Permission::FindAllApplications)?;
+    let tenant = lever.tenant();
+    let index = lever.visible(&tenant, &id)?;
+    let facts = tenant.facts(index);
+    let application = tenant.application(index, &facts, &tenant.person(facts.contact));
+    let all = application.into_iter().collect();
+    page_of(all, &Query::parse(query.as_deref()), |application| {
+        json!([application.created_at, application.id])
+    })
+}
+
+pub(super) async fn application(
+    State(lever): State<Lever>,
+    Path((id, application)): Path<(String, String)>,
+) -> Reply {
+    lever.require(Permission::FindApplication)?;
+    let tenant = lever.tenant();
+    let index = lever.visible(&tenant, &id)?;
+    let facts = tenant.facts(index);
+    let found = tenant.application(index, &facts, &tenant.person(facts.contact));
+    let found = found.filter(|found| found.id == application);
+    data(StatusCode::OK, found.ok_or_else(|| ApiError::not_found("application"))?)
+}
+
+#[derive(Deserialize)]
+struct StageBody {
+    stage: String,
+}
+
+/// The reply blanks the contact's fields.
+pub(super) async fn set_stage(
+    State(lever): State<Lever>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    bytes: Bytes,
+) -> Reply {
+    lever.require(Permission::UpdateStage)?;
+    perform_as(&Query::parse(query.as_deref()), &lever)?;
+    let StageBody { stage } = body(&bytes)?;
+    let (opportunity, happening) = {
+        let mut tenant = lever.tenant();
+        let index = lever.visible(&tenant, &id)?;
+        let to = tenant.reference.stage_index(&stage);
+        let to = to.ok_or_else(|| ApiError::bad_request("Stage was not found at /stage"))?;
+        let happening = tenant.move_to(index, to, lever.now());
+        (tenant.opportunity(index, &Shape::default()), happening)
+    };
+    lever.record("stage_updated", json!({"opportunity": id, "stage": stage}));
+    lever.emit([&happening]);
+    data(StatusCode::OK, opportunity.blanked())
+}
+
+#[derive(Deserialize)]
+struct ArchivedBody {
+    reason: Option<String>,
+}
+
+/// A reason archives, none brings back; the reply blanks the contact's fields.
+pub(super) async fn set_archived(
+    State(lever): State<Lever>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    bytes: Bytes,
+) -> Reply {
+    lever.require(Permission::UpdateArchived)?;
+    perform_as(&Query::parse(query.as_deref()), &lever)?;
+    let ArchivedBody { reason } = body(&bytes)?;
+    let (opportunity, happenings) = {
+        let mut tenant = lever.tenant();
+        let index = lever.visible(&tenant, &id)?;
+        let unknown = || ApiError::bad_request("Archive reason was not found at /reason");
+        let to =
+            reason.as_deref().map(|id| tenant.reference.reason_index(id).ok_or_else(unknown)).transpose()?;
+        let happenings = tenant.archive(index, to, lever.now());
+        (tenant.opportunity(index, &Shape::default()), happenings)
+    };
+    lever.record("archived_updated", json!({"opportunity": id, "reason": reason}));
+    lever.emit(&happenings);
+    data(StatusCode::OK, opportunity.blanked())
+}
+
+pub(super) async fn contact(State(lever): State<Lever>, Path(id): Path<String>) -> Reply {
+    lever.require(Permission::FindContact)?;
+    let tenant = lever.tenant();
+    data(
+        StatusCode::OK,
+        tenant.contact(tenant.find_contact(&id).ok_or_else(|| ApiError::not_found("contact"))?),
+    )
+}
+
+#[derive(Deserialize)]
+struct ContactBody {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    headline: String,
+    #[serde(default)]
+    location: String,
+    #[serde(default)]
+    emails: Vec<String>,
+    #[serde(default)]
+    phones: Vec<Phone>,
+}
+
+/// Replaces the contact; the reply lacks `isAnonymized` and `dataProtection` (lever-api.md 5.2).
+pub(super) async fn update_contact(
+    State(lever): State<Lever>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Reply {
+    lever.require(Permission::UpdateContact)?;
+    let ContactBody { name, headline, location, emails, phones } = body(&bytes)?;
+    let mut view = {
+        let mut tenant = lever.tenant();
+        let contact = tenant.find_contact(&id).ok_or_else(|| ApiError::not_found("contact"))?;
+        let mut person = tenant.person(contact);
+        if person.anonymized {
+            return Err(ApiError::bad_request("An anonymized contact cannot be updated"));
+        }
+        (person.name, person.headline, person.location) = (name, headline, location);
+        (person.emails, person.phones) = (emails, phones);
+        tenant.set_person(contact, person, lever.now());
+        json!(tenant.contact(contact))
+    };
+    if let Value::Object(fields) = &mut view {
+        fields.remove("isAnonymized");
+        fields.remove("dataProtection");
+    }
+    lever.record("contact_updated", view.clone());
+    data(StatusCode::OK, view)
+}

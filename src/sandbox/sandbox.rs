@@ -1,0 +1,339 @@
+//! The two simulated remotes in one running server, with everything that tests and the demo do to them.
+//!
+//! One listener serves all: the paths of Lever (`/v1`), of Twilio (`/2010-04-01`) and of the control routes
+//! (`/_sandbox`) are distinct, so one address is enough for a program that wants both.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SimClock;
+use crate::control;
+use crate::dice::Dice;
+use crate::faults::{Faults, Remote, Rule};
+use crate::ledger::Ledger;
+use crate::lever::{Event, EventError, Happened, Lever, LeverOptions, Moves, Stats, Truth, WEBHOOK_EVENTS};
+use crate::server::{serve, with_faults};
+use crate::twilio::{self, Addresses, InboundError, TwilioOptions, TwilioState};
+
+/// How the sandbox is set up.
+#[derive(Clone)]
+pub struct Options {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What the tenant, the faults and the moves are drawn from.
+    pub seed: u64,
+    /// What the clock shows at the start, in milliseconds since the epoch; none is the machine's time.
+    pub start_ms: Option<i64>,
+    /// The simulated Lever.
+    pub lever: LeverOptions,
+    /// The simulated Twilio.
+    pub twilio: TwilioOptions,
+    /// Milliseconds that an answer of the simulated Twilio takes.
+    pub twilio_latency_ms: Range<u64>,
+    /// What goes wrong from the start.
+    pub faults: Vec<Rule>,
+}
+
+impl Default for Options {
+    /// A small tenant on a free port of loopback, nothing wrong.
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            seed: 1,
+            start_ms: None,
+            lever: LeverOptions::default(),
+            twilio: TwilioOptions::default(),
+            twilio_latency_ms: 0..0,
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// The sandbox cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The client that sends webhooks cannot be built.
+    #[error("cannot set up the sender of webhooks")]
+    Client(#[source] reqwest::Error),
+}
+
+/// A running sandbox. It stops when it is shut down or dropped.
+pub struct Sandbox {
+    address: SocketAddr,
+    shared: Shared,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What the control routes share with the methods.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) lever: Lever,
+    pub(crate) twilio: TwilioState,
+    pub(crate) clock: SimClock,
+    pub(crate) ledger: Ledger,
+    pub(crate) faults: Faults,
+    pub(crate) base_url: String,
+    pub(crate) numbers: Vec<String>,
+    pub(crate) webhook_tokens: BTreeMap<String, String>,
+    account_sid: String,
+    auth_token: String,
+}
+
+/// A text from a candidate.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// The number it goes to.
+    #[error(transparent)]
+    Number(#[from] InboundError),
+    /// The sandbox was started without a number of ours.
+    #[error("the simulated account has no number")]
+    NoNumber,
+}
+
+/// What the remotes saw.
+#[derive(Clone, Debug, Serialize)]
+pub struct SandboxStats {
+    /// Requests to the simulated Lever.
+    pub lever: Stats,
+    /// Lever's webhook events that are neither delivered nor given up.
+    pub webhooks_waiting: u64,
+    /// Entries in the ledger.
+    pub ledger: u64,
+}
+
+impl Sandbox {
+    /// Generates the tenant and starts serving.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be listened on.
+    pub async fn start(options: Options) -> Result<Self, SandboxError> {
+        let cannot = |error| SandboxError::Listen(options.listen, error);
+        let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let base_url = format!("http://{address}");
+
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (clock, ledger) = (SimClock::default(), Ledger::default());
+        options.start_ms.into_iter().for_each(|ms| clock.set(ms));
+        let faults = Faults::new(options.seed, options.faults);
+
+        let core = (clock.clone(), ledger.clone(), faults.clone());
+        let lever =
+            Lever::start(options.lever, options.seed, core, &tasks, &stop).map_err(SandboxError::Client)?;
+        let (account_sid, auth_token) =
+            (options.twilio.account_sid.clone(), options.twilio.auth_token.clone());
+        let numbers = options.twilio.numbers.clone();
+        let twilio = TwilioState::new(options.twilio, clock.clone(), ledger.clone(), faults.clone());
+        twilio.set_addresses(Addresses { base_url: base_url.clone(), ..Addresses::default() });
+
+        let tokens = (0..).zip(WEBHOOK_EVENTS);
+        let token = |index| Dice::new(options.seed, 0x70CE, index).hex(48);
+        let webhook_tokens = tokens.map(|(index, event)| (event.to_owned(), token(index))).collect();
+        let shared = Shared {
+            lever,
+            twilio,
+            clock,
+            ledger,
+            faults: faults.clone(),
+            base_url,
+            numbers,
+            webhook_tokens,
+            account_sid,
+            auth_token,
+        };
+        let carrier = twilio::router(shared.twilio.clone());
+        // The control routes come first: a path that nobody has is then answered without Lever's meter.
+        let router = control::router(shared.clone())
+            .merge(shared.lever.router(faults.clone()))
+            .merge(with_faults(carrier, Remote::Twilio, faults, options.twilio_latency_ms));
+        tasks.spawn(serve(listener, router, stop.clone()));
+        Ok(Self { address, shared, tasks, stop })
+    }
+
+    /// Stops listening, drops what is open, and waits for the tasks to end.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL of the simulated Lever, `/v1` included.
+    #[must_use]
+    pub fn lever_url(&self) -> String {
+        format!("{}/v1", self.shared.base_url)
+    }
+
+    /// The base URL of the simulated Twilio.
+    #[must_use]
+    pub fn twilio_url(&self) -> String {
+        self.shared.base_url.clone()
+    }
+
+    /// Lever's API key.
+    #[must_use]
+    pub fn api_key(&self) -> &str {
+        &self.shared.lever.options().api_key
+    }
+
+    /// Twilio's account.
+    #[must_use]
+    pub fn account_sid(&self) -> &str {
+        &self.shared.account_sid
+    }
+
+    /// Twilio's token.
+    #[must_use]
+    pub fn auth_token(&self) -> &str {
+        &self.shared.auth_token
+    }
+
+    /// Our numbers at the simulated Twilio.
+    #[must_use]
+    pub fn numbers(&self) -> &[String] {
+        &self.shared.numbers
+    }
+
+    /// The signature token of each of the eight webhooks, by event; the same for the same seed.
+    #[must_use]
+    pub fn webhook_tokens(&self) -> &BTreeMap<String, String> {
+        &self.shared.webhook_tokens
+    }
+
+    /// What another program needs to know, as `fulcrum sandbox` prints it.
+    #[must_use]
+    pub fn announcement(&self) -> Value {
+        json!({"lever": self.lever_url(), "twilio": self.twilio_url(), "api_key": self.api_key(),
+               "account_sid": self.account_sid(), "auth_token": self.auth_token(), "numbers": self.numbers(),
+               "webhook_tokens": self.webhook_tokens()})
+    }
+
+    /// Sets up one webhook for each event in `tokens`, all to `url`, replacing those there were.
+    pub fn configure_webhooks(&self, url: &str, tokens: &BTreeMap<String, String>) {
+        self.shared.lever.set_webhooks(url, tokens);
+    }
+
+    /// Sends the set-up ping to every webhook; returns the events whose ping was not answered with 2xx.
+    pub async fn verify_webhooks(&self) -> Vec<String> {
+        self.shared.lever.verify_webhooks().await
+    }
+
+    /// Sets where texts that come in are announced.
+    pub fn configure_twilio(&self, message_url: &str) {
+        let message_url = Some(message_url.to_owned());
+        self.shared.twilio.set_addresses(Addresses {
+            base_url: self.twilio_url(),
+            message_url,
+            fallback_url: None,
+        });
+    }
+
+    /// Makes something happen inside Lever; the webhooks follow.
+    ///
+    /// # Errors
+    ///
+    /// If an id names nothing, or nobody fits.
+    pub fn happen(&self, event: &Event) -> Result<Happened, EventError> {
+        self.shared.lever.happen(event)
+    }
+
+    /// Lets `from` text our first number; returns the message's SID.
+    ///
+    /// # Errors
+    ///
+    /// If there is no number of ours.
+    pub fn inbound(&self, from: &str, body: &str) -> Result<String, TextError> {
+        self.shared.inbound(from, None, body)
+    }
+
+    /// The simulated Twilio, for what this type has no method for.
+    #[must_use]
+    pub fn twilio(&self) -> &TwilioState {
+        &self.shared.twilio
+    }
+
+    /// What goes wrong.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// The remotes' clock.
+    #[must_use]
+    pub fn clock(&self) -> &SimClock {
+        &self.shared.clock
+    }
+
+    /// What really happened.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// What the remotes saw.
+    #[must_use]
+    pub fn stats(&self) -> SandboxStats {
+        self.shared.stats()
+    }
+
+    /// From now on so much moves by itself.
+    pub fn set_moves(&self, moves: Moves) {
+        self.shared.lever.set_moves(moves);
+    }
+
+    /// A random active opportunity; `with_phone`: of a contact with a North American number.
+    #[must_use]
+    pub fn random_opportunity(&self, with_phone: bool) -> Option<Happened> {
+        self.shared.lever.random_opportunity(with_phone)
+    }
+
+    /// Every opportunity as it really is, confidential ones too, oldest first, one at a time.
+    pub fn truth(&self) -> impl Iterator<Item = Truth> + Send + use<> {
+        self.shared.lever.truth()
+    }
+
+    /// One opportunity as it really is.
+    #[must_use]
+    pub fn truth_of(&self, id: &str) -> Option<Truth> {
+        self.shared.lever.truth_of(id)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Shared {
+    pub(crate) fn inbound(&self, from: &str, to: Option<&str>, body: &str) -> Result<String, TextError> {
+        let to = to.or(self.numbers.first().map(String::as_str)).ok_or(TextError::NoNumber)?;
+        Ok(self.twilio.inbound(from, to, body, Vec::new())?)
+    }
+
+    pub(crate) fn stats(&self) -> SandboxStats {
+        SandboxStats {
+            lever: self.lever.stats(),
+            webhooks_waiting: self.lever.webhooks_waiting(),
+            ledger: self.ledger.len(),
+        }
+    }
+}
