@@ -116,7 +116,8 @@ impl LeverClient {
             .gzip(true)
             .tls_certs_merge(roots)
             .pool_idle_timeout(POOL_IDLE)
-            .connect_timeout(settings.connect_timeout)
+            // The deadline must not strike first: what was never sent would count as unknown.
+            .connect_timeout(settings.connect_timeout.min(settings.deadline / 2))
             .timeout(settings.deadline);
         if let Some(proxy) = settings.proxy {
             builder = builder.proxy(Proxy::all(proxy).map_err(SettingsError::Connection)?);
@@ -270,3 +271,6 @@ fn pause_before_retry(lane: Lane, error: &LeverError, tries: u32, jitter: f64) -
     let longest = Duration::from_millis(500) * 2u32.pow(tries - 1);
     Some(longest.min(Duration::from_secs(30)).mul_f64(0.5 + jitter / 2.0))
 }
+
+#[cfg(test)]
+mod tests;

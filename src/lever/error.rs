@@ -51,7 +51,7 @@ pub enum LeverError {
     /// Lever failed.
     #[error("lever fails with status {status}")]
     Server {
-        /// The status, 500 and above.
+        /// The status: 500 and above, or 408.
         status: u16,
     },
     /// No connection: name, network, refusal, TLS. Nothing was sent.

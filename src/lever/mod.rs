@@ -3,14 +3,18 @@
 mod client;
 mod endpoint;
 mod error;
+mod hook;
 mod pace;
+mod probe;
 mod requests;
 mod wire;
 
 pub use client::{LeverClient, LeverSettings, Observer, Seen, SettingsError};
 pub use endpoint::Endpoint;
 pub use error::{LeverError, Outcome};
+pub use hook::{Envelope, HookError, HookIds};
 pub use pace::{PaceSettings, PaceStatus, Pacer, Stopped, Turn};
+pub use probe::{Permissions, Verdict, probe};
 pub use requests::{Confidentiality, ListQuery, NewNote, PAGE_ITEMS_MAX, Span};
 pub use wire::{
     Application, ArchiveReason, Archived, Contact, IdOr, Interview, Interviewer, Note, NoteField, Offset,
