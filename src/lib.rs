@@ -10,3 +10,5 @@ pub mod carrier;
 pub mod lever;
 
 pub mod engine;
+
+pub mod cli;
