@@ -11,7 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CarrierSid, ConversationId, Delivery, FilingId, MessageId, Number, OpportunityId, Purpose, SendFailure, UserId,
+    CarrierSid, ConversationId, Delivery, FilingId, MessageId, Number, OpportunityId, Purpose, SendFailure,
+    UserId,
 };
 
 /// Which way a message went.

@@ -92,6 +92,8 @@ pub struct EffectRow {
     pub asked_at: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
+    /// How often a lost answer was looked up since.
+    pub looks: u32,
     /// Asked for again while it was being done.
     pub again: bool,
     /// A webhook said that its subject was deleted: nothing found confirms that.
@@ -109,6 +111,7 @@ impl EffectRow {
             due_at,
             asked_at,
             attempts: 0,
+            looks: 0,
             again: false,
             deletion_announced: false,
             last_error: None,

@@ -78,7 +78,8 @@ impl Engine {
 
     async fn store_hook(&self, hook: LeverHook, now: Timestamp) -> Result<HookOutcome, StoreError> {
         let mut digest = [0; 16];
-        let hash = Sha256::new().chain_update(hook.event.as_key()).chain_update([0]).chain_update(&hook.token);
+        let hash =
+            Sha256::new().chain_update(hook.event.as_key()).chain_update([0]).chain_update(&hook.token);
         digest.copy_from_slice(&hash.finalize()[..16]);
         self.store
             .change(move |tx| {
@@ -112,10 +113,10 @@ impl Engine {
             tracing::info!(sid = %text.sid, "a text from or to what is no telephone number was left alone");
             return Ok(None);
         };
-        let attachments = text.media.into_iter().map(|media| Attachment {
-            media_type: media.content_type,
-            url: media.url.to_string(),
-        });
+        let attachments = text
+            .media
+            .into_iter()
+            .map(|media| Attachment { media_type: media.content_type, url: media.url.to_string() });
         let incoming = Incoming {
             sid: text.sid,
             from,
@@ -131,10 +132,8 @@ impl Engine {
         };
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        let received = self
-            .store
-            .change(move |tx| changes::receive(tx, incoming, &settings.rules, &mut moment))
-            .await?;
+        let received =
+            self.store.change(move |tx| changes::receive(tx, incoming, &settings.rules, &mut moment)).await?;
         if let Received::Stored(_) = received {
             self.metrics.message("in", "received");
         }
@@ -150,8 +149,10 @@ impl Engine {
         let report = Report { delivery, failure: update.code.map(class_of), sid: Some(update.sid) };
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        let known =
-            self.store.change(move |tx| changes::report(tx, mid, report, &settings.rules, &mut moment)).await?;
+        let known = self
+            .store
+            .change(move |tx| changes::report(tx, mid, report, &settings.rules, &mut moment))
+            .await?;
         self.metrics.message("out", delivery.word());
         Ok(known)
     }

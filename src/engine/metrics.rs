@@ -89,15 +89,32 @@ impl Metrics {
         };
         let m = &metrics;
         registry.register("webhooks", "Webhooks of Lever, by event and outcome", m.webhooks.clone());
-        registry.register("lever_requests", "Requests to Lever; status 0 when no answer came", m.requests.clone());
+        registry.register(
+            "lever_requests",
+            "Requests to Lever; status 0 when no answer came",
+            m.requests.clone(),
+        );
         registry.register("messages", "Texts, by direction and status", m.texts.clone());
         registry.register("notes_filed", "Transcripts that stand in Lever", m.notes.clone());
         registry.register_with_unit("note_lag", "Filed minus due", Unit::Seconds, m.note_lag.clone());
-        registry.register("lever_rate_used_ratio", "Share of Lever's rate used while busy", m.rate_used.clone());
+        registry.register(
+            "lever_rate_used_ratio",
+            "Share of Lever's rate used while busy",
+            m.rate_used.clone(),
+        );
         registry.register("backfill_done", "Rows that the initial sync has read", m.backfill_done.clone());
-        registry.register("backfill_known", "Rows that it will read, as far as known", m.backfill_known.clone());
+        registry.register(
+            "backfill_known",
+            "Rows that it will read, as far as known",
+            m.backfill_known.clone(),
+        );
         registry.register("outbox_rows", "Effects, by kind and state", m.outbox.clone());
-        registry.register_with_unit("outbox_oldest", "Age of the oldest due effect", Unit::Seconds, m.oldest.clone());
+        registry.register_with_unit(
+            "outbox_oldest",
+            "Age of the oldest due effect",
+            Unit::Seconds,
+            m.oldest.clone(),
+        );
         registry.register("deadlines_pending", "Deadlines that wait", m.deadlines.clone());
         registry.register("inbox_rows", "Webhooks that wait to be processed", m.inbox.clone());
         registry.register("found_by_poll", "Changes that no webhook announced", m.found_by_poll.clone());
@@ -160,5 +177,9 @@ impl Metrics {
 /// Resident memory, from `/proc/self/statm` in pages of 4 KiB; 0 where there is none.
 fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).map_or(0, |pages| pages * 4096)
+    statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok())
+        .map_or(0, |pages| pages * 4096)
 }

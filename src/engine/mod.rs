@@ -32,7 +32,9 @@ pub use metrics::Metrics;
 pub use people::{FetchError, SendRequest};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
 pub use start::{Remotes, StartError};
-pub use status::{BackfillStatus, Component, Health, HealthStatus, LeverStatus, PhaseStatus, Status, TaskStatus};
+pub use status::{
+    BackfillStatus, Component, Health, HealthStatus, LeverStatus, PhaseStatus, Status, TaskStatus,
+};
 pub use tasks::Tasks;
 pub use view::{ConversationView, EffectView, FilingView, MessageView, OpportunityView, Page};
 pub use wake::Wake;
@@ -61,6 +63,11 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
     pub(crate) notices: status::Notices,
+    /// Until when nothing is handed to the carrier, in ms since the epoch.
+    pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
+    pub(crate) refused: hydrate::Refused,
+    /// Held while one look at what changed is made.
+    pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,
 }
 

@@ -1,6 +1,6 @@
 //! What people and scripts ask for: send a text, file a transcript, read a candidate again.
 
-use fulcrum_domain::{Author, Body, ConversationId, Effect, Lane, Message, Number, OpportunityId};
+use fulcrum_domain::{Author, Body, ConversationId, Effect, Lane, Message, Number};
 use jiff::Timestamp;
 
 use super::Engine;
@@ -77,7 +77,8 @@ impl Engine {
             match self.opportunity(id).await? {
                 Found::Known(_) => {}
                 Found::Deleted => return Err(SendRefusal::Deleted),
-                Found::Unknown => match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await {
+                Found::Unknown => match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await
+                {
                     Ok(_) => {}
                     Err(FetchError::Lever(LeverError::NotFound { .. } | LeverError::Forbidden { .. })) => {
                         return Err(ComposeError::UnknownOpportunity.into());

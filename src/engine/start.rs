@@ -63,6 +63,9 @@ impl Engine {
             metrics,
             tasks,
             notices: Notices::default(),
+            carrier_pause: 0.into(),
+            looking: tokio::sync::Mutex::new(()),
+            refused: super::hydrate::Refused::default(),
             started_at: clock.now(),
             clock,
         }));

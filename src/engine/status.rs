@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::tasks::TaskState;
 use crate::store::tables::{
-    BACKFILL, COUNTERS, CONVERSATIONS, DEADLINES, INBOX, OPPORTUNITIES, OUTBOX, OUTBOX_DUE,
+    BACKFILL, CONVERSATIONS, COUNTERS, DEADLINES, INBOX, INTERVIEWS_WANTED, OPPORTUNITIES, OUTBOX, OUTBOX_DUE,
 };
 use crate::store::{Keys, PhaseName, PhaseState, Read, StoreError};
 
@@ -159,7 +159,13 @@ impl Notices {
     }
 
     /// A part has trouble. The first moment of it stays, and whether that is news is told.
-    pub(crate) fn trouble(&self, part: &'static str, status: HealthStatus, detail: String, now: Timestamp) -> bool {
+    pub(crate) fn trouble(
+        &self,
+        part: &'static str,
+        status: HealthStatus,
+        detail: String,
+        now: Timestamp,
+    ) -> bool {
         let mut noted = self.lock();
         let since = noted.trouble.get(part).map_or(now, |component| component.since);
         noted.trouble.insert(part, Component { status, since, detail }).is_none()
@@ -188,10 +194,9 @@ pub(crate) fn phase_name(name: PhaseName) -> &'static str {
         PhaseName::Postings => "postings",
         PhaseName::RecentOpportunities => "recent opportunities",
         PhaseName::ActiveOpportunities => "active opportunities",
-        PhaseName::ActiveInterviews => "interviews",
         PhaseName::ArchivedOpportunities => "archived opportunities",
+        PhaseName::Interviews => "interviews",
         PhaseName::CatchUp => "catch up",
-        PhaseName::ArchivedInterviews => "archived interviews",
     }
 }
 
@@ -254,12 +259,15 @@ impl Engine {
             }
         };
         if self.store.broken().is_cancelled() {
-            let detail = "the storage failed under a write; the process ends so that the next start repairs it";
+            let detail =
+                "the storage failed under a write; the process ends so that the next start repairs it";
             put(&mut components, "store", HealthStatus::Failing, detail.into());
         }
-        let failed: u64 = stored.outbox.iter().filter(|((_, state), _)| *state == "failed").map(|(_, n)| n).sum();
+        let failed: u64 =
+            stored.outbox.iter().filter(|((_, state), _)| *state == "failed").map(|(_, n)| n).sum();
         if failed > 0 {
-            let detail = format!("{failed} effects failed and wait for a person: `fulcrum status` lists them");
+            let detail =
+                format!("{failed} effects failed and wait for a person: `fulcrum status` lists them");
             put(&mut components, "outbox", HealthStatus::Degraded, detail);
         }
         if !backfill.complete {
@@ -273,7 +281,8 @@ impl Engine {
         if let Some(skew) = self.lever.skew(now)
             && skew.abs() > SignedDuration::from_secs(30)
         {
-            let detail = format!("this clock is {} s off Lever's: set up time synchronisation", skew.as_secs());
+            let detail =
+                format!("this clock is {} s off Lever's: set up time synchronisation", skew.as_secs());
             put(&mut components, "clock", HealthStatus::Degraded, detail);
         }
         let status = components.values().map(|component| component.status).max().unwrap_or(HealthStatus::Ok);
@@ -292,6 +301,7 @@ struct Stored {
     opportunities: u64,
     conversations: u64,
     found_by_poll: u64,
+    wanted: u64,
 }
 
 impl Stored {
@@ -314,19 +324,23 @@ impl Stored {
             inbox: read.len(INBOX)?,
             opportunities: read.len(OPPORTUNITIES)?,
             conversations: read.len(CONVERSATIONS)?,
+            wanted: read.len(INTERVIEWS_WANTED)?,
             found_by_poll: read.get(COUNTERS, &FOUND_BY_POLL.to_owned())?.unwrap_or(0),
         })
     }
 
     fn backfill(&self, rate: f64) -> BackfillStatus {
-        let Some(state) = &self.backfill else { return BackfillStatus { complete: false, phases: Vec::new() } };
+        let Some(state) = &self.backfill else {
+            return BackfillStatus { complete: false, phases: Vec::new() };
+        };
         let phases = state.phases.iter().map(|phase| {
-            let left = phase.known.map(|known| known.saturating_sub(phase.done));
-            // A listing brings 100 rows a request, interviews one opportunity.
-            let per_request = match phase.name {
-                PhaseName::ActiveInterviews | PhaseName::ArchivedInterviews => 1.0,
-                _ => 100.0,
+            // Lever tells no totals: how many interviews are wanted is known here alone.
+            let known = match (phase.name, phase.state) {
+                (_, PhaseState::Complete) => Some(phase.done),
+                (PhaseName::Interviews, _) => Some(phase.done + self.wanted),
+                _ => None,
             };
+            let left = known.map(|known| known.saturating_sub(phase.done));
             PhaseStatus {
                 name: phase_name(phase.name),
                 state: match phase.state {
@@ -335,9 +349,9 @@ impl Stored {
                     PhaseState::Complete => "complete",
                 },
                 done: phase.done,
-                known: phase.known,
+                known,
                 requests: phase.requests,
-                seconds_left: left.map(|left| (left as f64 / per_request / rate).ceil() as u64),
+                seconds_left: left.map(|left| (left as f64 / rate).ceil() as u64),
             }
         });
         BackfillStatus { complete: state.complete_at.is_some(), phases: phases.collect() }

@@ -51,7 +51,7 @@ impl Tasks {
     where
         F: Fn() -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send,
-        E: std::error::Error + Send,
+        E: std::error::Error + Send + 'static,
     {
         let this = self.clone();
         self.tracker.spawn(async move {
@@ -65,7 +65,11 @@ impl Tasks {
                     Ok(()) => break,
                     Err(_) if this.stop.is_cancelled() => break,
                     Err(error) => {
-                        tracing::warn!(task = name, error = &error as &dyn std::error::Error, "a task failed and begins again");
+                        tracing::warn!(
+                            task = name,
+                            error = &error as &dyn std::error::Error,
+                            "a task failed and begins again"
+                        );
                         this.set(name, |state| {
                             state.failures += 1;
                             state.last_error = Some(error.to_string());

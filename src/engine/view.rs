@@ -1,8 +1,8 @@
 //! What people and scripts are shown: reads on a snapshot, in pages.
 
 use fulcrum_domain::{
-    ContactId, Conversation, ConversationId, Delivery, Direction, Effect, EffectRow, EffectState, Filing, FilingId,
-    Message, MessageId, Number, Opportunity, OpportunityId, Suppression,
+    ContactId, Conversation, ConversationId, Delivery, Direction, Effect, EffectRow, EffectState, Filing,
+    FilingId, Message, MessageId, Number, Opportunity, OpportunityId, Suppression,
 };
 use jiff::Timestamp;
 
@@ -239,8 +239,10 @@ pub fn direction_word(direction: Direction) -> &'static str {
 
 /// What a person is told of a message that did not arrive.
 pub fn failure_words(message: &Message) -> Option<&'static str> {
-    let failed =
-        matches!(message.delivery, Delivery::Failed | Delivery::Undelivered | Delivery::Canceled | Delivery::Unconfirmed);
+    let failed = matches!(
+        message.delivery,
+        Delivery::Failed | Delivery::Undelivered | Delivery::Canceled | Delivery::Unconfirmed
+    );
     failed.then(|| match (message.delivery, message.failure) {
         (Delivery::Unconfirmed, _) => "it may not have been sent; it was not sent again",
         (_, Some(failure)) => failure.reason(),

@@ -114,6 +114,9 @@ impl LeverClient {
             .https_only(settings.https_only)
             .redirect(redirect::Policy::none())
             .gzip(true)
+            // One connection for all would take all with it when it dies without a word, and leave
+            // each write on it in doubt.
+            .http1_only()
             .tls_certs_merge(roots)
             .pool_idle_timeout(POOL_IDLE)
             // The deadline must not strike first: what was never sent would count as unknown.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use fulcrum_domain::{ApplicationId, ContactId, InterviewId, OpportunityId};
+use fulcrum_domain::{ApplicationId, ContactId, HookEvent, InterviewId, OpportunityId};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -33,13 +33,16 @@ pub enum HookError {
     /// A field without which it is no webhook.
     #[error("the body has no usable {0:?}")]
     Field(&'static str),
+    /// It is about something that we did not ask to be told of.
+    #[error("the event is none of the eight")]
+    UnknownEvent,
 }
 
 /// One webhook, not yet verified.
 #[derive(Clone, PartialEq)]
 pub struct Envelope {
-    /// What happened, as Lever names it (lever-api.md 6.2). Not covered by the signature.
-    pub event: String,
+    /// What happened. Not covered by the signature, but each event has tokens of its own.
+    pub event: HookEvent,
     /// When it happened.
     pub triggered_at: Timestamp,
     /// Random for each event: what tells a second delivery from a second event.
@@ -76,6 +79,7 @@ impl Envelope {
         }
         let mut fields = Fields::parse(text).ok_or(HookError::NotAnObject)?;
         let event: String = fields.take("event").ok_or(HookError::Field("event"))?;
+        let event = HookEvent::from_lever(&event).ok_or(HookError::UnknownEvent)?;
         let token: String = fields.take("token").ok_or(HookError::Field("token"))?;
         if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
             return Err(HookError::Field("token"));
@@ -88,7 +92,7 @@ impl Envelope {
             triggered_at_digits: digits.to_owned(),
             signature: fields.take("signature"),
             ping: data.is_empty(),
-            ids: HookIds::read(data, &event),
+            ids: HookIds::read(data, event),
             event,
             token,
         })
@@ -127,7 +131,7 @@ impl fmt::Debug for Envelope {
 }
 
 impl HookIds {
-    fn read(mut data: Fields<'_>, event: &str) -> Self {
+    fn read(mut data: Fields<'_>, event: HookEvent) -> Self {
         let interview = data.id("interviewId").or_else(|| about_interview(&mut data, event));
         Self {
             opportunity: data.id("opportunityId").or_else(|| data.id("candidateId")),
@@ -139,8 +143,10 @@ impl HookIds {
 }
 
 /// Some say that the interview events name the interview by `id` (lever-api.md 6.5).
-fn about_interview<I: FromStr>(data: &mut Fields<'_>, event: &str) -> Option<I> {
-    if event.starts_with("interview") { data.id("id") } else { None }
+fn about_interview<I: FromStr>(data: &mut Fields<'_>, event: HookEvent) -> Option<I> {
+    use HookEvent as E;
+    let about = matches!(event, E::InterviewCreated | E::InterviewUpdated | E::InterviewDeleted);
+    about.then(|| data.id("id")).flatten()
 }
 
 /// Milliseconds as digits and nothing else, since the signature covers the digits as sent.
@@ -266,6 +272,7 @@ mod tests {
         assert_eq!(refused(b"{\"event\":\"\xff\"}"), HookError::NotAnObject);
         let whole = body(TOKEN, AT, SIGNATURE);
         assert_eq!(refused(whole.replace("\"event\"", "\"e\"")), HookError::Field("event"));
+        assert_eq!(refused(whole.replace("candidateStageChange", "contactCreated")), HookError::UnknownEvent);
         assert_eq!(refused(body("", AT, SIGNATURE)), HookError::Field("token"));
         assert_eq!(refused(body(&"t".repeat(257), AT, SIGNATURE)), HookError::Field("token"));
         assert_eq!(refused(whole.replace("\"data\"", "\"d\"")), HookError::Field("data"));
@@ -280,7 +287,7 @@ mod tests {
     fn depth_is_bounded_before_parsing() {
         let deep = |n: usize| {
             format!(
-                r#"{{"event":"x","triggeredAt":1,"token":"t","data":{{"a":{}1{}}}}}"#,
+                r#"{{"event":"candidateHired","triggeredAt":1,"token":"t","data":{{"a":{}1{}}}}}"#,
                 "[".repeat(n),
                 "]".repeat(n)
             )

@@ -78,14 +78,12 @@ pub enum PhaseName {
     RecentOpportunities,
     /// The other active opportunities.
     ActiveOpportunities,
-    /// Interviews of active opportunities.
-    ActiveInterviews,
     /// Archived opportunities.
     ArchivedOpportunities,
-    /// What changed while the listings were read.
+    /// Interviews, of active opportunities before archived ones.
+    Interviews,
+    /// What changed while all that was read.
     CatchUp,
-    /// Interviews of archived opportunities, by config.
-    ArchivedInterviews,
 }
 
 /// How far a phase is.
@@ -108,11 +106,9 @@ pub struct Phase {
     pub state: PhaseState,
     /// Rows stored by it.
     pub done: u64,
-    /// Rows that it will have, as far as that is known.
-    pub known: Option<u64>,
     /// Requests that it took.
     pub requests: u64,
-    /// Where it goes on: Lever's offset, or the key of the last row done.
+    /// Where it goes on: Lever's offset.
     pub cursor: Option<String>,
 }
 

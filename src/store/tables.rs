@@ -81,6 +81,8 @@ tables! {
     BY_NUMBER = "opportunities-by-number-1": (Number, OpportunityId) => ();
     /// Meetings.
     INTERVIEWS = "interviews-1": (OpportunityId, InterviewId) => Interview;
+    /// Opportunities whose interviews the initial sync has yet to list: 0 active ones, 1 the others.
+    INTERVIEWS_WANTED = "interviews-wanted-1": (u8, OpportunityId) => ();
     /// Tombstones of opportunities.
     DELETED = "deleted-1": OpportunityId => Deleted;
     /// Verified webhooks that wait, in order of arrival.

@@ -19,19 +19,21 @@ use std::collections::BTreeMap;
 use fulcrum_domain::{FilingTimes, Number, PostingId, Region};
 use jiff::tz::TimeZone;
 
-pub use compose::{ComposeError, Draft, Recipient, compose, first_text};
+pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
-pub use erase::{erase_opportunity, mark_invisible};
 pub(crate) use delivery::{look_up_send, requeue_send};
+pub use erase::{erase_opportunity, mark_invisible};
 pub(crate) use filing::user_by_email;
 pub use filing::{
-    AfterPost, NextPost, attach, begin_post, file_due, file_now, finish_post, hold_post, release_author,
-    retarget,
+    AfterPost, NextPost, begin_post, file_due, file_now, finish_post, hold_post, release_author, retarget,
 };
-pub use outbox::{Taken, ask, ask_later, finish, postpone, recover, retry_failed, take_due};
-pub use projection::{Arrival, Put, interviews_wanted, put_interviews, put_opportunity};
+pub use outbox::{
+    Taken, ask, ask_after_deletion, ask_later, due, finish, postpone, recover, retry_failed, take,
+};
+pub use projection::{Arrival, Put, put_interviews, put_opportunity};
 pub use receive::{Incoming, Keyword, Received, receive};
-pub use suppress::{lift, suppress, suppression_of};
+pub(crate) use suppress::HASH_KEY;
+pub use suppress::suppression_of;
 pub use thread::{candidacies, message, thread_of};
 
 /// What a transcript is for a message.

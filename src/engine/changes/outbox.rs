@@ -62,7 +62,7 @@ pub fn ask_later(
 }
 
 /// The same for a webhook that says that the subject was deleted.
-pub(super) fn ask_after_deletion(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<(), StoreError> {
+pub fn ask_after_deletion(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<(), StoreError> {
     ask(tx, effect, Lane::Live, now)?;
     if let Some(mut row) = tx.get(OUTBOX, effect)? {
         row.deletion_announced = true;
@@ -76,45 +76,46 @@ pub(super) fn ask_after_deletion(tx: &mut Tx<'_>, effect: &Effect, now: Timestam
 pub struct Taken {
     /// Which.
     pub effect: Effect,
-    /// Its row as it was: [`EffectState::Unknown`] asks for a look-up, not for a repeat.
+    /// Its row: [`EffectState::Unknown`] asks for a look-up, not for a repeat.
     pub row: EffectRow,
 }
 
-/// Takes at most `limit` effects for `remote` whose time has come, the most urgent lane first, and
-/// marks them in flight. Also tells when the next one is due.
-pub fn take_due(
-    tx: &mut Tx<'_>,
+/// Effects for `remote` whose time has come, the most urgent lane first, at most `limit` of a
+/// lane; and when the next one is due.
+pub fn due(
+    read: &impl Read,
     remote: Remote,
     now: Timestamp,
     limit: usize,
-    refuse: impl Fn(&Effect) -> bool,
-) -> Result<(Vec<Taken>, Option<Timestamp>), StoreError> {
-    let mut taken = Vec::new();
+) -> Result<(Vec<Effect>, Option<Timestamp>), StoreError> {
+    let mut due = Vec::new();
     let mut next: Option<Timestamp> = None;
     for lane in Lane::ALL {
         let keys = Keys::beginning(&(remote_key(remote), lane as u8));
-        // A few more than are taken, since some may be refused for the moment.
-        for ((_, (_, due_at, effect)), ()) in tx.list(OUTBOX_DUE, &keys, limit + 64)? {
+        for ((_, (_, due_at, effect)), ()) in read.list(OUTBOX_DUE, &keys, limit)? {
             if due_at > now {
                 next = Some(next.map_or(due_at, |n| n.min(due_at)));
                 break;
             }
-            if taken.len() == limit || refuse(&effect) {
-                continue;
-            }
-            let Some(row) = tx.get(OUTBOX, &effect)? else { continue };
-            let mut in_flight = row.clone();
-            in_flight.attempts += 1;
-            // A look-up changes nothing outside, so its row stays unknown while it is made.
-            if row.state == EffectState::Due {
-                in_flight.state = EffectState::InFlight;
-            }
-            tx.remove(OUTBOX_DUE, &due_key(&effect, &row))?;
-            tx.put(OUTBOX, &effect, &in_flight)?;
-            taken.push(Taken { effect, row: EffectRow { attempts: in_flight.attempts, ..row } });
+            due.push(effect);
         }
     }
-    Ok((taken, next))
+    Ok((due, next))
+}
+
+/// Takes an effect that is due, to be done. None when somebody was faster.
+pub fn take(tx: &mut Tx<'_>, effect: Effect) -> Result<Option<Taken>, StoreError> {
+    let Some(row) = tx.get(OUTBOX, &effect)?.filter(waits) else { return Ok(None) };
+    if !tx.remove(OUTBOX_DUE, &due_key(&effect, &row))? {
+        return Ok(None);
+    }
+    let taken = match row.state {
+        // A look-up changes nothing outside, so its row stays unknown while it is made.
+        EffectState::Unknown => EffectRow { looks: row.looks + 1, ..row.clone() },
+        _ => EffectRow { state: EffectState::InFlight, attempts: row.attempts + 1, looks: 0, ..row.clone() },
+    };
+    tx.put(OUTBOX, &effect, &taken)?;
+    Ok(Some(Taken { effect, row: EffectRow { state: row.state, ..taken } }))
 }
 
 /// The effect is done: its row goes, or is due once more if it was asked for meanwhile.

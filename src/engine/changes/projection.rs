@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use fulcrum_domain::{Conversation, Effect, Interview, Lane, Number, Opportunity, OpportunityId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::filing::attach;
 use super::outbox::ask;
 use super::thread::thread_of;
-use crate::store::tables::{BACKFILL, BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, OPPORTUNITIES};
-use crate::store::{Keys, PhaseName, PhaseState, Read, StoreError, Tx};
+use crate::store::tables::{BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, OPPORTUNITIES};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// How a row came, for the question whether its interviews must be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,22 @@ pub enum Arrival {
     Webhook,
     /// By looking for what changed: interviews may have changed unheard.
     Poll,
+}
+
+impl Arrival {
+    /// Whether the interviews of a row that is news are listed for themselves. Interviews made
+    /// before we listened are announced by nobody; those of a new candidate will be.
+    fn asks_for_interviews(self, row: &Opportunity) -> bool {
+        const NEW: SignedDuration = SignedDuration::from_hours(24);
+        row.is_active()
+            && match self {
+                Self::Backfill => false,
+                Self::Poll => true,
+                Self::Webhook => {
+                    row.interviews_as_of.is_none() && row.as_of.duration_since(row.created_at) > NEW
+                }
+            }
+    }
 }
 
 /// What became of a row.
@@ -70,24 +86,11 @@ pub fn put_opportunity(
     tx.put(OPPORTUNITIES, id, &fetched)?;
     if put.is_news() {
         index(tx, id, stored.as_ref(), &fetched, rules)?;
-        if fetched.is_active() && wants_interviews(tx, &fetched, arrival)? {
+        if arrival.asks_for_interviews(&fetched) {
             ask(tx, &Effect::Interviews(id.clone()), Lane::Reconcile, fetched.as_of)?;
         }
     }
     Ok(put)
-}
-
-/// An active opportunity that changed unheard, or that the backfill's own phase has passed by.
-fn wants_interviews(tx: &Tx<'_>, row: &Opportunity, arrival: Arrival) -> Result<bool, StoreError> {
-    if row.interviews_as_of.is_some() {
-        return Ok(arrival == Arrival::Poll);
-    }
-    if arrival == Arrival::Backfill {
-        return Ok(false);
-    }
-    let backfill = tx.get(BACKFILL, &())?;
-    let phase = backfill.and_then(|b| b.phases.into_iter().find(|p| p.name == PhaseName::ActiveInterviews));
-    Ok(phase.is_some_and(|p| p.state == PhaseState::Complete))
 }
 
 fn index(
@@ -141,22 +144,10 @@ pub fn put_interviews(
         changed |= !tx.get(INTERVIEWS, &key)?.is_some_and(same);
         tx.put(INTERVIEWS, &key, interview)?;
     }
+    for rank in [0u8, 1] {
+        tx.remove(INTERVIEWS_WANTED, &(rank, id.clone()))?;
+    }
     opportunity.interviews_as_of = Some(as_of);
     tx.put(OPPORTUNITIES, id, &opportunity)?;
     Ok(changed)
-}
-
-/// Active opportunities whose interviews were never listed, after `after` in order of their ids,
-/// among the next `window` rows; and the last row looked at.
-pub fn interviews_wanted(
-    read: &impl Read,
-    after: Option<&OpportunityId>,
-    window: usize,
-    active: bool,
-) -> Result<(Vec<OpportunityId>, Option<OpportunityId>), StoreError> {
-    let keys = after.map_or_else(Keys::all, |id| Keys::all().after(id));
-    let rows = read.list(OPPORTUNITIES, &keys, window)?;
-    let last = rows.last().map(|(id, _)| id.clone());
-    let wanted = rows.into_iter().filter(|(_, o)| o.is_active() == active && o.interviews_as_of.is_none());
-    Ok((wanted.map(|(id, _)| id).collect(), last))
 }

@@ -1,0 +1,438 @@
+//! The initial sync: useful first, complete later, exact at the end.
+//!
+//! Three listings that share no record are read side by side: active opportunities that moved in
+//! the last 30 days, the other active ones, the archived ones. A listing is walked by offsets, one
+//! page after the other, so only several of them, and the interviews beside, use the whole rate.
+//! Interviews have no list of their own: each opportunity that wants them is a row of a table, put
+//! there with its page, taken when they are read.
+//!
+//! Exact under moves: a record that does not change after the beginning stands still in exactly
+//! one listing and is read there. One that does change is found by the look at what changed since
+//! the beginning (`reconcile`), which the last phase repeats until it fits into single pages. Not
+//! windows of creation time, which are exact by themselves but double the requests.
+//!
+//! Each page is stored with its offset in one transaction, so any stop costs at most a page.
+
+use std::future::Future;
+
+use fulcrum_domain::{Lane, Opportunity, OpportunityId};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+
+use super::changes::{self, Arrival};
+use super::people::FetchError;
+use super::{BackfillScope, Engine, convert};
+use crate::lever::{LeverError, ListQuery, Offset, Page, Span};
+use crate::store::tables::{
+    ARCHIVE_REASONS, BACKFILL, INTERVIEWS_WANTED, OPPORTUNITIES, POSTINGS, STAGES, Table, USERS,
+};
+use crate::store::{BackfillState, Key, Keys, Phase, PhaseName, PhaseState, Read, StoreError, Stored, Tx};
+
+/// What moved within this time is read first.
+const RECENT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Opportunities whose interviews are asked for at a time: enough to use the rate together with
+/// the listings, few enough that these are not held up.
+const AT_A_TIME: usize = 6;
+
+const PHASES: [PhaseName; 9] = [
+    PhaseName::Users,
+    PhaseName::Stages,
+    PhaseName::ArchiveReasons,
+    PhaseName::Postings,
+    PhaseName::RecentOpportunities,
+    PhaseName::ActiveOpportunities,
+    PhaseName::ArchivedOpportunities,
+    PhaseName::Interviews,
+    PhaseName::CatchUp,
+];
+
+/// A page of reference data: rows to be written, and where the next page begins.
+type Write = Box<dyn FnOnce(&mut Tx<'_>) -> Result<u64, StoreError> + Send>;
+
+impl Engine {
+    /// The initial sync, then looking for changes; both begin again where they stopped.
+    pub(crate) async fn run_sync(self) -> Result<(), StoreError> {
+        let sync = async {
+            loop {
+                match self.backfill().await {
+                    Ok(()) => break,
+                    Err(error) => self.rest_after(&error).await,
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        let looks = async {
+            loop {
+                if let Err(error) = self.run_reconcile().await {
+                    self.rest_after(&error).await;
+                }
+            }
+        };
+        tokio::join!(sync, looks);
+        Ok(())
+    }
+
+    /// Reads what is left of the tenant.
+    async fn backfill(&self) -> Result<(), FetchError> {
+        let now = self.clock.now();
+        let state = self
+            .store
+            .change(move |tx| {
+                let stored = tx.get(BACKFILL, &())?;
+                let state = stored.unwrap_or_else(|| begin(now));
+                tx.put(BACKFILL, &(), &state)?;
+                Ok::<_, StoreError>(state)
+            })
+            .await?;
+        if state.complete_at.is_some() {
+            return Ok(());
+        }
+        let lists = async {
+            tokio::try_join!(
+                self.reference(&state),
+                self.list(&state, PhaseName::RecentOpportunities),
+                self.list(&state, PhaseName::ActiveOpportunities),
+                self.list(&state, PhaseName::ArchivedOpportunities),
+            )
+            .map(drop)
+        };
+        self.beside_interviews(lists).await?;
+        self.complete(PhaseName::Interviews).await?;
+        self.catch_up().await?;
+        let now = self.clock.now();
+        self.store
+            .change(move |tx| {
+                let Some(mut state) = tx.get(BACKFILL, &())? else { return Ok(()) };
+                state.complete_at = Some(now);
+                tx.put(BACKFILL, &(), &state).map(drop)
+            })
+            .await?;
+        tracing::info!("the initial sync is complete");
+        Ok(())
+    }
+
+    /// Users, stages, archive reasons and postings, side by side.
+    async fn reference(&self, state: &BackfillState) -> Result<(), FetchError> {
+        tokio::try_join!(
+            self.reference_phase(state, PhaseName::Users),
+            self.reference_phase(state, PhaseName::Stages),
+            self.reference_phase(state, PhaseName::ArchiveReasons),
+            self.reference_phase(state, PhaseName::Postings),
+        )
+        .map(drop)
+    }
+
+    async fn reference_phase(&self, state: &BackfillState, name: PhaseName) -> Result<(), FetchError> {
+        let Some(phase) = open_phase(state, name) else { return Ok(()) };
+        let mut offset = phase.cursor.clone().map(Offset::new);
+        let mut done = phase.done;
+        loop {
+            let (write, rows, next) =
+                match self.reference_page(Lane::Backfill, name, offset.as_ref(), done).await {
+                    Err(FetchError::Lever(LeverError::InvalidOffset)) if offset.is_some() => {
+                        (offset, done) = (None, 0);
+                        continue;
+                    }
+                    page => page?,
+                };
+            done += rows;
+            let cursor = next.clone();
+            self.store
+                .change(move |tx| {
+                    write(tx)?;
+                    advance(tx, name, done, 1, cursor.as_ref())
+                })
+                .await?;
+            match next {
+                Some(next) => offset = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads all reference data again.
+    pub(crate) async fn read_reference(&self, lane: Lane) -> Result<(), FetchError> {
+        for name in [PhaseName::Users, PhaseName::Stages, PhaseName::ArchiveReasons, PhaseName::Postings] {
+            let mut offset: Option<Offset> = None;
+            let mut done = 0;
+            loop {
+                let (write, rows, next) = self.reference_page(lane, name, offset.as_ref(), done).await?;
+                done += rows;
+                self.store.change(write).await?;
+                match next {
+                    Some(next) => offset = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn reference_page(
+        &self,
+        lane: Lane,
+        name: PhaseName,
+        offset: Option<&Offset>,
+        before: u64,
+    ) -> Result<(Write, u64, Option<Offset>), FetchError> {
+        let answer = match name {
+            PhaseName::Stages => self.lever.stages(lane, offset).await.map(|page| {
+                let before = u32::try_from(before).unwrap_or(u32::MAX);
+                let mut position = before..;
+                rows(page, STAGES, move |sent| {
+                    (sent.id.clone(), convert::stage(sent, position.next().unwrap_or(before)))
+                })
+            }),
+            PhaseName::ArchiveReasons => self.lever.archive_reasons(lane, offset).await.map(|page| {
+                rows(page, ARCHIVE_REASONS, |sent| (sent.id.clone(), convert::archive_reason(sent)))
+            }),
+            PhaseName::Postings => {
+                let confidentiality = self.confidentiality();
+                let page = match self.lever.postings(lane, confidentiality, offset).await {
+                    Err(LeverError::Forbidden { .. })
+                        if confidentiality != crate::lever::Confidentiality::Open =>
+                    {
+                        self.lever.postings(lane, crate::lever::Confidentiality::Open, None).await
+                    }
+                    page => page,
+                };
+                page.map(|page| rows(page, POSTINGS, |sent| (sent.id.clone(), convert::posting(sent))))
+            }
+            _ => self
+                .lever
+                .users(lane, offset)
+                .await
+                .map(|page| rows(page, USERS, |sent| (sent.id.clone(), convert::user(sent)))),
+        };
+        self.note_lever(answer.as_ref().err());
+        Ok(answer?)
+    }
+
+    /// Walks one listing of opportunities.
+    async fn list(&self, state: &BackfillState, name: PhaseName) -> Result<(), FetchError> {
+        let Some(phase) = open_phase(state, name) else { return Ok(()) };
+        let mut query = self.query(state, name);
+        query.offset = phase.cursor.clone().map(Offset::new);
+        let mut done = phase.done;
+        loop {
+            let went_on = query.offset.is_some();
+            let (rows, next) = self.opportunities_page(Lane::Backfill, &mut query).await?;
+            if went_on && query.offset.is_none() {
+                done = 0; // Lever forgot the offset: the listing began anew.
+            }
+            done += rows.len() as u64;
+            self.store_page(name, rows, done, next.clone()).await?;
+            match next {
+                Some(next) => query.offset = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn query(&self, state: &BackfillState, name: PhaseName) -> ListQuery {
+        let border = state.began_at.saturating_sub(RECENT).unwrap_or(Timestamp::UNIX_EPOCH);
+        let before = border.saturating_sub(SignedDuration::from_millis(1)).unwrap_or(border);
+        let advanced = match name {
+            PhaseName::RecentOpportunities => Span::since(border),
+            PhaseName::ActiveOpportunities => Span { start: None, end: Some(before) },
+            _ => Span::default(),
+        };
+        ListQuery {
+            archived: Some(name == PhaseName::ArchivedOpportunities),
+            created: Span { start: self.settings.load().since, end: None },
+            advanced,
+            ..ListQuery::default()
+        }
+    }
+
+    /// A page, what it asks for, and where the next begins: one transaction.
+    async fn store_page(
+        &self,
+        name: PhaseName,
+        rows: Vec<(OpportunityId, Opportunity)>,
+        done: u64,
+        next: Option<Offset>,
+    ) -> Result<(), StoreError> {
+        let settings = self.settings.load_full();
+        self.store
+            .change(move |tx| {
+                for (id, row) in rows {
+                    let wanted = match settings.interviews {
+                        BackfillScope::None => false,
+                        BackfillScope::Active => row.is_active(),
+                        BackfillScope::All => true,
+                    };
+                    let rank = u8::from(!row.is_active());
+                    changes::put_opportunity(tx, &id, row, Arrival::Backfill, &settings.rules)?;
+                    if wanted && tx.get(OPPORTUNITIES, &id)?.is_some_and(|o| o.interviews_as_of.is_none()) {
+                        tx.put(INTERVIEWS_WANTED, &(rank, id), &())?;
+                    }
+                }
+                advance(tx, name, done, 1, next.as_ref())
+            })
+            .await
+    }
+
+    /// Reads the interviews that are wanted while `lists` runs, and those that are left after it.
+    async fn beside_interviews(
+        &self,
+        lists: impl Future<Output = Result<(), FetchError>>,
+    ) -> Result<(), FetchError> {
+        let mut lists = std::pin::pin!(lists);
+        let mut listing = true;
+        let mut reading = FuturesUnordered::new();
+        let mut busy: Vec<OpportunityId> = Vec::new();
+        loop {
+            let room = AT_A_TIME - busy.len();
+            if room > 0 {
+                // Those under way stand in the table still.
+                let wanted =
+                    self.store.read(|s| s.list(INTERVIEWS_WANTED, &Keys::all(), 2 * AT_A_TIME)).await?;
+                let fresh: Vec<OpportunityId> = wanted
+                    .into_iter()
+                    .map(|((_, id), ())| id)
+                    .filter(|id| !busy.contains(id))
+                    .take(room)
+                    .collect();
+                for id in fresh {
+                    busy.push(id.clone());
+                    reading.push(async move { (self.wanted_interviews(&id).await, id) });
+                }
+            }
+            tokio::select! {
+                outcome = &mut lists, if listing => {
+                    outcome?;
+                    listing = false;
+                }
+                Some((outcome, id)) = reading.next(), if !reading.is_empty() => {
+                    outcome?;
+                    busy.retain(|other| *other != id);
+                }
+                () = tokio::time::sleep(std::time::Duration::from_millis(50)), if listing && busy.len() < AT_A_TIME => {}
+                else => return Ok(()),
+            }
+        }
+    }
+
+    async fn wanted_interviews(&self, id: &OpportunityId) -> Result<(), FetchError> {
+        let key = id.clone();
+        let known = self
+            .store
+            .read(move |snapshot| snapshot.get(OPPORTUNITIES, &key))
+            .await?
+            .is_some_and(|row| row.interviews_as_of.is_none());
+        if known {
+            match self.fetch_interviews(id, Lane::Backfill).await {
+                Ok(_)
+                | Err(FetchError::Lever(LeverError::NotFound { .. } | LeverError::Forbidden { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let id = id.clone();
+        self.store
+            .change(move |tx| {
+                for rank in [0u8, 1] {
+                    tx.remove(INTERVIEWS_WANTED, &(rank, id.clone()))?;
+                }
+                count(tx, PhaseName::Interviews, u64::from(known))
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Looks at what changed since the beginning until a look fits into single pages: then nothing
+    /// can have moved behind its back.
+    async fn catch_up(&self) -> Result<(), FetchError> {
+        loop {
+            let Some(looked) = self.look().await? else { break };
+            let (news, requests) = (looked.news, looked.requests);
+            self.store
+                .change(move |tx| {
+                    let Some(mut state) = tx.get(BACKFILL, &())? else { return Ok(()) };
+                    if let Some(phase) = state.phases.iter_mut().find(|p| p.name == PhaseName::CatchUp) {
+                        phase.state = PhaseState::Running;
+                        phase.done += news;
+                        phase.requests += requests;
+                    }
+                    tx.put(BACKFILL, &(), &state).map(drop)
+                })
+                .await?;
+            if !looked.several_pages {
+                break;
+            }
+        }
+        Ok(self.complete(PhaseName::CatchUp).await?)
+    }
+
+    async fn complete(&self, name: PhaseName) -> Result<(), StoreError> {
+        self.store
+            .change(move |tx| {
+                let Some(mut state) = tx.get(BACKFILL, &())? else { return Ok(()) };
+                if let Some(phase) = state.phases.iter_mut().find(|phase| phase.name == name) {
+                    phase.state = PhaseState::Complete;
+                }
+                tx.put(BACKFILL, &(), &state).map(drop)
+            })
+            .await
+    }
+}
+
+fn begin(now: Timestamp) -> BackfillState {
+    let phase = |name| Phase { name, state: PhaseState::Waiting, done: 0, requests: 0, cursor: None };
+    BackfillState { began_at: now, complete_at: None, phases: PHASES.into_iter().map(phase).collect() }
+}
+
+fn open_phase(state: &BackfillState, name: PhaseName) -> Option<&Phase> {
+    state.phases.iter().find(|phase| phase.name == name && phase.state != PhaseState::Complete)
+}
+
+/// A page was stored: `done` rows in all, and the next one begins at `next`, or nowhere.
+fn advance(
+    tx: &mut Tx<'_>,
+    name: PhaseName,
+    done: u64,
+    requests: u64,
+    next: Option<&Offset>,
+) -> Result<(), StoreError> {
+    let Some(mut state) = tx.get(BACKFILL, &())? else { return Ok(()) };
+    if let Some(phase) = state.phases.iter_mut().find(|phase| phase.name == name) {
+        phase.done = done;
+        phase.requests += requests;
+        phase.cursor = next.map(|offset| offset.as_str().to_owned());
+        phase.state = if next.is_some() { PhaseState::Running } else { PhaseState::Complete };
+    }
+    tx.put(BACKFILL, &(), &state).map(drop)
+}
+
+/// One more is done of a phase that is no listing.
+fn count(tx: &mut Tx<'_>, name: PhaseName, requests: u64) -> Result<(), StoreError> {
+    let Some(mut state) = tx.get(BACKFILL, &())? else { return Ok(()) };
+    if let Some(phase) = state.phases.iter_mut().find(|phase| phase.name == name) {
+        phase.done += 1;
+        phase.requests += requests;
+        phase.state = PhaseState::Running;
+    }
+    tx.put(BACKFILL, &(), &state).map(drop)
+}
+
+fn rows<T, K, V>(
+    page: Page<T>,
+    table: Table<K, V>,
+    convert: impl FnMut(T) -> (K, V),
+) -> (Write, u64, Option<Offset>)
+where
+    K: Key + Send + 'static,
+    V: Stored + Send + 'static,
+{
+    let rows: Vec<(K, V)> = page.items.into_iter().map(convert).collect();
+    let count = rows.len() as u64;
+    let write: Write = Box::new(move |tx| {
+        for (id, row) in &rows {
+            tx.put(table, id, row)?;
+        }
+        Ok(count)
+    });
+    (write, count, page.next)
+}

@@ -1,0 +1,100 @@
+//! Deadlines: the wheel in memory is a cache of their table, rebuilt at the start. Firing is an
+//! event like any other: what is stored decides whether anything is due, so a wheel that fires too
+//! early or twice does no harm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fulcrum_domain::{ConversationId, DeadlineKey, Tick, Wheel};
+use tokio::sync::{Mutex, mpsc};
+
+use super::wake::Armed;
+use super::{Engine, changes};
+use crate::store::tables::DEADLINES;
+use crate::store::{Keys, Read, StoreError};
+
+/// What the store tells of deadlines.
+pub(crate) type Armings = mpsc::UnboundedReceiver<Armed>;
+
+/// Sessions filed in one transaction: enough to be quick, few enough that others need not wait.
+const BATCH: usize = 64;
+
+/// Longest sleep: a wall clock that jumps is noticed within it.
+const NAP: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// The wheel with every deadline that is stored.
+    pub(crate) async fn load_wheel(&self) -> Result<Wheel, StoreError> {
+        let now = Tick::of_clock(self.clock.now());
+        self.store
+            .read(move |snapshot| {
+                let count = usize::try_from(snapshot.len(DEADLINES)?).unwrap_or(0);
+                let mut wheel = Wheel::with_capacity(now, count);
+                snapshot.scan(DEADLINES, &Keys::all(), |(at, key), ()| {
+                    wheel.arm(key, Tick::of_deadline(at));
+                    Ok(std::ops::ControlFlow::Continue(()))
+                })?;
+                Ok(wheel)
+            })
+            .await
+    }
+
+    /// Turns the wheel.
+    pub(crate) async fn run_deadlines(self, shared: Arc<Mutex<(Wheel, Armings)>>) -> Result<(), StoreError> {
+        let mut shared = shared.lock().await;
+        let (wheel, armings) = &mut *shared;
+        let mut due = Vec::new();
+        loop {
+            while let Ok(armed) = armings.try_recv() {
+                note(wheel, armed);
+            }
+            due.clear();
+            wheel.poll(Tick::of_clock(self.clock.now()), &mut due);
+            if let Err(error) = self.fire(&due).await {
+                // They are stored still; the wheel must not forget them.
+                for key in &due {
+                    wheel.arm(*key, Tick::of_clock(self.clock.now()));
+                }
+                return Err(error);
+            }
+            let left = wheel.next().map(|tick| tick.begins().duration_since(self.clock.now()));
+            let left = left.map_or(NAP, |left| Duration::try_from(left).unwrap_or_default().min(NAP));
+            tokio::select! {
+                armed = armings.recv() => match armed {
+                    Some(armed) => note(wheel, armed),
+                    None => return Ok(()),
+                },
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
+
+    async fn fire(&self, due: &[u64]) -> Result<(), StoreError> {
+        let conversations: Vec<ConversationId> = due
+            .iter()
+            .filter_map(|key| DeadlineKey::from_u64(*key))
+            .map(|DeadlineKey::Transcript(conversation)| conversation)
+            .collect();
+        for batch in conversations.chunks(BATCH) {
+            let batch = batch.to_vec();
+            let settings = self.settings.load_full();
+            let mut moment = self.clock.moment();
+            self.store
+                .change(move |tx| {
+                    for conversation in batch {
+                        changes::file_due(tx, conversation, &settings.rules, &mut moment)?;
+                    }
+                    Ok::<_, StoreError>(())
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn note(wheel: &mut Wheel, (key, at): Armed) {
+    match at {
+        Some(at) => wheel.arm(key.to_u64(), Tick::of_deadline(at)),
+        None => drop(wheel.disarm(key.to_u64())),
+    }
+}

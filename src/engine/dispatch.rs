@@ -1,0 +1,97 @@
+//! The outbox's dispatchers: one for each remote, which take effects as they fall due, in lane
+//! order, and do a bounded number at a time. The pace itself is kept by the remotes' clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fulcrum_domain::{Effect, Remote};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::Engine;
+use super::changes::{self, Taken};
+use crate::store::StoreError;
+
+/// Effects of Lever's that are under way at a time. The pace allows ten requests a second of
+/// 0.4 s, so more would only wait inside the client.
+const AT_LEVER: usize = 8;
+
+/// Longest sleep: a wall clock that jumps is noticed within it.
+const NAP: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Does Lever's effects.
+    pub(crate) async fn run_lever_outbox(self) -> Result<(), StoreError> {
+        let slots = Arc::new(Semaphore::new(AT_LEVER));
+        loop {
+            let mut news = std::pin::pin!(self.wake.lever.notified());
+            news.as_mut().enable();
+            let now = self.clock.now();
+            let free = slots.available_permits();
+            let (due, next) =
+                self.store.read(move |s| changes::due(s, Remote::Lever, now, free.max(1))).await?;
+            if due.is_empty() || free == 0 {
+                self.doze(news.as_mut(), next).await;
+                continue;
+            }
+            let taken = self.take(due.into_iter().take(free).collect()).await?;
+            for one in taken {
+                let Ok(slot) = slots.clone().acquire_owned().await else { return Ok(()) };
+                let this = self.clone();
+                self.tasks.run(async move {
+                    this.settle(this.do_at_lever(one).await);
+                    drop(slot);
+                    this.wake.lever.notify_one();
+                });
+            }
+        }
+    }
+
+    async fn do_at_lever(&self, taken: Taken) -> Result<(), StoreError> {
+        match taken.effect.clone() {
+            Effect::Hydrate(id) => self.hydrate(taken, id).await,
+            Effect::Interviews(id) => self.interviews(taken, id).await,
+            Effect::PostNote(id) => self.post_note(taken, id).await,
+            // It goes to the carrier and is never taken here.
+            Effect::Send(_) => Ok(()),
+        }
+    }
+
+    /// Takes effects to be done.
+    pub(crate) async fn take(&self, due: Vec<Effect>) -> Result<Vec<Taken>, StoreError> {
+        self.store
+            .change(move |tx| {
+                let mut taken = Vec::with_capacity(due.len());
+                for effect in due {
+                    taken.extend(changes::take(tx, effect)?);
+                }
+                Ok(taken)
+            })
+            .await
+    }
+
+    /// What a piece of work ended with. A failed store ends the process; a busy or closed one
+    /// leaves the effect in flight, and the next start finds it again.
+    pub(crate) fn settle(&self, outcome: Result<(), StoreError>) {
+        if let Err(error) = outcome {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the outcome of an effect could not be stored"
+            );
+        }
+    }
+
+    /// Waits for news or for `until`.
+    pub(crate) async fn doze(
+        &self,
+        news: std::pin::Pin<&mut tokio::sync::futures::Notified<'_>>,
+        until: Option<Timestamp>,
+    ) {
+        let left = until.map(|at| at.duration_since(self.clock.now()));
+        let left = left.map_or(NAP, |left| Duration::try_from(left).unwrap_or_default().min(NAP));
+        tokio::select! {
+            () = news => {}
+            () = tokio::time::sleep(left.max(Duration::from_millis(1))) => {}
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Posting transcripts as notes, once (behaviour.md 1, "Once").
+//!
+//! Lever knows no idempotency: a POST whose answer is lost may have made the note. So each part is
+//! marked as being posted before the request leaves, and one whose outcome is unknown is looked
+//! for by its reference, where the key may list notes, before anything else happens.
+
+use std::sync::atomic::Ordering;
+
+use fulcrum_domain::{Effect, EffectState, FilingId, FilingState, Lane, NoteId, note};
+
+use super::changes::{self, AfterPost, NextPost, Taken};
+use super::status::HealthStatus;
+use super::{Engine, OnUnknown};
+use crate::lever::{LeverError, NewNote, Offset};
+use crate::store::tables::FILINGS;
+use crate::store::{Read, StoreError};
+
+/// What a look for a note came to.
+enum Look {
+    Found(NoteId),
+    Absent,
+    NotAllowed,
+    Failed(LeverError),
+}
+
+impl Engine {
+    /// Does [`Effect::PostNote`]: posts what is left of a filing, part by part.
+    pub(crate) async fn post_note(&self, taken: Taken, id: FilingId) -> Result<(), StoreError> {
+        if taken.row.state == EffectState::Unknown && !self.resolve_unknown(&taken, id).await? {
+            return Ok(());
+        }
+        loop {
+            let now = self.clock.now();
+            let next = self.store.change(move |tx| changes::begin_post(tx, id, now)).await?;
+            let Some(NextPost { filing, part }) = next else { return Ok(()) };
+            let Some(value) = filing.parts.get(part) else { return Ok(()) };
+            let note = NewNote {
+                value,
+                secret: filing.secret,
+                perform_as: filing.perform_as.as_ref(),
+                notify_followers: self.settings.load().notify_followers,
+            };
+            let answer = self.lever.create_note(Lane::Live, &filing.opportunity, note).await;
+            self.note_lever(
+                answer.as_ref().err().filter(|error| !matches!(error, LeverError::Forbidden { .. })),
+            );
+            match answer {
+                Ok(note) => {
+                    if !self.posted(id, note).await? {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return self.not_posted(id, &error).await,
+            }
+        }
+    }
+
+    /// A part stands in Lever. True when another follows.
+    async fn posted(&self, id: FilingId, note: NoteId) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let after = self.store.change(move |tx| changes::finish_post(tx, id, note, now)).await?;
+        let AfterPost::Filed(due_at) = after else { return Ok(true) };
+        self.metrics.filed(self.clock.now().duration_since(due_at).as_secs_f64().max(0.0));
+        Ok(false)
+    }
+
+    async fn not_posted(&self, id: FilingId, error: &LeverError) -> Result<(), StoreError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        let why = error.to_string();
+        match error {
+            LeverError::NotFound { names_user: true, .. }
+            | LeverError::BadRequest { names_user: true, .. } => {
+                self.store
+                    .change(move |tx| {
+                        if changes::release_author(tx, id, &settings.rules, &mut moment)? {
+                            return Ok(());
+                        }
+                        changes::hold_post(tx, id, &why, &mut moment)
+                    })
+                    .await
+            }
+            LeverError::NotFound { .. } => {
+                self.store.change(move |tx| changes::retarget(tx, id, &settings.rules, &mut moment)).await
+            }
+            LeverError::Forbidden { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset => {
+                let detail = format!("{why}; transcripts are held: see `fulcrum doctor`");
+                self.notices.trouble("outbox", HealthStatus::Degraded, detail, moment.now);
+                tracing::warn!(filing = %id, "a transcript is held: {why}");
+                self.store.change(move |tx| changes::hold_post(tx, id, &why, &mut moment)).await
+            }
+            // Lever says itself that it failed; where that can be checked, it is.
+            LeverError::Server { .. } if self.refused.list_notes.load(Ordering::Relaxed) => {
+                self.postpone_post(id, EffectState::Due, why).await
+            }
+            LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Unreadable(_) => {
+                self.postpone_post(id, EffectState::Unknown, why).await
+            }
+            LeverError::Unauthorized
+            | LeverError::Throttled
+            | LeverError::Unreachable(_)
+            | LeverError::Cancelled => self.postpone_post(id, EffectState::Due, why).await,
+        }
+    }
+
+    async fn postpone_post(&self, id: FilingId, state: EffectState, why: String) -> Result<(), StoreError> {
+        let mut moment = self.clock.moment();
+        self.store
+            .change(move |tx| changes::postpone(tx, &Effect::PostNote(id), state, None, &why, &mut moment))
+            .await
+    }
+
+    /// A part may stand in Lever already. True when posting may go on.
+    async fn resolve_unknown(&self, taken: &Taken, id: FilingId) -> Result<bool, StoreError> {
+        let filing = self.store.read(move |snapshot| snapshot.get(FILINGS, &id)).await?;
+        let Some(filing) = filing else {
+            self.finish(taken.effect.clone()).await?;
+            return Ok(false);
+        };
+        let (FilingState::Posting, Some(part)) = (&filing.state, filing.next_part()) else { return Ok(true) };
+        let reference = note::reference(id, part + 1, filing.parts.len());
+        match self.find_note(&filing.opportunity, &reference).await {
+            Look::Found(note) => {
+                tracing::info!(filing = %id, "a note whose answer was lost was found");
+                self.posted(id, note).await
+            }
+            Look::Absent => Ok(true),
+            Look::NotAllowed => {
+                self.refused.list_notes.store(true, Ordering::Relaxed);
+                if self.settings.load().on_unknown == OnUnknown::Repost {
+                    tracing::warn!(filing = %id, "a note whose answer was lost is posted again: the key may not list notes");
+                    return Ok(true);
+                }
+                let mut moment = self.clock.moment();
+                let why = "the answer was lost and the key may not list notes: look in Lever, then retry or leave it";
+                self.store.change(move |tx| changes::hold_post(tx, id, why, &mut moment)).await?;
+                Ok(false)
+            }
+            Look::Failed(error) => {
+                self.postpone_post(id, EffectState::Unknown, error.to_string()).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn find_note(&self, opportunity: &fulcrum_domain::OpportunityId, reference: &str) -> Look {
+        let mut offset: Option<Offset> = None;
+        loop {
+            match self.lever.notes(Lane::Live, opportunity, offset.as_ref()).await {
+                Ok(page) => {
+                    let has = |value: &str| note::find_reference(value) == Some(reference);
+                    let found =
+                        page.items.iter().find(|note| note.fields.iter().any(|field| has(&field.value)));
+                    if let Some(note) = found {
+                        return Look::Found(note.id.clone());
+                    }
+                    match page.next {
+                        Some(next) => offset = Some(next),
+                        None => return Look::Absent,
+                    }
+                }
+                Err(LeverError::Forbidden { .. }) => return Look::NotAllowed,
+                // No such opportunity: posting will tell and find another.
+                Err(LeverError::NotFound { .. }) => return Look::Absent,
+                Err(error) => return Look::Failed(error),
+            }
+        }
+    }
+}
