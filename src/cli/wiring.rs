@@ -16,6 +16,7 @@ use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler
 use crate::engine::changes::{KeywordAnswers, Mode, Rules};
 use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
+use crate::server::{Keys, Limits, ServerSettings};
 use crate::store;
 
 /// To have a connection to the carrier. Twilio answers in less than a second.
@@ -208,6 +209,28 @@ pub fn carrier(config: &Config) -> Result<Carrier, WiringError> {
             validity: settings.validity_period,
         },
     )))
+}
+
+/// What the server goes by.
+pub fn server(config: &Config) -> ServerSettings {
+    let CarrierKind::Twilio(twilio) = &config.carrier.kind;
+    let keys = twilio::SigningKeys { auth_tokens: vec![secret(&twilio.auth_token)], shared_keys: Vec::new() };
+    let public_url = config.server.public_url.clone();
+    ServerSettings {
+        listen: config.server.listen,
+        ops_listen: config.ops.listen,
+        control_socket: Some(config.server.control_socket.clone()),
+        tls: config.server.tls.clone(),
+        public_url: public_url.clone(),
+        twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
+        keys: self::keys(config),
+        limits: Limits::default(),
+    }
+}
+
+/// What callers prove themselves with.
+pub fn keys(config: &Config) -> Keys {
+    Keys::new(&config.lever.webhook_tokens, config.lever.hook_secret.as_ref(), &config.api.tokens)
 }
 
 /// The address to paste into Lever's webhook settings.
