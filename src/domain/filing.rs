@@ -89,7 +89,7 @@ pub struct Group {
 /// or has not left yet stays unfiled.
 pub fn plan(unfiled: Vec<Message>, grouping: Grouping) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for message in unfiled.into_iter().filter(|m| has_left(m)) {
+    for message in unfiled.into_iter().filter(has_left) {
         let Some(opportunity) = message.opportunity.clone() else { continue };
         let joins = |group: &&mut Group| grouping == Grouping::Session && group.opportunity == opportunity;
         match groups.iter_mut().find(joins) {

@@ -56,7 +56,7 @@ impl Engine {
     pub(crate) async fn run_sync(self) -> Result<(), StoreError> {
         let sync = async {
             loop {
-                match self.backfill().await {
+                match Box::pin(self.backfill()).await {
                     Ok(()) => break,
                     Err(error) => self.rest_after(&error).await,
                 }
@@ -98,7 +98,7 @@ impl Engine {
             )
             .map(drop)
         };
-        self.beside_interviews(lists).await?;
+        Box::pin(self.beside_interviews(lists)).await?;
         self.complete(PhaseName::Interviews).await?;
         self.catch_up().await?;
         let now = self.clock.now();

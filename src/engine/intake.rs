@@ -15,7 +15,7 @@ use crate::store::tables::{COUNTERS, INBOX, SEEN_HOOKS};
 use crate::store::{HookRow, Read, Seen, Signal, StoreError};
 
 /// Webhooks triggered longer ago are refused: a rerun may be days old, a replay much older.
-pub const HOOK_AGE_MAX: SignedDuration = SignedDuration::from_hours(15 * 24);
+const HOOK_AGE_MAX: SignedDuration = SignedDuration::from_hours(15 * 24);
 
 /// A verified webhook.
 #[derive(Clone, Debug)]

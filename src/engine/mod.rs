@@ -29,14 +29,17 @@ mod wake;
 
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
-pub use people::{FetchError, SendRequest};
+pub use people::{FetchError, SendRefusal, SendRequest};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
 pub use start::{Remotes, StartError};
 pub use status::{
     BackfillStatus, Component, Health, HealthStatus, LeverStatus, PhaseStatus, Status, TaskStatus,
 };
 pub use tasks::Tasks;
-pub use view::{ConversationView, EffectView, FilingView, MessageView, OpportunityView, Page};
+pub use view::{
+    ConversationView, EffectView, FilingView, Found, MessageView, OpportunityView, PAGE_MAX, Page,
+    direction_word, failure_words,
+};
 pub use wake::Wake;
 
 use std::sync::Arc;
@@ -52,8 +55,8 @@ use clock::Clock;
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
-/// See [`Engine`].
-pub(crate) struct Shared {
+/// What the parts share; nothing of it is seen from outside the engine.
+pub struct Shared {
     pub(crate) store: Store,
     pub(crate) lever: LeverClient,
     pub(crate) carrier: Carrier,

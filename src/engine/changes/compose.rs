@@ -132,7 +132,7 @@ fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeErr
 }
 
 /// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).
-pub fn first_text(words: &str, organisation: &str) -> String {
+fn first_text(words: &str, organisation: &str) -> String {
     let lower = words.to_lowercase();
     let mut whole = words.to_owned();
     if !lower.contains(&organisation.to_lowercase()) {

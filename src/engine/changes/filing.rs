@@ -178,7 +178,7 @@ pub(crate) fn user_by_email(read: &impl Read, email: &str) -> Result<Option<User
 
 /// Somebody is now known for a thread that waited: its open messages are about them, and the
 /// session is filed when it is due, or at once if that has passed.
-pub fn attach(
+pub(super) fn attach(
     tx: &mut Tx<'_>,
     mut conversation: Conversation,
     id: &OpportunityId,

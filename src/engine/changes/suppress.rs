@@ -33,7 +33,7 @@ pub fn suppression_of(read: &impl Read, number: Number) -> Result<Option<Suppres
 
 /// Opts a number out: for all our numbers and all paths. What waits for it is called off. False
 /// when it was opted out before; the first reason stays.
-pub fn suppress(
+pub(super) fn suppress(
     tx: &mut Tx<'_>,
     number: Number,
     source: OptOutSource,
@@ -53,7 +53,7 @@ pub fn suppress(
 
 /// Lets a number be texted again. False when it was not opted out, or when `by_candidate` and the
 /// opt-out is not theirs to lift.
-pub fn lift(tx: &mut Tx<'_>, number: Number, by_candidate: bool) -> Result<bool, StoreError> {
+pub(super) fn lift(tx: &mut Tx<'_>, number: Number, by_candidate: bool) -> Result<bool, StoreError> {
     let key = digest(tx, number)?;
     let Some(suppression) = tx.get(SUPPRESSIONS, &key)? else { return Ok(false) };
     if by_candidate && !suppression.lifted_by_start() {
