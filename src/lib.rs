@@ -11,6 +11,6 @@ pub mod lever;
 
 pub mod engine;
 
+pub mod server;
+
 pub mod cli;
-
-

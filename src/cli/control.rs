@@ -95,7 +95,9 @@ impl Control {
     fn no_answer(&self, error: reqwest::Error) -> ControlError {
         let socket = self.socket.clone();
         match io_kind(&error) {
-            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => ControlError::NotRunning { socket },
+            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                ControlError::NotRunning { socket }
+            }
             Some(io::ErrorKind::PermissionDenied) => ControlError::NotAllowed { socket },
             _ => ControlError::Broken(error),
         }

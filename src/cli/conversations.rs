@@ -102,5 +102,5 @@ fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
 
 /// A time as people of the organisation read it.
 pub(super) fn local(at: Option<Timestamp>, zone: &TimeZone) -> String {
-    at.map(|at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default()
+    at.map(|at| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default()
 }

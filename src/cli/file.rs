@@ -33,7 +33,9 @@ impl File {
             return Ok(Exit::Done);
         }
         match answer["filings"].as_u64() {
-            Some(0) => screen::line("nothing to file: no texts since the last transcript, or nobody known for the number")?,
+            Some(0) => screen::line(
+                "nothing to file: no texts since the last transcript, or nobody known for the number",
+            )?,
             Some(1) => screen::line("1 transcript is on its way to Lever")?,
             Some(filings) => screen::line(format_args!("{filings} transcripts are on their way to Lever"))?,
             None => screen::line("on its way to Lever")?,

@@ -7,10 +7,9 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context, bail};
 use fulcrum_domain::{ConversationId, Direction, EffectState, MessageId};
-use jiff::Timestamp;
 
-use super::shapes::{Backfill, Conversation, Deadlines, Message, Outbox, Page, Phase, Status};
 use super::screen;
+use super::shapes::{Backfill, Conversation, Deadlines, Message, Outbox, Page, Phase, Status};
 use crate::config::Config;
 use crate::engine::changes::suppression_of;
 use crate::engine::clock::Clock;
@@ -30,7 +29,10 @@ impl Offline {
     pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
         let path = &config.store.path;
         let Ok(metadata) = path.metadata() else {
-            bail!("the daemon is not running, and there is no store at {}: `fulcrum run` makes it", path.display());
+            bail!(
+                "the daemon is not running, and there is no store at {}: `fulcrum run` makes it",
+                path.display()
+            );
         };
         let store = ReadOnly::open(path).context("the daemon is not running, and its file cannot be read")?;
         screen::note(format_args!("the daemon is not running; read from {}", path.display()))?;
@@ -158,10 +160,7 @@ fn phase_name(name: PhaseName) -> &'static str {
     }
 }
 
-fn conversation(
-    read: &Snapshot,
-    row: &fulcrum_domain::Conversation,
-) -> Result<Conversation, StoreError> {
+fn conversation(read: &Snapshot, row: &fulcrum_domain::Conversation) -> Result<Conversation, StoreError> {
     let opportunity = match &row.opportunity {
         Some(id) => read.get(OPPORTUNITIES, id)?,
         None => None,

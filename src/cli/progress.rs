@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn a_phase_gets_a_bar_when_its_turn_comes_and_keeps_it() {
         let mut bars = Bars::new();
-        let phase = |state: &str, done| Phase { name: "users".into(), state: state.into(), done, ..Phase::default() };
+        let phase =
+            |state: &str, done| Phase { name: "users".into(), state: state.into(), done, ..Phase::default() };
         let mut backfill = Backfill { state: "running".into(), phases: vec![phase("waiting", 0)] };
         bars.show(&backfill);
         assert!(bars.bars.is_empty());

@@ -36,9 +36,9 @@ pub(super) fn is_watched() -> bool {
 pub(super) fn table<const N: usize>(heads: [&str; N]) -> Table {
     let mut table = Table::new();
     if is_watched() {
-        table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     } else {
-        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     }
     table.set_header(heads);
     table
@@ -77,7 +77,12 @@ pub(super) fn count(number: u64) -> String {
 
 /// A span that a person reads: `2 d 4 h`, `3 min 20 s`. Two units are enough.
 pub(super) fn span(seconds: u64) -> String {
-    let parts = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
     let first = parts.iter().position(|(amount, _)| *amount > 0).unwrap_or(parts.len() - 1);
     let shown = parts.iter().skip(first).take(2).filter(|(amount, _)| *amount > 0 || seconds == 0);
     shown.map(|(amount, unit)| format!("{amount} {unit}")).collect::<Vec<_>>().join(" ")
@@ -101,12 +106,18 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        assert_eq!(["0", "999", "1,000", "12,300", "1,234,567"], [0, 999, 1000, 12_300, 1_234_567].map(count)[..]);
+        assert_eq!(
+            ["0", "999", "1,000", "12,300", "1,234,567"],
+            [0, 999, 1000, 12_300, 1_234_567].map(count)[..]
+        );
     }
 
     #[test]
     fn a_span_has_its_two_largest_units() {
-        assert_eq!([0, 59, 60, 200, 7200, 187_000].map(span), ["0 s", "59 s", "1 min", "3 min 20 s", "2 h", "2 d 3 h"]);
+        assert_eq!(
+            [0, 59, 60, 200, 7200, 187_000].map(span),
+            ["0 s", "59 s", "1 min", "3 min 20 s", "2 h", "2 d 3 h"]
+        );
     }
 
     #[test]

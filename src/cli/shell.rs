@@ -43,7 +43,8 @@ impl Man {
         // Names such as `fulcrum-status`, and the options that all have, are filled in by this.
         whole.build();
         let shown = whole.get_subcommands().filter(|command| command.get_name() != "help");
-        let pages: Vec<_> = std::iter::once(&whole).chain(shown).map(|command| Page::new(command.clone())).collect();
+        let pages: Vec<_> =
+            std::iter::once(&whole).chain(shown).map(|command| Page::new(command.clone())).collect();
         match &self.dir {
             Some(dir) => {
                 fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;

@@ -49,7 +49,11 @@ impl Status {
             Err(error) if error.is_not_running() => Offline::open(&config)?.status()?,
             Err(error) => return Err(error.into()),
         };
-        if self.form.json { screen::json(&status)? } else { show(&status)? }
+        if self.form.json {
+            screen::json(&status)?;
+        } else {
+            show(&status)?;
+        }
         Ok(Exit::Done)
     }
 

@@ -74,7 +74,7 @@ pub fn remotes(config: &Config) -> Result<Remotes, WiringError> {
 pub fn settings(config: &Config) -> Result<Settings, WiringError> {
     let CarrierKind::Twilio(twilio) = &config.carrier.kind;
     let zone = &config.organisation.timezone;
-    let since = config.backfill.since.map(|day| day.to_zoned(zone.clone()).map(|start| start.timestamp()));
+    let since = config.backfill.since.map(|day| zone.to_timestamp(day.into()));
     Ok(Settings {
         rules: rules(config)?,
         requests_per_second: config.lever.requests_per_second.get().into(),
@@ -123,12 +123,12 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
     let modes = transcript.postings.iter().map(|(posting, posting_mode)| {
         let id: PostingId =
             posting.parse().map_err(|source| WiringError::Posting { posting: posting.clone(), source })?;
-        Ok((id, mode(*posting_mode)))
+        Ok::<_, WiringError>((id, mode(*posting_mode)))
     });
     Ok(Rules {
         organisation: organisation.name.clone(),
         zone: organisation.timezone.clone(),
-        region: organisation.region.clone(),
+        region: organisation.region,
         help_text: organisation.help_text.clone(),
         opt_out_confirmation: config.optout.confirmation.clone(),
         keyword_answers: match config.optout.handled_by {

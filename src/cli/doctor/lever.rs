@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Finding, State};
 use crate::cli::wiring::{self, WiringError};
-use crate::config::{Config, Confidential};
+use crate::config::{Confidential, Config};
 use crate::engine::clock::Clock;
 use crate::lever::{Endpoint, LeverClient, LeverError, PaceSettings, Pacer, Verdict, probe};
 

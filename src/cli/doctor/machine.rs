@@ -36,7 +36,8 @@ fn file(store: &Path, folder: &Path) -> Finding {
         return match folder.is_dir() {
             true => Finding::new(what, State::Works, format!("{} will be made", store.display())),
             false => {
-                let advice = format!("there is no folder {}: make it, owned by the daemon's user", folder.display());
+                let advice =
+                    format!("there is no folder {}: make it, owned by the daemon's user", folder.display());
                 Finding::new(what, State::Broken, advice)
             }
         };
@@ -47,9 +48,11 @@ fn file(store: &Path, folder: &Path) -> Finding {
         return Finding::new(what, State::Broken, advice);
     }
     match ReadOnly::open(store) {
-        Ok(_) => {
-            Finding::new(what, State::Works, format!("{}, {}", store.display(), screen::bytes(metadata.len())))
-        }
+        Ok(_) => Finding::new(
+            what,
+            State::Works,
+            format!("{}, {}", store.display(), screen::bytes(metadata.len())),
+        ),
         Err(error) => Finding::new(what, State::Broken, format!("{:#}", anyhow::Error::from(error))),
     }
 }

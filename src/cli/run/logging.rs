@@ -19,9 +19,7 @@ pub(super) fn start(log: &Log) -> anyhow::Result<Filter> {
     let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&log.filter)?);
     let lines = match format(log.format) {
         LogFormat::Journald => tracing_journald::layer().context("reaching the journal")?.boxed(),
-        LogFormat::Text => {
-            fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).boxed()
-        }
+        LogFormat::Text => fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json | LogFormat::Auto => {
             fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
         }
@@ -50,5 +48,6 @@ fn format(configured: LogFormat) -> LogFormat {
 /// inherit it together with other streams.
 fn stderr_is_the_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
-    std::fs::metadata("/proc/self/fd/2").is_ok_and(|stderr| stream == format!("{}:{}", stderr.dev(), stderr.ino()))
+    std::fs::metadata("/proc/self/fd/2")
+        .is_ok_and(|stderr| stream == format!("{}:{}", stderr.dev(), stderr.ino()))
 }

@@ -22,7 +22,7 @@ use super::live::{Signals, Wish};
 use super::{Exit, Outcome, load, wiring};
 use crate::engine::Engine;
 use crate::engine::clock::Clock;
-use crate::server::Server;
+use crate::server::{Running, Server};
 use reload::Reloader;
 
 /// From the signal to the end. systemd would wait 90 s; nobody needs that, since what is cut off is
@@ -49,17 +49,18 @@ impl Run {
         let mut signals = Signals::new()?;
 
         let engine = Engine::start(remotes, settings.clone(), Clock::System).await.context("starting")?;
-        let server = match Server::start(engine.clone(), wiring::server(&config)).await {
+        let server = match Server::bind(engine.clone(), wiring::server(&config)).await {
             Ok(server) => server,
             Err(error) => {
                 engine.stop(SERVER_GRACE).await;
                 return Err(error.into());
             }
         };
+        let addresses = server.addresses();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            listen = %server.public_address(),
-            ops = %server.ops_address(),
+            listen = %addresses.public,
+            ops = %addresses.ops,
             "fulcrum runs; Lever's webhooks go to {}", wiring::lever_hook_url(&config)
         );
         systemd::ready(&engine);
@@ -89,7 +90,7 @@ impl Run {
 }
 
 /// The start in mirror order.
-async fn drain(engine: &Engine, server: Server) {
+async fn drain(engine: &Engine, server: Running) {
     let deadline = Instant::now() + GRACE;
     tracing::info!("stopping");
     let answered = server.stop(SERVER_GRACE).await;

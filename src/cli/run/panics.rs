@@ -22,5 +22,9 @@ pub(super) fn end_the_process() {
 fn log(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
-    tracing::error!(place, thread = thread.name().unwrap_or_default(), "a bug in fulcrum: please report this place");
+    tracing::error!(
+        place,
+        thread = thread.name().unwrap_or_default(),
+        "a bug in fulcrum: please report this place"
+    );
 }

@@ -9,7 +9,7 @@ use super::logging::Filter;
 use crate::cli::{load, wiring};
 use crate::config::{Changes, Config, Problems};
 use crate::engine::{Engine, Settings};
-use crate::server::Server;
+use crate::server::Running;
 
 /// The settings in force, and where the next ones come from.
 pub(super) struct Reloader {
@@ -24,7 +24,7 @@ impl Reloader {
         Self { path: path.to_owned(), config, settings, filter }
     }
 
-    pub(super) fn reload(&mut self, engine: &Engine, server: &Server) {
+    pub(super) fn reload(&mut self, engine: &Engine, server: &Running) {
         match self.take_up(engine, server) {
             Ok(changes) if changes.reloadable.is_empty() && changes.needing_restart.is_empty() => {
                 tracing::info!("the config was read again: nothing has changed");
@@ -41,12 +41,15 @@ impl Reloader {
                 for problem in error.downcast_ref().into_iter().flat_map(Problems::iter) {
                     tracing::error!(%problem, "a mistake in the new config");
                 }
-                tracing::error!(error = format!("{error:#}"), "the new config is not used, the old one stays");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the new config is not used, the old one stays"
+                );
             }
         }
     }
 
-    fn take_up(&mut self, engine: &Engine, server: &Server) -> anyhow::Result<Changes> {
+    fn take_up(&mut self, engine: &Engine, server: &Running) -> anyhow::Result<Changes> {
         let config = load(&self.path)?;
         let settings = wiring::reloaded(&self.settings, &config)?;
         self.filter.replace(&config.log.filter)?;

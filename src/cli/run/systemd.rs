@@ -39,7 +39,9 @@ async fn keep_telling(engine: Engine, every: Duration) -> Result<(), Infallible>
         match timeout(every, engine.status()).await {
             Ok(Ok(status)) => match stuck(&status) {
                 None => tell(&[NotifyState::Watchdog, NotifyState::Status(&line(&status))]),
-                Some(task) => tracing::error!(task, "a task has ended that should run: the watchdog is not fed"),
+                Some(task) => {
+                    tracing::error!(task, "a task has ended that should run: the watchdog is not fed");
+                }
             },
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
@@ -68,7 +70,11 @@ fn line(status: &Status) -> String {
         "degraded" => "degraded: ",
         _ => "failing: ",
     };
-    format!("{health}{sync}, {} deadlines pending, {} effects due", count(status.deadlines), count(status.outbox_due))
+    format!(
+        "{health}{sync}, {} deadlines pending, {} effects due",
+        count(status.deadlines),
+        count(status.outbox_due)
+    )
 }
 
 fn tell(news: &[NotifyState<'_>]) {
