@@ -6,8 +6,8 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
-use comfy_table::{Cell, Color, ContentArrangement, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 use serde::Serialize;
 
 /// A line for whoever asked.
@@ -32,15 +32,18 @@ pub(super) fn is_watched() -> bool {
     io::stdout().is_terminal()
 }
 
-/// A table that fits the terminal. On none it has no frame and no colours, and its lines do not break.
+/// A table without a frame. It fits the terminal; on none its lines do not break, for `grep`.
 pub(super) fn table<const N: usize>(heads: [&str; N]) -> Table {
+    let mut table = facts();
+    table.set_header(heads.map(|head| Cell::new(head).add_attribute(Attribute::Bold)));
+    table
+}
+
+/// The same without heads.
+pub(super) fn facts() -> Table {
+    let arrangement = if is_watched() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
     let mut table = Table::new();
-    if is_watched() {
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    } else {
-        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    }
-    table.set_header(heads);
+    table.load_style(NOTHING).set_content_arrangement(arrangement);
     table
 }
 

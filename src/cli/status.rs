@@ -152,8 +152,7 @@ fn in_a_line(status: &Shape) -> String {
 }
 
 fn show(status: &Shape) -> std::io::Result<()> {
-    let mut facts = screen::table(["", ""]);
-    facts.set_header(Vec::<Cell>::new());
+    let mut facts = screen::facts();
     if let Some(health) = &status.health {
         facts.add_row([Cell::new("health"), screen::word(&health.status, mood(&health.status))]);
         for (name, part) in health.components.iter().filter(|(_, part)| !part.detail.is_empty()) {
