@@ -96,7 +96,7 @@ fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
             opted_out,
         ]);
     }
-    screen::line(table)?;
+    screen::show(&table)?;
     Paging::rest(page.next.as_deref())
 }
 

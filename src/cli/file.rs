@@ -32,14 +32,10 @@ impl File {
             screen::json(&answer)?;
             return Ok(Exit::Done);
         }
-        match answer["filings"].as_u64() {
-            Some(0) => screen::line(
-                "nothing to file: no texts since the last transcript, or nobody known for the number",
-            )?,
-            Some(1) => screen::line("1 transcript is on its way to Lever")?,
-            Some(filings) => screen::line(format_args!("{filings} transcripts are on their way to Lever"))?,
-            None => screen::line("on its way to Lever")?,
-        }
+        screen::line(match answer["transcripts"].as_u64() {
+            Some(0) => "nothing to file: no text since the last transcript, or nobody known for the number",
+            _ => "on its way to Lever",
+        })?;
         Ok(Exit::Done)
     }
 }

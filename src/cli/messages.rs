@@ -74,7 +74,7 @@ fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
             screen::word(status, mood),
         ]);
     }
-    screen::line(table)?;
+    screen::show(&table)?;
     Paging::rest(page.next.as_deref())
 }
 

@@ -3,16 +3,20 @@
 //! What comes out has the shapes of the API, so that a script need not care. What only a running
 //! daemon knows (rates, tasks, health) is empty.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use anyhow::{Context, bail};
-use fulcrum_domain::{ConversationId, Direction, EffectState, MessageId};
+use fulcrum_domain::{ConversationId, MessageId};
 
 use super::screen;
-use super::shapes::{Backfill, Conversation, Deadlines, Message, Outbox, Page, Phase, Status};
+use super::shapes::{
+    Backfill, Conversation, Deadlines, Message, Outbox, Page, Phase, Rows, Status, Webhooks,
+};
 use crate::config::Config;
 use crate::engine::changes::suppression_of;
 use crate::engine::clock::Clock;
+use crate::engine::{direction_word, failure_words};
 use crate::store::tables::{
     BACKFILL, CONVERSATIONS, DEADLINES, INBOX, MESSAGES, OPPORTUNITIES, OUTBOX, OUTBOX_DUE, PLACES,
 };
@@ -42,20 +46,27 @@ impl Offline {
     pub(super) fn status(&self) -> Result<Status, StoreError> {
         let now = Clock::System.now();
         let status = self.store.read(|snapshot| {
-            let mut outbox = Outbox { due: snapshot.len(OUTBOX_DUE)?, ..Outbox::default() };
-            snapshot.scan(OUTBOX, &Keys::all(), |_, row| {
-                outbox.failed += u64::from(row.state == EffectState::Failed);
-                let age = u64::try_from(now.duration_since(row.asked_at).as_secs()).unwrap_or(0);
+            let mut oldest_seconds = 0;
+            let mut counts = BTreeMap::new();
+            snapshot.scan(OUTBOX, &Keys::all(), |effect, row| {
+                *counts.entry((effect.kind(), row.state.as_str())).or_default() += 1;
                 if row.due_at <= now {
-                    outbox.oldest_seconds = outbox.oldest_seconds.max(age);
+                    let age = u64::try_from(now.duration_since(row.asked_at).as_secs()).unwrap_or(0);
+                    oldest_seconds = age.max(oldest_seconds);
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
+            let rows = counts.into_iter().map(|((effect, state), rows)| Rows {
+                effect: effect.to_owned(),
+                state: state.to_owned(),
+                rows,
+            });
+            let outbox = Outbox { due: snapshot.len(OUTBOX_DUE)?, oldest_seconds, rows: rows.collect() };
             Ok::<_, StoreError>(Status {
                 backfill: backfill(snapshot)?,
                 outbox,
                 deadlines: Deadlines { pending: snapshot.len(DEADLINES)? },
-                inbox: snapshot.len(INBOX)?,
+                webhooks: Webhooks { waiting: snapshot.len(INBOX)?, ..Webhooks::default() },
                 opportunities: snapshot.len(OPPORTUNITIES)?,
                 conversations: snapshot.len(CONVERSATIONS)?,
                 store_bytes: self.bytes,
@@ -129,21 +140,37 @@ fn backfill(read: &Snapshot) -> Result<Backfill, StoreError> {
     let Some(stored) = read.get(BACKFILL, &())? else {
         return Ok(Backfill { state: "not begun".to_owned(), phases: Vec::new() });
     };
-    let phases = stored.phases.into_iter().map(|phase| Phase {
-        name: phase_name(phase.name).to_owned(),
-        state: match phase.state {
-            PhaseState::Waiting => "waiting",
-            PhaseState::Running => "stopped",
-            PhaseState::Complete => "complete",
+    let mut phases: Vec<Phase> = Vec::new();
+    for step in &stored.phases {
+        let (name, state) = (phase_name(step.name), state_word(step.state));
+        // The steps of reading opportunities follow one another, and are one phase to the API.
+        match phases.last_mut().filter(|phase| phase.name == name) {
+            Some(phase) => {
+                phase.done += step.done;
+                phase.requests += step.requests;
+                if phase.state != state {
+                    state_word(PhaseState::Running).clone_into(&mut phase.state);
+                }
+            }
+            None => phases.push(Phase {
+                name: name.to_owned(),
+                state: state.to_owned(),
+                done: step.done,
+                requests: step.requests,
+                ..Phase::default()
+            }),
         }
-        .to_owned(),
-        done: phase.done,
-        known: (phase.state == PhaseState::Complete).then_some(phase.done),
-        requests: phase.requests,
-        seconds_left: None,
-    });
+    }
     let state = if stored.complete_at.is_some() { "complete" } else { "stopped" };
-    Ok(Backfill { state: state.to_owned(), phases: phases.collect() })
+    Ok(Backfill { state: state.to_owned(), phases })
+}
+
+fn state_word(state: PhaseState) -> &'static str {
+    match state {
+        PhaseState::Waiting => "waiting",
+        PhaseState::Running => "stopped",
+        PhaseState::Complete => "complete",
+    }
 }
 
 fn phase_name(name: PhaseName) -> &'static str {
@@ -152,9 +179,9 @@ fn phase_name(name: PhaseName) -> &'static str {
         PhaseName::Stages => "stages",
         PhaseName::ArchiveReasons => "archive reasons",
         PhaseName::Postings => "postings",
-        PhaseName::RecentOpportunities => "recent opportunities",
-        PhaseName::ActiveOpportunities => "active opportunities",
-        PhaseName::ArchivedOpportunities => "archived opportunities",
+        PhaseName::RecentOpportunities
+        | PhaseName::ActiveOpportunities
+        | PhaseName::ArchivedOpportunities => "opportunities",
         PhaseName::Interviews => "interviews",
         PhaseName::CatchUp => "catch up",
     }
@@ -168,25 +195,21 @@ fn conversation(read: &Snapshot, row: &fulcrum_domain::Conversation) -> Result<C
     Ok(Conversation {
         id: row.id.to_string(),
         number: row.number.to_string(),
-        name: opportunity.map(|opportunity| opportunity.name),
+        name: opportunity.map(|opportunity| opportunity.name).filter(|name| !name.is_empty()),
         opportunity: row.opportunity.as_ref().map(ToString::to_string),
         opted_out: suppression_of(read, row.number)?.is_some(),
         last_message_at: row.last_message_at,
-        files_at: row.session.map(|session| session.files_at()),
+        files_at: row.deadline,
     })
 }
 
 fn message(row: &fulcrum_domain::Message) -> Message {
     Message {
         id: row.id.to_string(),
-        direction: match row.direction {
-            Direction::In => "in",
-            Direction::Out => "out",
-        }
-        .to_owned(),
+        direction: direction_word(row.direction).to_owned(),
         body: row.body.reveal().to_owned(),
         status: row.delivery.word().to_owned(),
         at: row.at,
-        error: row.failure.map(|failure| failure.reason().to_owned()),
+        error: failure_words(row).map(str::to_owned),
     }
 }

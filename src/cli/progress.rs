@@ -37,7 +37,7 @@ impl Bars {
                 continue;
             }
             let bar = self.bars.entry(phase.name.clone()).or_insert_with(|| {
-                let bar = ProgressBar::no_length().with_prefix(phase.name.clone());
+                let bar = ProgressBar::no_length().with_prefix(phase.name.clone()).with_position(phase.done);
                 let bar = self.screen.insert_before(&self.remark, bar);
                 bar.enable_steady_tick(Duration::from_millis(200));
                 bar

@@ -47,6 +47,11 @@ pub(super) fn facts() -> Table {
     table
 }
 
+/// Prints a table.
+pub(super) fn show(table: &Table) -> io::Result<()> {
+    line(table.trim_fmt())
+}
+
 /// How good a word in a table is, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {

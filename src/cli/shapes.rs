@@ -17,12 +17,11 @@ pub(super) struct Status {
     pub(super) lever: Lever,
     pub(super) outbox: Outbox,
     pub(super) deadlines: Deadlines,
-    pub(super) inbox: u64,
+    pub(super) webhooks: Webhooks,
     pub(super) opportunities: u64,
     pub(super) conversations: u64,
     pub(super) found_by_poll: u64,
     pub(super) store_bytes: u64,
-    pub(super) hooks_seen: BTreeMap<String, Timestamp>,
     pub(super) tasks: BTreeMap<String, Task>,
 }
 
@@ -79,8 +78,40 @@ pub(super) struct Lever {
 #[serde(default)]
 pub(super) struct Outbox {
     pub(super) due: u64,
-    pub(super) failed: u64,
     pub(super) oldest_seconds: u64,
+    pub(super) rows: Vec<Rows>,
+}
+
+impl Outbox {
+    /// How many wait for a person.
+    pub(super) fn failed(&self) -> u64 {
+        self.rows.iter().filter(|rows| rows.state == "failed").map(|rows| rows.rows).sum()
+    }
+}
+
+/// Effects of one kind in one state.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Rows {
+    pub(super) effect: String,
+    pub(super) state: String,
+    pub(super) rows: u64,
+}
+
+/// An effect that waits for a person.
+#[derive(Debug, Deserialize)]
+pub(super) struct Failed {
+    pub(super) kind: String,
+    pub(super) id: String,
+    pub(super) attempts: u32,
+    pub(super) error: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Webhooks {
+    pub(super) waiting: u64,
+    pub(super) last_verified: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]

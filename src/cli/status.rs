@@ -12,7 +12,7 @@ use super::control::{Control, ControlError};
 use super::offline::{Offline, how_to_start};
 use super::progress::Bars;
 use super::screen::Mood;
-use super::shapes::Status as Shape;
+use super::shapes::{Failed, Page, Status as Shape};
 use super::{Exit, Form, Outcome, live, load, screen};
 
 /// How often `--watch` looks.
@@ -45,7 +45,11 @@ impl Status {
                 screen::json(&answer)?;
                 return Ok(Exit::Done);
             }
-            Ok(answer) => read(answer)?,
+            Ok(answer) => {
+                show(&read(answer)?)?;
+                show_failed(control.get("/api/v1/outbox/failed", &[]).await?)?;
+                return Ok(Exit::Done);
+            }
             Err(error) if error.is_not_running() => Offline::open(&config)?.status()?,
             Err(error) => return Err(error.into()),
         };
@@ -146,7 +150,7 @@ fn in_a_line(status: &Shape) -> String {
         screen::count(status.opportunities),
         screen::count(status.conversations),
         screen::count(status.outbox.due),
-        screen::count(status.outbox.failed),
+        screen::count(status.outbox.failed()),
         screen::count(status.deadlines.pending),
     )
 }
@@ -170,7 +174,7 @@ fn show(status: &Shape) -> std::io::Result<()> {
         let rate = format!("{:.0} % of Lever's rate used{slowed}, {waiting} requests wait", used * 100.0);
         facts.add_row([Cell::new("lever"), Cell::new(rate)]);
     }
-    let failed = match status.outbox.failed {
+    let failed = match status.outbox.failed() {
         0 => screen::word("none failed", Mood::Good),
         failed => screen::word(format!("{failed} failed and wait for a person"), Mood::Bad),
     };
@@ -195,11 +199,25 @@ fn show(status: &Shape) -> std::io::Result<()> {
             facts.add_row([Cell::new(format!("task {name}")), screen::word(told, Mood::Doubtful)]);
         }
     }
-    screen::line(facts)?;
+    screen::show(&facts)?;
     if !status.backfill.phases.is_empty() {
-        screen::line(phases(status))?;
+        screen::show(&phases(status))?;
     }
     Ok(())
+}
+
+/// What waits for a person, with why.
+fn show_failed(answer: Value) -> anyhow::Result<()> {
+    let failed: Page<Failed> = serde_json::from_value(answer).context("reading the daemon's answer")?;
+    if failed.data.is_empty() {
+        return Ok(());
+    }
+    let mut table = screen::table(["failed effect", "id", "tried", "why"]);
+    for row in &failed.data {
+        let why = screen::word(row.error.as_deref().unwrap_or_default(), Mood::Bad);
+        table.add_row([Cell::new(&row.kind), Cell::new(&row.id), Cell::new(row.attempts), why]);
+    }
+    Ok(screen::show(&table)?)
 }
 
 fn phases(status: &Shape) -> comfy_table::Table {
@@ -221,7 +239,7 @@ fn phases(status: &Shape) -> comfy_table::Table {
 }
 
 fn webhooks(status: &Shape) -> String {
-    let waiting = match status.inbox {
+    let waiting = match status.webhooks.waiting {
         0 => String::new(),
         waiting => format!("{} wait; ", screen::count(waiting)),
     };
@@ -229,7 +247,7 @@ fn webhooks(status: &Shape) -> String {
         0 => String::new(),
         missed => format!("; {} changes came without one", screen::count(missed)),
     };
-    format!("{waiting}{} of 8 events seen since the start{missed}", status.hooks_seen.len())
+    format!("{waiting}{} of 8 events seen since the start{missed}", status.webhooks.last_verified.len())
 }
 
 fn mood(word: &str) -> Mood {

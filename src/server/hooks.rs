@@ -69,7 +69,11 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
             lever_answer(shared, event, shared.engine.take_hook(hook).await)
         }
         Err(refusal) => {
-            tracing::debug!(hook.event = refusal.event, hook.outcome = refusal.outcome, "a webhook was refused");
+            tracing::debug!(
+                hook.event = refusal.event,
+                hook.outcome = refusal.outcome,
+                "a webhook was refused"
+            );
             shared.engine.metrics().webhook(refusal.event, refusal.outcome);
             refusal.problem.into_response()
         }

@@ -229,7 +229,10 @@ impl Drop for Beat {
 }
 
 /// Keeps the beat until the body is sent: a stream of events is work, not idleness.
-fn held(response: Response<Body>, beat: Beat) -> Response<impl hyper::body::Body<Data = Bytes, Error = axum::Error>> {
+fn held(
+    response: Response<Body>,
+    beat: Beat,
+) -> Response<impl hyper::body::Body<Data = Bytes, Error = axum::Error>> {
     response.map(|body| {
         body.map_frame(move |frame| {
             let _under_way = &beat;

@@ -89,8 +89,7 @@ impl Server {
         settings: ServerSettings,
         mut listeners: Listeners,
     ) -> Result<Running, BindError> {
-        let addresses =
-            Addresses { public: address(&listeners.public)?, ops: address(&listeners.ops)? };
+        let addresses = Addresses { public: address(&listeners.public)?, ops: address(&listeners.ops)? };
         let acceptor = settings.tls.as_ref().map(sockets::tls).transpose()?;
         let stop = engine.tasks().stop_token().child_token();
         let serving = Serving {

@@ -47,7 +47,8 @@ fn fine() -> Response {
 
 async fn live(State(shared): State<Arc<Shared>>) -> Response {
     if shared.engine.broken().is_cancelled() {
-        return Problem::new(Kind::Unavailable, "the storage has failed and the process ends").into_response();
+        return Problem::new(Kind::Unavailable, "the storage has failed and the process ends")
+            .into_response();
     }
     fine()
 }
@@ -63,7 +64,8 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn health(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let health = shared.engine.status().await?.health;
-    let code = if health.status == HealthStatus::Failing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code =
+        if health.status == HealthStatus::Failing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     Ok((code, Json(HealthBody::from(health))).into_response())
 }
 

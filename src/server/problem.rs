@@ -41,7 +41,9 @@ impl Kind {
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "A valid bearer token is needed"),
             Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad-signature", "The signature is not right"),
-            Self::NotOurs => (StatusCode::FORBIDDEN, "bad-signature", "The signature or account is not right"),
+            Self::NotOurs => {
+                (StatusCode::FORBIDDEN, "bad-signature", "The signature or account is not right")
+            }
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::MethodNotAllowed => {
@@ -53,11 +55,15 @@ impl Kind {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body must be JSON"),
             Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A field is not right"),
-            Self::KeyReused => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "The idempotency key belongs to another request")
-            }
+            Self::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "The idempotency key belongs to another request",
+            ),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed here"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at the moment"),
+            Self::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at the moment")
+            }
             Self::LeverUnreachable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "lever-unreachable", "Lever cannot be asked at the moment")
             }

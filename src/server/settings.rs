@@ -81,9 +81,7 @@ impl Keys {
     pub(super) fn hook_path_fits(&self, part: Option<&str>) -> bool {
         match (&self.hook_secret, part) {
             (None, None) => true,
-            (Some(secret), Some(part)) => {
-                secret.expose_secret().as_bytes().ct_eq(part.as_bytes()).into()
-            }
+            (Some(secret), Some(part)) => secret.expose_secret().as_bytes().ct_eq(part.as_bytes()).into(),
             (Some(_), None) | (None, Some(_)) => false,
         }
     }
@@ -91,9 +89,10 @@ impl Keys {
     /// Whose API token that is. It is compared with all of them, in constant time.
     pub(super) fn caller(&self, token: &str) -> Option<Caller> {
         let given: [u8; 32] = Sha256::digest(token).into();
-        let found = self.api.iter().fold(None, |found, key| {
-            if key.digest.ct_eq(&given).into() { Some(key) } else { found }
-        });
+        let found = self
+            .api
+            .iter()
+            .fold(None, |found, key| if key.digest.ct_eq(&given).into() { Some(key) } else { found });
         found.map(|key| Caller { name: key.name.clone(), role: key.role })
     }
 }
@@ -138,7 +137,8 @@ mod tests {
     use super::*;
 
     fn keys(hook_secret: Option<&str>) -> Keys {
-        let token = |name: &str, role, token: &str| ApiToken { name: name.into(), role, token: Secret::new(token) };
+        let token =
+            |name: &str, role, token: &str| ApiToken { name: name.into(), role, token: Secret::new(token) };
         Keys::new(
             &WebhookTokens::parse("candidate_hired = 'h'\nany = ['x']", "t".as_ref()).unwrap(),
             hook_secret.map(Secret::new).as_ref(),
@@ -157,7 +157,9 @@ mod tests {
         assert!(keys(None).hook_path_fits(None) && !keys(None).hook_path_fits(Some("s")));
         let keys = keys(Some("s"));
         assert!(keys.hook_path_fits(Some("s")));
-        assert!(!keys.hook_path_fits(None) && !keys.hook_path_fits(Some("t")) && !keys.hook_path_fits(Some("")));
+        assert!(
+            !keys.hook_path_fits(None) && !keys.hook_path_fits(Some("t")) && !keys.hook_path_fits(Some(""))
+        );
     }
 
     #[test]

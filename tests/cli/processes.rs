@@ -1,6 +1,6 @@
 //! Starting the program, telling it things, and not leaving it behind.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -16,19 +16,19 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_fulcrum");
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command, in an environment without settings.
-pub fn fulcrum() -> assert_cmd::Command {
+pub(crate) fn fulcrum() -> assert_cmd::Command {
     let mut command = assert_cmd::Command::new(PROGRAM);
     command.env_clear().timeout(PATIENCE);
     command
 }
 
 /// What stood on standard error.
-pub fn told(assert: &assert_cmd::assert::Assert) -> String {
+pub(crate) fn told(assert: &assert_cmd::assert::Assert) -> String {
     String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
 }
 
 /// Asks until there is something.
-pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = ask() {
@@ -40,13 +40,13 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A process of ours that is killed when it is dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     told: Arc<Mutex<String>>,
 }
 
 impl Process {
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
             .args(arguments)
             .env_clear()
@@ -65,23 +65,23 @@ impl Process {
     }
 
     /// The first line of standard output.
-    pub fn first_line(&mut self) -> String {
+    pub(crate) fn first_line(&mut self) -> String {
         let mut line = String::new();
         BufReader::new(self.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         line
     }
 
     /// What stood on standard error so far.
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         self.told.lock().unwrap().clone()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(status.unwrap().success());
     }
 
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         wait_for("the end of a process", || self.child.try_wait().unwrap())
     }
 }
@@ -92,21 +92,22 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("{}", self.told());
+            // The log of the failed test's daemon, captured by the test's output.
+            let _ = std::io::stderr().write_all(self.told().as_bytes());
         }
     }
 }
 
 /// A sandbox in a process, and a config for a daemon beside it.
-pub struct World {
+pub(crate) struct World {
     _sandbox: Process,
     _folder: TempDir,
-    pub announced: Value,
-    pub config: PathBuf,
+    pub(crate) announced: Value,
+    pub(crate) config: PathBuf,
 }
 
 impl World {
-    pub fn new(more: &[&str]) -> Self {
+    pub(crate) fn new(more: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let dir = folder.path().to_str().unwrap();
         let mut sandbox = Process::start(&[&["sandbox", "--write-config", dir], more].concat());
@@ -116,33 +117,33 @@ impl World {
     }
 
     /// A daemon that is ready.
-    pub fn daemon(&self) -> Process {
+    pub(crate) fn daemon(&self) -> Process {
         let daemon = Process::start(&["run", "-c", self.config.to_str().unwrap()]);
         wait_for("a ready daemon", || (self.health("ready")? == 200).then_some(()));
         daemon
     }
 
     /// The status that the health route answers; none when nobody does.
-    pub fn health(&self, route: &str) -> Option<u16> {
+    pub(crate) fn health(&self, route: &str) -> Option<u16> {
         let config: toml::Table = std::fs::read_to_string(&self.config).unwrap().parse().unwrap();
         let ops = config["ops"]["listen"].as_str().unwrap();
         http("GET", &format!("http://{ops}/health/{route}")).map(|(status, _)| status)
     }
 
     /// What a command with `--json` prints.
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let assert = self.command(arguments).arg("--json").assert().code(0);
         serde_json::from_slice(&assert.get_output().stdout).unwrap()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> assert_cmd::Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> assert_cmd::Command {
         let mut command = fulcrum();
         command.args(arguments).arg("-c").arg(&self.config);
         command
     }
 
     /// Asks the sandbox.
-    pub fn sandbox(&self, path: &str) -> Value {
+    pub(crate) fn sandbox(&self, path: &str) -> Value {
         let base = self.announced["twilio"].as_str().unwrap();
         let (status, body) = http("GET", &format!("{base}/_sandbox/{path}")).unwrap();
         assert_eq!(status, 200, "{body}");
@@ -150,13 +151,13 @@ impl World {
     }
 
     /// How many entries of that kind the sandbox's ledger has.
-    pub fn ledger(&self, kind: &str) -> usize {
+    pub(crate) fn ledger(&self, kind: &str) -> usize {
         let entries = self.sandbox("ledger");
         entries["data"].as_array().unwrap().iter().filter(|entry| entry["kind"] == kind).count()
     }
 
     /// Waits until the initial sync is done.
-    pub fn synced(&self) -> Value {
+    pub(crate) fn synced(&self) -> Value {
         wait_for("the initial sync", || {
             Some(self.json(&["status"])).filter(|status| status["backfill"]["state"] == "complete")
         })

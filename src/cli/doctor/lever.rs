@@ -91,6 +91,11 @@ fn judged(what: String, verdict: &Verdict, missing: State, without: &str) -> Fin
     match verdict {
         Verdict::Allowed => Finding::new(what, State::Works, ""),
         Verdict::Missing => Finding::new(what, missing, without),
+        Verdict::Unknown(LeverError::Throttled) => Finding::new(
+            what,
+            State::Doubtful,
+            "Lever was too busy, with the daemon most likely: ask again later",
+        ),
         Verdict::Unknown(error) => Finding::new(what, State::Doubtful, format!("cannot be told: {error}")),
         Verdict::Odd => Finding::new(what, State::Doubtful, "Lever took a request that it should refuse"),
     }

@@ -23,7 +23,7 @@ use crate::config::Config;
 /// Ask Lever, the carrier and this machine what works
 ///
 /// Shows what is missing, what breaks without it and what to do. Sends about 25 requests to Lever,
-/// none of which changes anything. Exits with 1 when something is missing that must be there.
+/// none of which changes anything; beside a running daemon the two share Lever's limit. Exits with 1 when something is missing that must be there.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  fulcrum doctor -c /etc/fulcrum/fulcrum.toml")]
 pub(super) struct Doctor {
@@ -120,7 +120,7 @@ fn webhooks(config: &Config, daemon: Option<&Status>) -> Finding {
         return Finding::new(what, State::Doubtful, "the daemon does not run, so nobody knows");
     };
     let unseen: Vec<_> =
-        tokens.iter().filter(|event| !status.hooks_seen.contains_key(**event)).copied().collect();
+        tokens.iter().filter(|event| !status.webhooks.last_verified.contains_key(**event)).copied().collect();
     if unseen.is_empty() {
         return Finding::new(what, State::Works, format!("{} events seen since the start", tokens.len()));
     }
@@ -139,5 +139,5 @@ fn show(findings: &[Finding]) -> std::io::Result<()> {
         };
         table.add_row([Cell::new(&finding.what), state, Cell::new(&finding.advice)]);
     }
-    screen::line(table)
+    screen::show(&table)
 }

@@ -49,9 +49,8 @@ pub(super) async fn admit(State(gate): State<Gate>, mut request: Request, next: 
 
 fn bearer(keys: &Keys, headers: &HeaderMap) -> Result<Caller, Problem> {
     let refused = |detail| Problem::new(Kind::NoToken, detail);
-    let value = headers
-        .get(header::AUTHORIZATION)
-        .ok_or_else(|| refused("the header Authorization is missing"))?;
+    let value =
+        headers.get(header::AUTHORIZATION).ok_or_else(|| refused("the header Authorization is missing"))?;
     let token = value
         .to_str()
         .ok()
