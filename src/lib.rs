@@ -12,3 +12,5 @@ pub mod lever;
 pub mod engine;
 
 pub mod server;
+
+pub mod cli;
