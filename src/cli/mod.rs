@@ -14,6 +14,7 @@
 mod check;
 mod control;
 mod conversations;
+mod demo;
 mod doctor;
 mod file;
 mod live;
@@ -74,6 +75,7 @@ const DEFAULT_CONFIG: &str = "/etc/fulcrum/fulcrum.toml";
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Demo(demo::Demo),
     Sandbox(sandbox::Sandbox),
     Check(check::Check),
     Doctor(doctor::Doctor),
@@ -110,6 +112,7 @@ pub fn carry_out(cli: Cli) -> Outcome {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Run(run) => run.carry_out(config).await,
+            Command::Demo(demo) => demo.carry_out().await,
             Command::Sandbox(sandbox) => sandbox.carry_out().await,
             Command::Check(check) => check.carry_out(config),
             Command::Doctor(doctor) => doctor.carry_out(config).await,

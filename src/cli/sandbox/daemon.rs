@@ -9,6 +9,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use fulcrum_domain::HookEvent;
@@ -17,21 +18,26 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A daemon as it was configured.
-pub(super) struct Daemon {
-    pub(super) config: PathBuf,
-    pub(super) public_url: String,
-    pub(super) api_token: String,
+pub(in crate::cli) struct Daemon {
+    pub(in crate::cli) config: PathBuf,
+    pub(in crate::cli) public_url: String,
+    pub(in crate::cli) api_token: String,
 }
 
 /// Lever's limits there.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) rate: u32,
-    pub(super) burst: u32,
+pub(in crate::cli) struct Limits {
+    pub(in crate::cli) rate: u32,
+    pub(in crate::cli) burst: u32,
 }
 
 /// Writes the config and its secrets, each readable by its owner alone.
-pub(super) fn write(dir: &Path, sandbox: &Sandbox, limits: Limits) -> anyhow::Result<Daemon> {
+pub(in crate::cli) fn write(
+    dir: &Path,
+    sandbox: &Sandbox,
+    limits: Limits,
+    delay: Duration,
+) -> anyhow::Result<Daemon> {
     fs::create_dir_all(dir)?;
     let dir = dir.canonicalize()?;
     let [listen, ops] = free_addresses()?;
@@ -54,8 +60,7 @@ pub(super) fn write(dir: &Path, sandbox: &Sandbox, limits: Limits) -> anyhow::Re
             "webhook_tokens_file": file("lever-webhooks.toml"),
             "requests_per_second": limits.rate, "burst": limits.burst,
         },
-        // Short, so that one can watch a transcript being filed.
-        "transcript": { "delay": "1m" },
+        "transcript": { "delay": format!("{}s", delay.as_secs().max(1)) },
         "carrier": {
             "numbers": sandbox.numbers(),
             "twilio": {

@@ -3,11 +3,12 @@
 //! Prints one JSON line with all that a client needs to know, then serves until it is told to stop.
 //! With `--write-config` a daemon can be set on it as a second process, without any account.
 
-mod daemon;
+pub(super) mod daemon;
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, builder::RangedU64ValueParser};
@@ -16,6 +17,9 @@ use serde_json::json;
 use url::Url;
 
 use super::{Exit, Outcome, live, screen};
+
+/// What a transcript waits after the last text: an hour in life, so short that one can watch it.
+const DELAY: Duration = Duration::from_secs(60);
 
 /// Run a simulated Lever and a simulated Twilio for other programs
 ///
@@ -73,7 +77,7 @@ impl Sandbox {
         let mut webhook_url = self.webhook_url.map(String::from);
         if let Some(dir) = &self.write_config {
             let limits = daemon::Limits { rate: self.rate, burst: self.burst };
-            let daemon = daemon::write(dir, &sandbox, limits)
+            let daemon = daemon::write(dir, &sandbox, limits, DELAY)
                 .with_context(|| format!("writing a config into {}", dir.display()))?;
             announcement["config"] = json!(daemon.config);
             announcement["daemon"] = json!(daemon.public_url);

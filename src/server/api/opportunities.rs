@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use fulcrum_domain::Interview;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,11 +36,46 @@ pub(super) struct OpportunityBody {
     number: Option<String>,
     /// Whether only some may see it in Lever.
     confidential: bool,
+    /// Its interviews, cancelled ones too, in order of their start.
+    interviews: Vec<InterviewBody>,
     /// The conversations with this person, over all of their numbers.
     conversations: Vec<String>,
     /// When Lever was asked.
     #[schema(value_type = String, format = DateTime)]
     as_of: Timestamp,
+}
+
+/// An interview.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Interview)]
+struct InterviewBody {
+    /// Lever's id.
+    id: String,
+    /// What it is called.
+    subject: Option<String>,
+    /// Where.
+    location: Option<String>,
+    /// Its start.
+    #[schema(value_type = String, format = DateTime)]
+    starts_at: Timestamp,
+    /// Its length in minutes.
+    minutes: u32,
+    /// When it was called off; null while it stands.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    cancelled_at: Option<Timestamp>,
+}
+
+impl From<Interview> for InterviewBody {
+    fn from(interview: Interview) -> Self {
+        Self {
+            id: interview.id.to_string(),
+            subject: interview.subject,
+            location: interview.location,
+            starts_at: interview.starts_at,
+            minutes: interview.minutes,
+            cancelled_at: interview.cancelled_at,
+        }
+    }
 }
 
 /// A stage of the pipeline.
@@ -79,6 +115,7 @@ impl From<OpportunityView> for OpportunityBody {
             posting: opportunity.posting.map(|id| id.to_string()),
             owner: opportunity.owner.map(|id| id.to_string()),
             confidential: opportunity.confidential,
+            interviews: view.interviews.into_iter().map(Into::into).collect(),
             conversations: view.conversations.iter().map(ToString::to_string).collect(),
             as_of: opportunity.as_of,
         }
