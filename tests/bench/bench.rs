@@ -8,7 +8,14 @@
 
 mod backfill;
 mod child;
-mod engine;
+mod daemon;
+mod floor;
+mod ingest;
+mod lever;
+mod limit;
+mod live;
+mod load;
+mod pace;
 mod process;
 mod table;
 mod wheel;
@@ -17,9 +24,17 @@ use anyhow::bail;
 
 use table::Row;
 
+/// A part of the table.
+type Part = fn() -> anyhow::Result<Vec<Row>>;
+
 /// The parts, in the order of the table.
-const PARTS: [(&str, fn() -> anyhow::Result<Vec<Row>>); 2] =
-    [("wheel", wheel::rows), ("backfill", backfill::rows)];
+const PARTS: [(&str, Part); 5] = [
+    ("ingest", ingest::rows),
+    ("pace", pace::rows),
+    ("backfill", backfill::rows),
+    ("wheel", wheel::rows),
+    ("live", live::rows),
+];
 
 fn main() -> anyhow::Result<()> {
     // Cargo passes `--bench` to whatever it runs as a benchmark.

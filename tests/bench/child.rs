@@ -8,15 +8,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{engine, wheel};
+use crate::{floor, load, wheel};
 
 /// Does a job here; its answer is the last line that is printed.
 pub(crate) fn run(job: &str, with: &str) -> anyhow::Result<()> {
     let with: Value = serde_json::from_str(with)?;
     let answer = match job {
         "wheel" => wheel::measure(&serde_json::from_value(with)?)?,
-        "sync" => engine::sync(serde_json::from_value(with)?)?,
-        "compact" => engine::compact(&serde_json::from_value::<String>(with)?)?,
+        "load" => load::run(serde_json::from_value(with)?)?,
+        "floor" => return floor::serve(serde_json::from_value(with)?),
         _ => bail!("there is no job {job}"),
     };
     println!("{answer}");

@@ -70,6 +70,11 @@ pub(crate) fn thousands(number: f64) -> String {
     text
 }
 
+/// Bytes as megabytes.
+pub(crate) fn megabytes(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
+}
+
 /// The value below which this share of `sorted` lies.
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);

@@ -10,7 +10,6 @@ use fulcrum::engine::clock::Clock;
 use fulcrum::store::tables::DEADLINES;
 use fulcrum::store::{self, Keys, Read, Store, StoreError};
 use fulcrum_domain::{ConversationId, DeadlineKey, Tick, Wheel};
-use fulcrum_sandbox::{Options, Sandbox};
 use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -19,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::time::DelayQueue;
 
+use crate::backfill::unlimited;
 use crate::child;
-use crate::engine::{Pace, remotes, settings};
+use crate::daemon::{Home, Setup};
 use crate::process::resident;
 use crate::table::Row;
 
@@ -111,12 +111,12 @@ pub(crate) fn measure(kind: &Kind) -> anyhow::Result<Value> {
 }
 
 fn measure_wheel(order: &[u32]) -> anyhow::Result<Value> {
-    let empty = resident()?;
+    let empty = resident("self")?;
     let mut wheel = Wheel::new(Tick::new(0));
     for key in 0..DEADLINES_MANY {
         wheel.arm(key, Tick::new(HOUR + key % HOUR));
     }
-    let bytes = resident()? - empty;
+    let bytes = resident("self")? - empty;
     let each = |wheel: &mut Wheel, by: u64| {
         let began = Instant::now();
         for &key in order {
@@ -132,7 +132,7 @@ fn measure_wheel(order: &[u32]) -> anyhow::Result<Value> {
 
 fn measure_queue(order: &[u32]) -> anyhow::Result<Value> {
     let mut keys = Vec::with_capacity(order.len());
-    let empty = resident()?;
+    let empty = resident("self")?;
     let now = tokio::time::Instant::now();
     let at = |by: u64, key: u32| now + Duration::from_millis(100 * (by + u64::from(key) % HOUR));
     let mut queue = DelayQueue::new();
@@ -140,7 +140,7 @@ fn measure_queue(order: &[u32]) -> anyhow::Result<Value> {
         keys.push(queue.insert_at(u64::from(key), at(HOUR, key)));
     }
     // The caller's keys are in there, and are not the queue's.
-    let bytes = resident()? - empty - size_of_val(keys.as_slice()) as f64;
+    let bytes = resident("self")? - empty - size_of_val(keys.as_slice()) as f64;
     let each = |queue: &mut DelayQueue<u64>, by: u64| {
         let began = Instant::now();
         for &number in order {
@@ -167,8 +167,8 @@ struct Rebuilt {
 
 /// Starts an engine on a file with a million deadlines.
 async fn rebuild() -> anyhow::Result<Rebuilt> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("fulcrum.redb");
+    let home = Home::new()?;
+    let path = home.store();
     let soon = Clock::System.now() + SignedDuration::from_hours(24);
     let store = Store::open(store::Options::file(&path), Box::new(|_| ()))?;
     for batch in 0..DEADLINES_MANY / 50_000 {
@@ -187,20 +187,14 @@ async fn rebuild() -> anyhow::Result<Rebuilt> {
     store.close().await;
     drop(store);
 
-    let mut options = Options::default();
-    options.lever.opportunities = 10;
-    let sandbox = Sandbox::start(options).await?;
+    let sandbox = unlimited(10).await?;
+    home.configure(&sandbox, Setup::REAL)?;
     let mut best =
         Rebuilt { start: Duration::MAX, open: Duration::MAX, scan: Duration::MAX, queue: Duration::MAX };
     for _ in 0..ROUNDS {
-        let pace = Pace::real();
+        let (remotes, settings) = home.read_config()?;
         let began = Instant::now();
-        let engine = Engine::start(
-            remotes(&sandbox.announcement(), path.clone(), pace)?,
-            settings(&sandbox.announcement(), pace)?,
-            Clock::System,
-        )
-        .await?;
+        let engine = Engine::start(remotes, settings, Clock::System).await?;
         best.start = best.start.min(began.elapsed());
         anyhow::ensure!(engine.status().await?.deadlines == DEADLINES_MANY, "deadlines are missing");
         engine.stop(Duration::from_secs(5)).await;
