@@ -27,6 +27,7 @@ mod tasks;
 mod view;
 mod wake;
 
+pub use deadlines::wheel_of;
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
 pub use people::{FetchError, SendRefusal, SendRequest};

@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fulcrum::engine::changes::{Incoming, Received, receive};
 use fulcrum::engine::clock::{Clock, Moment};
+use fulcrum::store::tables::BY_NUMBER;
 use fulcrum::store::{self, Store, StoreError};
-use fulcrum_domain::{Body, CarrierSid, Number};
+use fulcrum_domain::{Body, CarrierSid, Number, OpportunityId};
 use fulcrum_sandbox::{LeverOptions, Options, Sandbox};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
@@ -55,7 +56,7 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     let daemon = home.start().await?;
     daemon.until(lists_are_complete).await?;
     daemon.stop()?;
-    let numbers = numbers(&fast);
+    let numbers = numbers(&fast)?;
     fast.shutdown().await;
 
     let now = Clock::System.now().as_millisecond();
@@ -91,25 +92,29 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// Numbers that lead to one active opportunity each, more than there are sessions.
-fn numbers(sandbox: &Sandbox) -> Vec<Number> {
+/// A number for each of so many active opportunities, more than there are sessions. The tenant has
+/// no more than the few thousand numbers that are nobody's, so these are made up.
+fn numbers(sandbox: &Sandbox) -> anyhow::Result<Vec<(Number, OpportunityId)>> {
     let active = sandbox.truth().filter(|truth| truth.archived_at.is_none() && !truth.confidential);
-    let number = |phone: &String| Number::parse(phone, &"US".parse().ok()?).ok();
-    let mut numbers: Vec<Number> = active.filter_map(|truth| truth.phones.iter().find_map(number)).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    numbers
+    let numbers = active.take(SESSIONS + TEXTS).zip(0u32..).map(|(truth, place)| {
+        let number = Number::from_e164(&format!("+1202{}", 2_000_000 + place))?;
+        Ok::<_, anyhow::Error>((number, truth.id.parse()?))
+    });
+    numbers.collect()
 }
 
 /// Opens the sessions in the file, the last of which come due soon; which, and when.
-async fn open_sessions(home: &Home, numbers: &[Number]) -> anyhow::Result<Vec<(String, Timestamp)>> {
+async fn open_sessions(
+    home: &Home,
+    numbers: &[(Number, OpportunityId)],
+) -> anyhow::Result<Vec<(String, Timestamp)>> {
     anyhow::ensure!(numbers.len() >= SESSIONS + TEXTS, "too few numbers: {}", numbers.len());
     let (_, settings) = home.read_config()?;
     let store = Store::open(store::Options::file(home.store()), Box::new(|_| ()))?;
     let ours = *settings.rules.numbers.first().context("no number of ours")?;
     let now = Clock::System.now();
     let mut due = Vec::new();
-    for (batch, numbers) in numbers[..SESSIONS].chunks(5000).enumerate() {
+    for (batch, numbers) in numbers.chunks(5000).enumerate() {
         let (numbers, rules) = (numbers.to_vec(), settings.rules.clone());
         let from_now = move |place: usize| match place.checked_sub(SESSIONS - DUE) {
             Some(late) => FIRST + DUE_EVERY * i32::try_from(late).unwrap_or(i32::MAX),
@@ -119,7 +124,11 @@ async fn open_sessions(home: &Home, numbers: &[Number]) -> anyhow::Result<Vec<(S
         let found = store
             .change(move |tx| {
                 let mut found = Vec::new();
-                for (place, from) in (batch * 5000..).zip(numbers) {
+                for (place, (from, opportunity)) in (batch * 5000..).zip(numbers) {
+                    tx.put(BY_NUMBER, &(from, opportunity), &())?;
+                    if place >= SESSIONS {
+                        continue; // It is texted later.
+                    }
                     let due_at = now + from_now(place);
                     let at = due_at - DELAY;
                     let words = format!("session {place}.");
@@ -184,12 +193,16 @@ impl Texted {
 }
 
 /// Texts from candidates, ten a second, each looked for through the API.
-async fn texts(sandbox: &Sandbox, daemon: &Daemon<'_>, numbers: &[Number]) -> anyhow::Result<Texted> {
+async fn texts(
+    sandbox: &Sandbox,
+    daemon: &Daemon<'_>,
+    numbers: &[(Number, OpportunityId)],
+) -> anyhow::Result<Texted> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     let url = format!("{}/hooks/twilio/message", daemon.home.public_url());
     let mut beat = tokio::time::interval(Duration::from_millis(100));
     let mut texted = Texted { acks: Vec::new(), seen: Vec::new() };
-    for (place, from) in numbers.iter().take(TEXTS).enumerate() {
+    for (place, (from, _)) in numbers.iter().enumerate() {
         beat.tick().await;
         let (from, words) = (from.to_string(), format!("answer {place}."));
         let fields = [
