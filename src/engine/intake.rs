@@ -82,7 +82,7 @@ impl Engine {
             Sha256::new().chain_update(hook.event.as_key()).chain_update([0]).chain_update(&hook.token);
         digest.copy_from_slice(&hash.finalize()[..16]);
         self.store
-            .change(move |tx| {
+            .try_change(move |tx| {
                 if tx.put(SEEN_HOOKS, &digest, &Seen(now))? {
                     return Ok(HookOutcome::Duplicate);
                 }
@@ -132,8 +132,10 @@ impl Engine {
         };
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        let received =
-            self.store.change(move |tx| changes::receive(tx, incoming, &settings.rules, &mut moment)).await?;
+        let received = self
+            .store
+            .try_change(move |tx| changes::receive(tx, incoming, &settings.rules, &mut moment))
+            .await?;
         if let Received::Stored(_) = received {
             self.metrics.message("in", "received");
         }
@@ -151,7 +153,7 @@ impl Engine {
         let mut moment = self.clock.moment();
         let known = self
             .store
-            .change(move |tx| changes::report(tx, mid, report, &settings.rules, &mut moment))
+            .try_change(move |tx| changes::report(tx, mid, report, &settings.rules, &mut moment))
             .await?;
         self.metrics.message("out", delivery.word());
         Ok(known)

@@ -2,14 +2,15 @@
 
 use fulcrum_domain::{
     ContactId, Conversation, ConversationId, Delivery, Direction, Effect, EffectRow, EffectState, Filing,
-    FilingId, Message, MessageId, Number, Opportunity, OpportunityId, Suppression,
+    FilingId, Interview, Message, MessageId, Number, Opportunity, OpportunityId, Suppression,
 };
 use jiff::Timestamp;
 
 use super::Engine;
 use super::changes::{suppression_of, thread_of};
 use crate::store::tables::{
-    BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, MESSAGES, OPPORTUNITIES, OUTBOX, STAGES,
+    BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, MESSAGES, OPPORTUNITIES, OUTBOX,
+    STAGES,
 };
 use crate::store::{Keys, Read, Snapshot, StoreError};
 
@@ -45,6 +46,8 @@ pub struct OpportunityView {
     pub opportunity: Opportunity,
     /// What Lever calls its stage.
     pub stage: Option<String>,
+    /// Its interviews, cancelled ones too, in order of their start.
+    pub interviews: Vec<Interview>,
     /// The conversations with its contact, over all of that person's numbers.
     pub conversations: Vec<ConversationId>,
 }
@@ -208,7 +211,10 @@ fn opportunity_view(read: &Snapshot, id: OpportunityId) -> Result<Found, StoreEr
     };
     let stage = read.get(STAGES, &opportunity.stage)?.map(|stage| stage.text);
     let conversations = conversations_of(read, &opportunity.contact, &opportunity)?;
-    Ok(Found::Known(Box::new(OpportunityView { id, opportunity, stage, conversations })))
+    let rows = read.list(INTERVIEWS, &Keys::beginning(&id), PAGE_MAX)?;
+    let mut interviews: Vec<Interview> = rows.into_iter().map(|(_, interview)| interview).collect();
+    interviews.sort_by_key(|interview| interview.starts_at);
+    Ok(Found::Known(Box::new(OpportunityView { id, opportunity, stage, interviews, conversations })))
 }
 
 fn conversations_of(

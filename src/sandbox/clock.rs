@@ -1,8 +1,8 @@
 //! The simulated remotes' own clock.
 //!
 //! Real time, plus an offset, times a speed: a story can run an hour in a minute and a test can jump past a
-//! deadline. It belongs to the remotes only; the daemon under test has a clock of its own, which is the point:
-//! the two may disagree, as in life.
+//! deadline. It belongs to the remotes only; the daemon under test has a clock of its own, which is the
+//! point: the two may disagree, as in life.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -200,3 +200,87 @@ async fn tenant_of(State(shared): State<Shared>, Path(id): Path<String>) -> Answ
     let unknown = || Refusal(StatusCode::NOT_FOUND, "there is no opportunity with that id".to_owned());
     shared.lever.truth_of(&id).map(|truth| Json(json!(truth))).ok_or_else(unknown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LeverOptions, Options, Sandbox, Truth};
+
+    struct Control {
+        sandbox: Sandbox,
+        http: reqwest::Client,
+    }
+
+    impl Control {
+        async fn start() -> Self {
+            let lever = LeverOptions { opportunities: 200, ..LeverOptions::default() };
+            let sandbox = Sandbox::start(Options { lever, ..Options::default() }).await.unwrap();
+            Self { sandbox, http: reqwest::Client::builder().no_proxy().build().unwrap() }
+        }
+
+        fn url(&self, path: &str) -> String {
+            format!("{}/_sandbox{path}", self.sandbox.twilio_url())
+        }
+
+        async fn get(&self, path: &str) -> Value {
+            self.http.get(self.url(path)).send().await.unwrap().json().await.unwrap()
+        }
+
+        async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+            let response = self.http.post(self.url(path)).body(body.to_string()).send().await.unwrap();
+            (response.status().as_u16(), response.json().await.unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_candidate_who_applies_and_texts_stands_in_the_truth_and_in_the_ledger() {
+        let control = Control::start().await;
+        let (_, ana) = control.post("/events", &json!({"event": "apply", "phone": "202 555 0155"})).await;
+        assert_eq!(ana["number"], "+12025550155");
+        let truth = control.get(&format!("/tenant/{}", ana["opportunity"].as_str().unwrap())).await;
+        assert_eq!((&truth["stage"], &truth["name"]), (&json!("applicant-new"), &ana["name"]));
+        let (status, text) = control.post("/inbound", &json!({"from": ana["number"], "body": "Hi"})).await;
+        assert_eq!(status, 200);
+        let ledger = control.get("/ledger?since=1").await;
+        assert!(ledger.to_string().contains(text["sid"].as_str().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn the_tenant_streams_one_line_each() {
+        let control = Control::start().await;
+        let text = control.http.get(control.url("/tenant")).send().await.unwrap().text().await.unwrap();
+        let lines: Vec<Truth> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, control.sandbox.truth().collect::<Vec<_>>());
+        assert_eq!(lines.len(), 200);
+        assert!(control.get("/opportunity?phone=true").await["number"].is_string());
+    }
+
+    #[tokio::test]
+    async fn clock_faults_and_moves_are_set() {
+        let control = Control::start().await;
+        let (_, clock) = control.post("/clock", &json!({"set_ms": 1000, "speed": 0.0})).await;
+        assert_eq!(clock["now_ms"], 1000);
+        assert_eq!(control.post("/clock", &json!({"sped": 1})).await.0, 400);
+        let rule = json!({"remote": "lever", "kind": "status", "code": 500});
+        assert_eq!(control.post("/faults", &json!([rule, rule])).await.1["added"], 2);
+        assert_eq!(control.post("/faults", &rule).await.1["added"], 1);
+        assert_eq!(control.post("/faults", &json!({"remote": "moon"})).await.0, 400);
+        let url = format!("{}/stages", control.sandbox.lever_url());
+        assert_eq!(control.http.get(&url).send().await.unwrap().status(), 500);
+        control.http.delete(control.url("/faults")).send().await.unwrap();
+        assert_eq!(control.http.get(&url).send().await.unwrap().status(), 401);
+        assert_eq!(control.post("/moves", &json!({"per_second": 1.5})).await.0, 200);
+        assert_eq!(control.get("/stats").await["lever"]["requests"], 2);
+        assert_eq!(control.post("/events", &json!({"event": "unarchive", "opportunity": "x"})).await.0, 404);
+        control.sandbox.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn the_default_tokens_are_used_and_pings_that_fail_are_named() {
+        let control = Control::start().await;
+        let body = json!({"url": "http://127.0.0.1:1/hooks/lever", "verify": true});
+        let (_, answer) = control.post("/webhooks", &body).await;
+        assert_eq!(answer["tokens"], control.sandbox.announcement()["webhook_tokens"]);
+        assert_eq!(answer["failed"].as_array().unwrap().len(), 8);
+    }
+}

@@ -1,7 +1,8 @@
 //! Seeded randomness that never changes.
 //!
-//! The tenant is a pure function of (seed, index), so the same seed must give the same tenant with every build.
-//! The `rand` crate promises that for none of its convenient generators; SplitMix64 is six lines and does.
+//! The tenant is a pure function of (seed, index), so the same seed must give the same tenant with every
+//! build. The `rand` crate promises that for none of its convenient generators; SplitMix64 is six lines and
+//! does.
 
 /// A stream of random numbers, fixed by its seed.
 #[derive(Clone, Debug)]

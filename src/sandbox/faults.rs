@@ -1,8 +1,8 @@
 //! Faults on demand: what the remotes do wrong, when, how often.
 //!
-//! Rules are tried in order; the first that matches and whose draw succeeds is the fault of this request. Draws
-//! come from a seed, so a failing run can be repeated. The rules say nothing about how a fault is carried out:
-//! that is `server` for answers and `lever::sender` for webhooks.
+//! Rules are tried in order; the first that matches and whose draw succeeds is the fault of this request.
+//! Draws come from a seed, so a failing run can be repeated. The rules say nothing about how a fault is
+//! carried out: that is `server` for answers and `lever::sender` for webhooks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! What really happened at the remotes, in order.
 //!
-//! Every request that had an effect is written down with its time and body, whether or not its answer arrived.
-//! A crash test compares this with what the daemon believes: that is the only honest judge of "no text sent
-//! twice". Reads leave no entry.
+//! Every request that had an effect is written down with its time and body, whether or not its answer
+//! arrived. A crash test compares this with what the daemon believes: that is the only honest judge of "no
+//! text sent twice". Reads leave no entry.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! The simulated Lever and the simulated Twilio: real HTTP servers with the real contracts, faults on demand and a
-//! ledger of what really happened.
+//! The simulated Lever and the simulated Twilio: real HTTP servers with the real contracts, faults on demand
+//! and a ledger of what really happened.
 //!
 //! It knows nothing of the daemon's rooms: sharing types with the client would hide bugs.
 
@@ -20,6 +20,6 @@ pub use faults::{Fault, Faults, Remote, Rule};
 pub use ledger::{Entry, Ledger};
 pub use lever::{
     Event, EventError, Happened, LeverOptions, Moves, Permission, Permissions, Stats, Truth, TruthInterview,
-    UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
+    TruthNote, UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
 };
 pub use sandbox::{Options, Sandbox, SandboxError, SandboxStats, TextError};

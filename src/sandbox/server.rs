@@ -1,8 +1,8 @@
 //! The listener under both remotes: our accept loop over hyper, and the middleware that carries faults out.
 //!
-//! Not `axum::serve`, because a simulated remote must be able to close a connection without an answer. A response
-//! that carries [`Cut`] becomes a service error here, and hyper then drops the connection. Only HTTP/1.1 is
-//! spoken, so that one cut hits one request.
+//! Not `axum::serve`, because a simulated remote must be able to close a connection without an answer. A
+//! response that carries [`Cut`] becomes a service error here, and hyper then drops the connection. Only
+//! HTTP/1.1 is spoken, so that one cut hits one request.
 
 use std::future::pending;
 use std::io;
@@ -54,7 +54,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(stop.clone().run_until_cancelled_owned(connection(stream, router.clone())));
+                    let served = connection(stream, router.clone());
+                    connections.spawn(stop.clone().run_until_cancelled_owned(served));
                 }
                 // Out of file descriptors, most likely: let some connections end.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -92,7 +93,8 @@ struct Gate {
     dice: Arc<Mutex<Dice>>,
 }
 
-/// Wraps a remote's routes: each request takes a time within `latency_ms` and meets the faults drawn for `remote`.
+/// Wraps a remote's routes: each request takes a time within `latency_ms` and meets the faults drawn for
+/// `remote`.
 pub(crate) fn with_faults(router: Router, remote: Remote, faults: Faults, latency_ms: Range<u64>) -> Router {
     let dice = Arc::new(Mutex::new(Dice::new(0, 0x1A7E, 0)));
     router.layer(from_fn_with_state(Gate { remote, faults, latency_ms, dice }, gate))

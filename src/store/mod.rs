@@ -71,10 +71,11 @@ impl Store {
     }
 
     /// Runs `change` in a transaction, answers when it is on disk. When it fails nothing of it is
-    /// stored. It runs on the writer's thread: no waiting in it, and nothing long.
+    /// stored. It runs on the writer's thread: no waiting in it, and nothing long. When very many
+    /// changes wait, this one waits for room.
     ///
     /// # Errors
-    /// The change's own, and [`StoreError::Busy`], [`StoreError::Failed`], [`StoreError::Closed`].
+    /// The change's own, and [`StoreError::Failed`], [`StoreError::Closed`].
     pub async fn change<T, E>(
         &self,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -83,9 +84,38 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.change_when(true, change).await
+    }
+
+    /// The same for what strangers send: when very many changes wait, this one is refused at once
+    /// with [`StoreError::Busy`], and the sender tries again.
+    ///
+    /// # Errors
+    /// As [`Self::change`], and [`StoreError::Busy`].
+    pub async fn try_change<T, E>(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.change_when(false, change).await
+    }
+
+    async fn change_when<T, E>(
+        &self,
+        wait: bool,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let _open = self.inner.writer.read().await;
         let writer = self.handle().clone().ok_or(StoreError::Closed)?;
-        writer.change(change).await
+        let room = writer.room(wait).await?;
+        writer.change(room, change).await
     }
 
     /// Runs `read` on the state of the last commit, off the async threads.

@@ -99,6 +99,8 @@ tables! {
     PLACES = "message-places-1": MessageId => Place;
     /// Which text a carrier's name means.
     BY_SID = "messages-by-sid-1": String => MessageId;
+    /// Texts at the carrier whose end is not reported yet, and since when.
+    AWAITING_RECEIPT = "awaiting-receipt-1": MessageId => Seen;
     /// Texts that stand in no filed transcript yet.
     UNFILED = "unfiled-1": MessageKey => ();
     /// Numbers that have opted out, by keyed hash.

@@ -13,15 +13,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use redb::Database;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
-use tokio::sync::oneshot;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StoreError;
 use super::signal::{OnCommit, Signal};
 use super::tx::Tx;
 
-/// Changes that may wait. Full, a caller is told at once that the store is busy.
+/// Changes that may wait. When so many do, a stranger is told that the store is busy, and a part of
+/// ours waits for room.
 const QUEUE: usize = 4096;
 /// Changes in one commit; more would make the first wait for the last.
 const GROUP: usize = 1024;
@@ -33,7 +34,7 @@ type Reply = Box<dyn FnOnce(bool) + Send>;
 type Job = Box<dyn FnOnce(&mut Tx<'_>) -> (Reply, Vec<Signal>) + Send>;
 
 enum Order {
-    Change(Job),
+    Change(Job, OwnedSemaphorePermit),
     Close,
 }
 
@@ -48,7 +49,8 @@ pub struct WriterStats {
 
 /// The way to the writer's thread.
 pub(super) struct Writer {
-    orders: SyncSender<Order>,
+    orders: Sender<Order>,
+    room: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
     failed: Arc<AtomicBool>,
     pub(super) stats: Arc<WriterStats>,
@@ -60,18 +62,28 @@ impl Writer {
         on_commit: OnCommit,
         broken: CancellationToken,
     ) -> std::io::Result<Self> {
-        let (orders, receiver) = sync_channel(QUEUE);
+        let (orders, receiver) = channel();
         let failed = Arc::new(AtomicBool::new(false));
         let stats = Arc::new(WriterStats::default());
         let state = Loop { database, on_commit, failed: failed.clone(), broken, stats: stats.clone() };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || state.run(&receiver))?;
-        Ok(Self { orders, thread: Some(thread), failed, stats })
+        Ok(Self { orders, room: Arc::new(Semaphore::new(QUEUE)), thread: Some(thread), failed, stats })
+    }
+
+    /// Room for one more change, waited for or not.
+    pub(super) async fn room(&self, wait: bool) -> Result<OwnedSemaphorePermit, StoreError> {
+        if wait {
+            self.room.clone().acquire_owned().await.map_err(|_| StoreError::Closed)
+        } else {
+            self.room.clone().try_acquire_owned().map_err(|_| StoreError::Busy)
+        }
     }
 
     /// Runs `change` and answers when it is on disk. Cancel-safe in that the change happens or
     /// does not happen whole; a caller that leaves does not stop it.
     pub(super) async fn change<T, E>(
         &self,
+        room: OwnedSemaphorePermit,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -99,11 +111,10 @@ impl Writer {
             });
             (reply, signals)
         });
-        match self.orders.try_send(Order::Change(job)) {
-            Ok(()) => answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into())),
-            Err(TrySendError::Full(_)) => Err(StoreError::Busy.into()),
-            Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed.into()),
+        if self.orders.send(Order::Change(job, room)).is_err() {
+            return Err(StoreError::Closed.into());
         }
+        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     /// Lets what waits be written, and ends the thread.
@@ -133,7 +144,7 @@ impl Loop {
                 orders.recv_timeout(QUIET)
             };
             match first {
-                Ok(Order::Change(job)) => {
+                Ok(Order::Change(job, _room)) => {
                     in_order = false;
                     let (jobs, closing) = gather(job, orders);
                     if self.commit(jobs).is_err() {
@@ -196,9 +207,7 @@ impl Loop {
 
     /// Answers everybody who still waits, so that nobody waits for ever.
     fn refuse(&self, orders: &Receiver<Order>) {
-        while let Ok(Order::Change(job)) = orders.try_recv() {
-            drop(job);
-        }
+        while let Ok(Order::Change(..)) = orders.try_recv() {}
     }
 
     /// An empty commit that leaves the allocator's state in the file: the next open is quick.
@@ -219,7 +228,7 @@ fn gather(first: Job, orders: &Receiver<Order>) -> (Vec<Job>, bool) {
     let mut jobs = vec![first];
     while jobs.len() < GROUP {
         match orders.try_recv() {
-            Ok(Order::Change(job)) => jobs.push(job),
+            Ok(Order::Change(job, _room)) => jobs.push(job),
             Ok(Order::Close) => return (jobs, true),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
         }

@@ -1,5 +1,7 @@
 //! The whole engine over real sockets, against the simulated Lever and the simulated Twilio.
 
+#![allow(clippy::unwrap_used, reason = "a test may end at what it did not expect")]
+
 mod disk;
 mod store_faults;
 mod sync;

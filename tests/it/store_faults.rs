@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fulcrum::store::tables::{BOOKMARKS, COUNTERS};
-use fulcrum::store::{Keys, Options, Read, Seen, Store, StoreError};
+use fulcrum::store::{Keys, Options, Read, Seen, Store, StoreError, Tx};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -20,14 +20,14 @@ fn open(disk: &Disk) -> Result<Store, StoreError> {
 
 /// One change: two rows in two tables, which stand together or not at all.
 async fn write(store: &Store, n: u64) -> Result<u64, StoreError> {
-    store
-        .change(move |tx| {
-            let name = format!("{n:04}");
-            tx.put(COUNTERS, &name, &n)?;
-            tx.put(BOOKMARKS, &name, &Seen(Timestamp::from_second(n as i64).unwrap()))?;
-            Ok(n)
-        })
-        .await
+    store.change(move |tx| put(tx, n)).await
+}
+
+fn put(tx: &mut Tx<'_>, n: u64) -> Result<u64, StoreError> {
+    let name = format!("{n:04}");
+    tx.put(COUNTERS, &name, &n)?;
+    tx.put(BOOKMARKS, &name, &Seen(Timestamp::from_second(n as i64).unwrap()))?;
+    Ok(n)
 }
 
 /// Changes one after the other, then many at a time. Those that were acknowledged.
@@ -173,7 +173,7 @@ async fn a_full_queue_says_so_at_once_and_loses_nothing_that_it_took() {
     disk.hold(true);
     let busy = Cell::new(0);
     let changes = (0..9000).map(async |n| {
-        let outcome = write(&store, n).await;
+        let outcome = store.try_change(move |tx| put(tx, n)).await;
         busy.set(busy.get() + usize::from(matches!(outcome, Err(StoreError::Busy))));
         outcome
     });

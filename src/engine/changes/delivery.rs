@@ -11,8 +11,8 @@ use super::suppress::{suppress, suppression_of};
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store};
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
-use crate::store::tables::{BY_SID, CONVERSATIONS, MESSAGES, UNFILED};
-use crate::store::{Read, StoreError, Tx};
+use crate::store::tables::{AWAITING_RECEIPT, BY_SID, CONVERSATIONS, MESSAGES, OUTBOX, UNFILED};
+use crate::store::{Read, Seen, StoreError, Tx};
 
 /// A text that may leave now.
 #[derive(Clone, Debug)]
@@ -42,9 +42,7 @@ pub fn begin_send(
     };
     if let Err(Refusal::OptedOut) = may_send(text.purpose, suppression_of(tx, conversation.number)?.as_ref())
     {
-        text.delivery = Delivery::Canceled;
-        text.failure = Some(SendFailure::OptedOut);
-        put_message(tx, &text)?;
+        call_off(tx, text)?;
         store(tx, &conversation)?;
         finish(tx, &effect, moment.now)?;
         return Ok(None);
@@ -62,6 +60,14 @@ pub fn begin_send(
     put_message(tx, &text)?;
     store(tx, &conversation)?;
     Ok(Some(Submission { to: conversation.number, message: text }))
+}
+
+/// A text that will not leave since its reader opted out: it is in no transcript.
+pub(super) fn call_off(tx: &mut Tx<'_>, mut text: Message) -> Result<(), StoreError> {
+    text.delivery = Delivery::Canceled;
+    text.failure = Some(SendFailure::OptedOut);
+    tx.remove(UNFILED, &key_of(&text))?;
+    put_message(tx, &text)
 }
 
 /// News of a text that we sent.
@@ -103,7 +109,7 @@ pub fn report(
         if text.sid.is_none() {
             // A report proves that the text left: a lost answer needs no look-up any more.
             let effect = Effect::Send(id);
-            let unknown = tx.get(crate::store::tables::OUTBOX, &effect)?;
+            let unknown = tx.get(OUTBOX, &effect)?;
             if unknown.is_some_and(|row| row.state == EffectState::Unknown) {
                 finish(tx, &effect, moment.now)?;
             }
@@ -121,6 +127,13 @@ pub fn report(
         if failed && text.filing.is_some() {
             conversation.late_failures.push(id);
         }
+    }
+    if text.sid.is_some() && !text.delivery.is_final() {
+        if !tx.has(AWAITING_RECEIPT, &id)? {
+            tx.put(AWAITING_RECEIPT, &id, &Seen(moment.now))?;
+        }
+    } else {
+        tx.remove(AWAITING_RECEIPT, &id)?;
     }
     put_message(tx, &text)?;
     // It was still waiting when its session was filed: it opens the next one.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::outbox::drop_effect;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
-    BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, MESSAGES, OPPORTUNITIES,
-    PLACES, THREADS, UNFILED,
+    AWAITING_RECEIPT, BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS,
+    MESSAGES, OPPORTUNITIES, PLACES, THREADS, UNFILED,
 };
 use crate::store::{Deleted, Keys, Read, Signal, StoreError, Tx};
 
@@ -100,6 +100,7 @@ fn erase_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
     tx.remove(MESSAGES, &key)?;
     tx.remove(UNFILED, &key)?;
     tx.remove(PLACES, &message.id)?;
+    tx.remove(AWAITING_RECEIPT, &message.id)?;
     drop_effect(tx, &Effect::Send(message.id))
 }
 

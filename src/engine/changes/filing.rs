@@ -103,7 +103,7 @@ fn create(
         messages: group.messages.iter().map(line).collect(),
         late_failures,
         links: Vec::new(),
-        public_link: Some(format!("{}/c/{}", rules.public_url, conversation.id)),
+        public_link: Some(format!("{}/c/{}", rules.public_url.trim_end_matches('/'), conversation.id)),
         filing: id,
     };
     let filing = Filing {

@@ -1,10 +1,11 @@
 //! The outbox: asking for effects, taking those that are due, and what becomes of them.
 
-use fulcrum_domain::{Effect, EffectRow, EffectState, Lane, Remote, retry_at};
+use fulcrum_domain::{Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, retry_at};
 use jiff::Timestamp;
 
+use super::thread::message;
 use crate::engine::clock::Moment;
-use crate::store::tables::{DueKey, OUTBOX, OUTBOX_DUE};
+use crate::store::tables::{DueKey, FILINGS, OUTBOX, OUTBOX_DUE};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 fn remote_key(remote: Remote) -> u8 {
@@ -151,8 +152,8 @@ pub fn postpone(
     store(tx, effect, Some(&before), &row)
 }
 
-/// After a start: what was in flight has an unknown outcome if it changes something outside, and
-/// is simply due if it only reads. Gives back how many there were.
+/// After a start: what was in flight has an unknown outcome if its request may have left, and is
+/// simply due if it did not, or if it only reads. Gives back how many there were.
 pub fn recover(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let mut found = Vec::new();
     let mut after: Option<Effect> = None;
@@ -172,11 +173,19 @@ pub fn recover(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
     }
     let count = found.len();
     for (effect, row) in found {
-        let writes = matches!(effect, Effect::Send(_) | Effect::PostNote(_));
-        let state = if writes { EffectState::Unknown } else { EffectState::Due };
+        let state = if may_have_left(tx, &effect)? { EffectState::Unknown } else { EffectState::Due };
         store(tx, &effect, None, &EffectRow { state, due_at: now, ..row })?;
     }
     Ok(count)
+}
+
+/// Whether the subject of an effect says that its request was about to leave.
+fn may_have_left(read: &impl Read, effect: &Effect) -> Result<bool, StoreError> {
+    Ok(match effect {
+        Effect::Send(id) => message(read, *id)?.is_some_and(|text| text.delivery == Delivery::Submitting),
+        Effect::PostNote(id) => read.get(FILINGS, id)?.is_some_and(|f| f.state == FilingState::Posting),
+        Effect::Hydrate(_) | Effect::Interviews(_) => false,
+    })
 }
 
 /// Makes a failed effect due again, by a person's wish. False when there is no such failure.

@@ -1,14 +1,12 @@
 //! Opt-outs: stored under a keyed hash of the number, in force with the transaction that stores them.
 
-use fulcrum_domain::{
-    ConversationId, Delivery, Effect, Number, OptOutSource, Purpose, SendFailure, Suppression,
-};
+use fulcrum_domain::{ConversationId, Delivery, Effect, Number, OptOutSource, Purpose, Suppression};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::Sha256;
 
 use super::outbox::drop_effect;
-use super::thread::{put_message, thread_of};
+use super::thread::thread_of;
 use crate::store::tables::{Digest, MESSAGES, OUTBOX, SECRETS, SUPPRESSIONS};
 use crate::store::{Keys, Read, SecretKey, Signal, StoreError, Tx};
 
@@ -66,13 +64,11 @@ pub(super) fn lift(tx: &mut Tx<'_>, number: Number, by_candidate: bool) -> Resul
 fn call_off(tx: &mut Tx<'_>, conversation: ConversationId) -> Result<(), StoreError> {
     /// Nobody has more texts waiting in one thread.
     const LOOK_BACK: usize = 1000;
-    for (_, mut message) in tx.list_back(MESSAGES, &Keys::beginning(&conversation), LOOK_BACK)? {
+    for (_, message) in tx.list_back(MESSAGES, &Keys::beginning(&conversation), LOOK_BACK)? {
         let waits = matches!(message.delivery, Delivery::Queued | Delivery::Scheduled);
         let effect = Effect::Send(message.id);
         if waits && message.purpose != Purpose::OptOutConfirmation && tx.has(OUTBOX, &effect)? {
-            message.delivery = Delivery::Canceled;
-            message.failure = Some(SendFailure::OptedOut);
-            put_message(tx, &message)?;
+            super::delivery::call_off(tx, message)?;
             drop_effect(tx, &effect)?;
         }
     }

@@ -1,7 +1,7 @@
 //! The routes of the simulated Lever, and what stands before all of them: the meter, the faults, the key.
 //!
-//! The meter comes first, so that a request counts when it arrives, whatever becomes of it; then the faults; then
-//! the key. `/candidates/…` is Lever's own old name for `/opportunities/…`.
+//! The meter comes first, so that a request counts when it arrives, whatever becomes of it; then the faults;
+//! then the key. `/candidates/…` is Lever's own old name for `/opportunities/…`.
 
 use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
@@ -11,7 +11,7 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use super::error::{ApiError, Reply};
 use super::order::{invalid_offset, parse_token, token};
 use super::query::Query;
+use super::render::Shape;
+use super::tenant::Tenant;
 use super::{Lever, interviews, notes, opportunities, tables, webhooks};
 use crate::faults::{Faults, Remote};
 use crate::server::{Cut, with_faults};
@@ -70,13 +72,17 @@ async fn meter(State(lever): State<Lever>, request: Request, next: Next) -> Resp
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
     let route = format!("{} {route}", request.method());
     let allowed = {
-        let now = lever.now();
         let mut bucket = lever.bucket();
         *bucket.stats.by_route.entry(route).or_default() += 1;
-        bucket.take(now)
+        bucket.take(lever.0.started.elapsed())
     };
-    let response =
+    let mut response =
         if allowed { next.run(request).await } else { ApiError::too_many_requests().into_response() };
+    let headers = response.headers_mut();
+    headers.insert(header::SERVER, HeaderValue::from_static("lever-data-api"));
+    if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    }
     let status = if response.extensions().get::<Cut>().is_some() { 0 } else { response.status().as_u16() };
     *lever.bucket().stats.by_status.entry(status).or_default() += 1;
     response
@@ -110,21 +116,26 @@ async fn no_such_path(Extension(WholePath(path)): Extension<WholePath>) -> ApiEr
 /// A list's answer; `next` is there only when there is more.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Page<T> {
-    pub(super) data: Vec<T>,
-    pub(super) has_next: bool,
+struct Page<T> {
+    data: Vec<T>,
+    has_next: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) next: Option<String>,
+    next: Option<String>,
 }
 
 impl<T> Page<T> {
-    pub(super) fn new(data: Vec<T>, next: Option<String>) -> Self {
+    fn new(data: Vec<T>, next: Option<String>) -> Self {
         Self { data, has_next: next.is_some(), next }
     }
 }
 
 /// Cuts the page that the query asks for out of a short list; `place` names an item in an offset token.
-pub(super) fn page_of<T: Serialize>(mut items: Vec<T>, query: &Query, place: impl Fn(&T) -> Value) -> Reply {
+pub(super) fn page_of<T: Serialize>(
+    tenant: &Tenant,
+    mut items: Vec<T>,
+    query: &Query,
+    place: impl Fn(&T) -> Value,
+) -> Reply {
     let limit = query.limit()?;
     if let Some(offset) = query.get("offset") {
         let wanted = Value::Array(parse_token(offset)?);
@@ -134,10 +145,30 @@ pub(super) fn page_of<T: Serialize>(mut items: Vec<T>, query: &Query, place: imp
     }
     let next = items.get(limit).map(|item| token(&place(item)));
     items.truncate(limit);
-    Ok(Json(Page::new(items, next)).into_response())
+    Ok(shaped_page(tenant, &Shape::parse(query), items, next))
 }
 
-/// A single read's answer.
+/// A page in the shape that was asked for.
+pub(super) fn shaped_page<T: Serialize>(
+    tenant: &Tenant,
+    shape: &Shape,
+    items: Vec<T>,
+    next: Option<String>,
+) -> Response {
+    if shape.is_plain() {
+        Json(Page::new(items, next)).into_response()
+    } else {
+        let items = items.into_iter().map(|item| shape.apply(tenant, item)).collect();
+        Json(Page::new(items, next)).into_response()
+    }
+}
+
+/// A single read's answer, in the shape that was asked for.
+pub(super) fn one(tenant: &Tenant, query: Option<&str>, item: impl Serialize) -> Reply {
+    data(StatusCode::OK, Shape::parse(&Query::parse(query)).apply(tenant, item))
+}
+
+/// The answer of a write.
 pub(super) fn data(status: StatusCode, value: impl Serialize) -> Reply {
     Ok((status, Json(json!({"data": value}))).into_response())
 }

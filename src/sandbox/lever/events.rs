@@ -8,12 +8,13 @@ use super::Lever;
 use super::generator::ORIGINS;
 use super::hooks::Happening;
 use super::ids::Kind;
-use super::people::Person;
+use super::people::{self, Person};
 use super::tenant::{NewApplication, Tenant};
 use super::wire::{Interview, Interviewer, Panel, Phone};
 
-/// Something that happens. Where no opportunity is named, a random active one is taken; likewise for the rest.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// Something that happens. Where no opportunity is named, a random active one is taken; likewise for the
+/// rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields say what they are; each is an id or a value of Lever's")]
 pub enum Event {
@@ -82,6 +83,8 @@ pub struct Happened {
     pub name: String,
     /// The contact's last phone as it stands in Lever.
     pub phone: Option<String>,
+    /// The same in E.164, where it is a North American number.
+    pub number: Option<String>,
     /// The present stage's id.
     pub stage: String,
 }
@@ -105,7 +108,7 @@ impl Lever {
         let (index, interview, happenings) = act(&mut tenant, event, now)?;
         let happened = tenant.happened(index, interview);
         drop(tenant);
-        self.ledger().record(now, "happened", json!({"event": format!("{event:?}"), "to": happened}));
+        self.ledger().record(now, "happened", json!({"event": event, "to": happened}));
         self.emit(&happenings);
         Ok(happened)
     }
@@ -256,13 +259,15 @@ impl Tenant {
     pub(super) fn happened(&self, index: u32, interview: Option<String>) -> Happened {
         let facts = self.facts(index);
         let person = self.person(facts.contact);
+        let phone = person.phones.last().map(|phone| phone.value.clone());
         Happened {
             opportunity: self.opportunity_id(index),
             contact: self.ids.id(Kind::Contact, facts.contact),
             application: facts.posting.map(|_| self.ids.id(Kind::Application, index)),
             interview,
             name: person.name,
-            phone: person.phones.last().map(|phone| phone.value.clone()),
+            number: phone.as_deref().and_then(people::north_american_number),
+            phone,
             stage: self.reference.stages[usize::from(self.row(index).stage)].stage.id.clone(),
         }
     }

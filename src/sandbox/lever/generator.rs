@@ -1,7 +1,7 @@
 //! The opportunities of a tenant as a pure function of (seed, index).
 //!
-//! Index 0 is the oldest; creation times rise with the index, so a window of creation is a range of indexes. What
-//! cannot change is computed again whenever it is needed ([`Facts`]); what can is a small [`Row`].
+//! Index 0 is the oldest; creation times rise with the index, so a window of creation is a range of indexes.
+//! What cannot change is computed again whenever it is needed ([`Facts`]); what can is a small [`Row`].
 
 use super::ids::Kind;
 use crate::dice::Dice;
@@ -105,8 +105,9 @@ impl Plan {
     /// The generated indexes that may have been created within a span.
     pub(super) fn created_within(&self, start: i64, end: i64) -> std::ops::Range<u32> {
         let step = self.step().max(1);
-        let index =
-            |ms: i64| ((ms - (self.now_ms - AGE_MS)) / step).clamp(0, self.opportunities.into()) as u32;
+        let index = |ms: i64| {
+            (ms.saturating_sub(self.now_ms - AGE_MS) / step).clamp(0, self.opportunities.into()) as u32
+        };
         // One more on either side, against the jitter.
         index(start).saturating_sub(1)..(index(end).saturating_add(2)).min(self.opportunities)
     }
@@ -128,7 +129,8 @@ impl Plan {
     fn row(&self, dice: &mut Dice, facts: &Facts, lead: bool) -> Row {
         let active = dice.chance(self.active_share);
         let (first, last) = if lead { (0, 3) } else { (u64::from(NEW_APPLICANT), STAGES) };
-        // The lower of two draws: most people are early in the pipeline. Without an application one stays a lead.
+        // The lower of two draws: most people are early in the pipeline. Without an application one stays a
+        // lead.
         let ahead = dice.below(last - first).min(dice.below(last - first));
         let stage = (first + ahead) as u8;
         let room = (self.now_ms - facts.created).max(1) as u64;

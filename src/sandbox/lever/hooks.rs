@@ -1,8 +1,8 @@
 //! The webhooks that are set up, and the sender that delivers their events (lever-api.md 6).
 //!
-//! Undisturbed, first attempts arrive in the order of the events; a receiver that is slow or down holds nobody up,
-//! since after a moment the sender goes on and leaves the rest to a task of its own. The queue is unbounded: Lever
-//! does not lose events because a receiver is slow, and the tests decide how much happens.
+//! Undisturbed, first attempts arrive in the order of the events; a receiver that is slow or down holds
+//! nobody up, since after a moment the sender goes on and leaves the rest to a task of its own. The queue is
+//! unbounded: Lever does not lose events because a receiver is slow, and the tests decide how much happens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,9 +61,11 @@ pub(super) struct Hook {
     pub(super) id: String,
     pub(super) event: String,
     pub(super) url: String,
-    pub(super) signature_token: Option<String>,
+    pub(super) signature_token: String,
     /// Only for opportunities of these origins, where the event has one.
     pub(super) origins: Option<Vec<String>>,
+    /// Made through the API; those made by hand can be changed only by hand.
+    pub(super) by_api: bool,
     pub(super) created_at: i64,
     pub(super) updated_at: i64,
 }
@@ -153,13 +155,11 @@ impl Sender {
         // Random, not seeded: a simulator that is started again must not look as if it replayed old events.
         let token = fresh_token();
         let triggered_at = self.0.clock.now_ms();
-        let mut body =
-            json!({"event": hook.event, "triggeredAt": triggered_at, "token": token, "data": data});
+        let signature = sign(&hook.signature_token, &token, triggered_at);
+        let mut body = json!({"event": hook.event, "triggeredAt": triggered_at, "token": token,
+                              "signature": signature, "data": data});
         if self.0.with_ids {
             body["id"] = json!(uuid::Uuid::new_v4());
-        }
-        if let Some(signature_token) = &hook.signature_token {
-            body["signature"] = json!(sign(signature_token, &token, triggered_at));
         }
         body
     }
@@ -203,7 +203,8 @@ impl Sender {
         }
     }
 
-    /// Begins a delivery, and waits a moment for its first attempt so that the next event does not overtake it.
+    /// Begins a delivery, and waits a moment for its first attempt so that the next event does not overtake
+    /// it.
     async fn start(
         &self,
         delivery: Delivery,
@@ -229,7 +230,7 @@ impl Sender {
         let mut first = Some(first);
         for attempt in 0..=self.0.retries.retries {
             if attempt > 0 {
-                sleep(self.0.retries.first_wait * 2_u32.saturating_pow(attempt - 1)).await;
+                sleep(self.0.retries.first_wait.saturating_mul(2_u32.saturating_pow(attempt - 1))).await;
             }
             let delivered = self.attempt(delivery, attempt + 1).await;
             drop(first.take());

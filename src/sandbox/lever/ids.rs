@@ -1,8 +1,8 @@
 //! Ids that carry their own index.
 //!
-//! A million ids in a map would cost more than the tenant itself. Here the first 32 bits of a UUID are the index
-//! under a bijection, the other bits follow from seed, kind and index; so an id is looked up by computing it
-//! again, and comparing the first 32 bits is comparing ids.
+//! A million ids in a map would cost more than the tenant itself. Here the first 32 bits of a UUID are the
+//! index under a bijection, the other bits follow from seed, kind and index; so an id is looked up by
+//! computing it again, and comparing the first 32 bits is comparing ids.
 
 use uuid::Uuid;
 
@@ -42,7 +42,8 @@ impl Ids {
         uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string()
     }
 
-    /// The index that `id` carries, if it is an id of this kind in this tenant. The index may be out of range.
+    /// The index that `id` carries, if it is an id of this kind in this tenant. The index may be out of
+    /// range.
     pub(super) fn index(self, kind: Kind, id: &str) -> Option<u32> {
         let index = self.index_of_head(kind, head_of(id)?);
         (self.id(kind, index) == id).then_some(index)

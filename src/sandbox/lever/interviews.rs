@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Lever;
-use super::api::{body, data, page_of, perform_as};
+use super::api::{body, data, one, page_of, perform_as};
 use super::error::{ApiError, Reply};
 use super::hooks::Happening;
 use super::permissions::Permission;
@@ -27,16 +27,20 @@ pub(super) async fn list(
     let tenant = lever.tenant();
     let mut interviews = tenant.schedule(lever.visible(&tenant, &id)?).interviews;
     interviews.sort_by_key(|interview| interview.created_at);
-    page_of(interviews, &Query::parse(query.as_deref()), |interview| {
+    page_of(&tenant, interviews, &Query::parse(query.as_deref()), |interview| {
         json!([interview.created_at, interview.id])
     })
 }
 
-pub(super) async fn read(State(lever): State<Lever>, Path((id, interview)): Two) -> Reply {
+pub(super) async fn read(
+    State(lever): State<Lever>,
+    Path((id, interview)): Two,
+    RawQuery(query): RawQuery,
+) -> Reply {
     lever.require(Permission::FindInterview)?;
     let tenant = lever.tenant();
     let schedule = tenant.schedule(lever.visible(&tenant, &id)?);
-    data(StatusCode::OK, schedule.interview(&interview)?)
+    one(&tenant, query.as_deref(), schedule.interview(&interview)?)
 }
 
 pub(super) async fn create(
@@ -113,14 +117,20 @@ pub(super) async fn list_panels(
     let tenant = lever.tenant();
     let schedule = tenant.schedule(lever.visible(&tenant, &id)?);
     let panels: Vec<Value> = schedule.panels.iter().map(|panel| schedule.panel_view(panel)).collect();
-    page_of(panels, &Query::parse(query.as_deref()), |panel| json!([panel["createdAt"], panel["id"]]))
+    page_of(&tenant, panels, &Query::parse(query.as_deref()), |panel| {
+        json!([panel["createdAt"], panel["id"]])
+    })
 }
 
-pub(super) async fn read_panel(State(lever): State<Lever>, Path((id, panel)): Two) -> Reply {
+pub(super) async fn read_panel(
+    State(lever): State<Lever>,
+    Path((id, panel)): Two,
+    RawQuery(query): RawQuery,
+) -> Reply {
     lever.require(Permission::FindPanel)?;
     let tenant = lever.tenant();
     let schedule = tenant.schedule(lever.visible(&tenant, &id)?);
-    data(StatusCode::OK, schedule.panel_view(schedule.panel(&panel)?))
+    one(&tenant, query.as_deref(), schedule.panel_view(schedule.panel(&panel)?))
 }
 
 pub(super) async fn create_panel(

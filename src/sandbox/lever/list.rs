@@ -1,7 +1,8 @@
 //! `GET /opportunities`: which ones, in what order, a page at a time (lever-api.md 3 and 4.2).
 //!
-//! The order index yields candidates from the cursor on; narrow filters (a window of creation or update, a contact,
-//! an address) yield them from their own index instead and sort. Either way the rest of the filter is a test.
+//! The order index yields candidates from the cursor on; narrow filters (a window of creation or update, a
+//! contact, an address) yield them from their own index instead and sort. Either way the rest of the filter
+//! is a test.
 
 use std::ops::RangeInclusive;
 
@@ -13,6 +14,9 @@ use super::order::{Key, parse_key, token};
 use super::query::Query;
 use super::render::source;
 use super::tenant::Tenant;
+
+/// The most candidates that are sorted for one page; beyond that, walking the order finds a page sooner.
+const SORTED_MAX: usize = 20_000;
 
 /// A parsed filter. Values of one parameter are a union, parameters an intersection.
 #[derive(Debug)]
@@ -121,21 +125,24 @@ impl Filter {
 
     /// A superset of what is admitted, from `from` on, in Lever's order.
     fn candidates<'a>(&'a self, tenant: &'a Tenant, from: Key) -> Box<dyn Iterator<Item = u32> + 'a> {
-        let narrow: Option<Vec<u32>> = if let Some(contacts) = self.contacts.as_ref().or(self.emails.as_ref())
-        {
-            Some(contacts.iter().flat_map(|contact| tenant.opportunities_of(*contact)).collect())
-        } else if let Some(span) = &self.updated {
-            Some(tenant.updated_within(span).collect())
-        } else {
-            self.created.as_ref().map(|span| tenant.created_within(span).collect())
-        };
-        if let Some(indexes) = narrow {
-            let mut keys: Vec<Key> = indexes.into_iter().map(|index| tenant.key(index)).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            return Box::new(
-                keys.into_iter().filter(move |key| *key >= from).map(|key| tenant.index_at(key)),
-            );
+        let narrow: Option<Box<dyn Iterator<Item = u32> + '_>> =
+            if let Some(contacts) = self.contacts.as_ref().or(self.emails.as_ref()) {
+                Some(Box::new(contacts.iter().flat_map(|contact| tenant.opportunities_of(*contact))))
+            } else if let Some(span) = &self.updated {
+                Some(Box::new(tenant.updated_within(span)))
+            } else if let Some(span) = &self.created {
+                Some(Box::new(tenant.created_within(span)))
+            } else {
+                None
+            };
+        if let Some(narrow) = narrow {
+            let mut keys: Vec<Key> = narrow.take(SORTED_MAX + 1).map(|index| tenant.key(index)).collect();
+            if keys.len() <= SORTED_MAX {
+                keys.sort_unstable();
+                keys.dedup();
+                let rest = keys.into_iter().filter(move |key| *key >= from);
+                return Box::new(rest.map(|key| tenant.index_at(key)));
+            }
         }
         let advanced = self.advanced.clone().unwrap_or(0..=i64::MAX);
         let stages = 0..tenant.reference.stages.len() as u8;

@@ -1,8 +1,9 @@
-//! The simulated Lever: one account over the real HTTP contract (lever-api.md), including the parts that hurt.
+//! The simulated Lever: one account over the real HTTP contract (lever-api.md), including the parts that
+//! hurt.
 //!
-//! [`Tenant`](tenant::Tenant) is the state, a generated past and overlays of what changed; the handlers stand in
-//! files named after the resources; [`events`] is what people do inside Lever; `hooks` tells the world. Each
-//! unknown of section 10 has the default that stands there.
+//! [`Tenant`] is the state, a generated past and overlays of what changed; the handlers stand
+//! in files named after the resources; [`events`] is what people do inside Lever; `hooks` tells the world.
+//! Each unknown of section 10 has the default that stands there.
 
 mod api;
 mod bucket;
@@ -34,6 +35,7 @@ mod wire;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +46,7 @@ pub use events::{Event, EventError, Happened};
 pub use hooks::{WEBHOOK_EVENTS, WebhookRetries};
 pub use mover::Moves;
 pub use permissions::{Permission, Permissions, UnknownPermission};
-pub use truth::{Truth, TruthInterview};
+pub use truth::{Truth, TruthInterview, TruthNote};
 
 use crate::clock::SimClock;
 use crate::faults::Faults;
@@ -65,7 +67,7 @@ pub struct LeverOptions {
     pub opportunities: u32,
     /// Share of them that is active.
     pub active_share: f64,
-    /// Requests a second that refill the bucket.
+    /// Requests a second that refill the bucket; in real time, whatever the simulated clock does.
     pub rate: f64,
     /// Size of the bucket.
     pub burst: u32,
@@ -105,6 +107,7 @@ pub(crate) struct Lever(Arc<Inner>);
 struct Inner {
     options: LeverOptions,
     tenant: Mutex<Tenant>,
+    started: Instant,
     bucket: Mutex<Bucket>,
     mover: Mover,
     sender: Sender,
@@ -128,7 +131,8 @@ impl Lever {
         tasks.spawn(sender.clone().run(queue, tasks.clone(), stop.clone()));
         let lever = Self(Arc::new(Inner {
             tenant: Mutex::new(Tenant::generate(Plan { seed, opportunities, active_share, now_ms })),
-            bucket: Mutex::new(Bucket::new(options.rate, options.burst, now_ms)),
+            started: Instant::now(),
+            bucket: Mutex::new(Bucket::new(options.rate, options.burst)),
             mover: Mover::default(),
             options,
             sender,

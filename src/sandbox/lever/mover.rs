@@ -1,7 +1,8 @@
 //! Keeps candidates moving while somebody pages through them.
 //!
-//! Two ways: so many moves a second, for the feel of a live account; or one move after every n-th page served, for
-//! tests that must happen the same way each time. Both draw whom and where to from the tenant's seed.
+//! Two ways: so many moves a second, for the feel of a live account; or one move after every n-th page
+//! served, for tests that must happen the same way each time. Both draw whom and where to from the tenant's
+//! seed.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -48,8 +49,9 @@ impl Lever {
             // A `Notify` keeps one permit, so a change between the two lines is not lost.
             let changed = self.0.mover.changed.notified();
             if rate > 0.0 {
+                let beat = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
                 tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs_f64(1.0 / rate)) => self.move_somebody(),
+                    () = tokio::time::sleep(beat) => self.move_somebody(),
                     () = changed => {}
                 }
             } else {

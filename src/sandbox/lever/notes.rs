@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Lever;
-use super::api::{body, data, page_of, perform_as};
+use super::api::{body, data, one, page_of, perform_as};
 use super::error::{ApiError, Reply};
 use super::permissions::Permission;
 use super::query::Query;
@@ -35,15 +35,19 @@ pub(super) async fn list(
     let index = lever.visible(&tenant, &id)?;
     let mut notes = tenant.notes(index).to_vec();
     notes.sort_by_key(|note| note.created_at);
-    page_of(notes, &Query::parse(query.as_deref()), |note| json!([note.created_at, note.id]))
+    page_of(&tenant, notes, &Query::parse(query.as_deref()), |note| json!([note.created_at, note.id]))
 }
 
-pub(super) async fn read(State(lever): State<Lever>, Path((id, note)): Path<(String, String)>) -> Reply {
+pub(super) async fn read(
+    State(lever): State<Lever>,
+    Path((id, note)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Reply {
     lever.require(Permission::FindNote)?;
     let tenant = lever.tenant();
     let index = lever.visible(&tenant, &id)?;
     let found = tenant.notes(index).iter().find(|found| found.id == note);
-    data(StatusCode::OK, found.ok_or_else(|| ApiError::not_found("note"))?)
+    one(&tenant, query.as_deref(), found.ok_or_else(|| ApiError::not_found("note"))?)
 }
 
 /// A note, or with `note_id` a comment on one. The reply is the note with `noteId` beside it.
@@ -198,7 +202,8 @@ pub(super) async fn delete(State(lever): State<Lever>, Path((id, note)): Path<(S
 }
 
 impl Tenant {
-    fn notes(&self, index: u32) -> &[Note] {
+    /// The notes of an opportunity, in the order in which they were made.
+    pub(super) fn notes(&self, index: u32) -> &[Note] {
         self.extra(index).map(|extra| extra.notes.as_slice()).unwrap_or_default()
     }
 }

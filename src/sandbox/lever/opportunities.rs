@@ -1,16 +1,14 @@
 //! Opportunities, their applications and their contacts: reads, and the writes that a daemon may make
 //! (lever-api.md 4, 5.1 to 5.3).
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Lever;
-use super::api::{Page, body, data, page_of, perform_as};
+use super::api::{body, data, one, page_of, perform_as, shaped_page};
 use super::error::{ApiError, Reply};
 use super::list::{Filter, page};
 use super::permissions::Permission;
@@ -28,12 +26,8 @@ pub(super) async fn list(State(lever): State<Lever>, RawQuery(query): RawQuery) 
         let tenant = lever.tenant();
         let filter = Filter::parse(&query, &tenant, lever.grants(Permission::Confidential))?;
         let slice = page(&tenant, &filter, &query)?;
-        let items = slice.indexes.iter().map(|index| tenant.opportunity(*index, &shape));
-        if shape.is_whole() {
-            Json(Page::new(items.collect(), slice.next)).into_response()
-        } else {
-            Json(Page::new(items.map(|item| shape.apply(&item)).collect(), slice.next)).into_response()
-        }
+        let items = slice.indexes.iter().map(|index| tenant.opportunity(*index, &shape)).collect();
+        shaped_page(&tenant, &shape, items, slice.next)
     };
     lever.page_was_served();
     Ok(response)
@@ -45,15 +39,10 @@ pub(super) async fn read(
     RawQuery(query): RawQuery,
 ) -> Reply {
     lever.require(Permission::FindOpportunity)?;
-    let shape = Shape::parse(&Query::parse(query.as_deref()));
     let tenant = lever.tenant();
     let index = lever.visible(&tenant, &id)?;
-    let opportunity = tenant.opportunity(index, &shape);
-    if shape.is_whole() {
-        data(StatusCode::OK, opportunity)
-    } else {
-        data(StatusCode::OK, shape.apply(&opportunity))
-    }
+    let opportunity = tenant.opportunity(index, &Shape::parse(&Query::parse(query.as_deref())));
+    one(&tenant, query.as_deref(), opportunity)
 }
 
 /// Oldest deletion first; the span may be at most 30 days (lever-api.md 4.4).
@@ -76,7 +65,7 @@ pub(super) async fn deleted(State(lever): State<Lever>, RawQuery(query): RawQuer
             opportunity.deleted_by = Some(by.clone());
             opportunity
         });
-    page_of(items.collect(), &query, |item| json!([item.deleted_at, item.id]))
+    page_of(&tenant, items.collect(), &query, |item| json!([item.deleted_at, item.id]))
 }
 
 pub(super) async fn applications(
@@ -90,7 +79,7 @@ pub(super) async fn applications(
     let facts = tenant.facts(index);
     let application = tenant.application(index, &facts, &tenant.person(facts.contact));
     let all = application.into_iter().collect();
-    page_of(all, &Query::parse(query.as_deref()), |application| {
+    page_of(&tenant, all, &Query::parse(query.as_deref()), |application| {
         json!([application.created_at, application.id])
     })
 }
@@ -98,6 +87,7 @@ pub(super) async fn applications(
 pub(super) async fn application(
     State(lever): State<Lever>,
     Path((id, application)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Reply {
     lever.require(Permission::FindApplication)?;
     let tenant = lever.tenant();
@@ -105,7 +95,7 @@ pub(super) async fn application(
     let facts = tenant.facts(index);
     let found = tenant.application(index, &facts, &tenant.person(facts.contact));
     let found = found.filter(|found| found.id == application);
-    data(StatusCode::OK, found.ok_or_else(|| ApiError::not_found("application"))?)
+    one(&tenant, query.as_deref(), found.ok_or_else(|| ApiError::not_found("application"))?)
 }
 
 #[derive(Deserialize)]

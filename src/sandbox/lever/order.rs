@@ -2,8 +2,8 @@
 //! descending, then id ascending; and the offset tokens that name a place in it.
 //!
 //! A place is one 128-bit key, so a million of them are a few dozen megabytes, a move is one removal and one
-//! insertion, and a page starts with one search. The cursor is a position, not a snapshot: who moves past it is
-//! missed or seen twice, as at Lever.
+//! insertion, and a page starts with one search. The cursor is a position, not a snapshot: who moves past it
+//! is missed or seen twice, as at Lever.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;

@@ -1,8 +1,9 @@
 //! Contacts as people typed them: names, phones in every format, mostly no e-mail.
 //!
-//! A contact is a pure function of seed and index. Numbers lie in the ranges set aside for fiction (555-01xx in North
-//! America, Ofcom's drama numbers in the United Kingdom), so nobody real can appear in a demo. The most recent
-//! thousands of contacts have numbers of their own; further back the ranges are used again, which is also life.
+//! A contact is a pure function of seed and index. Numbers lie in the ranges set aside for fiction (555-01xx
+//! in North America, Ofcom's drama numbers in the United Kingdom), so nobody real can appear in a demo. The
+//! most recent thousands of contacts have numbers of their own; further back the ranges are used again, which
+//! is also life.
 
 use super::ids::Kind;
 use super::reference::LOCATIONS;
@@ -80,6 +81,13 @@ pub(super) fn index_of_email(email: &str) -> Option<u32> {
     email.strip_suffix("@example.com")?.rsplit('.').next()?.parse().ok()
 }
 
+/// What was typed, in E.164, if it is a North American number.
+pub(super) fn north_american_number(typed: &str) -> Option<String> {
+    let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
+    let national = if digits.len() == 11 { digits.strip_prefix('1')? } else { &digits };
+    (national.len() == 10).then(|| format!("+1{national}"))
+}
+
 fn email(first: &str, last: &str, index: u32) -> String {
     let plain = |name: &str| -> String {
         name.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_lowercase()
@@ -154,13 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn every_way_of_typing_a_number_means_the_same() {
+        let mut dice = Dice::new(1, 2, 3);
+        for _ in 0..100 {
+            let typed = north_american(&mut dice, 202, 23);
+            assert_eq!(north_american_number(&typed).as_deref(), Some("+12025550123"), "{typed}");
+        }
+        for other in ["+44 7700 900123", "n/a", "555-0100", "123456789012345678"] {
+            assert_eq!(north_american_number(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn newcomers_have_numbers_of_their_own() {
-        let digits = |nth| -> String {
-            let value = &newcomer(7, 5000 + nth, nth).phones[0].value;
-            let digits: String = value.chars().filter(char::is_ascii_digit).collect();
-            digits[digits.len() - 10..].to_owned()
-        };
-        let all: std::collections::BTreeSet<_> = (0..1000).map(digits).collect();
+        let number = |nth| north_american_number(&newcomer(7, 5000 + nth, nth).phones[0].value).unwrap();
+        let all: std::collections::BTreeSet<_> = (0..1000).map(number).collect();
         assert_eq!(all.len(), 1000);
     }
 }

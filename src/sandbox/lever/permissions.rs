@@ -1,7 +1,7 @@
 //! What an API key may do: Lever's tick-boxes (lever-api.md 1.4).
 //!
-//! The first 18 are the ones customers are asked to tick, and the default. The others are judged from the naming
-//! pattern; they are here so that a test can show what the daemon gains by each.
+//! The first 18 are the ones customers are asked to tick, and the default. The others are judged from the
+//! naming pattern; they are here so that a test can show what the daemon gains by each.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! Query strings as Lever reads them: repeated parameters are a union, times are milliseconds, anything unknown is
-//! ignored, anything malformed is a 400 (lever-api.md 4.2 and 10).
+//! Query strings as Lever reads them: repeated parameters are a union, times are milliseconds, anything
+//! unknown is ignored, anything malformed is a 400 (lever-api.md 4.2 and 10).
 
 use std::ops::RangeInclusive;
 
@@ -46,7 +46,7 @@ impl Query {
         };
         let (start, end) = (bound("start")?, bound("end")?);
         let given = start.is_some() || end.is_some();
-        Ok(given.then(|| start.unwrap_or(0)..=end.unwrap_or(i64::MAX)))
+        Ok(given.then(|| start.unwrap_or(0).max(0)..=end.unwrap_or(i64::MAX)))
     }
 
     /// Items a page, 1 to 100.

@@ -1,7 +1,8 @@
 //! The tenant's tables of reference: stages, users, postings and archive reasons, made from the seed.
 //!
-//! They do not change while the simulator runs, so they are held ready. They carry the traps that matter: stage ids
-//! that are slugs beside ones that are UUIDs, fractional ranks, users who have left but are still referenced.
+//! They do not change while the simulator runs, so they are held ready. They carry the traps that matter:
+//! stage ids that are slugs beside ones that are UUIDs, fractional ranks, users who have left but are still
+//! referenced.
 
 use serde_json::{Value, json};
 

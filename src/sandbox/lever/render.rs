@@ -12,7 +12,24 @@ use super::query::Query;
 use super::tenant::Tenant;
 use super::wire::{Application, Archived, Contact, Named, Opportunity, Phone, Ref, StageChange, User};
 
-/// What an answer shall inline or leave out.
+/// Fields of any resource that name a user, a stage or a posting, and that `expand` may inline.
+const IN_TABLES: [&str; 10] = [
+    "stage",
+    "owner",
+    "followers",
+    "sourcedBy",
+    "user",
+    "hiringManager",
+    "posting",
+    "postings",
+    "postingOwner",
+    "postingHiringManager",
+];
+
+/// What an answer shall inline or leave out. Unknown names are ignored.
+///
+/// Contacts and applications are inlined where they are rendered, because a sync asks for them on every page;
+/// what stands in a table of reference is put in afterwards, the same way for every resource.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
     expand: Vec<String>,
@@ -20,7 +37,6 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Unknown names are ignored.
     pub(super) fn parse(query: &Query) -> Self {
         let all = |name| query.all(name).map(str::to_owned).collect();
         Self { expand: all("expand"), include: all("include") }
@@ -30,18 +46,42 @@ impl Shape {
         self.expand.iter().any(|name| name == field)
     }
 
-    /// `include` is subtractive: it leaves only what it names, what is expanded, and the id.
-    pub(super) fn apply<T: Serialize>(&self, item: &T) -> Value {
+    /// Whether items can be written as they were rendered.
+    pub(super) fn is_plain(&self) -> bool {
+        self.include.is_empty() && !IN_TABLES.iter().any(|field| self.expands(field))
+    }
+
+    /// The item in this shape. `include` is subtractive: it leaves only what it names, what is expanded, and
+    /// the id.
+    pub(super) fn apply(&self, tenant: &Tenant, item: impl Serialize) -> Value {
         let mut value = json!(item);
-        if let (false, Some(object)) = (self.include.is_empty(), value.as_object_mut()) {
-            object.retain(|key, _| key == "id" || self.include.contains(key) || self.expand.contains(key));
+        if let Some(object) = value.as_object_mut() {
+            if !self.include.is_empty() {
+                object
+                    .retain(|key, _| key == "id" || self.include.contains(key) || self.expand.contains(key));
+            }
+            for field in IN_TABLES.iter().filter(|field| self.expands(field)) {
+                match object.get_mut(*field) {
+                    Some(Value::Array(ids)) => ids.iter_mut().for_each(|id| inline(tenant, id)),
+                    Some(id) => inline(tenant, id),
+                    None => {}
+                }
+            }
         }
         value
     }
+}
 
-    /// Whether items can be written as they are.
-    pub(super) fn is_whole(&self) -> bool {
-        self.include.is_empty()
+/// Puts the user, stage or posting that `id` names in its place; null and unknown ids stay.
+fn inline(tenant: &Tenant, id: &mut Value) {
+    let reference = &tenant.reference;
+    let Some(text) = id.as_str() else { return };
+    if let Some(user) = reference.users.iter().find(|user| user.id == text) {
+        *id = json!(user);
+    } else if let Some(stage) = reference.stage_index(text) {
+        *id = json!(reference.stages[usize::from(stage)].stage);
+    } else if let Some(posting) = reference.posting_index(text) {
+        *id = reference.postings[usize::from(posting)].wire.clone();
     }
 }
 
@@ -52,13 +92,6 @@ impl Tenant {
         let id = self.opportunity_id(index);
         let person = self.person(facts.contact);
         let owner = &self.reference.users[usize::from(facts.owner)];
-        let user = |field| {
-            if shape.expands(field) {
-                Ref::Object(Box::new(owner.clone()))
-            } else {
-                Ref::Id(owner.id.clone())
-            }
-        };
         let stage = &self.reference.stages[usize::from(row.stage)].stage;
         let application = self.application(index, &facts, &person);
         let updated = (row.updated > 0).then_some(row.updated);
@@ -71,11 +104,7 @@ impl Tenant {
             },
             name: person.name,
             headline: person.headline,
-            stage: if shape.expands("stage") {
-                Ref::Object(Box::new(stage.clone()))
-            } else {
-                Ref::Id(stage.id.clone())
-            },
+            stage: stage.id.clone(),
             confidentiality: if row.confidential { "confidential" } else { "non-confidential" },
             location: person.location,
             phones: person.phones,
@@ -86,9 +115,9 @@ impl Tenant {
             sources: vec![source(&facts).to_owned()],
             stage_changes: self.stage_changes(index),
             origin: ORIGINS[usize::from(facts.origin)],
-            sourced_by: (facts.origin == 1).then(|| user("sourcedBy")),
-            owner: Some(user("owner")),
-            followers: vec![user("followers")],
+            sourced_by: (facts.origin == 1).then(|| owner.id.clone()),
+            owner: Some(owner.id.clone()),
+            followers: vec![owner.id.clone()],
             opportunity_location: facts.posting.map(|posting| self.posting(posting).location.to_owned()),
             applications: application
                 .map(|application| {
@@ -220,7 +249,8 @@ pub(super) fn source(facts: &Facts) -> &'static str {
 }
 
 impl Opportunity {
-    /// What replies to stage and archive writes carry: the new state without the contact's fields (lever-api.md 5.1).
+    /// What replies to stage and archive writes carry: the new state without the contact's fields
+    /// (lever-api.md 5.1).
     pub(super) fn blanked(mut self) -> Self {
         self.name = String::new();
         self.headline = String::new();

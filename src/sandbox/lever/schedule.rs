@@ -1,7 +1,9 @@
-//! Panels and interviews: what the tenant starts with, and the rules of the API's writes (lever-api.md 5.5 to 5.7).
+//! Panels and interviews: what the tenant starts with, and the rules of the API's writes (lever-api.md 5.5 to
+//! 5.7).
 //!
 //! Rules: interviews can be changed only in panels that were made through the API (`externallyManaged`);
-//! `perform_as` is required; PUT replaces, so what is omitted is reset; the last interview takes its panel along.
+//! `perform_as` is required; PUT replaces, so what is omitted is reset; the last interview takes its panel
+//! along.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,9 +15,14 @@ use super::tenant::{Schedule, Tenant};
 use super::wire::{Interview, Interviewer, Panel};
 use crate::dice::Dice;
 
-const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const SCREEN: u8 = 5;
+/// The last instant that a JavaScript date can name.
+const DATE_MAX_MS: i64 = 8_640_000_000_000_000;
+/// A week, in minutes; no limit is documented.
+const DURATION_MAX: i64 = 7 * 24 * 60;
 
 /// The body of an interview write.
 #[derive(Clone, Debug, Deserialize)]
@@ -83,7 +90,7 @@ impl Schedule {
         let interviews: Vec<Value> = own().map(within_panel).collect();
         let mut view = json!(panel);
         view["start"] = json!(own().map(|interview| interview.date).min());
-        view["end"] = json!(own().map(|interview| interview.date + interview.duration * 60_000).max());
+        view["end"] = json!(own().map(|interview| interview.date + interview.duration * MINUTE_MS).max());
         view["interviews"] = json!(interviews);
         view
     }
@@ -235,8 +242,9 @@ impl Tenant {
         if body.interviewers.is_empty() {
             return Err(ApiError::bad_request("At least one interviewer is required at /interviewers"));
         }
-        let date = body.date.ok_or_else(|| ApiError::bad_request("A date is required at /date"))?;
-        let duration = body.duration.filter(|minutes| *minutes >= 1);
+        let date = body.date.filter(|date| (0..=DATE_MAX_MS).contains(date));
+        let date = date.ok_or_else(|| ApiError::bad_request("A date is required at /date"))?;
+        let duration = body.duration.filter(|minutes| (1..=DURATION_MAX).contains(minutes));
         let duration = duration
             .ok_or_else(|| ApiError::bad_request("A duration of at least 1 is required at /duration"))?;
         let reminder = body.feedback_reminder.unwrap_or_else(|| panel.feedback_reminder.clone());

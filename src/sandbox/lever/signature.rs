@@ -1,5 +1,5 @@
-//! Lever's webhook signature (lever-api.md 6.4): lowercase hex HMAC-SHA256 over token and decimal `triggeredAt`, the
-//! key being the signature token's text.
+//! Lever's webhook signature (lever-api.md 6.4): lowercase hex HMAC-SHA256 over token and decimal
+//! `triggeredAt`, the key being the signature token's text.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

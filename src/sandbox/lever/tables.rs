@@ -1,14 +1,14 @@
-//! Reads of the tables of reference: `/users`, `/stages`, `/postings`, `/archive_reasons`, `/disposition_stages`.
+//! Reads of the tables of reference: `/users`, `/stages`, `/postings`, `/archive_reasons`,
+//! `/disposition_stages`.
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Lever;
-use super::api::{data, page_of};
+use super::api::{one, page_of};
 use super::error::{ApiError, Reply};
 use super::permissions::Permission;
 use super::query::Query;
@@ -33,34 +33,40 @@ async fn users(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
     let query = Query::parse(query.as_deref());
     let all = query.flag("includeDeactivated")?.unwrap_or(false);
     let wanted = |name: &str, value: &str| query.get(name).is_none() || query.has(name, value);
-    let mut users = lever.tenant().reference.users.clone();
+    let tenant = lever.tenant();
+    let mut users = tenant.reference.users.clone();
     users.retain(|user| {
         (all || user.deactivated_at.is_none())
             && wanted("email", &user.email)
             && wanted("accessRole", &user.access_role)
     });
     users.sort_by_key(|user| std::cmp::Reverse(user.created_at));
-    page_of(users, &query, |user| json!([user.created_at, user.id]))
+    page_of(&tenant, users, &query, |user| json!([user.created_at, user.id]))
 }
 
 /// Somebody who has left is not found (lever-api.md 1.5).
-async fn user(State(lever): State<Lever>, Path(id): Path<String>) -> Reply {
+async fn user(State(lever): State<Lever>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindUser)?;
     let tenant = lever.tenant();
-    data(StatusCode::OK, tenant.reference.active_user(&id).ok_or_else(|| ApiError::not_found("user"))?)
+    one(
+        &tenant,
+        query.as_deref(),
+        tenant.reference.active_user(&id).ok_or_else(|| ApiError::not_found("user"))?,
+    )
 }
 
 async fn stages(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindAllStages)?;
-    let stages = lever.tenant().reference.stages.iter().map(|row| row.stage.clone()).collect();
-    page_of(stages, &Query::parse(query.as_deref()), |stage| json!([stage.id]))
+    let tenant = lever.tenant();
+    let stages = tenant.reference.stages.iter().map(|row| row.stage.clone()).collect();
+    page_of(&tenant, stages, &Query::parse(query.as_deref()), |stage| json!([stage.id]))
 }
 
-async fn stage(State(lever): State<Lever>, Path(id): Path<String>) -> Reply {
+async fn stage(State(lever): State<Lever>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindStage)?;
     let tenant = lever.tenant();
     let row = tenant.reference.stages.iter().find(|row| row.stage.id == id);
-    data(StatusCode::OK, &row.ok_or_else(|| ApiError::not_found("stage"))?.stage)
+    one(&tenant, query.as_deref(), &row.ok_or_else(|| ApiError::not_found("stage"))?.stage)
 }
 
 async fn postings(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
@@ -89,10 +95,10 @@ async fn postings(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Repl
         tenant.reference.postings.iter().filter(|posting| admits(posting)).collect();
     found.sort_by_key(|posting| std::cmp::Reverse(posting.created_at));
     let found: Vec<&Value> = found.into_iter().map(|posting| &posting.wire).collect();
-    page_of(found, &query, |posting| json!([posting["createdAt"], posting["id"]]))
+    page_of(&tenant, found, &query, |posting| json!([posting["createdAt"], posting["id"]]))
 }
 
-async fn posting(State(lever): State<Lever>, Path(id): Path<String>) -> Reply {
+async fn posting(State(lever): State<Lever>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindPosting)?;
     let tenant = lever.tenant();
     let posting = tenant.reference.postings.iter().find(|posting| posting.id == id);
@@ -100,22 +106,23 @@ async fn posting(State(lever): State<Lever>, Path(id): Path<String>) -> Reply {
     if posting.confidential && !lever.grants(Permission::Confidential) {
         return Err(ApiError::forbidden("This posting is confidential"));
     }
-    data(StatusCode::OK, &posting.wire)
+    one(&tenant, query.as_deref(), &posting.wire)
 }
 
 async fn reasons(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindAllReasons)?;
     let query = Query::parse(query.as_deref());
-    let mut reasons = lever.tenant().reference.reasons.clone();
+    let tenant = lever.tenant();
+    let mut reasons = tenant.reference.reasons.clone();
     reasons.retain(|reason| query.get("type").is_none_or(|kind| reason.kind == kind));
-    page_of(reasons, &query, |reason| json!([reason.id]))
+    page_of(&tenant, reasons, &query, |reason| json!([reason.id]))
 }
 
-async fn reason(State(lever): State<Lever>, Path(id): Path<String>) -> Reply {
+async fn reason(State(lever): State<Lever>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindReason)?;
     let tenant = lever.tenant();
     let reason = tenant.reference.reasons.iter().find(|reason| reason.id == id);
-    data(StatusCode::OK, reason.ok_or_else(|| ApiError::not_found("archive reason"))?)
+    one(&tenant, query.as_deref(), reason.ok_or_else(|| ApiError::not_found("archive reason"))?)
 }
 
 /// Stages with rank, and reasons that say `null` for "non-hired" (lever-api.md 4.6).

@@ -1,7 +1,8 @@
 //! The tenant's state: what was generated, and what has changed since.
 //!
-//! A row of 32 bytes and a key of 16 stand for each opportunity; everything that was touched by a write lies in
-//! overlays. So a million opportunities fit beside the program under test, and a page costs what its items cost.
+//! A row of 32 bytes and a key of 16 stand for each opportunity; everything that was touched by a write lies
+//! in overlays. So a million opportunities fit beside the program under test, and a page costs what its items
+//! cost.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;

@@ -1,6 +1,7 @@
 //! What is really in the tenant, for tests that compare the daemon's copy with it.
 //!
-//! Read behind the API's back: no token, no permission, no page. One opportunity at a time, so a million stream.
+//! Read behind the API's back: no token, no permission, no page. One opportunity at a time, so a million
+//! stream.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,20 @@ pub struct Truth {
     pub updated_at: Option<i64>,
     pub last_advanced_at: i64,
     pub interviews: Vec<TruthInterview>,
+    pub notes: Vec<TruthNote>,
+}
+
+/// One note as it is at this moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthNote {
+    /// The note's id.
+    pub id: String,
+    /// Its author, if it has one.
+    pub user: Option<String>,
+    /// The note's text, and that of each comment on it.
+    pub values: Vec<String>,
+    /// When it says it was made.
+    pub created_at: i64,
 }
 
 /// One interview as it is at this moment.
@@ -67,17 +82,12 @@ impl Lever {
         tenant.find(id).map(|index| tenant.truth(index))
     }
 
-    /// A random active opportunity, if wanted one whose contact has a phone that looks like a North American number.
+    /// A random active opportunity, if wanted one whose contact has a phone that looks like a North American
+    /// number.
     pub(crate) fn random_opportunity(&self, with_phone: bool) -> Option<Happened> {
-        let dialable = |phone: &str| {
-            let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-            digits.len() == 10 || digits.len() == 11 && digits.starts_with('1')
-        };
         let mut tenant = self.tenant();
-        let index = tenant.random_active(|tenant, index| {
-            let phones = || tenant.person(tenant.facts(index).contact).phones;
-            !with_phone || phones().last().is_some_and(|phone| dialable(&phone.value))
-        })?;
+        let index = tenant
+            .random_active(|tenant, index| !with_phone || tenant.happened(index, None).number.is_some())?;
         Some(tenant.happened(index, None))
     }
 }
@@ -97,6 +107,12 @@ impl Tenant {
             canceled_at: interview.canceled_at,
             externally_managed: external(&interview.panel),
         });
+        let notes = self.notes(index).iter().map(|note| TruthNote {
+            id: note.id.clone(),
+            user: note.user.clone(),
+            values: note.fields.iter().map(|field| field.value.clone()).collect(),
+            created_at: note.created_at,
+        });
         Truth {
             id: self.opportunity_id(index),
             contact: self.ids.id(Kind::Contact, facts.contact),
@@ -115,6 +131,7 @@ impl Tenant {
             updated_at: (row.updated > 0).then_some(row.updated),
             last_advanced_at: row.advanced,
             interviews: interviews.collect(),
+            notes: notes.collect(),
         }
     }
 }

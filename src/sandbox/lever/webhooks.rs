@@ -65,7 +65,11 @@ pub(super) async fn create(State(lever): State<Lever>, bytes: Bytes) -> Reply {
     lever.require(Permission::CreateWebhook)?;
     let NewHook { url, event, configuration } = body(&bytes)?;
     check(&url, &event)?;
-    let hook = lever.new_hook(event, url, Some(fresh_token()), configuration.conditions.origins);
+    let hook = Hook {
+        by_api: true,
+        origins: configuration.conditions.origins,
+        ..lever.new_hook(event, url, fresh_token())
+    };
     if configuration.verify_connection {
         lever.0.sender.verify(&hook).await;
     }
@@ -83,8 +87,8 @@ pub(super) async fn update(State(lever): State<Lever>, bytes: Bytes) -> Reply {
     {
         let mut hooks = lever.0.sender.hooks();
         for change in changes {
-            let hook = hooks.iter_mut().find(|hook| hook.id == change.id);
-            let hook = hook.ok_or_else(|| ApiError::not_found("webhook"))?;
+            let place = of_api(&hooks, &change.id)?;
+            let hook = &mut hooks[place];
             let (url, event) =
                 (change.url.unwrap_or(hook.url.clone()), change.event.unwrap_or(hook.event.clone()));
             check(&url, &event)?;
@@ -101,11 +105,21 @@ pub(super) async fn delete(State(lever): State<Lever>, Path(id): Path<String>) -
     lever.require(Permission::DeleteWebhook)?;
     {
         let mut hooks = lever.0.sender.hooks();
-        let place = hooks.iter().position(|hook| hook.id == id);
-        hooks.remove(place.ok_or_else(|| ApiError::not_found("webhook"))?);
+        let place = of_api(&hooks, &id)?;
+        hooks.remove(place);
     }
     lever.record("webhook_deleted", json!({"id": id}));
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The place of a webhook that the API may change.
+fn of_api(hooks: &[Hook], id: &str) -> Result<usize, ApiError> {
+    let place = hooks.iter().position(|hook| hook.id == id).ok_or_else(|| ApiError::not_found("webhook"))?;
+    if hooks[place].by_api {
+        Ok(place)
+    } else {
+        Err(ApiError::forbidden("This webhook was not made through the API"))
+    }
 }
 
 /// Lever wants HTTPS; a simulator is talked to on loopback, so plain HTTP passes too.
@@ -139,20 +153,15 @@ pub(super) fn fresh_token() -> String {
 }
 
 impl Lever {
-    fn new_hook(
-        &self,
-        event: String,
-        url: String,
-        signature_token: Option<String>,
-        origins: Option<Vec<String>>,
-    ) -> Hook {
-        let now = self.now();
+    fn new_hook(&self, event: String, url: String, signature_token: String) -> Hook {
+        let (id, now) = (uuid::Uuid::new_v4().to_string(), self.now());
         Hook {
-            id: uuid::Uuid::new_v4().to_string(),
+            id,
             event,
             url,
             signature_token,
-            origins,
+            origins: None,
+            by_api: false,
             created_at: now,
             updated_at: now,
         }
@@ -161,8 +170,7 @@ impl Lever {
     /// What a Super Admin does by hand: one webhook for each event, replacing those there were.
     pub(crate) fn set_webhooks(&self, url: &str, tokens: &BTreeMap<String, String>) {
         let hooks = tokens.iter();
-        let hooks = hooks
-            .map(|(event, token)| self.new_hook(event.clone(), url.to_owned(), Some(token.clone()), None));
+        let hooks = hooks.map(|(event, token)| self.new_hook(event.clone(), url.to_owned(), token.clone()));
         *self.0.sender.hooks() = hooks.collect();
     }
 

@@ -1,11 +1,12 @@
-//! Lever's objects as they stand in its answers (lever-api.md 5). Keys that are always present are always written,
-//! null or not; the few that may be absent say so.
+//! Lever's objects as they stand in its answers (lever-api.md 5). Keys that are always present are always
+//! written, null or not; the few that may be absent say so.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// An id, or the object that it names where `expand` asked for it.
+/// An id, or the object that it names where `expand` asked for it. Only for what has no table: see
+/// [`Shape`](super::render::Shape).
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Ref<T> {
@@ -21,7 +22,7 @@ pub(super) struct Opportunity {
     pub(super) name: String,
     pub(super) contact: Ref<Contact>,
     pub(super) headline: String,
-    pub(super) stage: Ref<Stage>,
+    pub(super) stage: String,
     pub(super) confidentiality: &'static str,
     pub(super) location: String,
     pub(super) phones: Vec<Phone>,
@@ -32,9 +33,9 @@ pub(super) struct Opportunity {
     pub(super) sources: Vec<String>,
     pub(super) stage_changes: Vec<StageChange>,
     pub(super) origin: &'static str,
-    pub(super) sourced_by: Option<Ref<User>>,
-    pub(super) owner: Option<Ref<User>>,
-    pub(super) followers: Vec<Ref<User>>,
+    pub(super) sourced_by: Option<String>,
+    pub(super) owner: Option<String>,
+    pub(super) followers: Vec<String>,
     pub(super) applications: Vec<Ref<Application>>,
     pub(super) created_at: i64,
     pub(super) updated_at: Option<i64>,

@@ -166,6 +166,15 @@ async fn webhooks_are_doubled_reordered_and_dropped_on_demand() {
 }
 
 #[tokio::test]
+async fn the_envelopes_id_can_be_left_out() {
+    let mut receiver = Receiver::start().await;
+    let client = Client::start(LeverOptions { webhook_ids: false, ..unlimited(50) }).await;
+    client.sandbox.configure_webhooks(&receiver.url, client.sandbox.webhook_tokens());
+    stage(&client);
+    assert!(receiver.next().await.get("id").is_none());
+}
+
+#[tokio::test]
 async fn the_ping_has_empty_data() {
     let (client, mut receiver) = connected().await;
     assert!(client.sandbox.verify_webhooks().await.is_empty());

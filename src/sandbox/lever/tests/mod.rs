@@ -70,6 +70,7 @@ async fn a_request_beyond_the_burst_is_refused_without_retry_after() {
     let refused = client.request(Method::GET, "/stages").send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.headers().get("retry-after").is_none());
+    assert_eq!(refused.headers()["content-type"], "application/json; charset=utf-8");
     let body: Value = refused.json().await.unwrap();
     assert_eq!(body["code"], "TooManyRequestsError");
     let stats = client.sandbox.stats().lever;
@@ -99,6 +100,10 @@ async fn each_kind_of_refusal_has_its_own_body() {
     check(client.get("/opportunities?offset=gone").await, 400, "BadRequestError");
     let (_, unknown) = client.get("/openapi.json").await;
     assert_eq!(unknown["message"], "/v1/openapi.json does not exist");
+    let routes = client.sandbox.stats().lever.by_route;
+    assert_eq!(routes["GET /v1/opportunities"], 4, "{routes:?}");
+    assert_eq!(routes["GET /v1/opportunities/{o}"], 1);
+    assert_eq!(routes["GET (none)"], 3);
     let hidden = client.sandbox.truth().find(|truth| truth.confidential).unwrap();
     check(client.get(&format!("/opportunities/{}", hidden.id)).await, 403, "ForbiddenError");
 }
@@ -148,4 +153,17 @@ async fn faults_are_carried_out() {
         assert!(response.json::<Value>().await.is_err());
     }
     client.ok("/stages").await;
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_does_not_hold_up_the_shutdown() {
+    let client = open(10).await;
+    client.sandbox.faults().add(Rule::new(Remote::Lever, Fault::Hang));
+    let request = client.request(Method::GET, "/stages").send();
+    let hanging = tokio::spawn(request);
+    while client.sandbox.stats().lever.requests == 0 {
+        tokio::task::yield_now().await;
+    }
+    client.sandbox.shutdown().await;
+    hanging.await.unwrap().unwrap_err();
 }

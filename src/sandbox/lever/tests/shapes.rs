@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Client, open};
 
-/// Fails unless `ours` has the keys of `sample` and no others, each of the sample's type. Where a value may be of
-/// more than one type the sample lists one of each in an array under the key `"?"`.
+/// Fails unless `ours` has the keys of `sample` and no others, each of the sample's type. Where a value may
+/// be of more than one type the sample lists one of each in an array under the key `"?"`.
 fn check(sample: &Value, ours: &Value, place: &str) {
     match (sample, ours) {
         (Value::Object(wanted), _) if wanted.contains_key("?") => {
@@ -81,8 +81,8 @@ async fn opportunities_look_like_the_sample() {
 #[tokio::test]
 async fn expand_puts_objects_in_the_place_of_ids() {
     let client = open(500).await;
-    let path = "/opportunities?posting_id=&expand=applications&expand=contact&expand=stage&expand=owner&limit=100&archived=true";
-    let path = path.replace("posting_id=&", "stage_id=applicant-new&");
+    let expand = "expand=applications&expand=contact&expand=stage&expand=owner";
+    let path = format!("/opportunities?stage_id=applicant-new&archived=true&{expand}");
     let null_or_text = or_null(&json!(""));
     let mut sample = opportunity();
     sample["stage"] = json!({"id": "", "text": ""});
@@ -164,4 +164,15 @@ async fn the_tables_of_reference_look_like_the_samples() {
         "confidentiality": "", "createdAt": 1, "updatedAt": 1, "workplaceType": "", "transcribeInterviews": false,
         "screening": {"enabled": false}});
     check(&json!([sample]), &json!(postings), "");
+}
+
+#[tokio::test]
+async fn expand_works_on_interviews_and_notes_too() {
+    let client = open(600).await;
+    let id = client.sandbox.truth().find(|truth| !truth.interviews.is_empty()).unwrap().id;
+    let path =
+        format!("/opportunities/{id}/interviews?expand=user&expand=stage&expand=postings&expand=nonsense");
+    let interview = &items(&client, &path).await[0];
+    assert!(interview["user"]["email"].is_string() && interview["stage"]["text"].is_string());
+    assert!(interview["postings"][0]["categories"].is_object());
 }

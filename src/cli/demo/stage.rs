@@ -1,0 +1,178 @@
+//! What the story acts with: the sandbox, where things happen, and the daemon's own API, where
+//! they must be seen. Nothing is taken for true that did not come back over HTTP.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use fulcrum_sandbox::{Entry, Event, Happened, Sandbox};
+use serde_json::{Value, json};
+
+use super::super::sandbox::daemon::Daemon;
+use super::narrator::Narrator;
+use crate::engine::Engine;
+
+/// Longer than any step takes at Lever's pace on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// The story's surroundings.
+pub(super) struct Stage<'a> {
+    pub(super) sandbox: &'a Sandbox,
+    pub(super) narrator: &'a Narrator,
+    engine: &'a Engine,
+    http: reqwest::Client,
+    api: String,
+    token: String,
+    speed: u32,
+    seen: Mutex<Vec<&'static str>>,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(
+        sandbox: &'a Sandbox,
+        daemon: &Daemon,
+        engine: &'a Engine,
+        narrator: &'a Narrator,
+        speed: u32,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            sandbox,
+            narrator,
+            engine,
+            // Loopback is reached directly, whatever the environment's proxy is.
+            http: reqwest::Client::builder().no_proxy().build()?,
+            api: format!("{}/api/v1", daemon.public_url),
+            token: daemon.api_token.clone(),
+            speed,
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Lets time pass in the story.
+    pub(super) async fn pause(&self, seconds: u32) {
+        tokio::time::sleep(Duration::from_secs(seconds.into()) / self.speed).await;
+    }
+
+    /// Makes something happen in Lever.
+    pub(super) fn happen(&self, event: &Event) -> anyhow::Result<Happened> {
+        Ok(self.sandbox.happen(event)?)
+    }
+
+    /// A step was seen to work.
+    pub(super) fn saw(&self, what: &'static str) {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(what);
+    }
+
+    /// Asks the daemon's API. Gives the status and the body.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+        let answer = self.http.get(format!("{}{path}", self.api)).bearer_auth(&self.token).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null)))
+    }
+
+    /// Has the daemon send a text.
+    pub(super) async fn text(&self, opportunity: &str, body: &str, sender: &str) -> anyhow::Result<(u16, Value)> {
+        let message = json!({ "opportunity": opportunity, "body": body, "as": sender });
+        let request = self.http.post(format!("{}/messages", self.api)).bearer_auth(&self.token);
+        let answer = request.json(&message).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null)))
+    }
+
+    /// Waits until the daemon's answer at `path` is as it should be.
+    pub(super) async fn until(
+        &self,
+        what: &str,
+        path: &str,
+        holds: impl Fn(u16, &Value) -> bool,
+    ) -> anyhow::Result<Value> {
+        let waiting = async {
+            loop {
+                let (status, body) = self.get(path).await?;
+                if holds(status, &body) {
+                    return Ok(body);
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.with_context(|| format!("waited in vain until {what}"))?
+    }
+
+    /// Waits for an entry of the sandbox's ledger: what really happened there.
+    pub(super) async fn ledger(&self, what: &str, fits: impl Fn(&Entry) -> bool) -> anyhow::Result<Entry> {
+        let waiting = async {
+            loop {
+                if let Some(entry) = self.sandbox.ledger().entries().into_iter().rev().find(&fits) {
+                    return entry;
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.with_context(|| format!("waited in vain until {what}"))
+    }
+
+    /// A recruiter of the tenant: name and e-mail.
+    pub(super) async fn recruiter(&self) -> anyhow::Result<(String, String)> {
+        let request = self.http.get(format!("{}/users", self.sandbox.lever_url()));
+        let answer: Value =
+            request.basic_auth(self.sandbox.api_key(), Some("")).query(&[("limit", "1")]).send().await?.json().await?;
+        let text = |field: &str| answer["data"][0][field].as_str().map(str::to_owned);
+        match (text("name"), text("email")) {
+            (Some(name), Some(email)) => Ok((name, email)),
+            _ => bail!("the simulated Lever has no users"),
+        }
+    }
+
+    /// Shows the initial sync until it is complete.
+    pub(super) async fn watch_the_sync(&self) -> anyhow::Result<()> {
+        loop {
+            let status = self.engine.status().await?;
+            let phase = |name: &str| status.backfill.phases.iter().find(|phase| phase.name == name);
+            let interviews = phase("interviews");
+            self.narrator.sync(
+                status.opportunities,
+                interviews.map_or(0, |phase| phase.done),
+                interviews.and_then(|phase| phase.known).unwrap_or(0),
+                status.lever.rate_used,
+            );
+            if status.backfill.complete {
+                let requests: u64 = status.backfill.phases.iter().map(|phase| phase.requests).sum();
+                self.narrator.event(
+                    "fulcrum",
+                    format_args!(
+                        "the initial sync is complete: {} opportunities in {requests} requests",
+                        status.opportunities
+                    ),
+                )?;
+                self.narrator.done();
+                self.saw("the tenant was synced");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// What was seen, and what the simulated remotes counted. False when the story broke off.
+    pub(super) fn sum_up(&self, outcome: anyhow::Result<()>) -> anyhow::Result<bool> {
+        let mut text = String::from("\nSeen to work:");
+        for what in &*self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            text.push_str("\n  ✓ ");
+            text.push_str(what);
+        }
+        if let Err(error) = &outcome {
+            text.push_str(&format!("\n  ✗ {error:#}"));
+        }
+        let entries = self.sandbox.ledger().entries();
+        let count = |kind: &str| entries.iter().filter(|entry| entry.kind == kind).count();
+        let stats = self.sandbox.stats().lever;
+        text.push_str(&format!(
+            "\nIn the simulated remotes: {} requests to Lever, {} refused for the rate; {} webhooks; {} texts; {} notes.",
+            stats.requests,
+            stats.violations,
+            count("webhook_sent"),
+            count("message_created"),
+            count("note_created"),
+        ));
+        self.narrator.say(text)?;
+        Ok(outcome.is_ok())
+    }
+}
