@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at what it did not expect")]
 
 mod disk;
+mod floors;
+mod opt_out;
 mod store_faults;
 mod sync;
 mod texts;

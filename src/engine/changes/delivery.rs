@@ -40,6 +40,11 @@ pub fn begin_send(
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     };
+    if !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued) {
+        // It was called off after it was taken up, or it has left.
+        finish(tx, &effect, moment.now)?;
+        return Ok(None);
+    }
     if let Err(Refusal::OptedOut) = may_send(text.purpose, suppression_of(tx, conversation.number)?.as_ref())
     {
         call_off(tx, text)?;
