@@ -8,4 +8,5 @@ mod opt_out;
 mod store_faults;
 mod sync;
 mod texts;
+mod transcripts;
 mod world;

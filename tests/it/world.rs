@@ -19,7 +19,7 @@ use fulcrum_sandbox::{Event, Happened, Options, Sandbox};
 use jiff::SignedDuration;
 
 /// Longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A sandbox whose rate does not hold a test up.
 pub(crate) fn fast() -> Options {
@@ -101,7 +101,8 @@ impl World {
     /// A world whose daemon has a clock that stands until [`World::advance`]; transcripts wait an
     /// hour, as delivered.
     pub(crate) async fn standing(options: Options, change: impl FnOnce(&mut Settings)) -> Self {
-        let clock = Clock::manual(Clock::System.now());
+        // At a whole second, since the wheel turns by those.
+        let clock = Clock::manual(jiff::Timestamp::from_second(Clock::System.now().as_second()).unwrap());
         let times = FilingTimes {
             delay: SignedDuration::from_hours(1),
             max_wait: Some(SignedDuration::from_hours(24)),
