@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -15,7 +16,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::Shared;
 use super::body::{self, BodyError};
-use super::problem::{Kind, Problem, wrong_method};
+use super::problem::{Kind, Problem, no_such_path, wrong_method};
 use crate::carrier::twilio::{self, EMPTY_TWIML, FormError, HookRequest};
 use crate::engine::{HookOutcome, LeverHook};
 use crate::lever::{Envelope, HookError};
@@ -42,15 +43,18 @@ async fn lever(State(shared): State<Arc<Shared>>, request: Request) -> Response 
 
 async fn lever_by_secret(
     State(shared): State<Arc<Shared>>,
-    Path(secret): Path<String>,
+    secret: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    take_lever(&shared, Some(&secret), request).await
+    match secret {
+        Ok(Path(secret)) => take_lever(&shared, Some(&secret), request).await,
+        Err(_) => no_such_path().await.into_response(),
+    }
 }
 
 async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Response {
     if !shared.keys.load().hook_path_fits(path) {
-        return super::problem::no_such_path().await.into_response();
+        return no_such_path().await.into_response();
     }
     let body = match body::read(request.into_body(), LEVER_BYTES_MAX, shared.body_time).await {
         Ok(body) => body,
@@ -128,15 +132,15 @@ fn lever_answer(shared: &Shared, event: HookEvent, taken: Result<HookOutcome, St
         }
         Err(error) => {
             shared.engine.metrics().webhook(event.as_key(), "unavailable");
-            not_stored(error)
+            not_stored(&error)
         }
     }
 }
 
 /// Whatever the store's trouble is, the sender is to try again.
-fn not_stored(error: StoreError) -> Response {
+fn not_stored(error: &StoreError) -> Response {
     if !matches!(error, StoreError::Busy | StoreError::Closed) {
-        tracing::error!(error = &error as &dyn std::error::Error, "a webhook could not be stored");
+        tracing::error!(error = error as &dyn std::error::Error, "a webhook could not be stored");
     }
     Problem::new(Kind::Unavailable, "it cannot be stored at the moment").into_response()
 }
@@ -148,7 +152,7 @@ async fn twilio_message(State(shared): State<Arc<Shared>>, request: Request) -> 
     };
     match shared.engine.take_text(text).await {
         Ok(_) => ([(header::CONTENT_TYPE, "text/xml")], EMPTY_TWIML).into_response(),
-        Err(error) => not_stored(error),
+        Err(error) => not_stored(&error),
     }
 }
 
@@ -160,7 +164,7 @@ async fn twilio_status(State(shared): State<Arc<Shared>>, request: Request) -> R
     match shared.engine.take_status(update).await {
         // Also for a text that is not known: a repeat would not make it so.
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => not_stored(error),
+        Err(error) => not_stored(&error),
     }
 }
 
@@ -169,7 +173,7 @@ async fn take_twilio<T>(
     request: Request,
     read: impl FnOnce(&twilio::Hooks, &HookRequest<'_>) -> Result<T, twilio::HookError>,
 ) -> Result<T, Problem> {
-    let Some(hooks) = &shared.twilio else { return Err(super::problem::no_such_path().await) };
+    let Some(hooks) = &shared.twilio else { return Err(no_such_path().await) };
     let (head, body) = request.into_parts();
     let body = body::read(body, TWILIO_BYTES_MAX, shared.body_time).await?;
     let request = HookRequest {

@@ -85,7 +85,7 @@ impl Kind {
 pub(super) struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
-    pointer: Option<String>,
+    pub(super) pointer: Option<String>,
 }
 
 impl Problem {
@@ -103,11 +103,6 @@ impl Problem {
     /// A field of the body is not right.
     pub(super) fn invalid(field: &str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Invalid, detail).at(field)
-    }
-
-    #[cfg(test)]
-    pub(super) fn pointer(&self) -> Option<String> {
-        self.pointer.clone()
     }
 
     pub(super) fn not_found(detail: &'static str) -> Self {

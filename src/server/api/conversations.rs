@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use fulcrum_domain::{ConversationId, FilingState};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::{Cursor, IdempotencyKey, Paging};
+use super::input::{Cursor, Id, IdempotencyKey, Paging};
 use crate::engine::{ConversationView, FilingView};
 use crate::server::Shared;
 use crate::server::problem::{Problem, ProblemBody};
@@ -152,7 +152,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<OneConversationBody>, Problem> {
     let view = named(&shared, &id).await?;
     let transcripts = shared.engine.filings(view.conversation.id).await?;
@@ -170,7 +170,7 @@ pub(super) async fn one(
 )]
 pub(super) async fn file(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Id(id): Id,
     _key: IdempotencyKey,
 ) -> Result<(StatusCode, Json<FiledBody>), Problem> {
     let view = named(&shared, &id).await?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use fulcrum_domain::{ConversationId, MessageId};
@@ -22,6 +22,20 @@ use crate::store::tables::Digest;
 
 /// The longest text is 1,600 characters.
 const BYTES_MAX: usize = 64 * 1024;
+
+/// The id in a path.
+pub(super) struct Id(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut request::Parts, shared: &S) -> Result<Self, Problem> {
+        let Path(id) = Path::from_request_parts(parts, shared)
+            .await
+            .map_err(|_| Problem::not_found("nothing has an id that is not UTF-8"))?;
+        Ok(Self(id))
+    }
+}
 
 /// A JSON body. `T` must have only optional fields and deny unknown ones: what is required is
 /// asked for by [`required`], so that each problem names its field.
@@ -49,17 +63,16 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|whole| match serde_json::from_slice::<Map<String, Value>>(bytes) {
+    let fields: Map<String, Value> = serde_json::from_slice(bytes)
+        .map_err(|error| Problem::new(Kind::Malformed, format!("the body is not a JSON object: {error}")))?;
+    serde_json::from_slice(bytes).map_err(|whole| {
         // Each field alone, since serde does not say which one it means.
-        Ok(fields) => {
-            let found = fields.into_iter().find_map(|(name, value)| {
-                let alone = Value::Object(Map::from_iter([(name.clone(), value)]));
-                T::deserialize(alone).err().map(|error| Problem::invalid(&name, error.to_string()))
-            });
-            // A field that comes twice is wrong only as a whole.
-            found.unwrap_or_else(|| Problem::new(Kind::Invalid, whole.to_string()))
-        }
-        Err(error) => Problem::new(Kind::Malformed, format!("the body is not a JSON object: {error}")),
+        let found = fields.into_iter().find_map(|(name, value)| {
+            let alone = Value::Object(Map::from_iter([(name.clone(), value)]));
+            T::deserialize(alone).err().map(|error| Problem::invalid(&name, error.to_string()))
+        });
+        // A field that comes twice is wrong only as a whole.
+        found.unwrap_or_else(|| Problem::new(Kind::Invalid, whole.to_string()))
     })
 }
 
@@ -199,14 +212,13 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
-    #[expect(dead_code, reason = "only the types of the fields count")]
     struct Two {
         body: Option<String>,
         count: Option<u8>,
     }
 
     fn pointer(body: &str) -> Option<String> {
-        parse::<Two>(body.as_bytes()).unwrap_err().pointer()
+        parse::<Two>(body.as_bytes()).unwrap_err().pointer
     }
 
     #[test]

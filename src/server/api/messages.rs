@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use fulcrum_domain::{Author, Body, Message, Number, OpportunityId};
 use http::StatusCode;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Listing;
 use super::conversations::named;
-use super::input::{Cursor, IdempotencyKey, Input, Paging, required};
+use super::input::{Cursor, Id, IdempotencyKey, Input, Paging, required};
 use crate::engine::changes::{ComposeError, Recipient};
 use crate::engine::{SendRefusal, SendRequest, direction_word, failure_words};
 use crate::server::Shared;
@@ -116,7 +116,7 @@ impl From<Message> for MessageBody {
 )]
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Id(id): Id,
     paging: Paging,
 ) -> Result<Json<Listing<MessageBody>>, Problem> {
     let id = named(&shared, &id).await?.conversation.id;

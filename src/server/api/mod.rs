@@ -37,6 +37,7 @@ use admit::{Gate, admit};
 
 /// A route, and who may use it.
 pub(super) struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests walk the table by it"))]
     pub(super) method: Method,
     pub(super) path: &'static str,
     /// The least role; none for everybody.

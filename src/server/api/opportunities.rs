@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::input::Id;
 use crate::engine::{Found, OpportunityView};
 use crate::server::Shared;
 use crate::server::problem::{Kind, Problem, ProblemBody};
@@ -96,7 +97,7 @@ impl From<OpportunityView> for OpportunityBody {
 )]
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<OpportunityBody>, Problem> {
     let found = match id.parse() {
         Ok(id) => shared.engine.opportunity(&id).await?,
