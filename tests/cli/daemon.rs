@@ -84,12 +84,14 @@ fn a_reload_takes_up_what_it_can_and_refuses_a_bad_config() {
     fs::write(&world.config, &good).unwrap();
     assert_eq!(world.health("ready"), Some(200));
 
-    let changed = good.replace("delay = \"1m\"", "delay = \"2m\"").replace("burst = 1000", "burst = 900");
+    let changed = good
+        .replace("[transcript]", "[transcript]\nmax_wait = \"12h\"")
+        .replace("burst = 1000", "burst = 900");
     fs::write(&world.config, changed).unwrap();
     daemon.signal("HUP");
     log(&daemon, "the new value holds");
     log(&daemon, "waits for a restart");
-    assert!(daemon.told().contains("transcript.delay") && daemon.told().contains("lever.burst"));
+    assert!(daemon.told().contains("transcript.max_wait") && daemon.told().contains("lever.burst"));
 
     daemon.signal("INT");
     assert_eq!(daemon.wait().code(), Some(0));
