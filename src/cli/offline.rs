@@ -38,7 +38,10 @@ impl Offline {
                 path.display()
             );
         };
-        let store = ReadOnly::open(path).context("the daemon is not running, and its file cannot be read")?;
+        // redb repairs a file only when it is opened for writing.
+        let store = ReadOnly::open(path).context(
+            "the daemon is not running, and its file cannot be read; if it crashed, its next start repairs the file",
+        )?;
         screen::note(format_args!("the daemon is not running; read from {}", path.display()))?;
         Ok(Self { store, bytes: metadata.len() })
     }
