@@ -10,3 +10,7 @@ pub mod carrier;
 pub mod lever;
 
 pub mod engine;
+
+pub mod server;
+
+pub mod cli;

@@ -1,2 +1,11 @@
 //! fulcrum, the link between Lever and text messages.
-fn main() {}
+
+use std::process::ExitCode;
+
+use fulcrum::cli;
+
+fn main() -> ExitCode {
+    let arguments = cli::arguments();
+    let outcome = cli::carry_out(arguments);
+    cli::report(outcome)
+}

@@ -245,7 +245,7 @@ impl Engine {
 
     /// Rests after a failure of the sync, before it goes on where it stopped.
     pub(crate) async fn rest_after(&self, error: &FetchError) {
-        const REST: Duration = Duration::from_secs(15);
+        const REST: Duration = Duration::from_secs(5);
         if let FetchError::Lever(error) = error {
             self.note_lever(Some(error));
         }

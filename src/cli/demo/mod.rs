@@ -35,7 +35,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// transcripts are filed 20 seconds after the last message, so that one can watch, and shown as
 /// Lever would show them. Runs until Ctrl-C.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  fulcrum demo\n  fulcrum demo --once --speed 4    # one story, for scripts")]
+#[command(
+    after_help = "Examples:\n  fulcrum demo\n  fulcrum demo --once --speed 4    # one story, for scripts"
+)]
 pub(super) struct Demo {
     /// Play one story to its end; exit 0 only if every step was seen to work
     #[arg(long)]
@@ -61,8 +63,9 @@ impl Demo {
         let delay = DELAY / self.speed;
         let daemon = daemon::write(folder.path(), &sandbox, LIMITS, delay)?;
         let config = load(&daemon.config)?;
-        let engine = Engine::start(wiring::remotes(&config)?, wiring::settings(&config)?, Clock::System).await?;
-        let server = Server::start(engine.clone(), wiring::server(&config)).await?;
+        let engine =
+            Engine::start(wiring::remotes(&config)?, wiring::settings(&config)?, Clock::System).await?;
+        let server = Server::bind(engine.clone(), wiring::server(&config)).await?;
         sandbox.configure_webhooks(&format!("{}/hooks/lever", daemon.public_url), sandbox.webhook_tokens());
         sandbox.configure_twilio(&format!("{}/hooks/twilio/message", daemon.public_url));
 
@@ -77,15 +80,14 @@ impl Demo {
             folder.path().display(),
             daemon.public_url,
             daemon.api_token,
-            server.ops_address(),
+            server.addresses().ops,
             daemon.config.display(),
         ))?;
-        let stage = Stage::new(&sandbox, &daemon, &engine, &narrator, self.speed)?;
+        let stage = Stage::new(&sandbox, &daemon, &narrator, self.speed)?;
         let outcome = tokio::select! {
             outcome = self.play(&stage) => outcome,
             () = signals.stop() => Ok(Exit::Done),
         };
-        narrator.done();
         server.stop(GRACE).await;
         engine.stop(GRACE).await;
         sandbox.shutdown().await;
@@ -94,7 +96,7 @@ impl Demo {
 
     async fn play(&self, stage: &Stage<'_>) -> Outcome {
         let (story, synced) = tokio::join!(story::play(stage), stage.watch_the_sync());
-        let passed = stage.sum_up(story.and(synced))?;
+        let passed = stage.sum_up(&story.and(synced))?;
         if self.once {
             return Ok(if passed { Exit::Done } else { Exit::Bad });
         }

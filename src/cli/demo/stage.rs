@@ -1,7 +1,7 @@
 //! What the story acts with: the sandbox, where things happen, and the daemon's own API, where
 //! they must be seen. Nothing is taken for true that did not come back over HTTP.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -9,8 +9,9 @@ use fulcrum_sandbox::{Entry, Event, Happened, Sandbox};
 use serde_json::{Value, json};
 
 use super::super::sandbox::daemon::Daemon;
+use super::super::screen;
+use super::super::shapes::Status;
 use super::narrator::Narrator;
-use crate::engine::Engine;
 
 /// Longer than any step takes at Lever's pace on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -20,7 +21,6 @@ const GLANCE: Duration = Duration::from_millis(50);
 pub(super) struct Stage<'a> {
     pub(super) sandbox: &'a Sandbox,
     pub(super) narrator: &'a Narrator,
-    engine: &'a Engine,
     http: reqwest::Client,
     api: String,
     token: String,
@@ -32,14 +32,12 @@ impl<'a> Stage<'a> {
     pub(super) fn new(
         sandbox: &'a Sandbox,
         daemon: &Daemon,
-        engine: &'a Engine,
         narrator: &'a Narrator,
         speed: u32,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             sandbox,
             narrator,
-            engine,
             // Loopback is reached directly, whatever the environment's proxy is.
             http: reqwest::Client::builder().no_proxy().build()?,
             api: format!("{}/api/v1", daemon.public_url),
@@ -61,7 +59,10 @@ impl<'a> Stage<'a> {
 
     /// A step was seen to work.
     pub(super) fn saw(&self, what: &'static str) {
-        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(what);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.contains(&what) {
+            seen.push(what);
+        }
     }
 
     /// Asks the daemon's API. Gives the status and the body.
@@ -71,7 +72,12 @@ impl<'a> Stage<'a> {
     }
 
     /// Has the daemon send a text.
-    pub(super) async fn text(&self, opportunity: &str, body: &str, sender: &str) -> anyhow::Result<(u16, Value)> {
+    pub(super) async fn text(
+        &self,
+        opportunity: &str,
+        body: &str,
+        sender: &str,
+    ) -> anyhow::Result<(u16, Value)> {
         let message = json!({ "opportunity": opportunity, "body": body, "as": sender });
         let request = self.http.post(format!("{}/messages", self.api)).bearer_auth(&self.token);
         let answer = request.json(&message).send().await?;
@@ -94,7 +100,9 @@ impl<'a> Stage<'a> {
                 tokio::time::sleep(GLANCE).await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.with_context(|| format!("waited in vain until {what}"))?
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .with_context(|| format!("waited in vain until {what}"))?
     }
 
     /// Waits for an entry of the sandbox's ledger: what really happened there.
@@ -113,8 +121,13 @@ impl<'a> Stage<'a> {
     /// A recruiter of the tenant: name and e-mail.
     pub(super) async fn recruiter(&self) -> anyhow::Result<(String, String)> {
         let request = self.http.get(format!("{}/users", self.sandbox.lever_url()));
-        let answer: Value =
-            request.basic_auth(self.sandbox.api_key(), Some("")).query(&[("limit", "1")]).send().await?.json().await?;
+        let answer: Value = request
+            .basic_auth(self.sandbox.api_key(), Some(""))
+            .query(&[("limit", "1")])
+            .send()
+            .await?
+            .json()
+            .await?;
         let text = |field: &str| answer["data"][0][field].as_str().map(str::to_owned);
         match (text("name"), text("email")) {
             (Some(name), Some(email)) => Ok((name, email)),
@@ -125,40 +138,31 @@ impl<'a> Stage<'a> {
     /// Shows the initial sync until it is complete.
     pub(super) async fn watch_the_sync(&self) -> anyhow::Result<()> {
         loop {
-            let status = self.engine.status().await?;
-            let phase = |name: &str| status.backfill.phases.iter().find(|phase| phase.name == name);
-            let interviews = phase("interviews");
-            self.narrator.sync(
-                status.opportunities,
-                interviews.map_or(0, |phase| phase.done),
-                interviews.and_then(|phase| phase.known).unwrap_or(0),
-                status.lever.rate_used,
-            );
-            if status.backfill.complete {
+            let status: Status = serde_json::from_value(self.get("/status").await?.1)?;
+            self.narrator.sync(&status.backfill);
+            if status.backfill.is_complete() {
                 let requests: u64 = status.backfill.phases.iter().map(|phase| phase.requests).sum();
+                let known = screen::count(status.opportunities);
+                let used = status.lever.rate_used.unwrap_or_default() * 100.0;
                 self.narrator.event(
                     "fulcrum",
-                    format_args!(
-                        "the initial sync is complete: {} opportunities in {requests} requests",
-                        status.opportunities
-                    ),
+                    format_args!("the initial sync is complete: {known} opportunities, {requests} requests, {used:.1} % of Lever's rate"),
                 )?;
-                self.narrator.done();
-                self.saw("the tenant was synced");
+                self.saw("the tenant was synced at Lever's pace");
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
 
     /// What was seen, and what the simulated remotes counted. False when the story broke off.
-    pub(super) fn sum_up(&self, outcome: anyhow::Result<()>) -> anyhow::Result<bool> {
+    pub(super) fn sum_up(&self, outcome: &anyhow::Result<()>) -> anyhow::Result<bool> {
         let mut text = String::from("\nSeen to work:");
-        for what in &*self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        for what in &*self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
             text.push_str("\n  ✓ ");
             text.push_str(what);
         }
-        if let Err(error) = &outcome {
+        if let Err(error) = outcome {
             text.push_str(&format!("\n  ✗ {error:#}"));
         }
         let entries = self.sandbox.ledger().entries();

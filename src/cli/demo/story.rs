@@ -3,6 +3,7 @@
 
 use anyhow::{Context, ensure};
 use fulcrum_sandbox::{Entry, Event, Happened};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::stage::Stage;
@@ -73,7 +74,9 @@ async fn moves(stage: &Stage<'_>, person: &Happened) -> anyhow::Result<()> {
     let moved = stage.happen(&event)?;
     let path = format!("/opportunities/{}", person.opportunity);
     let known = stage
-        .until("the move is known", &path, |_, body| body["stage"]["id"].as_str() == Some(moved.stage.as_str()))
+        .until("the move is known", &path, |_, body| {
+            body["stage"]["id"].as_str() == Some(moved.stage.as_str())
+        })
         .await?;
     let text = known["stage"]["text"].as_str().unwrap_or("?").to_owned();
     stage.narrator.event("Lever", format_args!("{} moved to “{text}”: known here too", person.name))?;
@@ -113,7 +116,12 @@ async fn is_texted(
     Ok(conversation)
 }
 
-async fn answers(stage: &Stage<'_>, person: &Happened, conversation: &str, words: &str) -> anyhow::Result<()> {
+async fn answers(
+    stage: &Stage<'_>,
+    person: &Happened,
+    conversation: &str,
+    words: &str,
+) -> anyhow::Result<()> {
     stage.pause(2).await;
     let number = person.number.as_deref().context("the person has a number")?;
     stage.sandbox.inbound(number, words)?;
@@ -140,7 +148,9 @@ async fn says_stop(
     stage.until("the opt-out holds", &path, |_, body| body["opted_out"] == true).await?;
     let (status, _) = stage.text(&person.opportunity, "One more thing", email).await?;
     ensure!(status == 409, "a text after STOP was answered with {status}, not refused");
-    stage.narrator.event("fulcrum", format_args!("{} opted out: the next text is refused (409)", person.name))?;
+    stage
+        .narrator
+        .event("fulcrum", format_args!("{} opted out: the next text is refused (409)", person.name))?;
     stage.saw("STOP was honoured: the next text was refused");
     Ok(())
 }
@@ -149,7 +159,7 @@ async fn is_interviewed(stage: &Stage<'_>, person: &Happened) -> anyhow::Result<
     stage.pause(2).await;
     let id = &person.opportunity;
     let path = format!("/opportunities/{id}");
-    let starts = |body: &Value| body["interviews"][0]["starts_at"].as_str().map(str::to_owned);
+    let starts = |body: &Value| body["interviews"][0]["starts_at"].as_str().and_then(|at| at.parse().ok());
     stage.happen(&Event::InterviewCreated {
         opportunity: Some(id.clone()),
         date: None,
@@ -158,22 +168,32 @@ async fn is_interviewed(stage: &Stage<'_>, person: &Happened) -> anyhow::Result<
         external: false,
     })?;
     let known = stage.until("the interview is known", &path, |_, body| starts(body).is_some()).await?;
-    let first = starts(&known).unwrap_or_default();
-    stage.narrator.event("Lever", format_args!("an interview with {} at {first}: known here too", person.name))?;
+    let first: Option<Timestamp> = starts(&known);
+    stage.narrator.event(
+        "Lever",
+        format_args!("an interview with {} on {}: known here too", person.name, day_and_time(first)),
+    )?;
     stage.happen(&Event::InterviewMoved { opportunity: id.clone(), interview: None, date: None })?;
     let moved = stage
-        .until("the interview has moved", &path, |_, body| starts(body).is_some_and(|at| at != first))
+        .until("the interview has moved", &path, |_, body| starts(body).is_some_and(|at| Some(at) != first))
         .await?;
-    stage.narrator.event("Lever", format_args!("the interview moved to {}", starts(&moved).unwrap_or_default()))?;
+    stage.narrator.event("Lever", format_args!("the interview moved to {}", day_and_time(starts(&moved))))?;
     stage.saw("an interview was made and moved, by webhook");
     Ok(())
 }
 
+fn day_and_time(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "?".into(), |at| at.strftime("%a %-d %b, %H:%M UTC").to_string())
+}
+
 async fn is_filed(stage: &Stage<'_>, person: &Happened) -> anyhow::Result<()> {
     let about = |entry: &Entry| {
-        entry.kind == "note_created" && entry.detail["opportunity"].as_str() == Some(person.opportunity.as_str())
+        entry.kind == "note_created"
+            && entry.detail["opportunity"].as_str() == Some(person.opportunity.as_str())
     };
-    stage.narrator.event("fulcrum", format_args!("the transcript with {} is filed once it is quiet", person.name))?;
+    stage
+        .narrator
+        .event("fulcrum", format_args!("the transcript with {} is filed once it is quiet", person.name))?;
     let note = stage.ledger("the note stands in Lever", about).await?;
     let text = note_text(&note.detail).unwrap_or_default();
     stage.narrator.quote(&format!("note on {} in Lever", person.name), text)?;
@@ -202,7 +222,9 @@ async fn is_deleted(stage: &Stage<'_>, person: &Happened) -> anyhow::Result<()> 
     stage.happen(&Event::Delete { opportunity: Some(person.opportunity.clone()) })?;
     let path = format!("/opportunities/{}", person.opportunity);
     stage.until("the deletion is done", &path, |status, _| status == 410).await?;
-    stage.narrator.event("fulcrum", format_args!("{} was deleted in Lever: erased here (410)", person.name))?;
+    stage
+        .narrator
+        .event("fulcrum", format_args!("{} was deleted in Lever: erased here (410)", person.name))?;
     stage.saw("a deletion in Lever erased the person here");
     Ok(())
 }

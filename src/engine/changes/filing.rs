@@ -326,6 +326,11 @@ pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Momen
     let mut others = candidacies(tx, conversation.number)?;
     others.retain(|other| other.id != filing.opportunity);
     if let Some(other) = target(&others, None, now) {
+        // The messages are about the other one now, and are erased with that one alone.
+        for mut text in messages_of(tx, conversation.id, id)? {
+            text.opportunity = Some(other.clone());
+            put_message(tx, &text)?;
+        }
         filing.opportunity = other.clone();
         filing.state = FilingState::Due;
         tx.put(FILINGS, &id, &filing)?;
@@ -338,13 +343,15 @@ pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Momen
     if !filing.notes.is_empty() {
         return hold_post(tx, id, "the opportunity is gone after a part was posted", moment);
     }
-    for (_, mut text) in tx.list(MESSAGES, &Keys::beginning(&conversation.id), usize::MAX)? {
-        if text.filing == Some(id) {
-            text.filing = None;
-            text.opportunity = None;
-            put_message(tx, &text)?;
-            tx.put(UNFILED, &key_of(&text), &())?;
-        }
+    for mut text in messages_of(tx, conversation.id, id)? {
+        text.filing = None;
+        put_message(tx, &text)?;
+        tx.put(UNFILED, &key_of(&text), &())?;
+    }
+    // What came since is about nobody that Lever knows, either.
+    for mut text in unfiled(tx, conversation.id)? {
+        text.opportunity = None;
+        put_message(tx, &text)?;
     }
     tx.remove(FILINGS, &id)?;
     tx.remove(FILINGS_OF, &(conversation.id, id))?;
@@ -354,4 +361,14 @@ pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Momen
     arm(tx, &mut conversation, None)?;
     store(tx, &conversation)?;
     finish(tx, &effect, now)
+}
+
+/// The messages of a filing.
+fn messages_of(
+    read: &impl Read,
+    thread: ConversationId,
+    filing: FilingId,
+) -> Result<Vec<Message>, StoreError> {
+    let all = read.list(MESSAGES, &Keys::beginning(&thread), usize::MAX)?;
+    Ok(all.into_iter().map(|(_, text)| text).filter(|text| text.filing == Some(filing)).collect())
 }

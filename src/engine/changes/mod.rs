@@ -14,6 +14,9 @@ mod receive;
 mod suppress;
 mod thread;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use fulcrum_domain::{FilingTimes, Number, PostingId, Region};

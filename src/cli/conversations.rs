@@ -1,0 +1,106 @@
+//! `fulcrum conversations`: the threads, the newest first.
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::Cell;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::control::Control;
+use super::offline::Offline;
+use super::shapes::{Conversation, Page};
+use super::{Exit, Form, Outcome, load, screen};
+
+/// List conversations, the newest first
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fulcrum conversations --limit 20
+  fulcrum conversations --json | jq -r '.data[] | select(.opted_out) | .number'")]
+pub(super) struct Conversations {
+    #[command(flatten)]
+    paging: Paging,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// Which part of a list.
+#[derive(Debug, Args)]
+pub(super) struct Paging {
+    /// How many at most, 1 to 200
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+    limit: u16,
+    /// Where the page before ended
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+}
+
+impl Paging {
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        let limit = ("limit", self.limit.to_string());
+        std::iter::once(limit).chain(self.cursor.clone().map(|cursor| ("cursor", cursor))).collect()
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit.into()
+    }
+
+    pub(super) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// Tells how to see the rest.
+    pub(super) fn rest(next: Option<&str>) -> std::io::Result<()> {
+        next.map_or(Ok(()), |next| screen::note(format_args!("there is more: --cursor {next}")))
+    }
+}
+
+impl Conversations {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
+        let config = load(config)?;
+        let asked = Control::new(&config)?.get("/api/v1/conversations", &self.paging.query()).await;
+        let page = match asked {
+            Ok(answer) if self.form.json => {
+                screen::json(&answer)?;
+                return Ok(Exit::Done);
+            }
+            Ok(answer) => serde_json::from_value(answer).context("reading the daemon's answer")?,
+            Err(error) if error.is_not_running() => {
+                Offline::open(&config)?.conversations(self.paging.cursor(), self.paging.limit())?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if self.form.json {
+            screen::json(&page)?;
+        } else {
+            show(&page, &config.organisation.timezone)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
+    let mut table = screen::table(["conversation", "number", "name", "last text", "filed at", ""]);
+    for row in &page.data {
+        let opted_out = match row.opted_out {
+            true => screen::word("opted out", screen::Mood::Bad),
+            false => Cell::new(""),
+        };
+        table.add_row([
+            Cell::new(&row.id),
+            Cell::new(&row.number),
+            Cell::new(row.name.as_deref().map_or_else(|| "not known".to_owned(), screen::plain)),
+            Cell::new(local(row.last_message_at, zone)),
+            Cell::new(local(row.files_at, zone)),
+            opted_out,
+        ]);
+    }
+    screen::show(&table)?;
+    Paging::rest(page.next.as_deref())
+}
+
+/// A time as people of the organisation read it.
+pub(super) fn local(at: Option<Timestamp>, zone: &TimeZone) -> String {
+    at.map(|at| at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default()
+}

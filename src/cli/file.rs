@@ -1,0 +1,41 @@
+//! `fulcrum file`: files a conversation's transcript now.
+
+use std::path::Path;
+
+use clap::Args;
+use fulcrum_domain::ConversationId;
+use serde_json::json;
+
+use super::control::Control;
+use super::offline::how_to_start;
+use super::{Exit, Form, Outcome, load, screen};
+
+/// File a conversation's transcript in Lever now
+///
+/// Otherwise it is filed by itself, an hour after the last text unless the config says otherwise.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  fulcrum file 7K3QX")]
+pub(super) struct File {
+    /// The conversation, as `fulcrum conversations` lists it
+    #[arg(value_name = "ID")]
+    conversation: ConversationId,
+    #[command(flatten)]
+    form: Form,
+}
+
+impl File {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
+        let control = Control::new(&load(config)?)?;
+        let path = format!("/api/v1/conversations/{}/file", self.conversation);
+        let answer = control.post(&path, &json!({})).await.map_err(how_to_start)?;
+        if self.form.json {
+            screen::json(&answer)?;
+            return Ok(Exit::Done);
+        }
+        screen::line(match answer["transcripts"].as_u64() {
+            Some(0) => "nothing to file: no text since the last transcript, or nobody known for the number",
+            _ => "on its way to Lever",
+        })?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,79 @@
+//! `fulcrum messages`: what was said in a conversation.
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::Cell;
+use fulcrum_domain::ConversationId;
+use jiff::tz::TimeZone;
+
+use super::control::Control;
+use super::conversations::{Paging, local};
+use super::offline::Offline;
+use super::screen::Mood;
+use super::shapes::{Message, Page};
+use super::{Exit, Form, Outcome, load, screen};
+
+/// Show the messages of a conversation, in order
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  fulcrum messages 7K3QX --limit 200")]
+pub(super) struct Messages {
+    /// The conversation, as `fulcrum conversations` lists it
+    #[arg(value_name = "ID")]
+    conversation: ConversationId,
+    #[command(flatten)]
+    paging: Paging,
+    #[command(flatten)]
+    form: Form,
+}
+
+impl Messages {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
+        let config = load(config)?;
+        let path = format!("/api/v1/conversations/{}/messages", self.conversation);
+        let asked = Control::new(&config)?.get(&path, &self.paging.query()).await;
+        let page = match asked {
+            Ok(answer) if self.form.json => {
+                screen::json(&answer)?;
+                return Ok(Exit::Done);
+            }
+            Ok(answer) => serde_json::from_value(answer).context("reading the daemon's answer")?,
+            Err(error) if error.is_not_running() => {
+                let offline = Offline::open(&config)?;
+                offline.messages(self.conversation, self.paging.cursor(), self.paging.limit())?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if self.form.json {
+            screen::json(&page)?;
+        } else {
+            show(&page, &config.organisation.timezone)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
+    let mut table = screen::table(["at", "", "text", "status"]);
+    for row in &page.data {
+        let mood = match row.status.as_str() {
+            "failed" => Mood::Bad,
+            "unconfirmed" => Mood::Doubtful,
+            _ => Mood::Good,
+        };
+        let status = match &row.error {
+            Some(error) => format!("{}: {error}", row.status),
+            None => row.status.clone(),
+        };
+        let arrow = if row.direction == "in" { "<" } else { ">" };
+        table.add_row([
+            Cell::new(local(Some(row.at), zone)),
+            Cell::new(arrow),
+            Cell::new(screen::plain(&row.body)),
+            screen::word(status, mood),
+        ]);
+    }
+    screen::show(&table)?;
+    Paging::rest(page.next.as_deref())
+}

@@ -1,0 +1,176 @@
+//! The command line: one file for each command, the wiring of the rooms, and the exit codes.
+//!
+//! | code | means |
+//! | --- | --- |
+//! | 0 | done |
+//! | 1 | failed; standard error says why |
+//! | 2 | wrong usage |
+//! | 78 | the config is wrong (`RestartPreventExitStatus=78` in the unit) |
+//!
+//! Here alone errors are `anyhow`: a command adds what it was doing, and [`report`] prints the chain
+//! once. What a command shows goes to standard output, and everything about how it went to standard
+//! error, so that `--json` can be piped.
+
+mod check;
+mod control;
+mod conversations;
+mod demo;
+mod doctor;
+mod file;
+mod live;
+mod messages;
+mod offline;
+mod progress;
+mod run;
+mod sandbox;
+mod screen;
+mod send;
+mod shapes;
+mod shell;
+mod status;
+pub mod wiring;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Problems, Sources};
+
+pub use progress::Bars;
+
+/// How a command ended, if it did not fail with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done: 0.
+    Done,
+    /// It found what it was to look for, and that is bad: 1. The command has said so itself.
+    Bad,
+    /// The same, of the config: 78.
+    BadConfig,
+}
+
+/// What a command comes to.
+pub type Outcome = anyhow::Result<Exit>;
+
+/// The link between Lever and text messages
+///
+/// fulcrum keeps a copy of a Lever tenant, lets recruiters text candidates and candidates answer,
+/// and files each conversation as a note in Lever.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Example:\n  fulcrum check && fulcrum run")]
+pub struct Cli {
+    /// The config file
+    #[arg(short, long, value_name = "FILE", global = true, default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const DEFAULT_CONFIG: &str = "/etc/fulcrum/fulcrum.toml";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Demo(demo::Demo),
+    Sandbox(sandbox::Sandbox),
+    Check(check::Check),
+    Doctor(doctor::Doctor),
+    Status(status::Status),
+    Send(send::Send),
+    Conversations(conversations::Conversations),
+    Messages(messages::Messages),
+    File(file::File),
+    Completions(shell::Completions),
+    Man(shell::Man),
+}
+
+/// For whom the output is.
+#[derive(Clone, Copy, Debug, Args)]
+struct Form {
+    /// Print JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// The arguments of this process. Ends it with 2 when they make no sense, and with 0 after
+/// `--help` and `--version`.
+pub fn arguments() -> Cli {
+    Cli::parse()
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// Whatever kept the command from its end.
+pub fn carry_out(cli: Cli) -> Outcome {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let config = cli.config.as_path();
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Run(run) => run.carry_out(config).await,
+            Command::Demo(demo) => demo.carry_out().await,
+            Command::Sandbox(sandbox) => sandbox.carry_out().await,
+            Command::Check(check) => check.carry_out(config),
+            Command::Doctor(doctor) => doctor.carry_out(config).await,
+            Command::Status(status) => status.carry_out(config).await,
+            Command::Send(send) => send.carry_out(config).await,
+            Command::Conversations(conversations) => conversations.carry_out(config).await,
+            Command::Messages(messages) => messages.carry_out(config).await,
+            Command::File(file) => file.carry_out(config).await,
+            Command::Completions(completions) => completions.carry_out(),
+            Command::Man(man) => man.carry_out(),
+        }
+    });
+    // What is left on other threads (a name being looked up, a terminal being read) is not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Tells the person what went wrong, once, and gives the exit code.
+pub fn report(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(Exit::Done) => ExitCode::SUCCESS,
+        Ok(Exit::Bad) => ExitCode::from(1),
+        Ok(Exit::BadConfig) => ExitCode::from(78),
+        // Whoever read our output has enough of it, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // When standard error is closed as well, there is nobody left to tell.
+            let _ = screen::note(format_args!("fulcrum: {error:#}"));
+            let bad_config = error.is::<Problems>() || error.is::<wiring::WiringError>();
+            ExitCode::from(if bad_config { 78 } else { 1 })
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.downcast_ref().is_some_and(broken)
+}
+
+/// Where the settings of this process come from.
+fn sources(config: &Path) -> Sources {
+    let env: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    // A container may have no file at all, and everything in the environment.
+    let by_env_alone = config == Path::new(DEFAULT_CONFIG)
+        && !config.exists()
+        && env.iter().any(|(name, _)| name.starts_with("FULCRUM_"));
+    Sources {
+        file: (!by_env_alone).then(|| config.to_owned()),
+        env,
+        credentials_dir: std::env::var_os("CREDENTIALS_DIRECTORY")
+            .filter(|path: &OsString| !path.is_empty())
+            .map(PathBuf::from),
+    }
+}
+
+/// The settings of this process.
+fn load(config: &Path) -> Result<Config, Problems> {
+    Config::load(&sources(config))
+}

@@ -1,0 +1,53 @@
+//! Where log lines go, and which. Their filter can be changed while the daemon runs.
+
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
+
+use anyhow::Context;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::config::{Log, LogFormat};
+
+/// What is logged, for a reload to change.
+pub(super) struct Filter(Handle<EnvFilter, Registry>);
+
+/// Begins to log.
+pub(super) fn start(log: &Log) -> anyhow::Result<Filter> {
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&log.filter)?);
+    let lines = match format(log.format) {
+        LogFormat::Journald => tracing_journald::layer().context("reaching the journal")?.boxed(),
+        LogFormat::Text => fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json | LogFormat::Auto => {
+            fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
+        }
+    };
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    Ok(Filter(handle))
+}
+
+impl Filter {
+    /// Logs by other directives from now on.
+    pub(super) fn replace(&self, directives: &str) -> anyhow::Result<()> {
+        Ok(self.0.reload(EnvFilter::try_new(directives)?)?)
+    }
+}
+
+/// What `auto` means here.
+fn format(configured: LogFormat) -> LogFormat {
+    match configured {
+        LogFormat::Auto if stderr_is_the_journal() => LogFormat::Journald,
+        LogFormat::Auto if io::stderr().is_terminal() => LogFormat::Text,
+        other => other,
+    }
+}
+
+/// systemd says which stream is the journal's. The variable alone proves nothing, since children
+/// inherit it together with other streams.
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    std::fs::metadata("/proc/self/fd/2")
+        .is_ok_and(|stderr| stream == format!("{}:{}", stderr.dev(), stderr.ino()))
+}

@@ -1,0 +1,62 @@
+//! SIGHUP: the config is read again, and what can change while the daemon runs does.
+//!
+//! All of it or nothing: with one mistake in the new config the old one stays as a whole. What needs
+//! a restart is named and stays as it was.
+
+use std::path::{Path, PathBuf};
+
+use super::logging::Filter;
+use crate::cli::{load, wiring};
+use crate::config::{Changes, Config, Problems};
+use crate::engine::{Engine, Settings};
+use crate::server::Running;
+
+/// The settings in force, and where the next ones come from.
+pub(super) struct Reloader {
+    path: PathBuf,
+    config: Config,
+    settings: Settings,
+    filter: Filter,
+}
+
+impl Reloader {
+    pub(super) fn new(path: &Path, config: Config, settings: Settings, filter: Filter) -> Self {
+        Self { path: path.to_owned(), config, settings, filter }
+    }
+
+    pub(super) fn reload(&mut self, engine: &Engine, server: &Running) {
+        match self.take_up(engine, server) {
+            Ok(changes) if changes.reloadable.is_empty() && changes.needing_restart.is_empty() => {
+                tracing::info!("the config was read again: nothing has changed");
+            }
+            Ok(changes) => {
+                for key in &changes.reloadable {
+                    tracing::info!(key, "the config has changed, and the new value holds");
+                }
+                for key in &changes.needing_restart {
+                    tracing::warn!(key, "the config has changed, and the new value waits for a restart");
+                }
+            }
+            Err(error) => {
+                for problem in error.downcast_ref().into_iter().flat_map(Problems::iter) {
+                    tracing::error!(%problem, "a mistake in the new config");
+                }
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the new config is not used, the old one stays"
+                );
+            }
+        }
+    }
+
+    fn take_up(&mut self, engine: &Engine, server: &Running) -> anyhow::Result<Changes> {
+        let config = load(&self.path)?;
+        let settings = wiring::reloaded(&self.settings, &config)?;
+        self.filter.replace(&config.log.filter)?;
+        engine.replace_settings(settings.clone());
+        server.replace_keys(wiring::keys(&config));
+        let changes = self.config.reloadable_diff(&config);
+        (self.config, self.settings) = (config, settings);
+        Ok(changes)
+    }
+}

@@ -1,0 +1,106 @@
+//! The config of a daemon that talks to a sandbox: everything in one folder, nothing to fill in.
+//!
+//! The daemon's ports are chosen here and written down, since both sides must know them before
+//! either can say so. Between here and the daemon's start another program could take one; the daemon
+//! then says that the address is in use.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use fulcrum_domain::HookEvent;
+use fulcrum_sandbox::Sandbox;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A daemon as it was configured.
+pub(in crate::cli) struct Daemon {
+    pub(in crate::cli) config: PathBuf,
+    pub(in crate::cli) public_url: String,
+    pub(in crate::cli) api_token: String,
+}
+
+/// Lever's limits there.
+#[derive(Clone, Copy)]
+pub(in crate::cli) struct Limits {
+    pub(in crate::cli) rate: u32,
+    pub(in crate::cli) burst: u32,
+}
+
+/// Writes the config and its secrets, each readable by its owner alone.
+pub(in crate::cli) fn write(
+    dir: &Path,
+    sandbox: &Sandbox,
+    limits: Limits,
+    delay: Duration,
+) -> anyhow::Result<Daemon> {
+    fs::create_dir_all(dir)?;
+    let dir = dir.canonicalize()?;
+    let [listen, ops] = free_addresses()?;
+    let daemon = Daemon {
+        config: dir.join("fulcrum.toml"),
+        public_url: format!("http://{listen}"),
+        api_token: format!("sandbox-{}", Uuid::new_v4().simple()),
+    };
+    let file = |name: &str| dir.join(name);
+    let settings = json!({
+        "organisation": { "name": "Sandbox Recruiting", "timezone": "America/New_York" },
+        "server": {
+            "listen": listen, "public_url": daemon.public_url, "control_socket": file("fulcrum.sock"),
+        },
+        "ops": { "listen": ops },
+        "store": { "path": file("fulcrum.redb") },
+        "lever": {
+            "base_url": sandbox.lever_url(),
+            "api_key_file": file("lever-api-key"),
+            "webhook_tokens_file": file("lever-webhooks.toml"),
+            "requests_per_second": limits.rate, "burst": limits.burst,
+        },
+        "transcript": { "delay": format!("{}s", delay.as_secs().max(1)) },
+        "carrier": {
+            "numbers": sandbox.numbers(),
+            "twilio": {
+                "base_url": sandbox.twilio_url(),
+                "account_sid": sandbox.account_sid(),
+                "auth_token_file": file("twilio-auth-token"),
+            },
+        },
+        "api": { "tokens": [{ "name": "sandbox", "role": "admin", "token_file": file("api-token") }] },
+    });
+    put(&file("lever-api-key"), sandbox.api_key())?;
+    put(&file("lever-webhooks.toml"), &toml::to_string(&tokens(sandbox))?)?;
+    put(&file("twilio-auth-token"), sandbox.auth_token())?;
+    put(&file("api-token"), &daemon.api_token)?;
+    put(&daemon.config, &toml::to_string(&settings)?)?;
+    Ok(daemon)
+}
+
+/// The tokens under the names that our file has for the events.
+fn tokens(sandbox: &Sandbox) -> Value {
+    let named = HookEvent::ALL.into_iter().filter_map(|event| {
+        let token = sandbox.webhook_tokens().get(event.as_lever())?;
+        Some((event.as_key().to_owned(), json!(token)))
+    });
+    Value::Object(named.collect())
+}
+
+/// Two at once, so that they differ.
+fn free_addresses() -> std::io::Result<[SocketAddr; 2]> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let (one, other) = (bind()?, bind()?);
+    Ok([one.local_addr()?, other.local_addr()?])
+}
+
+fn put(path: &Path, text: &str) -> anyhow::Result<()> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        // One that was there before keeps its mode otherwise.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())
+    };
+    write().with_context(|| path.display().to_string())
+}

@@ -1,0 +1,88 @@
+//! `fulcrum send`: texts a candidate.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Map, json};
+
+use super::control::Control;
+use super::offline::how_to_start;
+use super::shapes::Taken;
+use super::{Exit, Form, Outcome, load, screen};
+
+/// Longer ones are refused anyhow; a file that is piped in by mistake must not fill the memory.
+const BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Text a candidate
+///
+/// The text is read from standard input, so that it stands in no list of processes and in no
+/// shell's history. Consent, opt-outs and hours are checked by the daemon, when the text is taken
+/// and again when it leaves.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  echo 'See you at 10?' | fulcrum send --opportunity 250d8f03-738a-4bba-a671-8a3d73477145
+  fulcrum send --to +13125550142 --as ana@acme.example < text.txt")]
+#[command(group = clap::ArgGroup::new("recipient").required(true).multiple(true).args(["to", "opportunity"]))]
+pub(super) struct Send {
+    /// The telephone number; with --opportunity, which of that candidate's numbers
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// Lever's id of the opportunity
+    #[arg(long, value_name = "ID")]
+    opportunity: Option<String>,
+    /// On behalf of this Lever user, by e-mail
+    #[arg(long = "as", value_name = "EMAIL")]
+    on_behalf_of: Option<String>,
+    /// From this number of ours
+    #[arg(long, value_name = "NUMBER")]
+    from: Option<String>,
+    /// Not before this time, such as 2025-03-04T09:00:00-05:00
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// The text; `-` or nothing reads standard input
+    #[arg(value_name = "TEXT", default_value = "-", hide_default_value = true)]
+    body: String,
+    #[command(flatten)]
+    form: Form,
+}
+
+impl Send {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
+        let control = Control::new(&load(config)?)?;
+        let body = if self.body == "-" { read_body()? } else { self.body };
+        let mut request = Map::from_iter([("body".to_owned(), json!(body))]);
+        let optional = [
+            ("to", self.to),
+            ("opportunity", self.opportunity),
+            ("as", self.on_behalf_of),
+            ("from", self.from),
+            ("send_at", self.at.map(|at| at.to_string())),
+        ];
+        for (name, value) in optional {
+            request.extend(value.map(|value| (name.to_owned(), json!(value))));
+        }
+        let taken = control.post("/api/v1/messages", &request.into()).await.map_err(how_to_start)?;
+        if self.form.json {
+            screen::json(&taken)?;
+            return Ok(Exit::Done);
+        }
+        let taken: Taken = serde_json::from_value(taken).context("reading the daemon's answer")?;
+        screen::line(format_args!("{}: {}", taken.status, taken.id))?;
+        screen::line(format_args!("  to see its way: fulcrum messages {}", taken.conversation))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn read_body() -> anyhow::Result<String> {
+    let mut body = String::new();
+    io::stdin().lock().take(BODY_BYTES_MAX + 1).read_to_string(&mut body).context("reading the text")?;
+    if body.len() as u64 > BODY_BYTES_MAX {
+        bail!("the text is longer than any that can be sent");
+    }
+    // The newline that editors and `echo` add is no part of it.
+    body.truncate(body.trim_end_matches(['\r', '\n']).len());
+    Ok(body)
+}

@@ -1,0 +1,264 @@
+//! From the config to what each room wants to know, in its own terms.
+//!
+//! The rooms do not know the config: it is one way of many to set them up (tests and the demo have
+//! others), and a key may move without any of them noticing.
+
+use std::time::Duration;
+use std::{fs, io};
+
+use fulcrum_domain::{BadId, FilingTimes, HookEvent, PostingId};
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::carrier::{Carrier, twilio};
+use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
+use crate::engine::changes::{KeywordAnswers, Mode, Rules};
+use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
+use crate::lever::{LeverSettings, PaceSettings, SettingsError};
+use crate::server::{Keys, Limits, ServerSettings};
+use crate::store;
+
+/// To have a connection to the carrier. Twilio answers in less than a second.
+const CARRIER_CONNECT: Duration = Duration::from_secs(10);
+/// For a whole request to the carrier.
+const CARRIER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Idle connections to the carrier are given up before its load balancer does, so that a text is not sent
+/// into one that is just being closed.
+const CARRIER_IDLE: Duration = Duration::from_secs(20);
+
+/// A setting that only its user can judge, and refuses. As much a mistake in the config as those that
+/// reading it finds.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// The posting of a mode is no id.
+    #[error("transcript.postings: {posting:?}")]
+    Posting {
+        /// What stands there.
+        posting: String,
+        /// Why not.
+        #[source]
+        source: BadId,
+    },
+    /// The file with more root certificates.
+    #[error("network.ca_file")]
+    Roots(#[source] io::Error),
+    /// The same, or the proxy, as the carrier's client sees them.
+    #[error("the connection to the carrier cannot be set up by network.proxy and network.ca_file")]
+    Carrier(#[source] reqwest::Error),
+    /// Lever.
+    #[error("lever")]
+    Lever(#[from] SettingsError),
+    /// The day from which opportunities are synced.
+    #[error("backfill.since")]
+    Since(#[source] jiff::Error),
+}
+
+/// What the engine talks to.
+///
+/// # Errors
+/// [`WiringError`]; nothing is opened yet.
+pub fn remotes(config: &Config) -> Result<Remotes, WiringError> {
+    Ok(Remotes {
+        store: store::Options::file(&config.store.path),
+        lever: lever(config)?,
+        pace: pace(config),
+        carrier: carrier(config)?,
+    })
+}
+
+/// What the engine goes by.
+///
+/// # Errors
+/// [`WiringError`] for what reading the config lets through.
+pub fn settings(config: &Config) -> Result<Settings, WiringError> {
+    let CarrierKind::Twilio(twilio) = &config.carrier.kind;
+    let zone = &config.organisation.timezone;
+    let since = config.backfill.since.map(|day| zone.to_timestamp(day.into()));
+    Ok(Settings {
+        rules: rules(config)?,
+        requests_per_second: config.lever.requests_per_second.get().into(),
+        poll_interval: config.lever.poll_interval,
+        inbound_poll: twilio.inbound_poll,
+        segments_per_second: twilio.segments_per_second,
+        interviews: match config.backfill.interviews {
+            BackfillInterviews::Active => BackfillScope::Active,
+            BackfillInterviews::All => BackfillScope::All,
+            BackfillInterviews::None => BackfillScope::None,
+        },
+        since: since.transpose().map_err(WiringError::Since)?,
+        confidential: match config.lever.confidential {
+            config::Confidential::Off => Confidential::Off,
+            config::Confidential::Read | config::Confidential::Full => Confidential::On,
+        },
+        on_unknown: match config.transcript.on_unknown {
+            config::OnUnknown::Repost => OnUnknown::Repost,
+            config::OnUnknown::Hold => OnUnknown::Hold,
+        },
+        notify_followers: config.transcript.notify_followers,
+    })
+}
+
+/// The same after a reload: what needs a restart stays as it was.
+///
+/// # Errors
+/// [`WiringError`]; the old settings stay then.
+pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError> {
+    let new = settings(config)?;
+    Ok(Settings {
+        rules: Rules {
+            numbers: old.rules.numbers.clone(),
+            public_url: old.rules.public_url.clone(),
+            ..new.rules
+        },
+        poll_interval: new.poll_interval,
+        on_unknown: new.on_unknown,
+        notify_followers: new.notify_followers,
+        ..old.clone()
+    })
+}
+
+fn rules(config: &Config) -> Result<Rules, WiringError> {
+    let (organisation, transcript) = (&config.organisation, &config.transcript);
+    let modes = transcript.postings.iter().map(|(posting, posting_mode)| {
+        let id: PostingId =
+            posting.parse().map_err(|source| WiringError::Posting { posting: posting.clone(), source })?;
+        Ok::<_, WiringError>((id, mode(*posting_mode)))
+    });
+    Ok(Rules {
+        organisation: organisation.name.clone(),
+        zone: organisation.timezone.clone(),
+        region: organisation.region,
+        help_text: organisation.help_text.clone(),
+        opt_out_confirmation: config.optout.confirmation.clone(),
+        keyword_answers: match config.optout.handled_by {
+            OptOutHandler::Carrier => KeywordAnswers::Carrier,
+            OptOutHandler::Fulcrum => KeywordAnswers::Fulcrum,
+        },
+        numbers: config.carrier.numbers.clone(),
+        times: FilingTimes { delay: signed(transcript.delay), max_wait: transcript.max_wait.map(signed) },
+        mode: mode(transcript.mode),
+        mode_of: modes.collect::<Result<_, _>>()?,
+        secret_notes: transcript.secret,
+        max_note_chars: transcript.max_note_chars,
+        public_url: config.server.public_url.to_string(),
+        notes_as: config.lever.notes_as.clone(),
+    })
+}
+
+fn mode(mode: TranscriptMode) -> Mode {
+    match mode {
+        TranscriptMode::Session => Mode::Session,
+        TranscriptMode::Instant => Mode::Instant,
+        TranscriptMode::Off => Mode::Off,
+    }
+}
+
+/// How Lever is reached.
+///
+/// # Errors
+/// [`WiringError::Roots`].
+pub fn lever(config: &Config) -> Result<LeverSettings, WiringError> {
+    Ok(LeverSettings {
+        base_url: config.lever.base_url.clone(),
+        api_key: secret(&config.lever.api_key),
+        https_only: is_https(&config.lever.base_url),
+        proxy: config.network.proxy.clone(),
+        extra_roots: roots(config)?,
+        connect_timeout: config.lever.connect_timeout,
+        deadline: config.lever.request_timeout,
+    })
+}
+
+/// How fast.
+pub fn pace(config: &Config) -> PaceSettings {
+    PaceSettings {
+        requests_per_second: config.lever.requests_per_second,
+        burst: config.lever.burst,
+        in_flight: usize::try_from(config.lever.in_flight.get()).unwrap_or(usize::MAX),
+    }
+}
+
+/// The carrier's client.
+///
+/// # Errors
+/// [`WiringError::Roots`], [`WiringError::Carrier`].
+pub fn carrier(config: &Config) -> Result<Carrier, WiringError> {
+    let CarrierKind::Twilio(settings) = &config.carrier.kind;
+    let roots = reqwest::Certificate::from_pem_bundle(&roots(config)?).map_err(WiringError::Carrier)?;
+    let mut http = reqwest::Client::builder()
+        .user_agent(concat!("fulcrum/", env!("CARGO_PKG_VERSION")))
+        .https_only(is_https(&settings.base_url))
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_certs_merge(roots)
+        .pool_idle_timeout(CARRIER_IDLE)
+        .connect_timeout(CARRIER_CONNECT);
+    if let Some(proxy) = &config.network.proxy {
+        http = http.proxy(reqwest::Proxy::all(proxy.clone()).map_err(WiringError::Carrier)?);
+    }
+    let http = http.build().map_err(WiringError::Carrier)?;
+    Ok(Carrier::Twilio(twilio::Client::new(
+        http,
+        twilio::TwilioSettings {
+            base_url: settings.base_url.clone(),
+            account_sid: settings.account_sid.clone(),
+            auth_token: secret(&settings.auth_token),
+            messaging_service_sid: settings.messaging_service_sid.clone(),
+            public_url: Some(config.server.public_url.clone()),
+            timeout: CARRIER_TIMEOUT,
+            validity: settings.validity_period,
+        },
+    )))
+}
+
+/// What the server goes by.
+pub fn server(config: &Config) -> ServerSettings {
+    let CarrierKind::Twilio(twilio) = &config.carrier.kind;
+    let keys = twilio::SigningKeys { auth_tokens: vec![secret(&twilio.auth_token)], shared_keys: Vec::new() };
+    let public_url = config.server.public_url.clone();
+    ServerSettings {
+        listen: config.server.listen,
+        ops_listen: config.ops.listen,
+        control_socket: Some(config.server.control_socket.clone()),
+        tls: config.server.tls.clone(),
+        public_url: public_url.clone(),
+        twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
+        keys: self::keys(config),
+        limits: Limits::default(),
+    }
+}
+
+/// What callers prove themselves with.
+pub fn keys(config: &Config) -> Keys {
+    Keys::new(&config.lever.webhook_tokens, config.lever.hook_secret.as_ref(), &config.api.tokens)
+}
+
+/// The address to paste into Lever's webhook settings.
+pub fn lever_hook_url(config: &Config) -> String {
+    let base = config.server.public_url.as_str().trim_end_matches('/');
+    let secret_path = if config.lever.hook_secret.is_some() { "/(the secret path)" } else { "" };
+    format!("{base}/hooks/lever{secret_path}")
+}
+
+/// The events whose webhooks can be verified.
+pub fn events_with_tokens(config: &Config) -> impl Iterator<Item = HookEvent> {
+    HookEvent::ALL.into_iter().filter(|event| config.lever.webhook_tokens.tokens_for(*event).next().is_some())
+}
+
+fn roots(config: &Config) -> Result<Vec<u8>, WiringError> {
+    config.network.ca_file.as_ref().map_or(Ok(Vec::new()), |file| fs::read(file).map_err(WiringError::Roots))
+}
+
+/// The config allows plain HTTP on loopback alone.
+fn is_https(url: &Url) -> bool {
+    url.scheme() == "https"
+}
+
+fn secret(secret: &Secret) -> SecretString {
+    SecretString::from(secret.expose())
+}
+
+/// The config's bounds are far below what either type holds.
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}

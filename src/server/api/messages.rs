@@ -1,0 +1,210 @@
+//! `/api/v1/messages`: texting, and reading a thread.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use fulcrum_domain::{Author, Body, Message, Number, OpportunityId};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Listing;
+use super::conversations::named;
+use super::input::{Cursor, Id, IdempotencyKey, Input, Paging, required};
+use crate::engine::changes::{ComposeError, Recipient};
+use crate::engine::{SendRefusal, SendRequest, direction_word, failure_words};
+use crate::server::Shared;
+use crate::server::problem::{Kind, Problem, ProblemBody};
+use crate::server::settings::Caller;
+
+/// A text that is to be sent: to a candidate, to a number, or to one of a candidate's numbers.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct NewMessage {
+    /// The candidate's opportunity in Lever. One that is not synced yet is read at once.
+    opportunity: Option<String>,
+    /// The number, as a person writes it.
+    #[schema(example = "+12025550142")]
+    to: Option<String>,
+    /// The words, at most 1,600 characters.
+    #[schema(required)]
+    body: Option<String>,
+    /// E-mail of the Lever user on whose behalf it is sent.
+    r#as: Option<String>,
+    /// Which of our numbers it leaves from; else the one that spoke last.
+    from: Option<String>,
+    /// Not before.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    send_at: Option<Timestamp>,
+}
+
+/// A text that was taken.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TakenMessage {
+    /// Its id.
+    id: String,
+    /// The thread.
+    conversation: String,
+    /// `queued`, or how far it is when it was taken before.
+    status: &'static str,
+}
+
+/// A text, in or out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
+pub(super) struct MessageBody {
+    /// Its id.
+    id: String,
+    /// `in` or `out`.
+    direction: &'static str,
+    /// The words.
+    body: String,
+    /// Media types of what came with it.
+    attachments: Vec<String>,
+    /// `received`, `queued`, `sent`, `delivered`, `failed` or `unconfirmed`.
+    status: &'static str,
+    /// When it came, or was taken to be sent.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Why it did not arrive, in words.
+    error: Option<&'static str>,
+    /// `candidate`, `staff` or `automatic`.
+    author: &'static str,
+    /// What the author is called, or why it was sent by itself.
+    author_name: Option<String>,
+    /// The opportunity that it is about.
+    opportunity: Option<String>,
+    /// The transcript that it stands in; null while that is open.
+    transcript: Option<String>,
+}
+
+impl From<Message> for MessageBody {
+    fn from(message: Message) -> Self {
+        let error = failure_words(&message);
+        let (author, author_name) = match message.author {
+            Author::Candidate => ("candidate", None),
+            Author::Staff { name, .. } => ("staff", Some(name)),
+            Author::Automatic(reason) => ("automatic", Some(reason)),
+        };
+        Self {
+            id: message.id.to_string(),
+            direction: direction_word(message.direction),
+            body: message.body.reveal().to_owned(),
+            attachments: message.attachments.into_iter().map(|file| file.media_type).collect(),
+            status: message.delivery.word(),
+            at: message.at,
+            error,
+            author,
+            author_name,
+            opportunity: message.opportunity.map(|id| id.to_string()),
+            transcript: message.filing.map(|id| id.to_string()),
+        }
+    }
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/conversations/{id}/messages", summary = "The messages of a conversation in order",
+    params(("id" = String, Path), Paging),
+    responses(
+        (status = 200, body = Listing<MessageBody>),
+        (status = 400, body = ProblemBody),
+        (status = 404, body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Id(id): Id,
+    paging: Paging,
+) -> Result<Json<Listing<MessageBody>>, Problem> {
+    let id = named(&shared, &id).await?.conversation.id;
+    let page = shared.engine.messages(id, paging.after()?, paging.limit()).await?;
+    let next = page.next.map(|place| place.to_text());
+    Ok(Json(Listing { data: page.rows.into_iter().map(Into::into).collect(), next }))
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/messages", summary = "Send a text",
+    params((
+        "idempotency-key" = Option<String>, Header,
+        description = "A repeat with the same key and body sends nothing more"
+    )),
+    request_body = NewMessage,
+    responses(
+        (status = 202, description = "Taken; it is checked again when it leaves", body = TakenMessage),
+        (status = 404, description = "No such opportunity", body = ProblemBody),
+        (status = 409, description = "The number has opted out", body = ProblemBody),
+        (status = 410, description = "The candidate was deleted", body = ProblemBody),
+        (status = 422, description = "A field is not right", body = ProblemBody),
+        (status = 503, description = "Lever cannot be asked who that is, or the store is busy", body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn send(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    key: IdempotencyKey,
+    input: Input<NewMessage>,
+) -> Result<(StatusCode, Json<TakenMessage>), Problem> {
+    let wanted = input.value;
+    let region = shared.engine.settings.load().rules.region;
+    let number = |field, text: String| {
+        Number::parse(&text, &region).map_err(|error| Problem::invalid(field, error.to_string()))
+    };
+    let to = wanted.to.map(|text| number("to", text)).transpose()?;
+    let opportunity = wanted.opportunity.as_deref().map(opportunity_id).transpose()?;
+    let request = SendRequest {
+        to: match (opportunity, to) {
+            (Some(id), Some(number)) => Recipient::Both(id, number),
+            (Some(id), None) => Recipient::Opportunity(id),
+            (None, Some(number)) => Recipient::Number(number),
+            (None, None) => return Err(Problem::new(Kind::Invalid, "either opportunity or to is required")),
+        },
+        body: Body::new(required("body", wanted.body)?),
+        on_behalf_of: wanted.r#as,
+        from: wanted.from.map(|text| number("from", text)).transpose()?,
+        send_at: wanted.send_at,
+        idempotency: key.of(&caller.name).map(|key| (key, input.digest)),
+        caller: caller.name,
+    };
+    let message = shared.engine.send_text(request).await?;
+    let taken = TakenMessage {
+        id: message.id.to_string(),
+        conversation: message.conversation.to_string(),
+        status: message.delivery.word(),
+    };
+    Ok((StatusCode::ACCEPTED, Json(taken)))
+}
+
+/// What cannot be an id is none of an opportunity.
+fn opportunity_id(text: &str) -> Result<OpportunityId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("no such opportunity is known").at("opportunity"))
+}
+
+impl From<SendRefusal> for Problem {
+    fn from(refusal: SendRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            SendRefusal::Compose(ComposeError::Store(error)) => error.into(),
+            SendRefusal::Compose(ComposeError::Refused(_)) => Self::new(Kind::OptedOut, detail),
+            SendRefusal::Compose(ComposeError::UnknownOpportunity) => {
+                Self::new(Kind::NotFound, detail).at("opportunity")
+            }
+            SendRefusal::Compose(ComposeError::NoNumber) => Self::invalid("opportunity", detail),
+            SendRefusal::Compose(ComposeError::Empty | ComposeError::TooLong { .. }) => {
+                Self::invalid("body", detail)
+            }
+            SendRefusal::Compose(ComposeError::NotOurNumber) => Self::invalid("from", detail),
+            SendRefusal::Deleted => Self::new(Kind::Deleted, detail).at("opportunity"),
+            SendRefusal::UnknownAuthor => Self::invalid("as", detail),
+            SendRefusal::KeyReused => Self::new(Kind::KeyReused, detail),
+            SendRefusal::Lever(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "a text was refused, since Lever could not be asked who it is for");
+                Self::new(Kind::LeverUnreachable, detail)
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `/api/v1/outbox`: effects that failed and wait for a person.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use fulcrum_domain::Effect;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Listing;
+use super::input::{IdempotencyKey, Input, required};
+use crate::engine::EffectView;
+use crate::server::Shared;
+use crate::server::problem::{Problem, ProblemBody};
+
+/// An effect that failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FailedEffect)]
+pub(super) struct FailedBody {
+    /// `send`, `note`, `hydrate` or `interviews`.
+    kind: &'static str,
+    /// What it is about: a message, a transcript, an opportunity.
+    id: String,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    asked_at: Timestamp,
+    /// How often it was tried.
+    attempts: u32,
+    /// Why it failed, in words.
+    error: Option<String>,
+}
+
+/// The effect that is to be tried again.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = Retry)]
+pub(super) struct RetryBody {
+    /// `send`, `note`, `hydrate` or `interviews`.
+    #[schema(required)]
+    kind: Option<String>,
+    /// What it is about.
+    #[schema(required)]
+    id: Option<String>,
+}
+
+/// An effect that is tried again.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Retried {
+    /// `due`.
+    state: &'static str,
+}
+
+impl From<EffectView> for FailedBody {
+    fn from(view: EffectView) -> Self {
+        Self {
+            kind: view.effect.kind(),
+            id: match &view.effect {
+                Effect::Send(id) => id.to_string(),
+                Effect::PostNote(id) => id.to_string(),
+                Effect::Hydrate(id) | Effect::Interviews(id) => id.to_string(),
+            },
+            asked_at: view.row.asked_at,
+            attempts: view.row.attempts,
+            error: view.row.last_error,
+        }
+    }
+}
+
+impl RetryBody {
+    fn effect(self) -> Result<Effect, Problem> {
+        let kind = required("kind", self.kind)?;
+        let id = required("id", self.id)?;
+        let effect = match kind.as_str() {
+            "send" => id.parse().map(Effect::Send),
+            "note" => id.parse().map(Effect::PostNote),
+            "hydrate" => id.parse().map(Effect::Hydrate),
+            "interviews" => id.parse().map(Effect::Interviews),
+            _ => return Err(Problem::invalid("kind", "it must be send, note, hydrate or interviews")),
+        };
+        effect.map_err(|error| Problem::invalid("id", error.to_string()))
+    }
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/outbox/failed", summary = "Effects that failed and wait for a person, at most 200",
+    responses((status = 200, body = Listing<FailedBody>)),
+    security(("bearer" = []))
+)]
+pub(super) async fn failed(State(shared): State<Arc<Shared>>) -> Result<Json<Listing<FailedBody>>, Problem> {
+    let failed = shared.engine.failed_effects().await?;
+    Ok(Json(Listing { data: failed.into_iter().map(Into::into).collect(), next: None }))
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/outbox/retry", summary = "Try a failed effect once more",
+    params(("idempotency-key" = Option<String>, Header)),
+    request_body = RetryBody,
+    responses(
+        (status = 202, body = Retried),
+        (status = 404, description = "No such effect has failed", body = ProblemBody),
+        (status = 422, body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn retry(
+    State(shared): State<Arc<Shared>>,
+    _key: IdempotencyKey,
+    input: Input<RetryBody>,
+) -> Result<(StatusCode, Json<Retried>), Problem> {
+    if shared.engine.retry_effect(input.value.effect()?).await? {
+        Ok((StatusCode::ACCEPTED, Json(Retried { state: "due" })))
+    } else {
+        Err(Problem::not_found("no such effect has failed"))
+    }
+}

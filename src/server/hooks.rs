@@ -1,0 +1,201 @@
+//! What Lever and the carrier send: verified, made durable, then answered (interface.md, HTTP).
+//!
+//! Nothing here decides what a webhook means. A refusal names its reason to the sender and in
+//! `fulcrum_webhooks_total`, and is logged at debug only: strangers must not fill the log.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use fulcrum_domain::HookEvent;
+use http::{HeaderMap, StatusCode, header};
+
+use super::Shared;
+use super::body::{self, BodyError};
+use super::problem::{Kind, Problem, no_such_path, wrong_method};
+use crate::carrier::twilio::{self, EMPTY_TWIML, FormError, HookRequest};
+use crate::engine::{HookOutcome, LeverHook};
+use crate::lever::{Envelope, HookError};
+use crate::store::StoreError;
+
+/// Lever's are about 1 KiB; the limit is interface.md's.
+const LEVER_BYTES_MAX: usize = 1024 * 1024;
+/// A text has at most 1,600 characters and some 40 fields.
+const TWILIO_BYTES_MAX: usize = 64 * 1024;
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/hooks/lever", post(lever))
+        .route("/hooks/lever/{secret}", post(lever_by_secret))
+        .route("/hooks/twilio/message", post(twilio_message))
+        .route("/hooks/twilio/status", post(twilio_status))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(shared)
+}
+
+async fn lever(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    take_lever(&shared, None, request).await
+}
+
+async fn lever_by_secret(
+    State(shared): State<Arc<Shared>>,
+    secret: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    match secret {
+        Ok(Path(secret)) => take_lever(&shared, Some(&secret), request).await,
+        Err(_) => no_such_path().await.into_response(),
+    }
+}
+
+async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Response {
+    if !shared.keys.load().hook_path_fits(path) {
+        return no_such_path().await.into_response();
+    }
+    let body = match body::read(request.into_body(), LEVER_BYTES_MAX, shared.body_time).await {
+        Ok(body) => body,
+        Err(error) => {
+            let outcome = match error {
+                BodyError::TooLarge(_) => "too_large",
+                BodyError::TooSlow | BodyError::Broken => "malformed",
+            };
+            shared.engine.metrics().webhook(UNKNOWN, outcome);
+            return Problem::from(error).into_response();
+        }
+    };
+    match verify(shared, &body) {
+        Ok(hook) => {
+            let event = hook.event;
+            lever_answer(shared, event, shared.engine.take_hook(hook).await)
+        }
+        Err(refusal) => {
+            tracing::debug!(
+                hook.event = refusal.event,
+                hook.outcome = refusal.outcome,
+                "a webhook was refused"
+            );
+            shared.engine.metrics().webhook(refusal.event, refusal.outcome);
+            refusal.problem.into_response()
+        }
+    }
+}
+
+/// The label of what is not one of the eight.
+const UNKNOWN: &str = "unknown";
+
+struct Refusal {
+    event: &'static str,
+    outcome: &'static str,
+    problem: Problem,
+}
+
+fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
+    let envelope = Envelope::parse(body).map_err(|error| Refusal {
+        event: UNKNOWN,
+        outcome: if error == HookError::UnknownEvent { "unknown_event" } else { "malformed" },
+        problem: Problem::new(Kind::Malformed, error.to_string()),
+    })?;
+    let event = envelope.event;
+    let keys = shared.keys.load();
+    let tokens = keys.lever(event);
+    if !envelope.verify(tokens) {
+        let (outcome, detail) = if tokens.is_empty() {
+            ("no_token", "no signature token is configured for this event")
+        } else {
+            ("bad_signature", "no token of this event made the signature")
+        };
+        let problem = Problem::new(Kind::BadSignature, detail);
+        return Err(Refusal { event: event.as_key(), outcome, problem });
+    }
+    Ok(LeverHook {
+        event,
+        is_ping: envelope.is_ping(),
+        triggered_at: envelope.triggered_at,
+        token: envelope.token,
+        opportunity: envelope.ids.opportunity,
+    })
+}
+
+/// `take_hook` has counted what it took.
+fn lever_answer(shared: &Shared, event: HookEvent, taken: Result<HookOutcome, StoreError>) -> Response {
+    let json = |body: &'static str| ([(header::CONTENT_TYPE, "application/json")], body).into_response();
+    match taken {
+        Ok(HookOutcome::Stored) => json(r#"{"status":"stored"}"#),
+        Ok(HookOutcome::Duplicate) => json(r#"{"status":"duplicate"}"#),
+        Ok(HookOutcome::Verified) => json(r#"{"status":"verified"}"#),
+        Ok(HookOutcome::Stale) => {
+            Problem::new(Kind::BadSignature, "triggered more than 15 days ago").into_response()
+        }
+        Err(error) => {
+            shared.engine.metrics().webhook(event.as_key(), "unavailable");
+            not_stored(&error)
+        }
+    }
+}
+
+/// Whatever the store's trouble is, the sender is to try again.
+fn not_stored(error: &StoreError) -> Response {
+    if !matches!(error, StoreError::Busy | StoreError::Closed) {
+        tracing::error!(error = error as &dyn std::error::Error, "a webhook could not be stored");
+    }
+    Problem::new(Kind::Unavailable, "it cannot be stored at the moment").into_response()
+}
+
+async fn twilio_message(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let text = match take_twilio(&shared, request, twilio::Hooks::message).await {
+        Ok(text) => text,
+        Err(problem) => return problem.into_response(),
+    };
+    match shared.engine.take_text(text).await {
+        Ok(_) => ([(header::CONTENT_TYPE, "text/xml")], EMPTY_TWIML).into_response(),
+        Err(error) => not_stored(&error),
+    }
+}
+
+async fn twilio_status(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let update = match take_twilio(&shared, request, twilio::Hooks::status).await {
+        Ok(update) => update,
+        Err(problem) => return problem.into_response(),
+    };
+    match shared.engine.take_status(update).await {
+        // Also for a text that is not known: a repeat would not make it so.
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => not_stored(&error),
+    }
+}
+
+async fn take_twilio<T>(
+    shared: &Shared,
+    request: Request,
+    read: impl FnOnce(&twilio::Hooks, &HookRequest<'_>) -> Result<T, twilio::HookError>,
+) -> Result<T, Problem> {
+    let Some(hooks) = &shared.twilio else { return Err(no_such_path().await) };
+    let (head, body) = request.into_parts();
+    let body = body::read(body, TWILIO_BYTES_MAX, shared.body_time).await?;
+    let request = HookRequest {
+        // Raw, as it is signed. Nested below the path of our public address it is without that.
+        target: head.uri.path_and_query().map_or("", |target| target.as_str()),
+        signature: text(&head.headers, "x-twilio-signature"),
+        key_settings: text(&head.headers, "x-twilio-webhooks-signature-settings"),
+        body: &body,
+    };
+    read(hooks, &request).map_err(|error| {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a request of the carrier's was refused");
+        let kind = match error {
+            twilio::HookError::Signature(_) | twilio::HookError::OtherAccount => Kind::NotOurs,
+            twilio::HookError::Form(FormError::TooLarge) => Kind::TooLarge,
+            twilio::HookError::Form(_) | twilio::HookError::Field(_) => Kind::Malformed,
+        };
+        Problem::new(kind, error.to_string())
+    })
+}
+
+/// A header that is there but no text is kept apart from one that is missing: it must not make
+/// another key apply.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}

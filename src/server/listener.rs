@@ -1,0 +1,242 @@
+//! Our accept loop over hyper, under every listener: TCP, TLS and the control socket.
+//!
+//! Not `axum::serve`, which hides what keeps strangers from holding us: the number of connections
+//! (a permit is taken *before* accepting, so that the rest waits in the kernel), the size and time
+//! of a request's head, the time of a TLS handshake, and the time that a connection may do
+//! nothing. hyper itself knows no limit while it waits to see which HTTP is spoken, nor for an
+//! idle HTTP/2 connection; [`Pulse`] is that limit. Bodies are limited where they are read.
+//!
+//! A stop lets requests under way come to their end; a cut does not.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::settings::Limits;
+use crate::engine::Tasks;
+
+/// The pause after an accept that failed for want of something of ours, such as descriptors:
+/// connections that end meanwhile give it back.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections come in on.
+pub(super) enum Socket {
+    Tcp(TcpListener),
+    Tls(TcpListener, TlsAcceptor),
+    Unix(UnixListener),
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Tls(TcpStream, TlsAcceptor),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Cancel-safe.
+    async fn accept(&self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(listener) => Stream::Tcp(listener.accept().await?.0),
+            Self::Tls(listener, acceptor) => Stream::Tls(listener.accept().await?.0, acceptor.clone()),
+            Self::Unix(listener) => Stream::Unix(listener.accept().await?.0),
+        })
+    }
+}
+
+/// What all accept loops of a server share. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Serving {
+    pub(super) limits: Limits,
+    pub(super) tasks: Tasks,
+    /// Counts the connections, so that the server can wait for them alone.
+    pub(super) connections: TaskTracker,
+    pub(super) stop: CancellationToken,
+    pub(super) cut: CancellationToken,
+}
+
+impl Serving {
+    /// Serves `router` on `socket` until the stop.
+    pub(super) fn start(&self, socket: Socket, router: Router) {
+        let this = self.clone();
+        self.spawn(async move { this.accept(socket, router).await });
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.run(self.connections.track_future(work));
+    }
+
+    async fn accept(&self, socket: Socket, router: Router) {
+        let room = Arc::new(Semaphore::new(self.limits.connections));
+        let next = async || {
+            let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
+            (permit, socket.accept().await)
+        };
+        while let Some((permit, accepted)) = self.stop.run_until_cancelled(next()).await {
+            match accepted {
+                Ok(stream) => {
+                    let (this, router) = (self.clone(), router.clone());
+                    self.spawn(async move {
+                        this.stream(stream, router).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept a connection");
+                    let _ = self.stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+                }
+            }
+        }
+    }
+
+    async fn stream(&self, stream: Stream, router: Router) {
+        // An answer is one small write; without this it would wait for the client's delayed ACK.
+        let at_once = |stream: &TcpStream| drop(stream.set_nodelay(true));
+        match stream {
+            Stream::Unix(stream) => self.connection(stream, router).await,
+            Stream::Tcp(stream) => {
+                at_once(&stream);
+                self.connection(stream, router).await;
+            }
+            Stream::Tls(stream, acceptor) => {
+                at_once(&stream);
+                match tokio::time::timeout(self.limits.head_time, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => self.connection(stream, router).await,
+                    Ok(Err(error)) => {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "a TLS handshake failed");
+                    }
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                }
+            }
+        }
+    }
+
+    async fn connection(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+        let pulse = Arc::new(Pulse::default());
+        let service = service_fn(|request: Request<Incoming>| {
+            let beat = Beat::begin(&pulse);
+            let answer = router.clone().oneshot(request);
+            async move { answer.await.map(|response| held(response, beat)) }
+        });
+        let builder = self.builder();
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        // Tokens of its own: waiting on a shared one would lock it at each wake.
+        let (stop, cut) = (self.stop.child_token(), self.cut.child_token());
+        let mut stopping = false;
+        let mut looks = interval_at(Instant::now() + self.limits.idle_time, self.limits.idle_time);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = 0;
+        loop {
+            tokio::select! {
+                biased;
+                result = connection.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(error, "a connection ended with an error");
+                    }
+                    break;
+                }
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = cut.cancelled(), if stopping => break,
+                _ = looks.tick() => if pulse.has_stood_still(&mut seen) { break },
+            }
+        }
+    }
+
+    fn builder(&self) -> auto::Builder<Self> {
+        let mut builder = auto::Builder::new(self.clone());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head_time)
+            .max_buf_size(self.limits.head_bytes)
+            .max_headers(self.limits.headers);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(self.limits.head_bytes).unwrap_or(u32::MAX))
+            .max_concurrent_streams(self.limits.streams);
+        builder
+    }
+}
+
+/// hyper spawns the streams of an HTTP/2 connection: they are tracked like all else.
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Serving {
+    fn execute(&self, work: F) {
+        self.spawn(work);
+    }
+}
+
+/// Whether the peer gave up between its connect and our accept.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// The requests of a connection: how many began, how many are answered to the last byte.
+#[derive(Default)]
+struct Pulse {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl Pulse {
+    /// Whether nothing is under way and nothing began since the look before.
+    fn has_stood_still(&self, seen: &mut u64) -> bool {
+        let begun = self.begun.load(Ordering::Relaxed);
+        let still = begun == *seen && begun == self.ended.load(Ordering::Relaxed);
+        *seen = begun;
+        still
+    }
+}
+
+/// One request under way.
+struct Beat(Arc<Pulse>);
+
+impl Beat {
+    fn begin(pulse: &Arc<Pulse>) -> Self {
+        pulse.begun.fetch_add(1, Ordering::Relaxed);
+        Self(pulse.clone())
+    }
+}
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Keeps the beat until the body is sent: a stream of events is work, not idleness.
+fn held(
+    response: Response<Body>,
+    beat: Beat,
+) -> Response<impl hyper::body::Body<Data = Bytes, Error = axum::Error>> {
+    response.map(|body| {
+        body.map_frame(move |frame| {
+            let _under_way = &beat;
+            frame
+        })
+    })
+}

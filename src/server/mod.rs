@@ -1,0 +1,156 @@
+//! The listeners and everything that is served on them. Nothing is decided here: a request becomes
+//! a call of the engine, its outcome an answer; what is wrong is answered by `problem` alone.
+//!
+//! | listener | route | file |
+//! | --- | --- | --- |
+//! | public | `POST /hooks/lever`, `POST /hooks/lever/{secret}` | `hooks` |
+//! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
+//! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
+//! | control socket, as admin | `/api/v1/...` | `api` |
+//! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
+//!
+//! Where the public address has a path of its own, the public routes answer below it too: some
+//! proxies take it off, some do not.
+
+mod api;
+mod body;
+mod hooks;
+mod listener;
+mod ops;
+mod problem;
+mod settings;
+mod sockets;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use settings::{Keys, Limits, ServerSettings};
+pub use sockets::{BindError, ControlSocket, Listeners};
+
+use crate::carrier::twilio;
+use crate::engine::Engine;
+use listener::{Serving, Socket};
+
+/// What the handlers share.
+struct Shared {
+    engine: Engine,
+    keys: ArcSwap<Keys>,
+    twilio: Option<twilio::Hooks>,
+    body_time: Duration,
+}
+
+/// The way in. See [`Server::start`].
+pub struct Server;
+
+/// A server at work.
+pub struct Running {
+    addresses: Addresses,
+    shared: Arc<Shared>,
+    serving: Serving,
+    control: Option<ControlSocket>,
+}
+
+/// Where a server is reached, with the ports that were free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Hooks and the API.
+    pub public: SocketAddr,
+    /// Health and metrics.
+    pub ops: SocketAddr,
+}
+
+impl Server {
+    /// Binds what the settings name and serves it until [`Running::stop`] or the engine's stop.
+    ///
+    /// # Errors
+    /// [`BindError`]; nothing is served then.
+    pub async fn bind(engine: Engine, settings: ServerSettings) -> Result<Running, BindError> {
+        let control = settings.control_socket.as_deref();
+        let listeners = Listeners::bind(settings.listen, settings.ops_listen, control).await?;
+        Self::start(engine, settings, listeners)
+    }
+
+    /// Serves on sockets that are bound already.
+    ///
+    /// # Errors
+    /// [`BindError`] when the certificate cannot be used; nothing is served then.
+    pub fn start(
+        engine: Engine,
+        settings: ServerSettings,
+        mut listeners: Listeners,
+    ) -> Result<Running, BindError> {
+        let addresses = Addresses { public: address(&listeners.public)?, ops: address(&listeners.ops)? };
+        let acceptor = settings.tls.as_ref().map(sockets::tls).transpose()?;
+        let stop = engine.tasks().stop_token().child_token();
+        let serving = Serving {
+            limits: settings.limits,
+            tasks: engine.tasks().clone(),
+            connections: TaskTracker::new(),
+            stop,
+            cut: CancellationToken::new(),
+        };
+        let shared = Arc::new(Shared {
+            engine,
+            keys: ArcSwap::from_pointee(settings.keys),
+            twilio: settings.twilio,
+            body_time: settings.limits.body_time,
+        });
+        let public = match acceptor {
+            Some(acceptor) => Socket::Tls(listeners.public, acceptor),
+            None => Socket::Tcp(listeners.public),
+        };
+        serving.start(public, public_router(&shared, settings.public_url.path()));
+        serving.start(Socket::Tcp(listeners.ops), ops::router(shared.clone()));
+        if let Some(listener) = listeners.control.as_mut().and_then(ControlSocket::take_listener) {
+            let router = api::router(&shared, api::Door::ControlSocket);
+            serving.start(Socket::Unix(listener), router.fallback(problem::no_such_path));
+        }
+        Ok(Running { addresses, shared, serving, control: listeners.control })
+    }
+}
+
+fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> {
+    let unknown = SocketAddr::from(([0; 4], 0));
+    listener.local_addr().map_err(|source: io::Error| BindError::Port { address: unknown, source })
+}
+
+fn public_router(shared: &Arc<Shared>, prefix: &str) -> Router {
+    let routes = hooks::router(shared.clone()).merge(api::router(shared, api::Door::Bearer));
+    let prefix = prefix.trim_end_matches('/');
+    let below = if prefix.is_empty() { Router::new() } else { Router::new().nest(prefix, routes.clone()) };
+    below.merge(routes).fallback(problem::no_such_path)
+}
+
+impl Running {
+    /// Where it is reached.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Takes new keys up, whole: webhook tokens, the hook secret, API tokens.
+    pub fn replace_keys(&self, keys: Keys) {
+        self.shared.keys.store(Arc::new(keys));
+    }
+
+    /// Takes no more connections, lets requests under way come to their end, at most `grace`, and
+    /// cuts what is left. False when something was cut.
+    pub async fn stop(self, grace: Duration) -> bool {
+        let Self { serving, control, .. } = self;
+        serving.stop.cancel();
+        serving.connections.close();
+        let in_time = tokio::time::timeout(grace, serving.connections.wait()).await.is_ok();
+        serving.cut.cancel();
+        drop(control);
+        in_time
+    }
+}

@@ -1,0 +1,108 @@
+//! The listener of the operator's tools: health and metrics (interface.md, ops listener).
+//!
+//! | route | answers |
+//! | --- | --- |
+//! | `GET /health/live` | 200 until the storage has failed and the process is to end |
+//! | `GET /health/ready` | 200 when hooks can be stored, else 503 |
+//! | `GET /health` | every component; 503 only when one is failing |
+//! | `GET /metrics` | Prometheus text |
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{StatusCode, header};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Shared;
+use super::problem::{Kind, Problem, no_such_path, wrong_method};
+use crate::engine::{Health, HealthStatus};
+
+/// A store that takes longer is not ready: Lever would have given up.
+const READY_TIME: Duration = Duration::from_secs(2);
+
+/// What the metrics' text is: `prometheus_client` writes OpenMetrics.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(shared)
+}
+
+fn fine() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response()
+}
+
+async fn live(State(shared): State<Arc<Shared>>) -> Response {
+    if shared.engine.broken().is_cancelled() {
+        return Problem::new(Kind::Unavailable, "the storage has failed and the process ends")
+            .into_response();
+    }
+    fine()
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    match tokio::time::timeout(READY_TIME, shared.engine.ready()).await {
+        Ok(Ok(())) => fine(),
+        Ok(Err(_)) | Err(_) => {
+            Problem::new(Kind::Unavailable, "the store takes no writes at the moment").into_response()
+        }
+    }
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let health = shared.engine.status().await?.health;
+    let code =
+        if health.status == HealthStatus::Failing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    Ok((code, Json(HealthBody::from(health))).into_response())
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let status = shared.engine.status().await?;
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], shared.engine.metrics().text(&status)).into_response())
+}
+
+/// How the daemon and its parts are.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(super) struct HealthBody {
+    /// `ok`, `degraded` or `failing`: the worst of the parts.
+    status: &'static str,
+    /// `store`, `lever`, `carrier`, `backfill`, `outbox`, `clock`.
+    components: BTreeMap<&'static str, ComponentBody>,
+}
+
+/// How a part of the daemon is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Component)]
+struct ComponentBody {
+    /// `ok`, `degraded` or `failing`.
+    status: &'static str,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// In words, with what to do.
+    detail: String,
+}
+
+impl From<Health> for HealthBody {
+    fn from(health: Health) -> Self {
+        let components = health.components.into_iter().map(|(name, part)| {
+            let body = ComponentBody { status: part.status.as_str(), since: part.since, detail: part.detail };
+            (name, body)
+        });
+        Self { status: health.status.as_str(), components: components.collect() }
+    }
+}

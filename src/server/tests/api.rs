@@ -1,0 +1,286 @@
+//! The API: who may use what, and what is answered to each mistake.
+
+use serde_json::json;
+
+use super::*;
+use crate::carrier::ReceivedText;
+use crate::server::api;
+use crate::store::tables::{DELETED, OPPORTUNITIES};
+use crate::store::{Deleted, StoreError};
+
+fn number(n: u32) -> String {
+    format!("+1415555{n:04}")
+}
+
+fn text_to(to: &str) -> Value {
+    json!({"to": to, "body": "Hello"})
+}
+
+/// The row, at what a token's holder may do with it.
+const EACH: [(&str, Option<Role>); 4] = [
+    ("", None),
+    (VIEWER, Some(Role::Viewer)),
+    (RECRUITER, Some(Role::Recruiter)),
+    (ADMIN, Some(Role::Admin)),
+];
+
+#[tokio::test]
+async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
+    let world = World::start(Choice::default()).await;
+    let may = |role: Option<Role>, needs: Option<Role>| match needs {
+        None => true,
+        Some(Role::Viewer) => role.is_some(),
+        Some(Role::Recruiter) => matches!(role, Some(Role::Recruiter | Role::Admin)),
+        Some(Role::Admin) => role == Some(Role::Admin),
+    };
+    for route in api::table() {
+        let is_post = route.method == http::Method::POST;
+        assert!(!is_post || !may(Some(Role::Viewer), route.needs), "a viewer only reads: {}", route.path);
+        for (token, role) in EACH {
+            let request =
+                world.client.request(route.method.clone(), world.url(&route.path.replace("{id}", "x")));
+            let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+            let answer = Answer::of(request).await;
+            match role {
+                role if may(role, route.needs) => assert!(!matches!(answer.status, 401 | 403), "{answer:?}"),
+                None => {
+                    answer.problem(401, "no-token");
+                    assert!(answer.header("www-authenticate").starts_with("Bearer"));
+                }
+                Some(_) => drop(answer.problem(403, "forbidden")),
+            }
+        }
+        let wrong = Answer::of(world.client.delete(world.url(&route.path.replace("{id}", "x")))).await;
+        wrong.problem(405, "method-not-allowed");
+        assert!(wrong.header("allow").contains(route.method.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_bearer_token_lets_nobody_in() {
+    let world = World::start(Choice::default()).await;
+    let with = async |value: &[u8]| {
+        let value = http::HeaderValue::from_bytes(value).unwrap();
+        let request = world.client.get(world.url("/api/v1/status")).header("authorization", value);
+        Answer::of(request).await
+    };
+    let nearly = format!("Bearer {}", &ADMIN[..ADMIN.len() - 1]);
+    let basic = format!("Basic {ADMIN}");
+    for value in [b"Bearer" as &[u8], b"Bearer ", b"Bearer \xff", nearly.as_bytes(), basic.as_bytes()] {
+        with(value).await.problem(401, "no-token");
+    }
+    assert_eq!(with(format!("bearer {ADMIN}").as_bytes()).await.status, 200);
+    world.running.replace_keys(Keys::new(&WebhookTokens::default(), None, &[]));
+    with(format!("Bearer {ADMIN}").as_bytes()).await.problem(401, "no-token");
+}
+
+#[tokio::test]
+async fn a_text_is_taken_and_listed() {
+    let world = World::start(Choice::default()).await;
+    let taken = world.post_json("/api/v1/messages", RECRUITER, &text_to("(415) 555-2671")).await;
+    assert_eq!(taken.status, 202, "{taken:?}");
+    let taken = taken.json();
+    assert_eq!(taken["status"], "queued");
+    let id = taken["conversation"].as_str().unwrap();
+    let one = world.get(&format!("/api/v1/conversations/{id}"), VIEWER).await.json();
+    assert_eq!((&one["number"], &one["transcripts"]), (&"+14155552671".into(), &json!([])));
+    let messages = world.get(&format!("/api/v1/conversations/{id}/messages"), VIEWER).await.json();
+    assert_eq!(
+        (&messages["data"][0]["id"], &messages["data"][0]["direction"]),
+        (&taken["id"], &"out".into())
+    );
+    assert_eq!(messages["data"][0]["author_name"], "scripts");
+    let filed = world.post_json(&format!("/api/v1/conversations/{id}/file"), RECRUITER, &json!({})).await;
+    assert_eq!((filed.status, filed.json()), (202, json!({"transcripts": 0})), "nobody is known for it");
+}
+
+#[tokio::test]
+async fn a_repeat_under_its_key_sends_nothing_more() {
+    let world = World::start(Choice::default()).await;
+    let send = async |token: &'static str, key: &str, to: &str| {
+        let request = world.client.post(world.url("/api/v1/messages")).bearer_auth(token);
+        Answer::of(request.header("Idempotency-Key", key).json(&text_to(to))).await
+    };
+    let first = send(RECRUITER, "k", "+14155552671").await.json();
+    assert_eq!(send(RECRUITER, "k", "+14155552671").await.json()["id"], first["id"]);
+    send(RECRUITER, "k", "+14155552672").await.problem(422, "key-reused");
+    assert_ne!(send(ADMIN, "k", "+14155552671").await.json()["id"], first["id"], "each caller has their own");
+    assert_ne!(send(RECRUITER, "l", "+14155552671").await.json()["id"], first["id"]);
+    for key in ["", &"k".repeat(256)] {
+        send(RECRUITER, key, "+14155552671").await.problem(400, "malformed");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_text_is_refused_at_its_field() {
+    let world = World::start(Choice::default()).await;
+    let cases = [
+        (json!({"body": "x"}), None),
+        (json!({"to": "+14155552671"}), Some("/body")),
+        (json!({"to": "+14155552671", "body": "  "}), Some("/body")),
+        (json!({"to": "+14155552671", "body": "x".repeat(1601)}), Some("/body")),
+        (json!({"to": "+14155552671", "body": 7}), Some("/body")),
+        (json!({"to": "12", "body": "x"}), Some("/to")),
+        (json!({"to": "call me", "body": "x"}), Some("/to")),
+        (json!({"to": "+14155552671", "body": "x", "from": "+14155552672"}), Some("/from")),
+        (json!({"to": "+14155552671", "body": "x", "as": "nobody@acme.example"}), Some("/as")),
+        (json!({"to": "+14155552671", "body": "x", "send_at": "tomorrow"}), Some("/send_at")),
+        (json!({"to": "+14155552671", "body": "x", "sendAt": "2026-01-01T00:00:00Z"}), Some("/sendAt")),
+    ];
+    for (body, pointer) in cases {
+        let answer = world.post_json("/api/v1/messages", RECRUITER, &body).await;
+        assert_eq!(answer.problem(422, "invalid").as_deref(), pointer, "{answer:?}");
+    }
+    assert_eq!(world.get("/api/v1/conversations", VIEWER).await.json()["data"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_no_json_is_refused() {
+    let world = World::start(Choice::default()).await;
+    let send = async |media_type: &'static str, body: Vec<u8>| {
+        let request = world.client.post(world.url("/api/v1/messages")).bearer_auth(RECRUITER);
+        Answer::of(request.header("content-type", media_type).body(body)).await
+    };
+    for body in [b"".as_slice(), b"[]", b"{\"to\":", b"{\"body\":\"\xff\"}", "[".repeat(60_000).as_bytes()] {
+        send("application/json", body.to_vec()).await.problem(400, "malformed");
+    }
+    send("application/json; charset=utf-8", vec![b' '; 65 * 1024]).await.problem(413, "too-large");
+    send("text/plain", b"{}".to_vec()).await.problem(415, "not-json");
+}
+
+#[tokio::test]
+async fn an_opted_out_number_is_refused() {
+    let world = World::start(Choice::default()).await;
+    let stop = ReceivedText {
+        sid: "SM1".parse().unwrap(),
+        from: "+14155552671".into(),
+        to: OURS.into(),
+        body: "STOP".into(),
+        media: Vec::new(),
+        segments: 1,
+        opt_out: None,
+        at: None,
+    };
+    world.engine.take_text(stop).await.unwrap();
+    world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await.problem(409, "opted-out");
+}
+
+#[tokio::test]
+async fn opportunities_are_shown_unknown_or_gone() {
+    let world = World::start(Choice::default()).await;
+    let at = Timestamp::from_second(1_741_097_520).unwrap();
+    let known = fulcrum_domain::Opportunity {
+        contact: "con-1".parse().unwrap(),
+        name: "Ada Example".into(),
+        phones: vec![fulcrum_domain::Phone {
+            kind: None,
+            number: Some(fulcrum_domain::Number::from_e164("+14155552671").unwrap()),
+            raw: None,
+        }],
+        emails: Vec::new(),
+        stage: "applicant-new".parse().unwrap(),
+        archived: None,
+        owner: None,
+        application: None,
+        posting: None,
+        tags: Vec::new(),
+        confidential: false,
+        anonymised: false,
+        created_at: at,
+        advanced_at: at,
+        updated_at: None,
+        as_of: at,
+        interviews_as_of: None,
+    };
+    let change = move |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        tx.put(OPPORTUNITIES, &"opp-1".parse().unwrap(), &known)?;
+        tx.put(DELETED, &"opp-2".parse().unwrap(), &Deleted(at))?;
+        Ok(())
+    };
+    world.engine.store.change(change).await.unwrap();
+
+    let shown = world.get("/api/v1/opportunities/opp-1", VIEWER).await.json();
+    assert_eq!((&shown["name"], &shown["stage"]["id"]), (&"Ada Example".into(), &"applicant-new".into()));
+    assert_eq!((&shown["archived"], &shown["conversations"]), (&Value::Null, &json!([])));
+    assert_eq!((&shown["contact"], &shown["as_of"]), (&"con-1".into(), &"2025-03-04T14:12:00Z".into()));
+    world.get("/api/v1/opportunities/opp-2", VIEWER).await.problem(410, "deleted");
+    for id in ["opp-3", "..%2f", "%ff", "a%20b", &"x".repeat(200)] {
+        world.get(&format!("/api/v1/opportunities/{id}"), VIEWER).await.problem(404, "not-found");
+    }
+
+    let text = async |id: &str| {
+        world.post_json("/api/v1/messages", RECRUITER, &json!({"opportunity": id, "body": "Hello"})).await
+    };
+    let sent = text("opp-1").await;
+    assert_eq!(sent.status, 202, "{sent:?}");
+    let shown = world.get("/api/v1/opportunities/opp-1", VIEWER).await.json();
+    assert_eq!(shown["conversations"], json!([sent.json()["conversation"]]));
+    assert_eq!(text("opp-2").await.problem(410, "deleted").unwrap(), "/opportunity");
+    assert_eq!(text("a b").await.problem(404, "not-found").unwrap(), "/opportunity");
+    let unreachable = text("opp-3").await;
+    unreachable.problem(503, "lever-unreachable");
+    assert!(!unreachable.header("retry-after").is_empty());
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    let world = World::start(Choice::default()).await;
+    for n in 2600..2605 {
+        assert_eq!(world.post_json("/api/v1/messages", ADMIN, &text_to(&number(n))).await.status, 202);
+    }
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/conversations?limit=2".to_owned();
+    let mut pages = 1;
+    loop {
+        let page = world.get(&path, VIEWER).await.json();
+        seen.extend(
+            page["data"].as_array().unwrap().iter().map(|row| row["number"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = page["next"].as_str() else { break };
+        pages += 1;
+        path = format!("/api/v1/conversations?limit=2&cursor={next}");
+    }
+    assert_eq!(pages, 3);
+    assert_eq!(seen, (2600..2605).rev().map(number).collect::<Vec<_>>());
+
+    for query in ["limit=0", "limit=201", "limit=x", "limit=-1", "cursor=!", "cursor=AAAA", "curser=x"] {
+        let answer = world.get(&format!("/api/v1/conversations?{query}"), VIEWER).await;
+        assert_eq!(answer.problem(400, "malformed"), None, "{query}");
+    }
+    for id in ["ZZZZ", "!", "x%2Fy", "ZZZZZZZZZZZZZZZZZZZZ"] {
+        for path in ["", "/messages"] {
+            world.get(&format!("/api/v1/conversations/{id}{path}"), VIEWER).await.problem(404, "not-found");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_status_has_what_scripts_rely_on() {
+    let world = World::start(Choice::default()).await;
+    let status = world.get("/api/v1/status", VIEWER).await.json();
+    assert_eq!(status["backfill"]["state"], "running");
+    let phases = status["backfill"]["phases"].as_array().unwrap();
+    let phase = phases.iter().find(|phase| phase["name"] == "opportunities").unwrap();
+    for field in ["state", "done", "known", "seconds_left"] {
+        assert!(phase.get(field).is_some(), "{field}");
+    }
+    assert!(status["lever"]["rate_used"].is_number());
+    assert_eq!((&status["outbox"]["due"], &status["deadlines"]["pending"]), (&0.into(), &0.into()));
+    assert!(status["health"]["components"]["store"]["since"].is_string());
+}
+
+#[tokio::test]
+async fn only_a_failed_effect_can_be_tried_again() {
+    let world = World::start(Choice::default()).await;
+    assert_eq!(world.get("/api/v1/outbox/failed", VIEWER).await.json(), json!({"data": [], "next": null}));
+    let retry = async |body: Value| world.post_json("/api/v1/outbox/retry", ADMIN, &body).await;
+    retry(json!({"kind": "hydrate", "id": "opp-1"})).await.problem(404, "not-found");
+    for (body, pointer) in [
+        (json!({"id": "x"}), "/kind"),
+        (json!({"kind": "send"}), "/id"),
+        (json!({"kind": "post", "id": "x"}), "/kind"),
+        (json!({"kind": "send", "id": "x"}), "/id"),
+    ] {
+        assert_eq!(retry(body).await.problem(422, "invalid").unwrap(), pointer);
+    }
+}

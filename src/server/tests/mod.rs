@@ -1,0 +1,272 @@
+//! The listeners as a stranger meets them: real sockets, a real store, remotes that answer nobody.
+
+mod api;
+mod control;
+mod hooks;
+mod limits;
+mod ops;
+mod texts;
+mod tls;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::carrier::Carrier;
+use crate::carrier::twilio::{SharedKey, SigningKeys, TwilioSettings};
+use crate::config::{ApiToken, Role, Secret, WebhookTokens};
+use crate::engine::changes::{KeywordAnswers, Mode, Rules};
+use crate::engine::clock::Clock;
+use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
+use crate::lever::{LeverSettings, PaceSettings};
+use crate::store;
+
+const ACCOUNT: &str = "AC00000000000000000000000000000000";
+const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+const SHARED_KEY: &str = "webhooks_sharedkey_1";
+const OURS: &str = "+14155550100";
+const ADMIN: &str = "admin-admin-admin";
+const RECRUITER: &str = "recruiter-recruiter";
+const VIEWER: &str = "viewer-viewer-viewer";
+/// The key of the first vector of lever-api.md 6.4.
+const LEVER_KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978";
+
+/// A server at work, with all that it stands on.
+struct World {
+    running: Running,
+    engine: Engine,
+    client: reqwest::Client,
+    folder: tempfile::TempDir,
+}
+
+/// What a test may want otherwise.
+struct Choice {
+    clock: Clock,
+    public_url: &'static str,
+    webhooks: &'static str,
+    hook_secret: Option<&'static str>,
+    limits: Limits,
+    tls: Option<crate::config::TlsFiles>,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            clock: Clock::System,
+            public_url: "https://sms.example.com",
+            webhooks: "any = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978'",
+            hook_secret: None,
+            limits: Limits::default(),
+            tls: None,
+        }
+    }
+}
+
+impl World {
+    async fn start(choice: Choice) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(&folder.path().join("fulcrum.redb"), choice.clock).await;
+        let keys = SigningKeys {
+            auth_tokens: vec![AUTH_TOKEN.into()],
+            shared_keys: vec![SharedKey { id: SHARED_KEY.into(), secret: AUTH_TOKEN.into() }],
+        };
+        let public_url: url::Url = choice.public_url.parse().unwrap();
+        let settings = ServerSettings {
+            listen: ([127, 0, 0, 1], 0).into(),
+            ops_listen: ([127, 0, 0, 1], 0).into(),
+            control_socket: Some(folder.path().join("fulcrum.sock")),
+            tls: choice.tls,
+            twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
+            public_url,
+            keys: keys_of(choice.webhooks, choice.hook_secret),
+            limits: choice.limits,
+        };
+        let running = Server::bind(engine.clone(), settings).await.unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { running, engine, client, folder }
+    }
+
+    fn public(&self) -> SocketAddr {
+        self.running.addresses().public
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.public())
+    }
+
+    fn ops_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.running.addresses().ops)
+    }
+
+    async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+        Answer::of(self.client.post(self.url(path)).body(body)).await
+    }
+
+    async fn get(&self, path: &str, token: &str) -> Answer {
+        Answer::of(self.client.get(self.url(path)).bearer_auth(token)).await
+    }
+
+    async fn post_json(&self, path: &str, token: &str, body: &Value) -> Answer {
+        Answer::of(self.client.post(self.url(path)).bearer_auth(token).json(body)).await
+    }
+
+    /// What comes back for these bytes until the server closes the connection.
+    async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.public()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer));
+        // A reset after the answer is the server's right.
+        let _ = read.await.expect("the server closes the connection");
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+/// Longer than anything here takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An answer, read.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: http::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    async fn of(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, text: response.text().await.unwrap() }
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// Checks that it is a whole problem of this kind, and gives its pointer.
+    #[track_caller]
+    fn problem(&self, status: u16, kind: &str) -> Option<String> {
+        assert_eq!(
+            (self.status, self.header("content-type")),
+            (status, "application/problem+json"),
+            "{self:?}"
+        );
+        let body = self.json();
+        assert_eq!(body["type"], format!("/problems/{kind}"));
+        assert_eq!(body["status"], status);
+        assert!(!body["title"].as_str().unwrap().is_empty() && !body["detail"].as_str().unwrap().is_empty());
+        body["pointer"].as_str().map(str::to_owned)
+    }
+}
+
+fn keys_of(webhooks: &str, hook_secret: Option<&str>) -> Keys {
+    let token =
+        |name: &str, role, token: &str| ApiToken { name: name.into(), role, token: Secret::new(token) };
+    Keys::new(
+        &WebhookTokens::parse(webhooks, "hooks.toml".as_ref()).unwrap(),
+        hook_secret.map(Secret::new).as_ref(),
+        &[
+            token("ops", Role::Admin, ADMIN),
+            token("scripts", Role::Recruiter, RECRUITER),
+            token("board", Role::Viewer, VIEWER),
+        ],
+    )
+}
+
+/// An engine whose remotes answer nobody.
+async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
+    // Nobody listens on a port below 1024 that no test may bind.
+    let nowhere: url::Url = "http://127.0.0.1:9".parse().unwrap();
+    let carrier = TwilioSettings {
+        base_url: nowhere.clone(),
+        account_sid: ACCOUNT.into(),
+        auth_token: AUTH_TOKEN.into(),
+        messaging_service_sid: None,
+        public_url: None,
+        timeout: Duration::from_secs(1),
+        validity: Duration::from_hours(1),
+    };
+    let remotes = Remotes {
+        store: store::Options::file(path),
+        lever: LeverSettings {
+            base_url: nowhere.join("/v1").unwrap(),
+            api_key: "key".into(),
+            https_only: false,
+            proxy: None,
+            extra_roots: Vec::new(),
+            connect_timeout: Duration::from_secs(1),
+            deadline: Duration::from_secs(1),
+        },
+        pace: PaceSettings {
+            requests_per_second: NonZeroU32::new(1000).unwrap(),
+            burst: NonZeroU32::new(20).unwrap(),
+            in_flight: 12,
+        },
+        carrier: Carrier::Twilio(twilio::Client::new(reqwest::Client::new(), carrier)),
+    };
+    let settings = Settings {
+        rules: Rules {
+            organisation: "Acme Recruiting".into(),
+            zone: jiff::tz::TimeZone::UTC,
+            region: "US".parse().unwrap(),
+            help_text: "Acme Recruiting. Reply STOP to opt out.".into(),
+            opt_out_confirmation: "You will get no more texts.".into(),
+            keyword_answers: KeywordAnswers::Carrier,
+            numbers: vec![fulcrum_domain::Number::from_e164(OURS).unwrap()],
+            times: fulcrum_domain::FilingTimes { delay: SignedDuration::from_hours(1), max_wait: None },
+            mode: Mode::Session,
+            mode_of: std::collections::BTreeMap::new(),
+            secret_notes: false,
+            max_note_chars: 8000,
+            public_url: "https://sms.example.com".into(),
+            notes_as: None,
+        },
+        requests_per_second: 1000.0,
+        poll_interval: Duration::from_hours(1),
+        inbound_poll: Duration::from_hours(1),
+        segments_per_second: 1.0,
+        interviews: BackfillScope::None,
+        since: None,
+        confidential: Confidential::Off,
+        on_unknown: OnUnknown::Repost,
+        notify_followers: false,
+    };
+    Engine::start(remotes, settings, clock).await.unwrap()
+}
+
+/// A clock that stands shortly after this millisecond.
+fn shortly_after(ms: i64) -> Clock {
+    Clock::manual(Timestamp::from_millisecond(ms + 1000).unwrap())
+}
+
+#[tokio::test]
+async fn nothing_else_is_served() {
+    let world = World::start(Choice::default()).await;
+    for path in
+        ["/", "/api", "/api/v1", "/api/v2/status", "/health", "/metrics", "/hooks", "/hooks/twilio", "/%00"]
+    {
+        world.get(path, ADMIN).await.problem(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn below_the_path_of_the_public_address_the_routes_answer_too() {
+    let world = World::start(Choice { public_url: "https://x.example/fulcrum/", ..Choice::default() }).await;
+    for path in ["/fulcrum/api/v1/status", "/api/v1/status"] {
+        assert_eq!(world.get(path, ADMIN).await.status, 200, "{path}");
+    }
+    world.get("/fulcrum/nothing", ADMIN).await.problem(404, "not-found");
+    world.get("/fulcrumapi/v1/status", ADMIN).await.problem(404, "not-found");
+    assert_eq!(world.get("/fulcrum/hooks/lever", ADMIN).await.header("allow"), "POST");
+}

@@ -1,0 +1,50 @@
+//! TLS on the public listener, with a real client.
+
+use super::*;
+use crate::config::TlsFiles;
+
+/// For `localhost`, until 2126; `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1
+/// -nodes -days 36500 -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE`.
+const CERTIFICATE: &str = include_str!("localhost.pem");
+const KEY: &str = include_str!("localhost.key");
+
+fn files(folder: &std::path::Path, cert: &str, key: &str) -> TlsFiles {
+    let files = TlsFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
+    std::fs::write(&files.cert, cert).unwrap();
+    std::fs::write(&files.key, key).unwrap();
+    files
+}
+
+#[tokio::test]
+async fn a_client_that_trusts_the_certificate_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { head_time: Duration::from_millis(300), ..Limits::default() };
+    let tls = Some(files(folder.path(), CERTIFICATE, KEY));
+    let world = World::start(Choice { tls, limits, ..Choice::default() }).await;
+    let url = format!("https://localhost:{}/api/v1/status", world.public().port());
+    let trusting = |builder: reqwest::ClientBuilder| {
+        let root = reqwest::Certificate::from_pem(CERTIFICATE.as_bytes()).unwrap();
+        builder.no_proxy().tls_certs_only([root]).build().unwrap()
+    };
+    let version = async |client: reqwest::Client| {
+        let response = client.get(&url).bearer_auth(ADMIN).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.version()
+    };
+    assert_eq!(version(trusting(reqwest::Client::builder())).await, http::Version::HTTP_2);
+    assert_eq!(version(trusting(reqwest::Client::builder().http1_only())).await, http::Version::HTTP_11);
+    assert!(world.client.get(&url).send().await.is_err(), "it does not trust the certificate");
+    assert!(!world.raw(b"GET / HTTP/1.1\r\n\r\n").await.contains("HTTP"), "an alert at most");
+    assert_eq!(world.raw(b"").await, "", "a handshake that does not begin is cut off");
+}
+
+#[test]
+fn what_is_no_certificate_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |cert, key| sockets::tls(&files(folder.path(), cert, key)).err();
+    assert!(load(CERTIFICATE, KEY).is_none());
+    assert!(matches!(load(CERTIFICATE, ""), Some(BindError::Pem { .. })));
+    assert!(matches!(load(CERTIFICATE, "rubbish"), Some(BindError::Pem { .. })));
+    assert!(load("", KEY).is_some());
+    assert!(load("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", KEY).is_some());
+}

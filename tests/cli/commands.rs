@@ -1,0 +1,187 @@
+//! Commands that run alone.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use clap::CommandFactory;
+use fulcrum::store::{Options, Store};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::processes::{fulcrum, told};
+
+fn names() -> Vec<String> {
+    fulcrum::cli::Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for name in names() {
+        let output = fulcrum().args([&name, "--help"]).assert().code(0).get_output().clone();
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.contains("Example") && help.contains(&format!("fulcrum {name}")), "{name}: {help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}: {help}");
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for wrong in [
+        &["fly"][..],
+        &["run", "--fast"],
+        &["send", "--as", "ana@acme.example"],
+        &["messages", "no-id!"],
+        &["conversations", "--limit", "0"],
+        &["sandbox", "--permissions", "find_all_cats"],
+        &["sandbox", "--listen", "here"],
+        &["completions", "cobol"],
+        &[],
+    ] {
+        fulcrum().args(wrong).assert().code(2);
+    }
+}
+
+#[test]
+fn a_bad_config_exits_with_78_and_names_every_problem() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("fulcrum.toml");
+    fs::write(&config, "[organisation]\nname = 'Acme'\ntimezone = 'Mars/Base'\n[server]\nlistne = 'x'\n")
+        .unwrap();
+    for command in ["check", "run", "status", "conversations", "doctor"] {
+        let output = fulcrum().arg(command).arg("-c").arg(&config).assert().code(78).get_output().clone();
+        let error = String::from_utf8(output.stderr).unwrap();
+        for part in
+            ["organisation.timezone", ":3", "Mars/Base", "server.listne", ":5", "did you mean server.listen?"]
+        {
+            assert!(error.contains(part), "{command}: {part} is not in {error}");
+        }
+        assert!(output.stdout.is_empty(), "{command}");
+    }
+    let output =
+        fulcrum().args(["check", "--json", "-c"]).arg(&config).assert().code(78).get_output().clone();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["ok"], false);
+    let of = |key: &str| {
+        told["problems"].as_array().unwrap().iter().find(|problem| problem["key"] == key).unwrap().clone()
+    };
+    assert_eq!(of("server.listne")["line"], 5);
+    assert_eq!(of("server.listne")["suggestion"], "server.listen");
+}
+
+#[test]
+fn a_posting_that_is_no_id_is_a_mistake_in_the_config() {
+    let folder = Folder::new();
+    let config = fs::read_to_string("config/examples/minimal.toml").unwrap();
+    folder
+        .write("fulcrum.toml", &(config + "[[transcript.postings]]\nposting = 'the nurses'\nmode = 'off'\n"));
+    let assert = folder.check(&folder.0.path().join("fulcrum.toml")).code(78);
+    assert!(String::from_utf8_lossy(&assert.get_output().stderr).contains("the nurses"));
+}
+
+#[test]
+fn the_examples_are_valid_and_are_summed_up_without_secrets() {
+    let folder = Folder::new();
+    let mut examples = 0;
+    for entry in fs::read_dir("config/examples").unwrap() {
+        let assert = folder.check(&entry.unwrap().path()).code(0);
+        let summary = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+        assert!(summary.starts_with("OK: ") && summary.contains("Acme Recruiting"), "{summary}");
+        assert!(summary.contains("https://text.acme.example/hooks/lever"), "{summary}");
+        assert!(!summary.contains("s3cr3t"), "{summary}");
+        examples += 1;
+    }
+    assert!(examples >= 2);
+}
+
+/// A folder with credentials, as systemd makes it.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(TempDir::new().unwrap());
+        for name in ["lever-api-key", "twilio-auth-token", "api-token-hr-scripts", "api-token-dashboard"] {
+            folder.write(name, &format!("s3cr3t-{name}"));
+        }
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn check(&self, config: &Path) -> assert_cmd::assert::Assert {
+        let mut command = fulcrum();
+        command.env("CREDENTIALS_DIRECTORY", self.0.path()).arg("check").arg("-c").arg(config).assert()
+    }
+
+    /// A config whose store is in this folder and whose daemon does not run.
+    fn with_store(&self) -> std::path::PathBuf {
+        let config = fs::read_to_string("config/examples/minimal.toml").unwrap();
+        let at = |name: &str| self.0.path().join(name).display().to_string();
+        let config = config.replace(
+            "[server]",
+            &format!("[store]\npath = '{}'\n[server]\ncontrol_socket = '{}'", at("f.redb"), at("f.sock")),
+        );
+        self.write("fulcrum.toml", &config);
+        self.0.path().join("fulcrum.toml")
+    }
+
+    fn ask(&self, config: &Path, arguments: &[&str]) -> assert_cmd::assert::Assert {
+        let mut command = fulcrum();
+        command.env("CREDENTIALS_DIRECTORY", self.0.path()).args(arguments).arg("-c").arg(config).assert()
+    }
+}
+
+#[test]
+fn without_a_daemon_the_file_is_read() {
+    let folder = Folder::new();
+    let config = folder.with_store();
+    let none = folder.ask(&config, &["status"]).code(1);
+    assert!(told(&none).contains("there is no store at"), "{}", told(&none));
+
+    drop(Store::open(Options::file(folder.0.path().join("f.redb")), Box::new(|_| {})).unwrap());
+    let status = folder.ask(&config, &["status", "--json"]).code(0);
+    assert!(told(&status).contains("the daemon is not running; read from"));
+    let status: Value = serde_json::from_slice(&status.get_output().stdout).unwrap();
+    assert_eq!(status["backfill"]["state"], "not begun");
+    assert_eq!(status["deadlines"]["pending"], 0);
+    let shown = folder.ask(&config, &["status"]).code(0);
+    assert!(String::from_utf8_lossy(&shown.get_output().stdout).contains("not begun"));
+
+    let list = folder.ask(&config, &["conversations", "--json"]).code(0);
+    assert_eq!(String::from_utf8_lossy(&list.get_output().stdout), "{\"data\":[],\"next\":null}\n");
+    let messages = folder.ask(&config, &["messages", "7K3"]).code(1);
+    assert!(told(&messages).contains("there is no conversation 07K3"), "{}", told(&messages));
+    for changing in [&["send", "--to", "+12025550142", "hello"][..], &["file", "7K3"], &["status", "--watch"]]
+    {
+        let refused = folder.ask(&config, changing).code(1);
+        assert!(told(&refused).contains("`fulcrum run`"), "{}", told(&refused));
+    }
+}
+
+#[test]
+fn each_shell_gets_its_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = fulcrum().args(["completions", shell]).assert().code(0).get_output().clone();
+        let script = String::from_utf8(output.stdout).unwrap();
+        for name in names() {
+            assert!(script.contains(&name), "{shell} does not complete {name}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_has_every_command() {
+    let output = fulcrum().arg("man").assert().code(0).get_output().clone();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let folder = TempDir::new().unwrap();
+    fulcrum().args(["man", "--dir"]).arg(folder.path()).assert().code(0);
+    assert!(folder.path().join("fulcrum.1").exists());
+    for name in names() {
+        assert!(text.contains(&format!(".TH fulcrum-{name} 1")), "{name}");
+        assert!(folder.path().join(format!("fulcrum-{name}.1")).exists(), "{name}");
+    }
+}

@@ -1,0 +1,191 @@
+//! `fulcrum sandbox` and `fulcrum run` as two processes, with nothing else.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::json;
+
+use crate::processes::{World, told, wait_for};
+
+/// A tenant that is synced in a moment.
+const SMALL: [&str; 6] = ["--opportunities", "300", "--rate", "1000", "--burst", "1000"];
+
+#[test]
+fn a_text_goes_out_and_its_transcript_is_filed_over_a_crash() {
+    let world = World::new(&SMALL);
+    let mut daemon = world.daemon();
+    let status = world.synced();
+    assert!(
+        status["backfill"]["phases"].as_array().unwrap().iter().all(|phase| phase["state"] == "complete")
+    );
+
+    let somebody = world.sandbox("opportunity?phone=true");
+    let opportunity = somebody["opportunity"].as_str().unwrap();
+    let sent = world
+        .command(&["send", "--opportunity", opportunity])
+        .write_stdin("See you at 10?\n")
+        .assert()
+        .code(0);
+    assert!(String::from_utf8_lossy(&sent.get_output().stdout).starts_with("queued: "));
+    let list = world.json(&["conversations"]);
+    assert_eq!(list["data"][0]["opportunity"], opportunity);
+    let conversation = list["data"][0]["id"].as_str().unwrap();
+    let delivered = wait_for("the delivery", || {
+        let messages = world.json(&["messages", conversation]);
+        Some(messages["data"][0].clone()).filter(|message| message["status"] == "delivered")
+    });
+    assert!(delivered["body"].as_str().unwrap().contains("See you at 10?"));
+
+    daemon.signal("KILL");
+    daemon.wait();
+    let mut daemon = world.daemon();
+    world.command(&["file", conversation]).assert().code(0);
+    wait_for("the note", || (world.ledger("note_created") == 1).then_some(()));
+    assert_eq!(world.ledger("message_created"), 1);
+    let unknown = world.command(&["file", "ZZZZZZ"]).assert().code(1);
+    assert!(told(&unknown).contains("no conversation has this id"), "{}", told(&unknown));
+
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    let offline = world.command(&["messages", conversation]).assert().code(0);
+    assert!(told(&offline).contains("the daemon is not running"));
+    assert!(String::from_utf8_lossy(&offline.get_output().stdout).contains("See you at 10?"));
+}
+
+#[test]
+fn a_stop_ends_it_in_time_with_0() {
+    // At one request a second the sync is far from its end.
+    let world = World::new(&["--opportunities", "5000", "--rate", "1", "--burst", "4"]);
+    let mut daemon = world.daemon();
+    assert_eq!(world.json(&["status"])["backfill"]["state"], "running");
+    let begun = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(world.health("live"), None);
+}
+
+#[test]
+fn a_reload_takes_up_what_it_can_and_refuses_a_bad_config() {
+    let world = World::new(&SMALL);
+    let mut daemon = world.daemon();
+    let good = fs::read_to_string(&world.config).unwrap();
+    let log = |daemon: &crate::processes::Process, part: &str| {
+        wait_for(part, || daemon.told().contains(part).then_some(()));
+    };
+
+    fs::write(&world.config, "[organisation]\nname = ''\n").unwrap();
+    daemon.signal("HUP");
+    log(&daemon, "the new config is not used, the old one stays");
+    assert!(daemon.told().contains("organisation.timezone"));
+    fs::write(&world.config, &good).unwrap();
+    assert_eq!(world.health("ready"), Some(200));
+
+    let changed = good
+        .replace("[transcript]", "[transcript]\nmax_wait = \"12h\"")
+        .replace("burst = 1000", "burst = 900");
+    fs::write(&world.config, changed).unwrap();
+    daemon.signal("HUP");
+    log(&daemon, "the new value holds");
+    log(&daemon, "waits for a restart");
+    assert!(daemon.told().contains("transcript.max_wait") && daemon.told().contains("lever.burst"));
+
+    daemon.signal("INT");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn systemd_is_told_that_it_is_ready_how_it_goes_and_that_there_is_progress() {
+    let world = World::new(&SMALL);
+    let socket = world.config.with_file_name("notify");
+    let heard = UnixDatagram::bind(&socket).unwrap();
+    heard.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let env = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "1500000")];
+    let mut daemon = world.daemon_with(&env);
+    let next = || {
+        let mut buffer = [0; 1024];
+        let length = heard.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    assert!(next().contains("READY=1"));
+    // Fed again and again, three times in the time that it is given.
+    let fed: Vec<_> = std::iter::repeat_with(next).take(4).collect();
+    assert!(fed.iter().all(|told| told.contains("WATCHDOG=1") && told.contains("STATUS=")), "{fed:?}");
+    daemon.signal("TERM");
+    assert!(std::iter::repeat_with(next).take(20).any(|told| told.contains("STOPPING=1")));
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn at_the_lowest_level_the_log_has_no_secret_and_nobodys_words_or_number() {
+    let world = World::new(&SMALL);
+    let config = fs::read_to_string(&world.config).unwrap();
+    fs::write(&world.config, config + "[log]\nfilter = 'trace'\n").unwrap();
+    let mut daemon = world.daemon();
+    world.synced();
+    let somebody = world.sandbox("opportunity?phone=true");
+    let (opportunity, number) =
+        (somebody["opportunity"].as_str().unwrap(), somebody["number"].as_str().unwrap());
+    world.command(&["send", "--opportunity", opportunity]).write_stdin("Outward-words?").assert().code(0);
+    wait_for("the text", || (world.ledger("message_created") == 1).then_some(()));
+    world.tell_the_sandbox("inbound", &json!({ "from": number, "body": "Inward-words!" }));
+    world.tell_the_sandbox("events", &json!({ "event": "stage", "opportunity": opportunity }));
+    let conversation = world.json(&["conversations"])["data"][0]["id"].as_str().unwrap().to_owned();
+    wait_for("the answer", || {
+        let messages = world.json(&["messages", &conversation]);
+        (messages["data"].as_array().unwrap().len() == 2).then_some(())
+    });
+    world.command(&["file", &conversation]).assert().code(0);
+    wait_for("the note", || (world.ledger("note_created") == 1).then_some(()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+
+    let log = daemon.told();
+    assert!(log.contains("TRACE"));
+    let announced = |name: &str| world.announced[name].as_str().unwrap().to_owned();
+    let tokens = world.announced["webhook_tokens"].as_object().unwrap().values();
+    let mut secrets: Vec<_> = tokens.map(|token| token.as_str().unwrap().to_owned()).collect();
+    secrets.extend([announced("api_key"), announced("auth_token"), announced("api_token")]);
+    let basic = |user: &str, password: &str| BASE64.encode(format!("{user}:{password}"));
+    secrets.push(basic(&announced("api_key"), ""));
+    secrets.push(basic(&announced("account_sid"), &announced("auth_token")));
+    secrets.extend(["Outward-words".to_owned(), "Inward-words".to_owned()]);
+    secrets
+        .extend([number.trim_start_matches('+').to_owned(), somebody["name"].as_str().unwrap().to_owned()]);
+    for secret in secrets {
+        let line = log.lines().find(|line| line.contains(&secret));
+        assert_eq!(line, None, "{secret}");
+    }
+}
+
+#[test]
+fn a_second_daemon_is_told_who_is_first() {
+    let world = World::new(&SMALL);
+    let _daemon = world.daemon();
+    let second = world.command(&["run"]).assert().code(1);
+    assert!(told(&second).contains("already open"), "{}", told(&second));
+}
+
+#[test]
+fn doctor_finds_what_is_missing_beside_a_running_daemon() {
+    let world = World::new(&[&SMALL[..], &["--permissions", "default,-create_an_opportunity_note"]].concat());
+    let _daemon = world.daemon();
+    world.synced();
+    let assert = world.command(&["doctor", "--json"]).assert().code(1);
+    let told: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    let state = |what: &str| {
+        let findings = told["findings"].as_array().unwrap();
+        findings.iter().find(|finding| finding["what"] == what).unwrap()["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(told["ok"], false);
+    assert_eq!(state("lever: Create an opportunity note"), "broken");
+    assert_eq!(state("lever: Find all opportunity notes"), "missing");
+    for works in
+        ["config", "daemon", "store", "lever key", "clock", "carrier account", "port of server.listen"]
+    {
+        assert_eq!(state(works), "works", "{works}");
+    }
+}
