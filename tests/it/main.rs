@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at what it did not expect")]
 
+mod bad_answers;
 mod disk;
+mod erasure;
 mod floors;
 mod opt_out;
 mod store_faults;

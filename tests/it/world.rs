@@ -124,10 +124,6 @@ impl World {
         Self { sandbox, engine, settings, clock, folder }
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("fulcrum.redb")
-    }
-
     /// Stops the daemon and starts it again on the same file. With no `grace`, what is under way is
     /// left behind.
     pub(crate) async fn restart(self, grace: Duration) -> Self {
@@ -152,10 +148,21 @@ impl World {
         Self { sandbox, engine, settings, clock, folder }
     }
 
-    /// Ends the daemon and gives back its file and what keeps it.
+    /// Ends the daemon and gives back its file, which nobody has open any more, and what keeps it.
     pub(crate) async fn end(self) -> (PathBuf, tempfile::TempDir) {
-        let path = self.path();
+        let path = self.folder.path().join("fulcrum.redb");
         self.engine.stop(Duration::from_secs(10)).await;
+        drop(self.engine);
+        eventually("the file is let go", async || {
+            match store::Store::open(store::Options::file(&path), Box::new(|_| {})) {
+                Ok(store) => {
+                    store.close().await;
+                    true
+                }
+                Err(_) => false,
+            }
+        })
+        .await;
         (path, self.folder)
     }
 
