@@ -31,9 +31,15 @@ impl Check {
             }
             Err(problems) => return Err(problems.into()),
         };
-        wiring::settings(&config)?;
-        wiring::lever(&config)?;
-        wiring::carrier(&config)?;
+        let wired = wiring::remotes(&config).and_then(|_| wiring::settings(&config));
+        if let Err(error) = wired {
+            if !self.form.json {
+                return Err(error.into());
+            }
+            let found = format!("{:#}", anyhow::Error::from(error));
+            screen::json(&json!({ "ok": false, "problems": [{ "file": path, "found": found }] }))?;
+            return Ok(Exit::BadConfig);
+        }
         let summary = Summary::of(&config);
         if self.form.json {
             screen::json(&json!({ "ok": true, "summary": summary }))?;

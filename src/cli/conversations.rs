@@ -90,7 +90,7 @@ fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
         table.add_row([
             Cell::new(&row.id),
             Cell::new(&row.number),
-            Cell::new(row.name.as_deref().unwrap_or("not known")),
+            Cell::new(row.name.as_deref().map_or_else(|| "not known".to_owned(), screen::plain)),
             Cell::new(local(row.last_message_at, zone)),
             Cell::new(local(row.files_at, zone)),
             opted_out,

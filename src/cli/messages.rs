@@ -70,25 +70,10 @@ fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
         table.add_row([
             Cell::new(local(Some(row.at), zone)),
             Cell::new(arrow),
-            Cell::new(plain(&row.body)),
+            Cell::new(screen::plain(&row.body)),
             screen::word(status, mood),
         ]);
     }
     screen::show(&table)?;
     Paging::rest(page.next.as_deref())
-}
-
-/// A stranger's text without what a terminal would take for a command.
-fn plain(body: &str) -> String {
-    body.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn a_text_gives_the_terminal_no_orders() {
-        assert_eq!(plain("a\x1b[2Jb\nc\u{9b}1m"), "a\u{fffd}[2Jb\nc\u{fffd}1m");
-    }
 }

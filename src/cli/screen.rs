@@ -70,6 +70,11 @@ pub(super) fn word(text: impl Display, mood: Mood) -> Cell {
     Cell::new(text).fg(color)
 }
 
+/// A stranger's words without what a terminal would take for a command.
+pub(super) fn plain(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
 /// A number that a person reads: `12,300`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -111,6 +116,11 @@ pub(super) fn bytes(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_strangers_words_give_the_terminal_no_orders() {
+        assert_eq!(plain("a\x1b[2Jb\nc\u{9b}1m"), "a\u{fffd}[2Jb\nc\u{fffd}1m");
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {

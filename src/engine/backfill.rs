@@ -363,8 +363,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Looks at what changed since the beginning until a look fits into single pages: then nothing
-    /// can have moved behind its back.
+    /// Looks at what changed since the beginning until a look fits into single pages or brings
+    /// nothing new: what moves behind its back from then on is found by the next.
     async fn catch_up(&self) -> Result<(), FetchError> {
         loop {
             let Some(looked) = self.look().await? else { break };
@@ -380,7 +380,7 @@ impl Engine {
                     tx.put(BACKFILL, &(), &state).map(drop)
                 })
                 .await?;
-            if !looked.several_pages {
+            if !looked.several_pages || news == 0 {
                 break;
             }
         }

@@ -90,7 +90,7 @@ impl Engine {
                 self.store.change(move |tx| changes::hold_post(tx, id, &why, &mut moment)).await
             }
             // Lever says itself that it failed; where that can be checked, it is.
-            LeverError::Server { .. } if self.refused.list_notes.load(Ordering::Relaxed) => {
+            LeverError::Server { .. } if !self.may_list_notes(id).await? => {
                 self.postpone_post(id, EffectState::Due, why).await
             }
             LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Unreadable(_) => {
@@ -101,6 +101,18 @@ impl Engine {
             | LeverError::Unreachable(_)
             | LeverError::Cancelled => self.postpone_post(id, EffectState::Due, why).await,
         }
+    }
+
+    /// Whether the key may list notes, as far as can be told now.
+    async fn may_list_notes(&self, id: FilingId) -> Result<bool, StoreError> {
+        if !self.refused.list_notes.load(Ordering::Relaxed)
+            && let Some(filing) = self.store.read(move |snapshot| snapshot.get(FILINGS, &id)).await?
+            && let Err(LeverError::Forbidden { .. }) =
+                self.lever.notes(Lane::Live, &filing.opportunity, None).await
+        {
+            self.refused.list_notes.store(true, Ordering::Relaxed);
+        }
+        Ok(!self.refused.list_notes.load(Ordering::Relaxed))
     }
 
     async fn postpone_post(&self, id: FilingId, state: EffectState, why: String) -> Result<(), StoreError> {

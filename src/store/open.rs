@@ -73,7 +73,15 @@ pub(super) fn open(options: Options) -> Result<Database, StoreError> {
         Place::File(path) => {
             // Single writer: `fulcrum status` may read while the daemon writes.
             builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-            make_private(&path).map_err(|error| StoreError::redb(redb::StorageError::Io(error)))?;
+            if path.exists() {
+                // Opening for writing touches the file, so a newer one is known before. What else
+                // may be wrong is told below: reading alone cannot repair.
+                if let Err(error @ StoreError::Newer { .. }) = open_read_only(&path) {
+                    return Err(error);
+                }
+            } else {
+                make(&builder, &path)?;
+            }
             let database = builder.create(&path).map_err(|error| refusal(&path, error))?;
             // Only so that a second process can be told who is first; it may fail.
             let _ = fs::write(holder_file(&path), format!("process {}", std::process::id()));
@@ -101,11 +109,22 @@ pub(super) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, StoreError
     Ok(database)
 }
 
-fn make_private(path: &Path) -> std::io::Result<()> {
-    if path.exists() {
-        return Ok(());
+/// Makes a new file under another name and lets it appear when it is whole: a power cut on the way
+/// leaves nothing that a later start would have to call damaged.
+fn make(builder: &Builder, path: &Path) -> Result<(), StoreError> {
+    let io = |error| StoreError::redb(redb::StorageError::Io(error));
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let unfinished = PathBuf::from(name);
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
     }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished).map_err(io)?;
+    migrate(&builder.create(&unfinished).map_err(|error| refusal(&unfinished, error))?)?;
+    fs::rename(&unfinished, path).map_err(io)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
 }
 
 fn holder_file(path: &Path) -> PathBuf {
@@ -121,9 +140,12 @@ fn refusal(path: &Path, error: DatabaseError) -> StoreError {
                 .unwrap_or_else(|| "another process".into());
             StoreError::Held { path: path.into(), holder: format!("{holder} holds it") }
         }
+        // Only a reader is told so: whoever opens for writing repairs.
+        DatabaseError::RepairAborted => StoreError::Unrepaired { path: path.into() },
         error @ DatabaseError::Storage(redb::StorageError::Io(_)) => {
             let redb::Error::Io(io) = redb::Error::from(error) else { return StoreError::Closed };
-            if io.kind() == std::io::ErrorKind::InvalidData {
+            use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+            if matches!(io.kind(), InvalidData | UnexpectedEof) {
                 StoreError::Damaged { path: path.into(), source: Box::new(redb::Error::Io(io)) }
             } else {
                 StoreError::redb(redb::StorageError::Io(io))

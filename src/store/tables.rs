@@ -93,6 +93,9 @@ tables! {
     CONVERSATIONS = "conversations-1": ConversationId => Conversation;
     /// The thread of a number.
     THREADS = "threads-1": Number => ConversationId;
+    /// In which threads an opportunity was spoken of: where its deletion erases, whatever number its
+    /// candidate has by then, and whether or not Lever still shows them.
+    SPOKEN_OF = "conversations-by-opportunity-1": (OpportunityId, ConversationId) => ();
     /// Texts, in order of their thread.
     MESSAGES = "messages-1": MessageKey => Message;
     /// Where a text stands.

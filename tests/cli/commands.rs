@@ -154,7 +154,7 @@ fn without_a_daemon_the_file_is_read() {
     let list = folder.ask(&config, &["conversations", "--json"]).code(0);
     assert_eq!(String::from_utf8_lossy(&list.get_output().stdout), "{\"data\":[],\"next\":null}\n");
     let messages = folder.ask(&config, &["messages", "7K3"]).code(1);
-    assert!(told(&messages).contains("there is no conversation 7K3"), "{}", told(&messages));
+    assert!(told(&messages).contains("there is no conversation 07K3"), "{}", told(&messages));
     for changing in [&["send", "--to", "+12025550142", "hello"][..], &["file", "7K3"], &["status", "--watch"]]
     {
         let refused = folder.ask(&config, changing).code(1);

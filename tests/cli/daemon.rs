@@ -1,7 +1,12 @@
 //! `fulcrum sandbox` and `fulcrum run` as two processes, with nothing else.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::json;
 
 use crate::processes::{World, told, wait_for};
 
@@ -36,16 +41,18 @@ fn a_text_goes_out_and_its_transcript_is_filed_over_a_crash() {
 
     daemon.signal("KILL");
     daemon.wait();
-    let offline = world.command(&["messages", conversation, "--json"]).assert().code(0);
-    assert!(told(&offline).contains("the daemon is not running"));
-    assert!(String::from_utf8_lossy(&offline.get_output().stdout).contains("See you at 10?"));
-
-    let _daemon = world.daemon();
+    let mut daemon = world.daemon();
     world.command(&["file", conversation]).assert().code(0);
     wait_for("the note", || (world.ledger("note_created") == 1).then_some(()));
     assert_eq!(world.ledger("message_created"), 1);
     let unknown = world.command(&["file", "ZZZZZZ"]).assert().code(1);
-    assert!(!told(&unknown).is_empty());
+    assert!(told(&unknown).contains("no conversation has this id"), "{}", told(&unknown));
+
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    let offline = world.command(&["messages", conversation]).assert().code(0);
+    assert!(told(&offline).contains("the daemon is not running"));
+    assert!(String::from_utf8_lossy(&offline.get_output().stdout).contains("See you at 10?"));
 }
 
 #[test]
@@ -77,15 +84,81 @@ fn a_reload_takes_up_what_it_can_and_refuses_a_bad_config() {
     fs::write(&world.config, &good).unwrap();
     assert_eq!(world.health("ready"), Some(200));
 
-    let changed = good.replace("delay = \"1m\"", "delay = \"2m\"").replace("burst = 1000", "burst = 900");
+    let changed = good
+        .replace("[transcript]", "[transcript]\nmax_wait = \"12h\"")
+        .replace("burst = 1000", "burst = 900");
     fs::write(&world.config, changed).unwrap();
     daemon.signal("HUP");
     log(&daemon, "the new value holds");
     log(&daemon, "waits for a restart");
-    assert!(daemon.told().contains("transcript.delay") && daemon.told().contains("lever.burst"));
+    assert!(daemon.told().contains("transcript.max_wait") && daemon.told().contains("lever.burst"));
 
     daemon.signal("INT");
     assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn systemd_is_told_that_it_is_ready_how_it_goes_and_that_there_is_progress() {
+    let world = World::new(&SMALL);
+    let socket = world.config.with_file_name("notify");
+    let heard = UnixDatagram::bind(&socket).unwrap();
+    heard.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let env = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "1500000")];
+    let mut daemon = world.daemon_with(&env);
+    let next = || {
+        let mut buffer = [0; 1024];
+        let length = heard.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    assert!(next().contains("READY=1"));
+    // Fed again and again, three times in the time that it is given.
+    let fed: Vec<_> = std::iter::repeat_with(next).take(4).collect();
+    assert!(fed.iter().all(|told| told.contains("WATCHDOG=1") && told.contains("STATUS=")), "{fed:?}");
+    daemon.signal("TERM");
+    assert!(std::iter::repeat_with(next).take(20).any(|told| told.contains("STOPPING=1")));
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn at_the_lowest_level_the_log_has_no_secret_and_nobodys_words_or_number() {
+    let world = World::new(&SMALL);
+    let config = fs::read_to_string(&world.config).unwrap();
+    fs::write(&world.config, config + "[log]\nfilter = 'trace'\n").unwrap();
+    let mut daemon = world.daemon();
+    world.synced();
+    let somebody = world.sandbox("opportunity?phone=true");
+    let (opportunity, number) =
+        (somebody["opportunity"].as_str().unwrap(), somebody["number"].as_str().unwrap());
+    world.command(&["send", "--opportunity", opportunity]).write_stdin("Outward-words?").assert().code(0);
+    wait_for("the text", || (world.ledger("message_created") == 1).then_some(()));
+    world.tell_the_sandbox("inbound", &json!({ "from": number, "body": "Inward-words!" }));
+    world.tell_the_sandbox("events", &json!({ "event": "stage", "opportunity": opportunity }));
+    let conversation = world.json(&["conversations"])["data"][0]["id"].as_str().unwrap().to_owned();
+    wait_for("the answer", || {
+        let messages = world.json(&["messages", &conversation]);
+        (messages["data"].as_array().unwrap().len() == 2).then_some(())
+    });
+    world.command(&["file", &conversation]).assert().code(0);
+    wait_for("the note", || (world.ledger("note_created") == 1).then_some(()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+
+    let log = daemon.told();
+    assert!(log.contains("TRACE"));
+    let announced = |name: &str| world.announced[name].as_str().unwrap().to_owned();
+    let tokens = world.announced["webhook_tokens"].as_object().unwrap().values();
+    let mut secrets: Vec<_> = tokens.map(|token| token.as_str().unwrap().to_owned()).collect();
+    secrets.extend([announced("api_key"), announced("auth_token"), announced("api_token")]);
+    let basic = |user: &str, password: &str| BASE64.encode(format!("{user}:{password}"));
+    secrets.push(basic(&announced("api_key"), ""));
+    secrets.push(basic(&announced("account_sid"), &announced("auth_token")));
+    secrets.extend(["Outward-words".to_owned(), "Inward-words".to_owned()]);
+    secrets
+        .extend([number.trim_start_matches('+').to_owned(), somebody["name"].as_str().unwrap().to_owned()]);
+    for secret in secrets {
+        let line = log.lines().find(|line| line.contains(&secret));
+        assert_eq!(line, None, "{secret}");
+    }
 }
 
 #[test]

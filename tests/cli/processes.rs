@@ -46,10 +46,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(PROGRAM)
             .args(arguments)
             .env_clear()
+            .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -110,7 +111,7 @@ impl World {
     pub(crate) fn new(more: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let dir = folder.path().to_str().unwrap();
-        let mut sandbox = Process::start(&[&["sandbox", "--write-config", dir], more].concat());
+        let mut sandbox = Process::start(&[&["sandbox", "--write-config", dir], more].concat(), &[]);
         let announced: Value = serde_json::from_str(&sandbox.first_line()).unwrap();
         let config = Path::new(announced["config"].as_str().unwrap()).to_owned();
         Self { _sandbox: sandbox, _folder: folder, announced, config }
@@ -118,7 +119,12 @@ impl World {
 
     /// A daemon that is ready.
     pub(crate) fn daemon(&self) -> Process {
-        let daemon = Process::start(&["run", "-c", self.config.to_str().unwrap()]);
+        self.daemon_with(&[])
+    }
+
+    /// The same, with these variables.
+    pub(crate) fn daemon_with(&self, env: &[(&str, &str)]) -> Process {
+        let daemon = Process::start(&["run", "-c", self.config.to_str().unwrap()], env);
         wait_for("a ready daemon", || (self.health("ready")? == 200).then_some(()));
         daemon
     }
@@ -127,7 +133,7 @@ impl World {
     pub(crate) fn health(&self, route: &str) -> Option<u16> {
         let config: toml::Table = std::fs::read_to_string(&self.config).unwrap().parse().unwrap();
         let ops = config["ops"]["listen"].as_str().unwrap();
-        http("GET", &format!("http://{ops}/health/{route}")).map(|(status, _)| status)
+        http("GET", &format!("http://{ops}/health/{route}"), "").map(|(status, _)| status)
     }
 
     /// What a command with `--json` prints.
@@ -144,8 +150,17 @@ impl World {
 
     /// Asks the sandbox.
     pub(crate) fn sandbox(&self, path: &str) -> Value {
+        self.at_the_sandbox("GET", path, "")
+    }
+
+    /// Tells the sandbox.
+    pub(crate) fn tell_the_sandbox(&self, path: &str, body: &Value) -> Value {
+        self.at_the_sandbox("POST", path, &body.to_string())
+    }
+
+    fn at_the_sandbox(&self, method: &str, path: &str, body: &str) -> Value {
         let base = self.announced["twilio"].as_str().unwrap();
-        let (status, body) = http("GET", &format!("{base}/_sandbox/{path}")).unwrap();
+        let (status, body) = http(method, &format!("{base}/_sandbox/{path}"), body).unwrap();
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap()
     }
@@ -164,11 +179,11 @@ impl World {
     }
 }
 
-fn http(method: &str, url: &str) -> Option<(u16, String)> {
+fn http(method: &str, url: &str, body: &str) -> Option<(u16, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client.request(method.parse().unwrap(), url).send().await.ok()?;
+        let answer = client.request(method.parse().unwrap(), url).body(body.to_owned()).send().await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     })
 }

@@ -2,26 +2,37 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fulcrum::carrier::{Carrier, twilio};
-use fulcrum::engine::changes::{KeywordAnswers, Mode, Rules};
+use fulcrum::carrier::{Carrier, ReceivedText, twilio};
+use fulcrum::engine::changes::{Arrival, KeywordAnswers, Mode, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
-use fulcrum::engine::{BackfillScope, Confidential, Engine, OnUnknown, Remotes, Settings};
+use fulcrum::engine::{
+    BackfillScope, Confidential, ConversationView, Engine, HookOutcome, LeverHook, MessageView, OnUnknown,
+    Remotes, SendRefusal, SendRequest, Settings, StartError,
+};
 use fulcrum::lever::{LeverSettings, PaceSettings};
-use fulcrum::store;
-use fulcrum_domain::FilingTimes;
-use fulcrum_sandbox::{Options, Sandbox};
+use fulcrum::store::{self, StoreError};
+use fulcrum_domain::{Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId};
+use fulcrum_sandbox::{Event, Happened, Options, Sandbox};
 use jiff::SignedDuration;
 
 /// Longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A sandbox whose rate does not hold a test up.
 pub(crate) fn fast() -> Options {
     let mut options = Options::default();
     options.lever.rate = 5000.0;
     options.lever.burst = 5000;
+    options
+}
+
+/// The same with hardly anybody in it.
+pub(crate) fn small() -> Options {
+    let mut options = fast();
+    options.lever.opportunities = 40;
     options
 }
 
@@ -35,15 +46,12 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             help_text: "Acme Recruiting. Reply STOP to opt out.".into(),
             opt_out_confirmation: "You will get no more texts from Acme Recruiting.".into(),
             keyword_answers: KeywordAnswers::Fulcrum,
-            numbers: sandbox
-                .numbers()
-                .iter()
-                .map(|n| fulcrum_domain::Number::from_e164(n).unwrap())
-                .collect(),
+            numbers: sandbox.numbers().iter().map(|n| number(n)).collect(),
             times: FilingTimes { delay: SignedDuration::from_secs(2), max_wait: None },
             mode: Mode::Session,
             mode_of: Default::default(),
             secret_notes: false,
+            text_confidential: false,
             max_note_chars: 8000,
             public_url: "https://text.acme.example".into(),
             notes_as: None,
@@ -60,11 +68,26 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
     }
 }
 
+pub(crate) fn number(e164: &str) -> Number {
+    Number::from_e164(e164).unwrap()
+}
+
+/// A note that was made in Lever.
+#[derive(Clone, Debug)]
+pub(crate) struct Note {
+    pub(crate) opportunity: String,
+    pub(crate) value: String,
+    pub(crate) secret: bool,
+    pub(crate) perform_as: Option<String>,
+}
+
 /// An engine and its remotes.
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) engine: Engine,
-    _folder: tempfile::TempDir,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -73,12 +96,80 @@ impl World {
     }
 
     pub(crate) async fn start_with(options: Options, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start_at(Clock::System, options, change).await
+    }
+
+    /// A world whose daemon has a clock that stands until [`World::advance`]; transcripts wait an
+    /// hour, as delivered.
+    pub(crate) async fn standing(options: Options, change: impl FnOnce(&mut Settings)) -> Self {
+        // At a whole second, since the wheel turns by those.
+        let clock = Clock::manual(jiff::Timestamp::from_second(Clock::System.now().as_second()).unwrap());
+        let times = FilingTimes {
+            delay: SignedDuration::from_hours(1),
+            max_wait: Some(SignedDuration::from_hours(24)),
+        };
+        Self::start_at(clock, options, |settings| {
+            settings.rules.times = times;
+            change(settings);
+        })
+        .await
+    }
+
+    async fn start_at(clock: Clock, options: Options, change: impl FnOnce(&mut Settings)) -> Self {
         let sandbox = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings(&sandbox);
         change(&mut settings);
-        let engine = engine(&sandbox, folder.path().join("fulcrum.redb"), settings).await;
-        Self { sandbox, engine, _folder: folder }
+        let file = store::Options::file(folder.path().join("fulcrum.redb"));
+        let engine = engine(&sandbox, file, settings.clone(), clock.clone()).await.unwrap();
+        Self { sandbox, engine, settings, clock, folder }
+    }
+
+    /// Stops the daemon and starts it again on the same file. With no `grace`, what is under way is
+    /// left behind.
+    pub(crate) async fn restart(self, grace: Duration) -> Self {
+        let Self { sandbox, engine: old, settings, clock, folder } = self;
+        old.stop(grace).await;
+        drop(old);
+        let path = folder.path().join("fulcrum.redb");
+        let reopening = async {
+            loop {
+                let file = store::Options::file(&path);
+                match engine(&sandbox, file, settings.clone(), clock.clone()).await {
+                    Ok(engine) => break engine,
+                    // What was left behind holds the file until it ends.
+                    Err(StartError::Store(StoreError::Held { .. })) => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        };
+        let engine = tokio::time::timeout(PATIENCE, reopening).await.unwrap();
+        Self { sandbox, engine, settings, clock, folder }
+    }
+
+    /// Ends the daemon and gives back its file, which nobody has open any more, and what keeps it.
+    pub(crate) async fn end(self) -> (PathBuf, tempfile::TempDir) {
+        let path = self.folder.path().join("fulcrum.redb");
+        self.engine.stop(Duration::from_secs(10)).await;
+        drop(self.engine);
+        eventually("the file is let go", async || {
+            match store::Store::open(store::Options::file(&path), Box::new(|_| {})) {
+                Ok(store) => {
+                    store.close().await;
+                    true
+                }
+                Err(_) => false,
+            }
+        })
+        .await;
+        (path, self.folder)
+    }
+
+    /// Lets the daemon's clock jump.
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        self.clock.set(self.clock.now() + by);
     }
 
     pub(crate) async fn backfilled(&self) {
@@ -87,10 +178,155 @@ impl World {
         })
         .await;
     }
+
+    /// Somebody applies and is known to the daemon.
+    pub(crate) async fn apply(&self, name: &str, phone: &str) -> Happened {
+        self.apply_again(name, phone, None).await
+    }
+
+    /// The same, as another opportunity of a contact.
+    pub(crate) async fn apply_again(&self, name: &str, phone: &str, contact: Option<&str>) -> Happened {
+        let who = self
+            .sandbox
+            .happen(&Event::Apply {
+                name: Some(name.into()),
+                phone: Some(phone.into()),
+                email: None,
+                contact: contact.map(str::to_owned),
+                posting: None,
+            })
+            .unwrap();
+        self.fetch(&who).await;
+        who
+    }
+
+    /// The daemon reads somebody again.
+    pub(crate) async fn fetch(&self, who: &Happened) {
+        self.engine.fetch_opportunity(&id(who), Lane::Interactive, Arrival::Webhook).await.unwrap();
+    }
+
+    pub(crate) async fn text(&self, to: Recipient, body: &str) -> Result<Message, SendRefusal> {
+        self.engine.send_text(request(to, body)).await
+    }
+
+    /// A text comes in by webhook.
+    pub(crate) async fn receive(&self, from: &str, body: &str) -> Received {
+        self.engine.take_text(self.received(from, body)).await.unwrap().unwrap()
+    }
+
+    /// A text as a webhook brings it.
+    pub(crate) fn received(&self, from: &str, body: &str) -> ReceivedText {
+        static SIDS: AtomicU64 = AtomicU64::new(0);
+        ReceivedText {
+            sid: format!("SM{:032x}", SIDS.fetch_add(1, Ordering::Relaxed)).parse().unwrap(),
+            from: from.into(),
+            to: self.sandbox.numbers()[0].clone(),
+            body: body.into(),
+            media: Vec::new(),
+            segments: 1,
+            opt_out: None,
+            at: None,
+        }
+    }
+
+    /// A webhook of Lever's comes in.
+    pub(crate) async fn hook(&self, event: HookEvent, who: &Happened) -> HookOutcome {
+        let hook = LeverHook {
+            event,
+            token: uuid::Uuid::new_v4().to_string(),
+            triggered_at: self.engine.now(),
+            opportunity: Some(id(who)),
+            is_ping: false,
+        };
+        self.engine.take_hook(hook).await.unwrap()
+    }
+
+    pub(crate) async fn conversation(&self, phone: &str) -> Option<ConversationView> {
+        let all = self.engine.conversations(None, 200).await.unwrap().rows;
+        all.into_iter().find(|view| view.conversation.number == number(phone))
+    }
+
+    pub(crate) async fn messages(&self, phone: &str) -> Vec<MessageView> {
+        let Some(view) = self.conversation(phone).await else { return Vec::new() };
+        self.engine.messages(view.conversation.id, None, 200).await.unwrap().rows
+    }
+
+    /// Files what is open in the thread with this number; how many transcripts that makes.
+    pub(crate) async fn file(&self, phone: &str) -> usize {
+        let view = self.conversation(phone).await.unwrap();
+        self.engine.file_now(view.conversation.id).await.unwrap()
+    }
+
+    /// Every note that was ever made in Lever.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        let made = self.sandbox.ledger().entries().into_iter().filter(|e| e.kind == "note_created");
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        made.map(|entry| Note {
+            opportunity: text(&entry.detail["opportunity"]).unwrap(),
+            value: text(&entry.detail["body"]["value"]).unwrap(),
+            secret: entry.detail["body"]["secret"].as_bool().unwrap_or(false),
+            perform_as: text(&entry.detail["perform_as"]),
+        })
+        .collect()
+    }
+
+    /// Waits for the n-th note; all there are.
+    pub(crate) async fn noted(&self, n: usize) -> Vec<Note> {
+        eventually(&format!("note {n} stands in Lever"), async || self.notes().len() >= n).await;
+        self.notes()
+    }
+
+    /// To whom the carrier was asked to send what, in order.
+    pub(crate) fn texts(&self) -> Vec<(String, String)> {
+        let made = self.sandbox.ledger().entries().into_iter().filter(|e| e.kind == "message_created");
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        made.map(|entry| (text(&entry.detail["to"]), text(&entry.detail["body"]))).collect()
+    }
+
+    /// Waits until the carrier has been asked to send `n` texts.
+    pub(crate) async fn texted(&self, n: usize) -> Vec<(String, String)> {
+        eventually(&format!("text {n} is at the carrier"), async || self.texts().len() >= n).await;
+        self.texts()
+    }
+
+    /// Waits until nothing is left to be done.
+    pub(crate) async fn idle(&self) {
+        eventually("nothing is left to be done", async || {
+            let status = self.engine.status().await.unwrap();
+            status.outbox.is_empty() && status.inbox == 0
+        })
+        .await;
+    }
+}
+
+pub(crate) fn id(who: &Happened) -> OpportunityId {
+    who.opportunity.parse().unwrap()
+}
+
+/// For the candidate of this opportunity.
+pub(crate) fn to(who: &Happened) -> Recipient {
+    Recipient::Opportunity(id(who))
+}
+
+pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
+    SendRequest {
+        to,
+        body: Body::new(body),
+        on_behalf_of: None,
+        caller: "hr-scripts".into(),
+        from: None,
+        send_at: None,
+        idempotency: None,
+    }
 }
 
 /// An engine on this file, talking to this sandbox.
-pub(crate) async fn engine(sandbox: &Sandbox, path: PathBuf, settings: Settings) -> Engine {
+pub(crate) async fn engine(
+    sandbox: &Sandbox,
+    file: store::Options,
+    settings: Settings,
+    clock: Clock,
+) -> Result<Engine, StartError> {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let carrier = twilio::Client::new(
         http,
@@ -100,20 +336,20 @@ pub(crate) async fn engine(sandbox: &Sandbox, path: PathBuf, settings: Settings)
             auth_token: sandbox.auth_token().into(),
             messaging_service_sid: None,
             public_url: None,
-            timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(3),
             validity: Duration::from_secs(3600),
         },
     );
     let remotes = Remotes {
-        store: store::Options::file(path),
+        store: file,
         lever: LeverSettings {
             base_url: sandbox.lever_url().parse().unwrap(),
             api_key: sandbox.api_key().into(),
             https_only: false,
             proxy: None,
             extra_roots: Vec::new(),
-            connect_timeout: Duration::from_secs(2),
-            deadline: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(1),
+            deadline: Duration::from_secs(3),
         },
         pace: PaceSettings {
             requests_per_second: NonZeroU32::new(settings.requests_per_second as u32).unwrap(),
@@ -122,7 +358,7 @@ pub(crate) async fn engine(sandbox: &Sandbox, path: PathBuf, settings: Settings)
         },
         carrier: Carrier::Twilio(carrier),
     };
-    Engine::start(remotes, settings, Clock::System).await.unwrap()
+    Engine::start(remotes, settings, clock).await
 }
 
 /// Waits until `holds`; a test that waits in vain says for what.

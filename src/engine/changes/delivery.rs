@@ -40,6 +40,11 @@ pub fn begin_send(
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     };
+    if !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued) {
+        // It was called off after it was taken up, or it has left.
+        finish(tx, &effect, moment.now)?;
+        return Ok(None);
+    }
     if let Err(Refusal::OptedOut) = may_send(text.purpose, suppression_of(tx, conversation.number)?.as_ref())
     {
         call_off(tx, text)?;
@@ -138,9 +143,9 @@ pub fn report(
     put_message(tx, &text)?;
     // It was still waiting when its session was filed: it opens the next one.
     let waited = matches!(was_open, Delivery::Queued | Delivery::Submitting);
-    if waited && conversation.deadline.is_none() && tx.has(UNFILED, &key_of(&text))? {
+    if waited && tx.has(UNFILED, &key_of(&text))? {
         let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
-        if mode != Mode::Off {
+        if mode == Mode::Instant || conversation.deadline.is_none() {
             extend_session(tx, &mut conversation, moment.now, mode, rules)?;
         }
     }

@@ -1,20 +1,23 @@
 //! A candidate was deleted: their data goes from the file (invariant 5). What stays is a tombstone
 //! of the opportunity, so that no older page brings it back, and the keyed hash of an opt-out.
 
-use fulcrum_domain::{Conversation, ConversationId, Effect, Message, Number, OpportunityId, target};
+use std::collections::BTreeSet;
+
+use fulcrum_domain::{Conversation, ConversationId, Effect, Message, Opportunity, OpportunityId, target};
 use jiff::Timestamp;
 
 use super::outbox::drop_effect;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS,
-    MESSAGES, OPPORTUNITIES, PLACES, THREADS, UNFILED,
+    MESSAGES, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED,
 };
 use crate::store::{Deleted, Keys, Read, Signal, StoreError, Tx};
 
-/// Erases an opportunity and what was said about it. A thread goes whole when its number leads to
-/// nobody any more; else only the messages about the one who is gone. The carrier's names of
-/// erased messages stay, without their words, so that reading its list again brings nothing back.
+/// Erases an opportunity and what was said about it, over all numbers that it had. Of a thread the
+/// messages about the one who is gone are erased, and those about nobody when its number leads to
+/// nobody else; the thread itself when nothing is left in it. The carrier's names of erased
+/// messages stay, without their words, so that reading its list again brings nothing back.
 ///
 /// Gives back whether it was known.
 pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<bool, StoreError> {
@@ -22,24 +25,34 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
     for effect in [Effect::Hydrate(id.clone()), Effect::Interviews(id.clone())] {
         drop_effect(tx, &effect)?;
     }
-    let Some(opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
-    tx.remove(OPPORTUNITIES, id)?;
-    tx.remove(BY_CONTACT, &(opportunity.contact.clone(), id.clone()))?;
-    for ((_, interview), _) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
-        tx.remove(INTERVIEWS, &(id.clone(), interview))?;
+    let mut threads = BTreeSet::new();
+    for ((_, conversation), ()) in tx.list(SPOKEN_OF, &Keys::beginning(id), usize::MAX)? {
+        tx.remove(SPOKEN_OF, &(id.clone(), conversation))?;
+        threads.insert(conversation);
     }
-    for number in opportunity.numbers() {
-        tx.remove(BY_NUMBER, &(number, id.clone()))?;
-        if let Some(conversation) = thread_of(tx, number)? {
-            erase_from_thread(tx, conversation, number, id, now)?;
+    for number in tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers) {
+        threads.extend(thread_of(tx, number)?.map(|conversation| conversation.id));
+    }
+    let known = forget(tx, id)?;
+    for thread in threads {
+        if let Some(conversation) = tx.get(CONVERSATIONS, &thread)? {
+            erase_from_thread(tx, conversation, id, now)?;
         }
     }
-    Ok(true)
+    Ok(known)
 }
 
 /// Lever shows an opportunity no more, and nobody says that it was deleted (lever-api.md 1.5): it
 /// is forgotten as a projection and nothing of ours is erased.
 pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+    forget(tx, id)
+}
+
+/// Takes the projection of an opportunity away. False when there was none.
+fn forget(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+    for ((_, interview), _) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+        tx.remove(INTERVIEWS, &(id.clone(), interview))?;
+    }
     let Some(opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
     tx.remove(OPPORTUNITIES, id)?;
     tx.remove(BY_CONTACT, &(opportunity.contact.clone(), id.clone()))?;
@@ -52,13 +65,11 @@ pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, Store
 fn erase_from_thread(
     tx: &mut Tx<'_>,
     mut conversation: Conversation,
-    number: Number,
     id: &OpportunityId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let others = candidacies(tx, number)?;
-    let whole = others.is_empty();
-    erase_filings(tx, conversation.id, |about| whole || about == id)?;
+    let others = candidacies(tx, conversation.number)?;
+    erase_filings(tx, conversation.id, id)?;
     let mut last = None;
     let mut unfiled = false;
     // In pages, since a thread has no longest length.
@@ -68,7 +79,8 @@ fn erase_from_thread(
         let Some((end, _)) = page.last() else { break };
         keys = keys.after(end);
         for (key, message) in page {
-            if whole || message.opportunity.as_ref() == Some(id) {
+            let theirs = message.opportunity.as_ref().map_or(others.is_empty(), |about| about == id);
+            if theirs {
                 erase_message(tx, &message)?;
             } else {
                 unfiled |= tx.has(UNFILED, &key)?;
@@ -76,10 +88,10 @@ fn erase_from_thread(
             }
         }
     }
-    if whole {
+    if last.is_none() {
         arm(tx, &mut conversation, None)?;
         tx.remove(CONVERSATIONS, &conversation.id)?;
-        tx.remove(THREADS, &number)?;
+        tx.remove(THREADS, &conversation.number)?;
         tx.signal(Signal::Conversation(conversation.id));
         return Ok(());
     }
@@ -107,10 +119,10 @@ fn erase_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
 fn erase_filings(
     tx: &mut Tx<'_>,
     conversation: ConversationId,
-    of: impl Fn(&OpportunityId) -> bool,
+    id: &OpportunityId,
 ) -> Result<(), StoreError> {
     for ((_, filing), ()) in tx.list(FILINGS_OF, &Keys::beginning(&conversation), usize::MAX)? {
-        if tx.get(FILINGS, &filing)?.is_some_and(|row| of(&row.opportunity)) {
+        if tx.get(FILINGS, &filing)?.is_some_and(|row| row.opportunity == *id) {
             tx.remove(FILINGS, &filing)?;
             tx.remove(FILINGS_OF, &(conversation, filing))?;
             drop_effect(tx, &Effect::PostNote(filing))?;

@@ -28,7 +28,10 @@ pub fn file_due(
 ) -> Result<usize, StoreError> {
     let Some(conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(0) };
     match conversation.deadline {
-        Some(deadline) if deadline <= moment.now => file(tx, conversation, deadline, rules, moment),
+        Some(deadline) if deadline <= moment.now => {
+            let over = conversation.session.is_none_or(|session| session.files_at() <= moment.now);
+            file(tx, conversation, over, deadline, rules, moment)
+        }
         _ => Ok(0),
     }
 }
@@ -42,23 +45,32 @@ pub fn file_now(
 ) -> Result<usize, StoreError> {
     let Some(conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(0) };
     let due = moment.now;
-    file(tx, conversation, due, rules, moment)
+    file(tx, conversation, true, due, rules, moment)
 }
 
+/// Files what is open, as the mode of each message says; of a session only if that is `over`.
 fn file(
     tx: &mut Tx<'_>,
     mut conversation: Conversation,
+    over: bool,
     due_at: Timestamp,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<usize, StoreError> {
-    let open = unfiled(tx, conversation.id)?;
-    let grouping = match mode_for(tx, conversation.opportunity.as_ref(), rules)? {
-        Mode::Instant => Grouping::Instant,
-        Mode::Session | Mode::Off => Grouping::Session,
-    };
+    let (mut session, mut instant) = (Vec::new(), Vec::new());
+    for mut text in unfiled(tx, conversation.id)? {
+        // It may have come before anybody was known for the number.
+        text.opportunity = text.opportunity.or_else(|| conversation.opportunity.clone());
+        match mode_for(tx, text.opportunity.as_ref(), rules)? {
+            Mode::Session if over => session.push(text),
+            Mode::Session => {}
+            Mode::Instant => instant.push(text),
+            Mode::Off => drop(tx.remove(UNFILED, &key_of(&text))?),
+        }
+    }
     let mut late = std::mem::take(&mut conversation.late_failures);
-    let groups = plan(open, grouping);
+    let mut groups = plan(session, Grouping::Session);
+    groups.extend(plan(instant, Grouping::Instant));
     let count = groups.len();
     for group in groups {
         let late = std::mem::take(&mut late);
@@ -68,10 +80,11 @@ fn file(
     conversation.late_failures = late;
     // What is left has not left us yet, or has no target: an outcome or a target opens the next session.
     let nothing_left = tx.first(UNFILED, &Keys::beginning(&conversation.id))?.is_none();
-    if nothing_left || conversation.opportunity.is_some() {
+    if nothing_left || (over && conversation.opportunity.is_some()) {
         conversation.session = None;
     }
-    arm(tx, &mut conversation, None)?;
+    let goes_on = conversation.session.filter(|_| !over).map(|session| session.files_at());
+    arm(tx, &mut conversation, goes_on)?;
     store(tx, &conversation)?;
     Ok(count)
 }
@@ -189,7 +202,7 @@ pub(super) fn attach(
     for mut text in unfiled(tx, conversation.id)? {
         if text.opportunity.is_none() {
             text.opportunity = Some(id.clone());
-            tx.put(MESSAGES, &key_of(&text), &text)?;
+            put_message(tx, &text)?;
         }
     }
     if let Some(session) = conversation.session
@@ -251,6 +264,7 @@ pub fn finish_post(
     };
     filing.notes.push(note);
     if filing.next_part().is_some() {
+        filing.state = FilingState::Due; // The next part has surely not left.
         tx.put(FILINGS, &id, &filing)?;
         return Ok(AfterPost::More);
     }
@@ -307,6 +321,8 @@ pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Momen
     let Some(mut conversation) = tx.get(CONVERSATIONS, &filing.conversation)? else {
         return finish(tx, &effect, now);
     };
+    // What we hold is not what Lever shows: read again, it goes or the note finds it after all.
+    ask(tx, &Effect::Hydrate(filing.opportunity.clone()), Lane::Live, now)?;
     let mut others = candidacies(tx, conversation.number)?;
     others.retain(|other| other.id != filing.opportunity);
     if let Some(other) = target(&others, None, now) {

@@ -84,9 +84,9 @@ pub fn put_opportunity(
         fetched.interviews_as_of = stored.interviews_as_of;
     }
     tx.put(OPPORTUNITIES, id, &fetched)?;
-    if put.is_news() {
+    if put.is_news() || arrival == Arrival::Webhook {
         index(tx, id, stored.as_ref(), &fetched, rules)?;
-        if arrival.asks_for_interviews(&fetched) {
+        if put.is_news() && arrival.asks_for_interviews(&fetched) {
             ask(tx, &Effect::Interviews(id.clone()), Lane::Reconcile, fetched.as_of)?;
         }
     }
@@ -109,11 +109,11 @@ fn index(
     for number in before.difference(&after) {
         tx.remove(BY_NUMBER, &(*number, id.clone()))?;
     }
-    for number in after.difference(&before) {
-        tx.put(BY_NUMBER, &(*number, id.clone()), &())?;
+    for number in after {
+        tx.put(BY_NUMBER, &(number, id.clone()), &())?;
         // Somebody wrote from this number before we knew whose it is.
         let waits = |c: &Conversation| c.opportunity.is_none();
-        if let Some(conversation) = thread_of(tx, *number)?.filter(waits) {
+        if let Some(conversation) = thread_of(tx, number)?.filter(waits) {
             attach(tx, conversation, id, rules, fetched.as_of)?;
         }
     }

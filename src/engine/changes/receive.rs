@@ -1,5 +1,7 @@
 //! A text came in: everything that follows from it, in one transaction.
 
+use std::ops::ControlFlow;
+
 use fulcrum_domain::optout::{self, Verdict};
 use fulcrum_domain::{
     Attachment, Author, Body, CarrierSid, Conversation, Delivery, Direction, Message, MessageId, Number,
@@ -9,11 +11,14 @@ use jiff::Timestamp;
 
 use super::compose::queue_automatic;
 use super::suppress::{lift, suppress, suppression_of};
-use super::thread::{add_message, candidacies, open, store};
+use super::thread::{add_message, candidacies, key_of, open, store};
 use super::{KeywordAnswers, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{BY_SID, MESSAGES};
 use crate::store::{Keys, Read, StoreError, Tx};
+
+/// The rule behind an opt-out that the carrier understood.
+const CARRIERS_KEYWORD: &str = "the carrier's keyword";
 
 /// What the carrier itself made of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +75,7 @@ pub fn receive(
     let mut conversation = open(tx, text.from)?;
     let suppression = suppression_of(tx, text.from)?;
     let verdict = match text.keyword {
-        Some(Keyword::Stop) => Verdict::OptOut { rule: "the carrier's keyword" },
+        Some(Keyword::Stop) => Verdict::OptOut { rule: CARRIERS_KEYWORD },
         Some(Keyword::Start) => Verdict::Start,
         Some(Keyword::Help) => Verdict::Help,
         None => optout::read(text.body.reveal(), suppression.is_some()),
@@ -101,8 +106,12 @@ pub fn receive(
     tx.put(BY_SID, &sid, &id)?;
     conversation.opportunity = opportunity.or(conversation.opportunity);
     conversation.our_number = Some(text.to);
+    let stopped_since = verdict == Verdict::Start && stopped_after(tx, &message)?;
     add_message(tx, &mut conversation, &message, rules)?;
     store(tx, &conversation)?;
+    if stopped_since {
+        return Ok(Received::Stored(id));
+    }
     obey(tx, verdict, conversation, rules, moment)?;
     Ok(Received::Stored(id))
 }
@@ -114,6 +123,20 @@ fn rule_of(verdict: Verdict) -> Option<&'static str> {
         Verdict::Start => Some("start"),
         Verdict::Answer => None,
     }
+}
+
+/// Whether a STOP was texted after this message: one that is found late in the carrier's list must
+/// not lift what came after it.
+fn stopped_after(read: &impl Read, message: &Message) -> Result<bool, StoreError> {
+    let later = Keys::beginning(&message.conversation).after(&key_of(message));
+    let mut stopped = false;
+    read.scan(MESSAGES, &later, |_, later| {
+        let by_carrier = later.rule.as_deref() == Some(CARRIERS_KEYWORD);
+        let said = || matches!(optout::read(later.body.reveal(), true), Verdict::OptOut { .. });
+        stopped = later.direction == Direction::In && (by_carrier || said());
+        Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(stopped)
 }
 
 fn obey(

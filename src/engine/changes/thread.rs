@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::{Mode, Rules};
 use crate::store::tables::{
-    BY_NUMBER, CONVERSATIONS, COUNTERS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, THREADS,
-    UNFILED,
+    BY_NUMBER, CONVERSATIONS, COUNTERS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, SPOKEN_OF,
+    THREADS, UNFILED,
 };
 use crate::store::{Keys, Place, Read, Signal, StoreError, Tx};
 
@@ -70,13 +70,17 @@ pub(super) fn extend_session(
     mode: Mode,
     rules: &Rules,
 ) -> Result<(), StoreError> {
-    let session = match mode {
+    let (session, files_at) = match mode {
         Mode::Off => return Ok(()),
-        Mode::Session => Session::with_message(conversation.session, at, rules.times),
-        Mode::Instant => Session { due: at, latest: Some(at) },
+        Mode::Session => {
+            let session = Session::with_message(conversation.session, at, rules.times);
+            (session, session.files_at())
+        }
+        // A session about another posting stays open beside it.
+        Mode::Instant => (conversation.session.unwrap_or(Session { due: at, latest: Some(at) }), at),
     };
     conversation.session = Some(session);
-    let armed = conversation.opportunity.is_some().then(|| session.files_at());
+    let armed = conversation.opportunity.is_some().then_some(files_at);
     arm(tx, conversation, armed)
 }
 
@@ -104,6 +108,9 @@ pub(super) fn put_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), Stor
     tx.put(MESSAGES, &key_of(message), message)?;
     let place = Place { conversation: message.conversation, at: message.at };
     tx.put(PLACES, &message.id, &place)?;
+    if let Some(opportunity) = &message.opportunity {
+        tx.put(SPOKEN_OF, &(opportunity.clone(), message.conversation), &())?;
+    }
     Ok(())
 }
 

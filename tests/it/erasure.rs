@@ -1,0 +1,210 @@
+//! A deleted candidate is gone from the file, whatever was known of them and in whichever order
+//! that came; only the keyed hash of an opt-out stays.
+
+use std::path::Path;
+
+use fulcrum::engine::Found;
+use fulcrum::engine::changes::{Arrival, Put, put_opportunity};
+use fulcrum::store::tables::{DELETED, OPPORTUNITIES};
+use fulcrum::store::{Options, Read, Store, StoreError};
+use fulcrum_domain::{HookEvent, Number, Opportunity};
+use fulcrum_sandbox::{Event, Happened};
+use jiff::SignedDuration;
+use redb::{ReadableDatabase, ReadableTable, TableHandle};
+
+use crate::world::{World, eventually, id, number, settings, small, to};
+
+const NAME: &str = "Wilhelmina Quarterstaff";
+const PHONE: &str = "+12025550142";
+const FORMER: &str = "+12025550143";
+
+/// What must not be found: words, and a number as rows hold it.
+fn traces() -> Vec<(String, Vec<u8>)> {
+    let words = [NAME, "Wilhelmina", "a very private matter", "an answer to it", "0142", "5550142"];
+    let mut traces: Vec<_> = words.iter().map(|w| ((*w).to_owned(), w.as_bytes().to_vec())).collect();
+    for phone in [PHONE, FORMER] {
+        let number: Number = number(phone);
+        traces.push((format!("{phone} in a key"), number.as_u64().to_be_bytes().to_vec()));
+        let (mut left, mut bytes) = (number.as_u64(), Vec::new());
+        while left >= 0x80 {
+            bytes.push(left as u8 | 0x80);
+            left >>= 7;
+        }
+        bytes.push(left as u8);
+        traces.push((format!("{phone} in a value"), bytes));
+    }
+    traces
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// The rows in which something is found, by table.
+fn rows_with_traces(path: &Path) -> Vec<String> {
+    let mut builder = redb::Builder::new();
+    builder.set_concurrency_mode(redb::ConcurrencyMode::SingleWriter);
+    let database = builder.open(path).unwrap();
+    let read = database.begin_read().unwrap();
+    let mut found = Vec::new();
+    for table in read.list_tables().unwrap() {
+        if table.name() == "meta-1" {
+            continue;
+        }
+        let rows = read.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(table.name())).unwrap();
+        for row in rows.iter().unwrap() {
+            let (key, value) = row.unwrap();
+            for (what, bytes) in traces() {
+                if contains(key.value(), &bytes) || contains(value.value(), &bytes) {
+                    found.push(format!("{what} in {}", table.name()));
+                }
+            }
+        }
+    }
+    found
+}
+
+async fn delete(world: &World, who: &Happened) {
+    world.sandbox.happen(&Event::Delete { opportunity: Some(who.opportunity.clone()) }).unwrap();
+}
+
+async fn is_erased(world: &World, who: &Happened) {
+    eventually("the deletion is processed", async || {
+        matches!(world.engine.opportunity(&id(who)).await.unwrap(), Found::Deleted)
+    })
+    .await;
+    world.idle().await;
+}
+
+/// Everything there can be: a former number, texts both ways, one scheduled, one filed, an
+/// interview, an opt-out.
+async fn a_story() -> (World, Happened) {
+    let world = World::standing(small(), |_| {}).await;
+    let who = world.apply(NAME, FORMER).await;
+    world.text(to(&who), "a very private matter, at the former number").await.unwrap();
+    world.texted(1).await;
+    world.idle().await;
+    let phone = Some(PHONE.to_owned());
+    let change = Event::Contact { opportunity: who.opportunity.clone(), name: None, phone };
+    world.sandbox.happen(&change).unwrap();
+    world.fetch(&who).await;
+    world.text(to(&who), "a very private matter").await.unwrap();
+    world.texted(2).await;
+    world.receive(PHONE, "an answer to it").await;
+    world.idle().await;
+    world.file(PHONE).await;
+    world.noted(1).await;
+    world.receive(PHONE, "an answer to it, not filed").await;
+    let later = Some(world.clock.now() + SignedDuration::from_hours(9));
+    let scheduled = crate::world::request(to(&who), "a very private matter, tomorrow");
+    let scheduled = fulcrum::engine::SendRequest { send_at: later, ..scheduled };
+    world.engine.send_text(scheduled).await.unwrap();
+    let interview = Event::InterviewCreated {
+        opportunity: Some(who.opportunity.clone()),
+        date: None,
+        duration: None,
+        subject: Some(format!("Talk with {NAME}")),
+        external: false,
+    };
+    world.sandbox.happen(&interview).unwrap();
+    world.hook(HookEvent::InterviewCreated, &who).await;
+    eventually("the interview is known", async || match world.engine.opportunity(&id(&who)).await.unwrap() {
+        Found::Known(view) => view.interviews.len() == 1,
+        _ => false,
+    })
+    .await;
+    (world, who)
+}
+
+async fn check_nothing_is_left(world: World) {
+    world.advance(SignedDuration::from_hours(48));
+    world.idle().await;
+    let texts = world.texts().len();
+    assert_eq!(texts, 2, "nothing leaves for somebody who was deleted");
+    assert_eq!(world.notes().len(), 1, "nor is anything filed");
+    let (path, _folder) = world.end().await;
+    assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+    // Freed pages keep their old bytes until they are used again, or given back by compaction.
+    let mut builder = redb::Builder::new();
+    builder.set_concurrency_mode(redb::ConcurrencyMode::SingleWriter);
+    let mut database = builder.open(&path).unwrap();
+    while database.compact().unwrap() {}
+    drop(database);
+    let file = std::fs::read(&path).unwrap();
+    let left: Vec<_> = traces().into_iter().filter(|(_, bytes)| contains(&file, bytes)).collect();
+    assert!(left.is_empty(), "in the compacted file: {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_candidate_is_in_no_table_any_more() {
+    let (world, who) = a_story().await;
+    delete(&world, &who).await;
+    world.hook(HookEvent::CandidateDeleted, &who).await;
+    is_erased(&world, &who).await;
+    check_nothing_is_left(world).await;
+}
+
+/// Another webhook is processed between the deletion and the word of it: Lever shows nothing then,
+/// which by itself proves no deletion.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_is_announced_after_the_candidate_vanished_erases_as_much() {
+    let (world, who) = a_story().await;
+    delete(&world, &who).await;
+    world.hook(HookEvent::CandidateStageChange, &who).await;
+    eventually("the candidate has vanished", async || {
+        matches!(world.engine.opportunity(&id(&who)).await.unwrap(), Found::Unknown)
+    })
+    .await;
+    assert_eq!(world.messages(PHONE).await.len(), 4, "what is ours stays meanwhile");
+    world.hook(HookEvent::CandidateDeleted, &who).await;
+    is_erased(&world, &who).await;
+    check_nothing_is_left(world).await;
+}
+
+/// The other person on the same telephone keeps what was said to them.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_people_on_one_number_only_the_deleted_one_goes() {
+    let world = World::standing(small(), |_| {}).await;
+    let gone = world.apply(NAME, PHONE).await;
+    let stays = world.apply("Ana Ruiz", PHONE).await;
+    world.text(to(&gone), "a very private matter").await.unwrap();
+    world.text(to(&stays), "for Ana").await.unwrap();
+    world.texted(2).await;
+    world.idle().await;
+    delete(&world, &gone).await;
+    world.hook(HookEvent::CandidateDeleted, &gone).await;
+    is_erased(&world, &gone).await;
+    let left = world.messages(PHONE).await;
+    assert_eq!(left.len(), 1);
+    assert!(left[0].body.reveal().contains("for Ana"));
+    world.advance(SignedDuration::from_hours(1));
+    let notes = world.noted(1).await;
+    assert!(notes[0].opportunity == stays.opportunity && !notes[0].value.contains("private"));
+}
+
+/// A page that was read before the deletion is stored after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
+    let (world, who) = a_story().await;
+    let rules = settings(&world.sandbox).rules;
+    let Found::Known(before) = world.engine.opportunity(&id(&who)).await.unwrap() else { panic!("unknown") };
+    let page: Opportunity = before.opportunity.clone();
+    delete(&world, &who).await;
+    world.hook(HookEvent::CandidateDeleted, &who).await;
+    is_erased(&world, &who).await;
+    let (path, _folder) = world.end().await;
+    let store = Store::open(Options::file(&path), Box::new(|_| {})).unwrap();
+    let key = id(&who);
+    let put = store
+        .change(move |tx| {
+            let put = put_opportunity(tx, &key, page, Arrival::Backfill, &rules)?;
+            assert!(tx.has(DELETED, &key)? && !tx.has(OPPORTUNITIES, &key)?);
+            Ok::<_, StoreError>(put)
+        })
+        .await
+        .unwrap();
+    assert_eq!(put, Put::Gone);
+    store.close().await;
+    drop(store);
+    assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}

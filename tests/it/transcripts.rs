@@ -1,0 +1,423 @@
+//! From texts to notes: the right ones, on the right opportunity, by the right author, once.
+
+use std::time::Duration;
+
+use fulcrum::carrier::StatusUpdate;
+use fulcrum::engine::changes::{Mode, Recipient};
+use fulcrum::engine::{Confidential, OnUnknown, SendRequest};
+use fulcrum_domain::{Delivery, FilingState, FilingTimes, Lane, MessageId};
+use fulcrum_sandbox::{Event, Fault, Options, Permission, Permissions, Remote, Rule};
+use http::Method;
+use jiff::SignedDuration;
+
+use crate::world::{Note, World, eventually, id, number, request, small, to};
+
+const DANA: &str = "+12025550142";
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn with(permission: Permission) -> Options {
+    let mut options = small();
+    options.lever.permissions = Permissions::default().with(permission);
+    options
+}
+
+fn on_notes(fault: Fault) -> Rule {
+    Rule::new(Remote::Lever, fault).method(&Method::POST).path("/notes")
+}
+
+/// How many of the notes hold these words.
+fn holding(notes: &[Note], words: &str) -> usize {
+    notes.iter().filter(|note| note.value.contains(words)).count()
+}
+
+/// Sends a text and waits until the carrier has it, and the daemon knows.
+async fn say(world: &World, to: Recipient, words: &str) -> MessageId {
+    let before = world.texts().len();
+    let id = world.text(to, words).await.unwrap().id;
+    world.texted(before + 1).await;
+    eventually("the carrier's answer is stored", async || {
+        world.engine.status().await.unwrap().outbox.keys().all(|(kind, _)| *kind != "send")
+    })
+    .await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_over_two_opportunities_becomes_two_notes() {
+    let world = World::standing(small(), |_| {}).await;
+    let first = world.apply("Dana Reyes", DANA).await;
+    let second = world.apply_again("Dana Reyes", DANA, Some(&first.contact)).await;
+    say(&world, to(&first), "about the first job").await;
+    world.receive(DANA, "tell me more").await;
+    world.advance(SignedDuration::from_mins(5));
+    say(&world, to(&second), "about the second job").await;
+    world.receive(DANA, "and here too").await;
+    world.advance(HOUR);
+    let notes = world.noted(2).await;
+    world.idle().await;
+    for (who, words) in [
+        (&first, ["about the first job", "tell me more"]),
+        (&second, ["about the second job", "and here too"]),
+    ] {
+        let note = notes.iter().find(|note| note.opportunity == who.opportunity).unwrap();
+        for words in words {
+            assert!(note.value.contains(words));
+            assert_eq!(holding(&world.notes(), words), 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_a_stranger_wait_and_are_filed_once_somebody_is_known() {
+    let world = World::standing(small(), |_| {}).await;
+    world.receive(DANA, "hello, I saw your poster").await;
+    world.advance(HOUR * 3);
+    let view = world.conversation(DANA).await.unwrap();
+    assert_eq!((view.conversation.opportunity, view.conversation.deadline), (None, None));
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let notes = world.noted(1).await;
+    assert_eq!(notes[0].opportunity, dana.opportunity);
+    assert!(notes[0].value.contains("I saw your poster"));
+}
+
+/// Nobody is known for the number until a person texts it about somebody: what had been waiting is
+/// part of that conversation and must not wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_a_stranger_are_filed_with_the_text_that_says_who_it_is() {
+    let world = World::standing(small(), |_| {}).await;
+    let other = world.apply("Dana Reyes", "+12025550177").await;
+    world.receive(DANA, "this is my new number").await;
+    say(&world, Recipient::Both(id(&other), number(DANA)), "noted, thanks").await;
+    world.receive(DANA, "great").await;
+    world.advance(HOUR);
+    let notes = world.noted(1).await;
+    world.idle().await;
+    for words in ["this is my new number", "noted, thanks", "great"] {
+        assert_eq!(holding(&notes, words), 1, "{words}");
+    }
+    assert!(notes.iter().all(|note| note.opportunity == other.opportunity));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_people_on_one_number_the_one_who_was_asked_gets_the_answer() {
+    let world = World::standing(small(), |_| {}).await;
+    let ana = world.apply("Ana Ruiz", DANA).await;
+    let ben = world.apply("Ben Ruiz", DANA).await;
+    say(&world, to(&ana), "a question for Ana").await;
+    world.receive(DANA, "Ana's answer").await;
+    world.advance(HOUR);
+    assert_eq!(world.noted(1).await[0].opportunity, ana.opportunity);
+    say(&world, to(&ben), "a question for Ben").await;
+    world.receive(DANA, "Ben's answer").await;
+    world.advance(HOUR);
+    let notes = world.noted(2).await;
+    assert_eq!(notes[1].opportunity, ben.opportunity);
+    assert!(notes[1].value.contains("Ben's answer") && notes[1].value.contains("with Ben Ruiz"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_fails_after_its_note_is_told_in_the_next() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let lost = say(&world, to(&dana), "never seen").await;
+    world.file(DANA).await;
+    world.noted(1).await;
+    world.idle().await;
+    let text = world.messages(DANA).await.into_iter().find(|text| text.id == lost).unwrap();
+    let failed = StatusUpdate {
+        mid: Some(lost),
+        sid: text.sid.unwrap(),
+        status: Some(Delivery::Undelivered),
+        code: Some(30003),
+    };
+    for _ in 0..3 {
+        assert!(world.engine.take_status(failed.clone()).await.unwrap());
+    }
+    assert_eq!(world.engine.status().await.unwrap().deadlines, 0, "a receipt reopens nothing");
+    world.receive(DANA, "hello?").await;
+    world.advance(HOUR);
+    let note = &world.noted(2).await[1];
+    assert_eq!(note.value.matches("phone off or out of reach").count(), 1, "{}", note.value);
+    world.receive(DANA, "once more").await;
+    world.advance(HOUR);
+    assert!(!world.noted(3).await[2].value.contains("out of reach"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let users = world.engine.lever().users(Lane::Interactive, None).await.unwrap().items;
+    let mut active = users.into_iter().filter(|user| user.deactivated_at.is_none());
+    let (writer, fallback) = (active.next().unwrap(), active.next().unwrap());
+    let mut settings = world.settings.clone();
+    settings.rules.notes_as = Some(fallback.email.to_uppercase());
+    world.engine.replace_settings(settings);
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let body = serde_json::json!({"code": "NotFoundError", "message": "user was not found"});
+    for (refusals, signed) in [(0, Some(&writer.id)), (1, Some(&fallback.id)), (2, None)] {
+        let by = SendRequest { on_behalf_of: Some(writer.email.clone()), ..request(to(&dana), "hello") };
+        let before = world.texts().len();
+        world.engine.send_text(by).await.unwrap();
+        world.texted(before + 1).await;
+        eventually("the carrier's answer is stored", async || {
+            world.engine.status().await.unwrap().outbox.is_empty()
+        })
+        .await;
+        if refusals > 0 {
+            let refusal = Fault::Status { code: 404, body: Some(body.clone()) };
+            world.sandbox.faults().add(on_notes(refusal).times(refusals));
+        }
+        world.file(DANA).await;
+        let notes = world.noted(refusals as usize + 1).await;
+        assert_eq!(notes.last().unwrap().perform_as, signed.map(ToString::to_string));
+        assert!(notes.last().unwrap().value.contains(&writer.name));
+    }
+    world.idle().await;
+    assert_eq!(world.notes().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_note_of_a_confidential_candidate_is_secret() {
+    let options = with(Permission::Confidential);
+    let world = World::standing(options, |s| {
+        s.confidential = Confidential::Full;
+        s.rules.text_confidential = true;
+    })
+    .await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.receive(DANA, "in the open").await;
+    world.file(DANA).await;
+    assert!(!world.noted(1).await[0].secret);
+    world
+        .sandbox
+        .happen(&Event::Confidential { opportunity: Some(dana.opportunity.clone()), on: true })
+        .unwrap();
+    world.fetch(&dana).await;
+    world.receive(DANA, "between us").await;
+    world.file(DANA).await;
+    let notes = world.noted(2).await;
+    assert!(notes[1].secret && notes[1].value.contains("between us"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_for_an_opportunity_that_is_gone_goes_to_another_of_the_person() {
+    let world = World::standing(small(), |_| {}).await;
+    let gone = world.apply("Dana Reyes", DANA).await;
+    let stays = world.apply_again("Dana Reyes", DANA, Some(&gone.contact)).await;
+    say(&world, to(&gone), "about the first job").await;
+    world.sandbox.happen(&Event::Delete { opportunity: Some(gone.opportunity.clone()) }).unwrap();
+    world.file(DANA).await;
+    assert_eq!(world.noted(1).await[0].opportunity, stays.opportunity);
+}
+
+/// Lever does not know the only opportunity any more, and nobody said that it was deleted: the
+/// messages wait as Unmatched until another appears.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_without_any_opportunity_left_goes_back_and_waits() {
+    let world = World::standing(small(), |_| {}).await;
+    let gone = world.apply("Dana Reyes", DANA).await;
+    world.receive(DANA, "still there?").await;
+    world.sandbox.happen(&Event::Delete { opportunity: Some(gone.opportunity.clone()) }).unwrap();
+    world.file(DANA).await;
+    eventually("the messages are Unmatched again", async || {
+        world.conversation(DANA).await.unwrap().conversation.opportunity.is_none()
+    })
+    .await;
+    world.idle().await;
+    world.advance(HOUR * 2);
+    assert_eq!(world.notes().len(), 0);
+    let new = world.apply("Dana Reyes", DANA).await;
+    world.advance(HOUR * 2);
+    let notes = world.noted(1).await;
+    assert_eq!(notes[0].opportunity, new.opportunity);
+    assert!(notes[0].value.contains("still there?"));
+}
+
+/// The same, but Lever was only mistaken for a moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_lever_refused_by_mistake_is_filed_after_all() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.receive(DANA, "still there?").await;
+    let body = serde_json::json!({"code": "ResourceNotFound", "message": "opportunity was not found"});
+    world.sandbox.faults().add(on_notes(Fault::Status { code: 404, body: Some(body) }).times(1));
+    world.file(DANA).await;
+    eventually("the messages are open again", async || {
+        world
+            .engine
+            .filings(world.conversation(DANA).await.unwrap().conversation.id)
+            .await
+            .unwrap()
+            .is_empty()
+    })
+    .await;
+    eventually("the note stands after all", async || {
+        world.advance(HOUR);
+        world.notes().len() == 1
+    })
+    .await;
+    assert_eq!(world.notes()[0].opportunity, dana.opportunity);
+}
+
+/// The answer to a note is lost, or the daemon ends while it waits for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_whose_fate_is_unknown_after_a_restart_stands_once_where_notes_can_be_listed() {
+    for fault in [Fault::CutAfter, Fault::Hang, Fault::CutBefore] {
+        let world = World::standing(with(Permission::FindAllNotes), |_| {}).await;
+        world.apply("Dana Reyes", DANA).await;
+        world.receive(DANA, "once and only once").await;
+        world.sandbox.faults().add(on_notes(fault.clone()).times(1));
+        world.file(DANA).await;
+        let posting = async || {
+            let id = world.conversation(DANA).await.unwrap().conversation.id;
+            let filings = world.engine.filings(id).await.unwrap();
+            filings.iter().all(|view| view.filing.state == FilingState::Posting)
+        };
+        eventually("the note is being posted", posting).await;
+        let world = world.restart(Duration::ZERO).await;
+        world.advance(HOUR);
+        world.idle().await;
+        assert_eq!(holding(&world.notes(), "once and only once"), 1, "{fault:?}");
+        let id = world.conversation(DANA).await.unwrap().conversation.id;
+        let filings = world.engine.filings(id).await.unwrap();
+        assert!(filings[0].filing.state == FilingState::Filed && filings[0].filing.notes.len() == 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_whose_fate_is_unknown_is_reposted_or_held_where_notes_cannot_be_listed() {
+    for (policy, copies) in [(OnUnknown::Repost, 2), (OnUnknown::Hold, 1)] {
+        let world = World::standing(small(), |s| s.on_unknown = policy).await;
+        world.apply("Dana Reyes", DANA).await;
+        world.receive(DANA, "once if possible").await;
+        world.sandbox.faults().add(on_notes(Fault::CutAfter).times(1));
+        world.file(DANA).await;
+        world.noted(1).await;
+        let world = world.restart(Duration::from_secs(5)).await;
+        world.advance(HOUR);
+        eventually("it is settled", async || {
+            let outbox = world.engine.status().await.unwrap().outbox;
+            outbox.keys().all(|(_, state)| *state == "failed")
+        })
+        .await;
+        let notes = world.notes();
+        assert_eq!(notes.len(), copies, "{policy:?}");
+        assert!(notes.iter().all(|note| note.value == notes[0].value), "a repeat shows by its reference");
+        let failed = world.engine.failed_effects().await.unwrap();
+        assert_eq!(failed.len(), usize::from(policy == OnUnknown::Hold));
+        if let Some(held) = failed.first() {
+            assert!(world.engine.retry_effect(held.effect.clone()).await.unwrap());
+            world.noted(2).await;
+            world.idle().await;
+        }
+    }
+}
+
+/// A 5xx says that nothing was done: the note is tried again, whatever the policy for lost answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_lever_fails_on_is_tried_again_and_not_held() {
+    let world = World::standing(small(), |s| s.on_unknown = OnUnknown::Hold).await;
+    world.apply("Dana Reyes", DANA).await;
+    world.receive(DANA, "try again").await;
+    world.sandbox.faults().add(on_notes(Fault::Status { code: 503, body: None }).times(3));
+    world.file(DANA).await;
+    eventually("the note stands", async || {
+        world.advance(SignedDuration::from_mins(31));
+        assert!(world.engine.failed_effects().await.unwrap().is_empty());
+        !world.notes().is_empty()
+    })
+    .await;
+    world.idle().await;
+    assert_eq!(world.notes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_that_never_rests_is_filed_after_the_longest_wait() {
+    let world = World::standing(small(), |_| {}).await;
+    world.apply("Dana Reyes", DANA).await;
+    for n in 0..29 {
+        assert_eq!(world.engine.status().await.unwrap().deadlines, 1 - u64::from(n == 0), "text {n}");
+        world.receive(DANA, &format!("text number {n}.")).await;
+        world.advance(SignedDuration::from_mins(50));
+    }
+    let notes = world.noted(1).await;
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].value.contains("text number 0.") && notes[0].value.contains("text number 28."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mode_files_what_it_says() {
+    let instant = World::start_with(small(), |s| s.rules.mode = Mode::Instant).await;
+    instant.apply("Dana Reyes", DANA).await;
+    instant.receive(DANA, "the first").await;
+    instant.noted(1).await;
+    instant.receive(DANA, "the second").await;
+    let notes = instant.noted(2).await;
+    assert!(!notes[1].value.contains("the first"));
+
+    let off = World::standing(small(), |s| s.rules.mode = Mode::Off).await;
+    let dana = off.apply("Dana Reyes", DANA).await;
+    off.receive(DANA, "for nobody's note").await;
+    say(&off, to(&dana), "neither this").await;
+    off.advance(HOUR * 50);
+    assert_eq!(off.file(DANA).await, 0);
+    assert_eq!(off.engine.status().await.unwrap().deadlines, 0);
+}
+
+/// Postings may have modes of their own, and one thread may be about two of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_posting_has_its_mode_also_within_one_thread() {
+    let world = World::standing(small(), |_| {}).await;
+    let people = [
+        world.apply("Dana Reyes", DANA).await,
+        world.apply("Dana Reyes", DANA).await,
+        world.apply("Dana Reyes", DANA).await,
+    ];
+    let mut settings = world.settings.clone();
+    for (who, mode) in people.iter().zip([Mode::Session, Mode::Instant, Mode::Off]) {
+        let posting = world.sandbox.truth_of(&who.opportunity).unwrap().posting.unwrap();
+        settings.rules.mode_of.insert(posting.parse().unwrap(), mode);
+    }
+    assert_eq!(settings.rules.mode_of.len(), 3, "the seed gives three postings");
+    world.engine.replace_settings(settings);
+    say(&world, to(&people[0]), "for the session").await;
+    say(&world, to(&people[1]), "at once").await;
+    say(&world, to(&people[2]), "for nobody").await;
+    let notes = world.noted(1).await;
+    assert!(notes[0].value.contains("at once") && notes[0].opportunity == people[1].opportunity);
+    world.idle().await;
+    assert_eq!(world.notes().len(), 1, "the session is not over");
+    world.advance(HOUR);
+    let notes = world.noted(2).await;
+    assert!(notes[1].value.contains("for the session"));
+    world.idle().await;
+    assert_eq!(holding(&world.notes(), "for nobody"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_still_waits_at_the_deadline_is_in_the_next_note() {
+    let short = FilingTimes { delay: SignedDuration::from_secs(5), max_wait: None };
+    let world = World::standing(small(), |s| s.rules.times = short).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.sandbox.faults().add(
+        Rule::new(Remote::Twilio, Fault::Status { code: 429, body: None }).method(&Method::POST).times(1),
+    );
+    world.text(to(&dana), "held up").await.unwrap();
+    world.receive(DANA, "what came in").await;
+    eventually("the carrier has put it off", async || {
+        world.engine.status().await.unwrap().outbox.contains_key(&("send", "due"))
+    })
+    .await;
+    world.advance(SignedDuration::from_secs(7));
+    let first = world.noted(1).await;
+    assert!(first[0].value.contains("what came in") && !first[0].value.contains("held up"));
+    world.advance(SignedDuration::from_secs(10));
+    world.texted(1).await;
+    eventually("the next note stands", async || {
+        world.advance(SignedDuration::from_secs(1));
+        world.notes().len() == 2
+    })
+    .await;
+    assert!(world.notes()[1].value.contains("held up"));
+}
