@@ -53,7 +53,7 @@ impl Runs {
 }
 
 /// A process that is killed at the end.
-struct Server(Child, SocketAddr);
+pub(crate) struct Server(Child, pub(crate) SocketAddr);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -157,7 +157,8 @@ pub(crate) async fn burst(sandbox: &Sandbox, daemon: &Daemon<'_>, time: Duration
     Ok(())
 }
 
-fn floor(file: &Path) -> anyhow::Result<Server> {
+/// Hyper and redb alone, as a process.
+pub(crate) fn floor(file: &Path) -> anyhow::Result<Server> {
     let mut process = child::start("floor", &file)?;
     let mut line = String::new();
     BufReader::new(process.stdout.take().context("no output")?).read_line(&mut line)?;

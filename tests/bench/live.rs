@@ -1,6 +1,7 @@
 //! What people feel while the initial sync uses the whole rate: how late transcripts are filed,
 //! with 100,000 sessions open, and how soon a text is acknowledged and seen.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -65,7 +66,8 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
     let due = open_sessions(&home, &numbers).await?;
     let daemon = home.start().await?;
     let before = slow.stats().lever.requests;
-    let texted = texts(&slow, &daemon, &numbers[SESSIONS..]).await?;
+    let floor = crate::ingest::floor(&home.store().with_extension("floor"))?;
+    let texted = texts(&slow, &daemon, &numbers[SESSIONS..], floor.1).await?;
     let end = due.last().context("no session")?.1 + SignedDuration::from_secs(8);
     let left = Duration::try_from(end.duration_since(Clock::System.now())).unwrap_or_default();
     tokio::time::sleep(left).await;
@@ -87,8 +89,8 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
             lag <= 1.0 + answer && missing == 0,
         )
         .beside(format!("Lever's answer {answer} s; {busy} requests meanwhile")),
-        texted.acknowledged("a text received, acknowledged, p99", 5.0, texted.acks.as_slice()),
-        texted.acknowledged("the same, visible through the API, p99", 20.0, texted.seen.as_slice()),
+        texted.row("a text received, acknowledged, p99", 5.0, &texted.acks),
+        texted.row("the same, visible through the API, p99", 20.0, &texted.seen),
     ])
 }
 
@@ -182,13 +184,15 @@ fn lags(sandbox: &Sandbox, due: &[(String, Timestamp)]) -> anyhow::Result<Vec<f6
 struct Texted {
     acks: Vec<f64>,
     seen: Vec<f64>,
+    /// Of the same request, each time, to hyper and redb alone.
+    floor: Vec<f64>,
 }
 
 impl Texted {
-    fn acknowledged(&self, what: &str, most: f64, times: &[f64]) -> Row {
-        let p99 = percentile(times, 0.99);
-        let measured = format!("{p99:.1} ms (p50 {:.1})", percentile(times, 0.5));
-        Row::new(what, &format!("<= {most} ms"), measured, p99 <= most)
+    fn row(&self, what: &str, most: f64, times: &[f64]) -> Row {
+        let told = |times: &[f64]| format!("{:.1} ms (p50 {:.1})", percentile(times, 0.99), percentile(times, 0.5));
+        Row::new(what, &format!("<= {most} ms"), told(times), percentile(times, 0.99) <= most)
+            .beside(format!("stored by hyper + redb {}", told(&self.floor)))
     }
 }
 
@@ -197,11 +201,12 @@ async fn texts(
     sandbox: &Sandbox,
     daemon: &Daemon<'_>,
     numbers: &[(Number, OpportunityId)],
+    floor: SocketAddr,
 ) -> anyhow::Result<Texted> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     let url = format!("{}/hooks/twilio/message", daemon.home.public_url());
     let mut beat = tokio::time::interval(Duration::from_millis(100));
-    let mut texted = Texted { acks: Vec::new(), seen: Vec::new() };
+    let mut texted = Texted { acks: Vec::new(), seen: Vec::new(), floor: Vec::new() };
     for (place, (from, _)) in numbers.iter().enumerate() {
         beat.tick().await;
         let (from, words) = (from.to_string(), format!("answer {place}."));
@@ -214,10 +219,15 @@ async fn texts(
             ("To", &sandbox.numbers()[0]),
         ];
         let signature = sign(sandbox.auth_token(), &url, &fields)?;
-        let request = http.post(&url).header("x-twilio-signature", signature).form(&fields);
-        let began = Instant::now();
-        request.send().await?.error_for_status()?;
-        texted.acks.push(began.elapsed().as_secs_f64() * 1e3);
+        let post = async |url: &str| {
+            let request = http.post(url).header("x-twilio-signature", &signature).form(&fields);
+            let began = Instant::now();
+            request.send().await?.error_for_status()?;
+            Ok::<_, reqwest::Error>((began, began.elapsed().as_secs_f64() * 1e3))
+        };
+        texted.floor.push(post(&format!("http://{floor}/")).await?.1);
+        let (began, acknowledged) = post(&url).await?;
+        texted.acks.push(acknowledged);
         loop {
             // The newest thread is the one that was just written to.
             let threads = daemon.api("conversations?limit=1").await?;
@@ -230,8 +240,9 @@ async fn texts(
         }
         texted.seen.push(began.elapsed().as_secs_f64() * 1e3);
     }
-    texted.acks.sort_by(f64::total_cmp);
-    texted.seen.sort_by(f64::total_cmp);
+    for times in [&mut texted.acks, &mut texted.seen, &mut texted.floor] {
+        times.sort_by(f64::total_cmp);
+    }
     Ok(texted)
 }
 

@@ -204,31 +204,36 @@ async fn rebuild() -> anyhow::Result<Rebuilt> {
         drop(engine);
 
         // Each opens the file anew: redb keeps what it has read.
-        best.wheel = best.wheel.min(with(&path, |store| {
+        let wheel = with(&path, |store| {
             let wheel = store.read_here(|snapshot| wheel_of(snapshot, Tick::of_clock(Clock::System.now())))?;
             anyhow::ensure!(wheel.len() as u64 == DEADLINES_MANY);
             Ok(())
-        })?);
-        best.scan = best.scan.min(with(&path, |store| scan(store, |at, key| drop(black_box((at, key)))))?);
-        best.queue = best.queue.min(with(&path, |store| {
+        });
+        best.wheel = best.wheel.min(wheel.await?);
+        let nothing = with(&path, |store| scan(store, |at, key| _ = black_box((at, key))));
+        best.scan = best.scan.min(nothing.await?);
+        let queue = with(&path, |store| {
             let mut queue = DelayQueue::with_capacity(DEADLINES_MANY as usize);
             let (now, clock) = (tokio::time::Instant::now(), Clock::System.now());
             scan(store, |at, key| {
                 let left = Duration::try_from(at.duration_since(clock)).unwrap_or_default();
                 queue.insert_at(key, now + left);
             })
-        })?);
+        });
+        best.queue = best.queue.min(queue.await?);
     }
     sandbox.shutdown().await;
     Ok(best)
 }
 
 /// How long this takes with the file open.
-fn with(path: &Path, act: impl FnOnce(&Store) -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+async fn with(path: &Path, act: impl FnOnce(&Store) -> anyhow::Result<()>) -> anyhow::Result<Duration> {
     let store = Store::open(store::Options::file(path), Box::new(|_| ()))?;
     let began = Instant::now();
     act(&store)?;
-    Ok(began.elapsed())
+    let took = began.elapsed();
+    store.close().await;
+    Ok(took)
 }
 
 fn scan(store: &Store, mut each: impl FnMut(jiff::Timestamp, u64)) -> anyhow::Result<()> {
