@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fulcrum_domain::{ConversationId, DeadlineKey, Tick, Wheel};
+use fulcrum_domain::{DeadlineKey, Tick, Wheel};
 use tokio::sync::{Mutex, mpsc};
 
 use super::wake::Armed;
@@ -70,19 +70,15 @@ impl Engine {
     }
 
     async fn fire(&self, due: &[u64]) -> Result<(), StoreError> {
-        let conversations: Vec<ConversationId> = due
-            .iter()
-            .filter_map(|key| DeadlineKey::from_u64(*key))
-            .map(|DeadlineKey::Transcript(conversation)| conversation)
-            .collect();
-        for batch in conversations.chunks(BATCH) {
+        let keys: Vec<DeadlineKey> = due.iter().filter_map(|key| DeadlineKey::from_u64(*key)).collect();
+        for batch in keys.chunks(BATCH) {
             let batch = batch.to_vec();
             let settings = self.settings.load_full();
             let mut moment = self.clock.moment();
             self.store
                 .change(move |tx| {
-                    for conversation in batch {
-                        changes::file_due(tx, conversation, &settings.rules, &mut moment)?;
+                    for key in batch {
+                        changes::fire(tx, key, &settings.rules, &mut moment)?;
                     }
                     Ok::<_, StoreError>(())
                 })

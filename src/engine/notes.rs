@@ -89,8 +89,10 @@ impl Engine {
                 tracing::warn!(filing = %id, "a transcript is held: {why}");
                 self.store.change(move |tx| changes::hold_post(tx, id, &why, &mut moment)).await
             }
-            // Lever says itself that it failed; where that can be checked, it is.
-            LeverError::Server { .. } if !self.may_list_notes(id).await? => {
+            // Lever says itself that it failed; where that can be checked, or a person wants to, it is.
+            LeverError::Server { .. }
+                if settings.on_unknown == OnUnknown::Repost && !self.may_list_notes(id).await? =>
+            {
                 self.postpone_post(id, EffectState::Due, why).await
             }
             LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Unreadable(_) => {
@@ -139,7 +141,8 @@ impl Engine {
             Look::Absent => Ok(true),
             Look::NotAllowed => {
                 self.refused.list_notes.store(true, Ordering::Relaxed);
-                if self.settings.load().on_unknown == OnUnknown::Repost {
+                let reposts = self.settings.load().on_unknown == OnUnknown::Repost;
+                if reposts && self.store.change(move |tx| changes::may_repost(tx, id)).await? {
                     tracing::warn!(filing = %id, "a note whose answer was lost is posted again: the key may not list notes");
                     return Ok(true);
                 }

@@ -52,6 +52,9 @@ pub enum ComposeError {
     /// Lever has no number for them that can be texted.
     #[error("the candidate has no number that can be texted")]
     NoNumber,
+    /// Lever has another number for them.
+    #[error("that is none of the candidate's numbers in Lever")]
+    NotTheirNumber,
     /// The opportunity is confidential, and such are only read here.
     #[error("the opportunity is confidential, and lever.confidential does not allow texts about such")]
     Confidential,
@@ -88,7 +91,12 @@ pub fn compose(
     }
     let (number, asked) = match draft.to {
         Recipient::Number(number) => (number, None),
-        Recipient::Both(id, number) => (number, Some((known(tx, &id)?, id).1)),
+        Recipient::Both(id, number) => {
+            if !known(tx, &id)?.numbers().any(|theirs| theirs == number) {
+                return Err(ComposeError::NotTheirNumber);
+            }
+            (number, Some(id))
+        }
         Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
     };
     may_send(Purpose::Conversation, suppression_of(tx, number)?.as_ref())?;
@@ -141,13 +149,19 @@ fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeErr
 
 /// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).
 fn first_text(words: &str, organisation: &str) -> String {
-    let lower = words.to_lowercase();
-    let mut whole = words.to_owned();
-    if !lower.contains(&organisation.to_lowercase()) {
-        whole = format!("{organisation}: {whole}");
-    }
-    let says_stop = lower.split(|c: char| !c.is_alphanumeric()).any(|word| word == "stop");
-    if !says_stop {
+    let spoken = |text: &str| -> Vec<String> {
+        let split = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        split.map(str::to_lowercase).collect()
+    };
+    let said = spoken(words);
+    let name = spoken(organisation);
+    let names_us = !name.is_empty() && said.windows(name.len()).any(|part| part == name);
+    // "Can you stop by at 2?" tells nobody how to opt out.
+    let says_how = said.windows(2).any(|pair| {
+        matches!(pair[0].as_str(), "reply" | "text" | "send" | "txt" | "answer") && pair[1] == "stop"
+    });
+    let mut whole = if names_us { words.to_owned() } else { format!("{organisation}: {words}") };
+    if !says_how {
         whole.push_str(" Reply STOP to opt out.");
     }
     whole
@@ -217,5 +231,13 @@ mod tests {
         );
         let whole = "Hi from acme recruiting. Text STOP to opt out.";
         assert_eq!(first_text(whole, "Acme Recruiting"), whole);
+    }
+
+    #[test]
+    fn a_word_that_only_looks_like_it_is_not_enough() {
+        assert_eq!(
+            first_text("Can you stop by with it at 2?", "It & Co"),
+            "It & Co: Can you stop by with it at 2? Reply STOP to opt out."
+        );
     }
 }

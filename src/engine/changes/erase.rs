@@ -7,6 +7,7 @@ use fulcrum_domain::{Conversation, ConversationId, Effect, Message, Opportunity,
 use jiff::Timestamp;
 
 use super::outbox::drop_effect;
+use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS,
@@ -90,6 +91,7 @@ fn erase_from_thread(
     }
     if last.is_none() {
         arm(tx, &mut conversation, None)?;
+        settle_doubt(tx, &mut conversation)?;
         tx.remove(CONVERSATIONS, &conversation.id)?;
         tx.remove(THREADS, &conversation.number)?;
         tx.signal(Signal::Conversation(conversation.id));

@@ -262,9 +262,9 @@ impl Life {
         let now = self.now;
         self.change(move |tx, moment| {
             for ((at, key), ()) in tx.list(DEADLINES, &Keys::all(), 1000)? {
-                let Some(DeadlineKey::Transcript(id)) = DeadlineKey::from_u64(key) else { panic!("{key}") };
+                let key = DeadlineKey::from_u64(key).unwrap();
                 if at <= now {
-                    file_due(tx, id, &rules(), moment)?;
+                    fire(tx, key, &rules(), moment)?;
                 }
             }
             Ok(())
@@ -313,6 +313,9 @@ fn check(read: &impl Read, now: Timestamp) {
     let mut expected = BTreeSet::new();
     for (id, conversation) in read.list(CONVERSATIONS, &Keys::all(), 1000).unwrap() {
         expected.extend(conversation.deadline.map(|at| (at, DeadlineKey::Transcript(id).to_u64())));
+        let doubt =
+            conversation.possible_opt_out.map(|at| at.checked_add(SignedDuration::from_hours(24)).unwrap());
+        expected.extend(doubt.map(|at| (at, DeadlineKey::PossibleOptOut(id).to_u64())));
         let waits = open_messages(&messages, &unfiled, id);
         let settled = waits.iter().any(|m| {
             m.opportunity.is_some()

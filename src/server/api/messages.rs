@@ -197,6 +197,7 @@ impl From<SendRefusal> for Problem {
                 Self::invalid("body", detail)
             }
             SendRefusal::Compose(ComposeError::Confidential) => Self::new(Kind::Forbidden, detail),
+            SendRefusal::Compose(ComposeError::NotTheirNumber) => Self::invalid("to", detail),
             SendRefusal::Compose(ComposeError::NotOurNumber) => Self::invalid("from", detail),
             SendRefusal::Deleted => Self::new(Kind::Deleted, detail).at("opportunity"),
             SendRefusal::UnknownAuthor => Self::invalid("as", detail),
