@@ -15,6 +15,7 @@ mod input;
 mod messages;
 mod openapi;
 mod opportunities;
+mod opt_out;
 mod outbox;
 mod status;
 
@@ -63,6 +64,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v1/conversations/{id}", Some(Viewer), conversations::one),
         get("/api/v1/conversations/{id}/messages", Some(Viewer), messages::list),
         post("/api/v1/conversations/{id}/file", Recruiter, conversations::file),
+        post("/api/v1/conversations/{id}/opt-out", Recruiter, opt_out::decide),
         post("/api/v1/messages", Recruiter, messages::send),
         get("/api/v1/opportunities/{id}", Some(Viewer), opportunities::one),
         get("/api/v1/outbox/failed", Some(Viewer), outbox::failed),
