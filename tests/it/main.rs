@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at what it did not expect")]
 
 mod bad_answers;
+mod crash;
+mod daemon;
 mod disk;
 mod erasure;
 mod floors;
 mod opt_out;
+mod secrecy;
 mod store_faults;
 mod sync;
 mod texts;
