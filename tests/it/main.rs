@@ -8,6 +8,7 @@ mod daemon;
 mod disk;
 mod erasure;
 mod floors;
+mod hours;
 mod opt_out;
 mod secrecy;
 mod store_faults;
