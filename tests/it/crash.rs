@@ -25,7 +25,7 @@ use crate::daemon::Daemon;
 use crate::sync::same;
 use crate::world::{engine, eventually, settings, small};
 
-const SECONDS: u64 = 16;
+const SECONDS: u64 = 12;
 const PEOPLE: usize = 8;
 
 fn from_env(name: &str, default: u64) -> u64 {
@@ -178,7 +178,7 @@ async fn torture(may_list_notes: bool, policy: OnUnknown) {
     check_notes(&sandbox, &done, &messages, may_list_notes, policy);
     check_hooks(&sandbox, &engine).await;
     let failed = engine.failed_effects().await.unwrap().len();
-    assert_eq!(failed > 0 && policy == OnUnknown::Repost, false, "{failed} effects failed");
+    assert!(failed == 0 || policy == OnUnknown::Hold, "{failed} effects failed");
     println!("{kills} kills, {} messages, {} notes, {failed} held", messages.len(), notes(&sandbox).len());
     engine.stop(Duration::from_secs(5)).await;
 }

@@ -135,6 +135,7 @@ async fn an_older_start_that_is_found_late_lifts_nothing() {
     late.at = Some(started + SignedDuration::from_hours(1));
     world.engine.take_text(late).await.unwrap();
     assert!(world.conversation(DANA).await.unwrap().suppression.is_some());
+    world.advance(SignedDuration::from_secs(1));
     let mut newer = world.received(DANA, "START");
     newer.at = Some(world.clock.now());
     world.engine.take_text(newer).await.unwrap();
