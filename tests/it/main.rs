@@ -8,6 +8,7 @@ mod crash;
 mod daemon;
 mod disk;
 mod erasure;
+mod events;
 mod floors;
 mod hours;
 mod opt_out;
