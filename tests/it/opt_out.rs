@@ -48,7 +48,11 @@ async fn stop_calls_off_what_is_queued_and_scheduled_and_start_lifts_it() {
     assert!(is_refused(&world.text(Recipient::Number(number(DANA)), "after").await));
     world.sandbox.faults().clear();
     world.advance(SignedDuration::from_hours(6));
-    world.idle().await;
+    eventually("all that may leave has left", async || {
+        world.advance(SignedDuration::from_secs(15));
+        world.engine.status().await.unwrap().outbox.is_empty()
+    })
+    .await;
     let bodies: Vec<_> = world.texts().into_iter().map(|(_, body)| body).collect();
     assert_eq!(bodies.len(), 2, "{bodies:?}");
     assert!(bodies[0].contains("the first") && bodies[1] == CONFIRMATION, "{bodies:?}");
