@@ -38,10 +38,7 @@ impl Offline {
                 path.display()
             );
         };
-        // redb repairs a file only when it is opened for writing.
-        let store = ReadOnly::open(path).context(
-            "the daemon is not running, and its file cannot be read; if it crashed, its next start repairs the file",
-        )?;
+        let store = ReadOnly::open(path).context("the daemon is not running, and its file cannot be read")?;
         screen::note(format_args!("the daemon is not running; read from {}", path.display()))?;
         Ok(Self { store, bytes: metadata.len() })
     }

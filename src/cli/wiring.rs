@@ -89,7 +89,8 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         since: since.transpose().map_err(WiringError::Since)?,
         confidential: match config.lever.confidential {
             config::Confidential::Off => Confidential::Off,
-            config::Confidential::Read | config::Confidential::Full => Confidential::On,
+            config::Confidential::Read => Confidential::Read,
+            config::Confidential::Full => Confidential::Full,
         },
         on_unknown: match config.transcript.on_unknown {
             config::OnUnknown::Repost => OnUnknown::Repost,
@@ -140,6 +141,7 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         mode: mode(transcript.mode),
         mode_of: modes.collect::<Result<_, _>>()?,
         secret_notes: transcript.secret,
+        text_confidential: config.lever.confidential == config::Confidential::Full,
         max_note_chars: transcript.max_note_chars,
         public_url: config.server.public_url.to_string(),
         notes_as: config.lever.notes_as.clone(),

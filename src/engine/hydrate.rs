@@ -57,7 +57,7 @@ impl Engine {
 
     /// Which records the lists are asked for.
     pub(crate) fn confidentiality(&self) -> Confidentiality {
-        let wanted = self.settings.load().confidential == Confidential::On;
+        let wanted = self.settings.load().confidential != Confidential::Off;
         if wanted && !self.refused.confidential.load(Ordering::Relaxed) {
             Confidentiality::All
         } else {

@@ -32,8 +32,10 @@ pub enum OnUnknown {
 pub enum Confidential {
     /// None.
     Off,
-    /// All that the key shows.
-    On,
+    /// All that the key shows; nobody is texted about them.
+    Read,
+    /// The same, and they may be texted.
+    Full,
 }
 
 /// Settings of the engine.

@@ -32,6 +32,12 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
+    /// The file was not closed in order, and only opening it for writing repairs it.
+    #[error("the store {} was not closed in order: the daemon's next start repairs it", path.display())]
+    Unrepaired {
+        /// The file.
+        path: PathBuf,
+    },
     /// A stored value cannot be decoded.
     #[error("a row of table {table} cannot be decoded (version {version})")]
     Row {

@@ -140,6 +140,8 @@ fn refusal(path: &Path, error: DatabaseError) -> StoreError {
                 .unwrap_or_else(|| "another process".into());
             StoreError::Held { path: path.into(), holder: format!("{holder} holds it") }
         }
+        // Only a reader is told so: whoever opens for writing repairs.
+        DatabaseError::RepairAborted => StoreError::Unrepaired { path: path.into() },
         error @ DatabaseError::Storage(redb::StorageError::Io(_)) => {
             let redb::Error::Io(io) = redb::Error::from(error) else { return StoreError::Closed };
             use std::io::ErrorKind::{InvalidData, UnexpectedEof};

@@ -180,7 +180,11 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_note_of_a_confidential_candidate_is_secret() {
     let options = with(Permission::Confidential);
-    let world = World::standing(options, |s| s.confidential = Confidential::On).await;
+    let world = World::standing(options, |s| {
+        s.confidential = Confidential::Full;
+        s.rules.text_confidential = true;
+    })
+    .await;
     let dana = world.apply("Dana Reyes", DANA).await;
     world.receive(DANA, "in the open").await;
     world.file(DANA).await;

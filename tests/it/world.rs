@@ -51,6 +51,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             mode: Mode::Session,
             mode_of: Default::default(),
             secret_notes: false,
+            text_confidential: false,
             max_note_chars: 8000,
             public_url: "https://text.acme.example".into(),
             notes_as: None,

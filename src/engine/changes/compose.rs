@@ -52,6 +52,9 @@ pub enum ComposeError {
     /// Lever has no number for them that can be texted.
     #[error("the candidate has no number that can be texted")]
     NoNumber,
+    /// The opportunity is confidential, and such are only read here.
+    #[error("the opportunity is confidential, and lever.confidential does not allow texts about such")]
+    Confidential,
     /// Nothing is left of it.
     #[error("the text is empty")]
     Empty,
@@ -97,6 +100,11 @@ pub fn compose(
             None => target(&candidacies(tx, number)?, None, moment.now),
         },
     };
+    if let Some(id) = opportunity.as_ref().filter(|_| !rules.text_confidential)
+        && tx.get(OPPORTUNITIES, id)?.is_some_and(|row| row.confidential)
+    {
+        return Err(ComposeError::Confidential);
+    }
     let from = draft.from.or(conversation.our_number).filter(|n| rules.numbers.contains(n));
     let from = match (from, draft.from, rules.numbers.first()) {
         (Some(from), _, _) => from,

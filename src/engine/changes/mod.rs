@@ -84,6 +84,8 @@ pub struct Rules {
     pub mode_of: BTreeMap<PostingId, Mode>,
     /// Whether all notes are secret.
     pub secret_notes: bool,
+    /// Whether candidates of confidential opportunities are texted.
+    pub text_confidential: bool,
     /// The longest note.
     pub max_note_chars: usize,
     /// Where the console is; links in notes lead there.

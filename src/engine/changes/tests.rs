@@ -65,6 +65,7 @@ fn rules() -> Rules {
         mode: Mode::Session,
         mode_of: BTreeMap::new(),
         secret_notes: false,
+        text_confidential: false,
         max_note_chars: 8000,
         public_url: "https://text.acme.example".into(),
         notes_as: None,

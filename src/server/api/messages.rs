@@ -196,6 +196,7 @@ impl From<SendRefusal> for Problem {
             SendRefusal::Compose(ComposeError::Empty | ComposeError::TooLong { .. }) => {
                 Self::invalid("body", detail)
             }
+            SendRefusal::Compose(ComposeError::Confidential) => Self::new(Kind::Forbidden, detail),
             SendRefusal::Compose(ComposeError::NotOurNumber) => Self::invalid("from", detail),
             SendRefusal::Deleted => Self::new(Kind::Deleted, detail).at("opportunity"),
             SendRefusal::UnknownAuthor => Self::invalid("as", detail),

@@ -228,6 +228,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             mode: Mode::Session,
             mode_of: std::collections::BTreeMap::new(),
             secret_notes: false,
+            text_confidential: false,
             max_note_chars: 8000,
             public_url: "https://sms.example.com".into(),
             notes_as: None,
