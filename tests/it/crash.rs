@@ -27,7 +27,7 @@ use crate::disk::{Death, Disk};
 use crate::sync::same;
 use crate::world::{engine, eventually, number, request, settings, small};
 
-const SECONDS: u64 = 12;
+const SECONDS: u64 = 10;
 const PEOPLE: usize = 8;
 
 fn from_env(name: &str, default: u64) -> u64 {
