@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fulcrum::engine::Confidential;
 use fulcrum_domain::Delivery;
 use fulcrum_sandbox::{Fault, Options, Permission, Permissions, Remote, Rule};
 use http::Method;
@@ -62,6 +63,24 @@ async fn the_initial_sync_outlives_a_storm_of_429_and_a_lever_that_is_down() {
         world.engine.status().await.unwrap().health.components["lever"].detail.is_empty()
     })
     .await;
+}
+
+/// A key that lacks what makes the sync cheap or whole: it is exact all the same, in what it may see.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_initial_sync_does_without_what_the_key_may_not() {
+    let refusal = Rule::new(Remote::Lever, Fault::Status { code: 403, body: None }).method(&Method::GET);
+    let mut options = fast();
+    options.lever.opportunities = 250;
+    // Once for each listing that asks for applications in the same request.
+    options.faults = vec![refusal.path("/v1/opportunities").times(3)];
+    let without_applications = World::start(options.clone()).await;
+    without_applications.backfilled().await;
+    assert_eq!(differences(&without_applications).await, Vec::<String>::new());
+
+    options.faults.clear();
+    let without_secrets = World::start_with(options, |s| s.confidential = Confidential::Read).await;
+    without_secrets.backfilled().await;
+    assert_eq!(differences(&without_secrets).await, Vec::<String>::new());
 }
 
 fn listing_notes() -> Options {

@@ -5,7 +5,7 @@ use fulcrum_sandbox::{Event, Truth};
 
 use crate::world::{World, eventually, fast};
 
-fn same(truth: &Truth, view: &OpportunityView) -> bool {
+pub(crate) fn same(truth: &Truth, view: &OpportunityView) -> bool {
     let row = &view.opportunity;
     let text = |id: &Option<String>| id.clone();
     truth.name == row.name
