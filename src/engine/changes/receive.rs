@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::compose::queue_automatic;
 use super::suppress::{lift, suppress, suppression_of};
-use super::thread::{add_message, candidacies, key_of, open, store};
+use super::thread::{add_message, candidacies, key_of, open, store, tell};
 use super::{KeywordAnswers, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{BY_SID, MESSAGES};
@@ -108,6 +108,7 @@ pub fn receive(
     conversation.our_number = Some(text.to);
     let stopped_since = verdict == Verdict::Start && stopped_after(tx, &message)?;
     add_message(tx, &mut conversation, &message, rules)?;
+    tell(tx, &message);
     store(tx, &conversation)?;
     if stopped_since {
         return Ok(Received::Stored(id));
