@@ -60,20 +60,14 @@ impl Conversations {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
         let asked = Control::new(&config)?.get("/api/v1/conversations", &self.paging.query()).await;
-        let page = match asked {
-            Ok(answer) if self.form.json => {
-                screen::json(&answer)?;
-                return Ok(Exit::Done);
-            }
-            Ok(answer) => serde_json::from_value(answer).context("reading the daemon's answer")?,
-            Err(error) if error.is_not_running() => {
-                Offline::open(&config)?.conversations(self.paging.cursor(), self.paging.limit())?
-            }
-            Err(error) => return Err(error.into()),
+        let answer = match asked {
+            Err(error) if error.is_not_running() => Offline::open(&config)?.conversations(&self.paging)?,
+            asked => asked?,
         };
         if self.form.json {
-            screen::json(&page)?;
+            screen::json(&answer)?;
         } else {
+            let page = serde_json::from_value(answer).context("reading the daemon's answer")?;
             show(&page, &config.organisation.timezone)?;
         }
         Ok(Exit::Done)

@@ -33,21 +33,16 @@ impl Messages {
         let config = load(config)?;
         let path = format!("/api/v1/conversations/{}/messages", self.conversation);
         let asked = Control::new(&config)?.get(&path, &self.paging.query()).await;
-        let page = match asked {
-            Ok(answer) if self.form.json => {
-                screen::json(&answer)?;
-                return Ok(Exit::Done);
-            }
-            Ok(answer) => serde_json::from_value(answer).context("reading the daemon's answer")?,
+        let answer = match asked {
             Err(error) if error.is_not_running() => {
-                let offline = Offline::open(&config)?;
-                offline.messages(self.conversation, self.paging.cursor(), self.paging.limit())?
+                Offline::open(&config)?.messages(self.conversation, &self.paging)?
             }
-            Err(error) => return Err(error.into()),
+            asked => asked?,
         };
         if self.form.json {
-            screen::json(&page)?;
+            screen::json(&answer)?;
         } else {
+            let page = serde_json::from_value(answer).context("reading the daemon's answer")?;
             show(&page, &config.organisation.timezone)?;
         }
         Ok(Exit::Done)

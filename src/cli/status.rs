@@ -40,23 +40,18 @@ impl Status {
         if self.watch {
             return self.keep_showing(&control).await;
         }
-        let status = match control.get(PATH, &[]).await {
-            Ok(answer) if self.form.json => {
-                screen::json(&answer)?;
-                return Ok(Exit::Done);
-            }
-            Ok(answer) => {
-                show(&read(answer)?)?;
-                show_failed(control.get("/api/v1/outbox/failed", &[]).await?)?;
-                return Ok(Exit::Done);
-            }
+        let answer = match control.get(PATH, &[]).await {
             Err(error) if error.is_not_running() => Offline::open(&config)?.status()?,
-            Err(error) => return Err(error.into()),
+            asked => asked?,
         };
         if self.form.json {
-            screen::json(&status)?;
-        } else {
-            show(&status)?;
+            screen::json(&answer)?;
+            return Ok(Exit::Done);
+        }
+        let status = read(answer)?;
+        show(&status)?;
+        if status.outbox.failed() > 0 && status.health.is_some() {
+            show_failed(control.get("/api/v1/outbox/failed", &[]).await?)?;
         }
         Ok(Exit::Done)
     }
@@ -143,7 +138,7 @@ fn in_a_line(status: &Shape) -> String {
     let sync = match status.backfill.phases.iter().find(|phase| phase.state == "running") {
         _ if status.backfill.is_complete() => "in sync".to_owned(),
         Some(phase) => format!("syncing {}, {} done", phase.name, screen::count(phase.done)),
-        None => format!("sync {}", status.backfill.state),
+        None => format!("sync {}", sync(status)),
     };
     format!(
         "{health}: {sync}; {} opportunities, {} conversations; {} effects due, {} failed; {} deadlines",
@@ -164,7 +159,7 @@ fn show(status: &Shape) -> std::io::Result<()> {
         }
     }
     let state = if status.backfill.is_complete() { Mood::Good } else { Mood::Doubtful };
-    facts.add_row([Cell::new("initial sync"), screen::word(&status.backfill.state, state)]);
+    facts.add_row([Cell::new("initial sync"), screen::word(sync(status), state)]);
     if let Some(used) = status.lever.rate_used {
         let waiting: u64 = status.lever.waiting.values().sum();
         let slowed = match status.lever.rate_percent {
@@ -206,6 +201,20 @@ fn show(status: &Shape) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The word for the state of the sync.
+fn sync(status: &Shape) -> &str {
+    match status.backfill.state.as_str() {
+        "running" if !status.backfill.is_begun() => "not begun",
+        "running" => running(status),
+        other => other,
+    }
+}
+
+/// Where no daemon runs, nothing does.
+fn running(status: &Shape) -> &'static str {
+    if status.health.is_some() { "running" } else { "stopped" }
+}
+
 /// What waits for a person, with why.
 fn show_failed(answer: Value) -> anyhow::Result<()> {
     let failed: Page<Failed> = serde_json::from_value(answer).context("reading the daemon's answer")?;
@@ -229,7 +238,7 @@ fn phases(status: &Shape) -> comfy_table::Table {
         };
         table.add_row([
             Cell::new(&phase.name),
-            screen::word(&phase.state, mood),
+            screen::word(if phase.state == "running" { running(status) } else { &phase.state }, mood),
             Cell::new(screen::count(phase.done)),
             Cell::new(phase.known.map(screen::count).unwrap_or_default()),
             Cell::new(phase.seconds_left.filter(|left| *left > 0).map(screen::span).unwrap_or_default()),

@@ -33,6 +33,9 @@ pub enum Remote {
 }
 
 impl Effect {
+    /// Every [`Self::kind`].
+    pub const KINDS: [&str; 4] = ["send", "note", "hydrate", "interviews"];
+
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
         match self {
@@ -66,6 +69,9 @@ pub enum EffectState {
 }
 
 impl EffectState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Due, Self::InFlight, Self::Unknown, Self::Failed];
+
     /// As metrics and lists name it.
     pub fn as_str(self) -> &'static str {
         match self {

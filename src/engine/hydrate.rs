@@ -6,8 +6,9 @@ use fulcrum_domain::{Effect, EffectState, HookEvent, Lane, Opportunity, Opportun
 use jiff::Timestamp;
 
 use super::changes::{self, Arrival, Put, Taken};
+use super::health::HealthStatus;
 use super::people::FetchError;
-use super::status::{FOUND_BY_POLL, HealthStatus};
+use super::status::FOUND_BY_POLL;
 use super::{Confidential, Engine, convert};
 use crate::lever::{self, Confidentiality, LeverError};
 use crate::store::tables::{COUNTERS, INBOX, OPPORTUNITIES};

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use fulcrum_domain::{CarrierSid, MessageId, Number};
 use jiff::{SignedDuration, Timestamp};
 
+use super::changes::Received;
 use super::{Engine, changes};
 use crate::carrier::{InboundPage, ReadError, StatusUpdate};
 use crate::store::tables::{AWAITING_RECEIPT, BOOKMARKS, BY_SID};
@@ -84,8 +85,8 @@ impl Engine {
                 .await?;
             // The list shows the newest first; they are taken in the order in which they came.
             for (text, _) in texts.into_iter().zip(known).rev().filter(|(_, known)| !known) {
-                if self.take_text(text).await?.is_some() {
-                    self.metrics.message("in", "found_by_poll");
+                if let Some(Received::Stored(_)) = self.take_text(text).await? {
+                    self.metrics.text_found_by_poll();
                 }
             }
             match next {

@@ -109,7 +109,7 @@ impl Engine {
     /// [`StoreError`]: it is not stored, and the sender must try again.
     pub async fn take_text(&self, text: ReceivedText) -> Result<Option<Received>, StoreError> {
         let (Ok(from), Ok(to)) = (Number::from_e164(&text.from), Number::from_e164(&text.to)) else {
-            self.metrics.message("in", "ignored");
+            self.metrics.text_ignored();
             tracing::info!(sid = %text.sid, "a text from or to what is no telephone number was left alone");
             return Ok(None);
         };
@@ -132,14 +132,9 @@ impl Engine {
         };
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        let received = self
-            .store
-            .try_change(move |tx| changes::receive(tx, incoming, &settings.rules, &mut moment))
-            .await?;
-        if let Received::Stored(_) = received {
-            self.metrics.message("in", "received");
-        }
-        Ok(Some(received))
+        self.store
+            .try_change(move |tx| changes::receive(tx, incoming, &settings.rules, &mut moment).map(Some))
+            .await
     }
 
     /// Takes in what the carrier reports of a text that we sent. False when the text is not known.
@@ -151,12 +146,7 @@ impl Engine {
         let report = Report { delivery, failure: update.code.map(class_of), sid: Some(update.sid) };
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        let known = self
-            .store
-            .try_change(move |tx| changes::report(tx, mid, report, &settings.rules, &mut moment))
-            .await?;
-        self.metrics.message("out", delivery.word());
-        Ok(known)
+        self.store.try_change(move |tx| changes::report(tx, mid, report, &settings.rules, &mut moment)).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use fulcrum_domain::{Effect, EffectState, FilingId, FilingState, Lane, NoteId, note};
 
 use super::changes::{self, AfterPost, NextPost, Taken};
-use super::status::HealthStatus;
+use super::health::HealthStatus;
 use super::{Engine, OnUnknown};
 use crate::lever::{LeverError, NewNote, Offset};
 use crate::store::tables::FILINGS;

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::changes::{self, Report, Taken};
-use super::status::HealthStatus;
+use super::health::HealthStatus;
 use crate::carrier::{Outgoing, ReadError, SendError};
 use crate::store::tables::{BY_SID, CONVERSATIONS};
 use crate::store::{Read, StoreError};
@@ -146,7 +146,6 @@ impl Engine {
     }
 
     async fn settle_send(&self, id: MessageId, report: Report) -> Result<(), StoreError> {
-        self.metrics.message("out", report.delivery.word());
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         self.store.change(move |tx| changes::settle_send(tx, id, report, &settings.rules, &mut moment)).await

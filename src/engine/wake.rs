@@ -4,6 +4,7 @@ use fulcrum_domain::{ConversationId, DeadlineKey};
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, mpsc};
 
+use super::metrics::Metrics;
 use crate::store::{OnCommit, Signal};
 
 /// News of conversations that a slow listener may miss; it then reads anew.
@@ -38,8 +39,8 @@ impl Wake {
         (wake, deadlines)
     }
 
-    /// What the store calls after each commit.
-    pub(crate) fn on_commit(self: std::sync::Arc<Self>) -> OnCommit {
+    /// What the store calls after each commit. What is counted is counted here, once it is true.
+    pub(crate) fn on_commit(self: std::sync::Arc<Self>, metrics: Metrics) -> OnCommit {
         Box::new(move |signals| {
             for signal in signals {
                 match *signal {
@@ -49,6 +50,7 @@ impl Wake {
                         self.carrier.notify_one();
                     }
                     Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
+                    Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
                     // Nobody may be listening.
                     Signal::Conversation(id) => drop(self.conversations.send(id)),
                 }

@@ -1,6 +1,6 @@
 //! What a commit tells the rest of the program, once it is on disk.
 
-use fulcrum_domain::{ConversationId, DeadlineKey};
+use fulcrum_domain::{ConversationId, DeadlineKey, Delivery, Direction};
 use jiff::Timestamp;
 
 /// News for whoever waits for work.
@@ -12,6 +12,8 @@ pub enum Signal {
     Outbox,
     /// A deadline was armed, or taken away (none).
     Deadline(DeadlineKey, Option<Timestamp>),
+    /// A text is in a state that it was not in before.
+    Text(Direction, Delivery),
     /// A conversation has changed.
     Conversation(ConversationId),
 }

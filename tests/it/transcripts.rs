@@ -36,7 +36,7 @@ async fn say(world: &World, to: Recipient, words: &str) -> MessageId {
     let id = world.text(to, words).await.unwrap().id;
     world.texted(before + 1).await;
     eventually("the carrier's answer is stored", async || {
-        world.engine.status().await.unwrap().outbox.keys().all(|(kind, _)| *kind != "send")
+        world.engine.status().await.unwrap().stored.outbox.keys().all(|(kind, _)| *kind != "send")
     })
     .await;
     id
@@ -133,7 +133,7 @@ async fn a_text_that_fails_after_its_note_is_told_in_the_next() {
     for _ in 0..3 {
         assert!(world.engine.take_status(failed.clone()).await.unwrap());
     }
-    assert_eq!(world.engine.status().await.unwrap().deadlines, 0, "a receipt reopens nothing");
+    assert_eq!(world.engine.status().await.unwrap().stored.deadlines, 0, "a receipt reopens nothing");
     world.receive(DANA, "hello?").await;
     world.advance(HOUR);
     let note = &world.noted(2).await[1];
@@ -161,7 +161,7 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
         world.engine.send_text(by).await.unwrap();
         world.texted(before + 1).await;
         eventually("the carrier's answer is stored", async || {
-            world.engine.status().await.unwrap().outbox.is_empty()
+            world.engine.status().await.unwrap().stored.outbox.is_empty()
         })
         .await;
         if refusals > 0 {
@@ -297,7 +297,7 @@ async fn a_note_whose_fate_is_unknown_is_reposted_or_held_where_notes_cannot_be_
         let world = world.restart(Duration::from_secs(5)).await;
         world.advance(HOUR);
         eventually("it is settled", async || {
-            let outbox = world.engine.status().await.unwrap().outbox;
+            let outbox = world.engine.status().await.unwrap().stored.outbox;
             outbox.keys().all(|(_, state)| *state == "failed")
         })
         .await;
@@ -337,7 +337,7 @@ async fn a_thread_that_never_rests_is_filed_after_the_longest_wait() {
     let world = World::standing(small(), |_| {}).await;
     world.apply("Dana Reyes", DANA).await;
     for n in 0..29 {
-        assert_eq!(world.engine.status().await.unwrap().deadlines, 1 - u64::from(n == 0), "text {n}");
+        assert_eq!(world.engine.status().await.unwrap().stored.deadlines, 1 - u64::from(n == 0), "text {n}");
         world.receive(DANA, &format!("text number {n}.")).await;
         world.advance(SignedDuration::from_mins(50));
     }
@@ -362,7 +362,7 @@ async fn each_mode_files_what_it_says() {
     say(&off, to(&dana), "neither this").await;
     off.advance(HOUR * 50);
     assert_eq!(off.file(DANA).await, 0);
-    assert_eq!(off.engine.status().await.unwrap().deadlines, 0);
+    assert_eq!(off.engine.status().await.unwrap().stored.deadlines, 0);
 }
 
 /// Postings may have modes of their own, and one thread may be about two of them.
@@ -406,7 +406,7 @@ async fn a_text_that_still_waits_at_the_deadline_is_in_the_next_note() {
     world.text(to(&dana), "held up").await.unwrap();
     world.receive(DANA, "what came in").await;
     eventually("the carrier has put it off", async || {
-        world.engine.status().await.unwrap().outbox.contains_key(&("send", "due"))
+        world.engine.status().await.unwrap().stored.outbox.contains_key(&("send", "due"))
     })
     .await;
     world.advance(SignedDuration::from_secs(7));

@@ -174,7 +174,7 @@ impl World {
 
     pub(crate) async fn backfilled(&self) {
         eventually("the initial sync is complete", async || {
-            self.engine.status().await.unwrap().backfill.complete
+            self.engine.status().await.unwrap().stored.backfill.complete
         })
         .await;
     }
@@ -292,7 +292,7 @@ impl World {
     /// Waits until nothing is left to be done.
     pub(crate) async fn idle(&self) {
         eventually("nothing is left to be done", async || {
-            let status = self.engine.status().await.unwrap();
+            let status = self.engine.status().await.unwrap().stored;
             status.outbox.is_empty() && status.inbox == 0
         })
         .await;

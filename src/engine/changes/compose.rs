@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::outbox::ask_later;
 use super::suppress::suppression_of;
-use super::thread::{add_message, candidacies, open, put_message, store};
+use super::thread::{add_message, candidacies, open, put_message, store, tell};
 use crate::engine::clock::Moment;
 use crate::store::tables::OPPORTUNITIES;
 use crate::store::{Read, StoreError, Tx};
@@ -136,6 +136,7 @@ pub fn compose(
         Some(at) => {
             let message = Message { delivery: Delivery::Scheduled, ..message };
             put_message(tx, &message)?;
+            tell(tx, &message);
             ask_later(tx, &Effect::Send(message.id), Lane::Interactive, moment.now, at)?;
             store(tx, &conversation)?;
             Ok(message)
@@ -197,6 +198,7 @@ fn queue(
     conversation.texted = true;
     conversation.our_number = Some(message.our_number);
     add_message(tx, &mut conversation, &message, rules)?;
+    tell(tx, &message);
     store(tx, &conversation)?;
     ask_later(tx, &Effect::Send(message.id), Lane::Interactive, message.at, message.at)?;
     Ok(message)

@@ -33,7 +33,8 @@ pub use erase::{erase_opportunity, mark_invisible};
 pub use filing::file_now;
 pub(crate) use filing::user_by_email;
 pub use outbox::{
-    Taken, ask, ask_after_deletion, ask_later, due, finish, postpone, recover, retry_failed, take,
+    EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
+    oldest_asked_at, postpone, recover, retry_failed, take,
 };
 pub use posting::{
     AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::compose::queue_automatic;
 use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
-use super::thread::{add_message, candidacies, key_of, open, store};
+use super::thread::{add_message, candidacies, key_of, open, store, tell};
 use super::{KeywordAnswers, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{BY_SID, MESSAGES};
@@ -114,6 +114,7 @@ pub fn receive(
     let carrier_answers = rules.keyword_answers == KeywordAnswers::Carrier
         && (text.keyword.is_some() || optout::is_answered_by_carrier(message.body.reveal()));
     add_message(tx, &mut conversation, &message, rules)?;
+    tell(tx, &message);
     store(tx, &conversation)?;
     if !outdated {
         obey(tx, verdict, conversation, fresh && !carrier_answers, rules, moment)?;

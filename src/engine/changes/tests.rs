@@ -27,6 +27,7 @@ enum Step {
     Sends { outcome: u8 },
     Reports { nth: u8, delivery: u8 },
     Posts { outcome: u8 },
+    IsRetried,
     TimePasses { minutes: u16 },
     FiledByHand { who: u8 },
     Restarts,
@@ -41,7 +42,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (who.clone(), any::<bool>()).prop_map(|(who, later)| Step::IsWritten { who, later }),
         5 => (0u8..5).prop_map(|outcome| Step::Sends { outcome }),
         3 => (0u8..8, 0u8..4).prop_map(|(nth, delivery)| Step::Reports { nth, delivery }),
-        3 => (0u8..4).prop_map(|outcome| Step::Posts { outcome }),
+        3 => (0u8..5).prop_map(|outcome| Step::Posts { outcome }),
+        1 => Just(Step::IsRetried),
         4 => prop_oneof![3 => 1u16..90, 1 => 1500u16..3000].prop_map(|minutes| Step::TimePasses { minutes }),
         1 => who.prop_map(|who| Step::FiledByHand { who }),
         1 => Just(Step::Restarts),
@@ -193,6 +195,12 @@ impl Life {
                 report(tx, id, Report { delivery, failure: None, sid: None }, &rules(), moment).map(drop)
             }),
             Step::Posts { outcome } => self.post(outcome),
+            Step::IsRetried => self.change(move |tx, _| {
+                for (effect, _) in tx.list(OUTBOX, &Keys::all(), 1000)? {
+                    retry_failed(tx, &effect, now)?;
+                }
+                Ok(())
+            }),
             Step::TimePasses { minutes } => {
                 self.now = now.checked_add(SignedDuration::from_mins(minutes.into())).unwrap();
                 self.fire();
@@ -252,6 +260,7 @@ impl Life {
             match outcome {
                 0 | 1 => finish_post(tx, id, format!("note-{count}").parse().unwrap(), moment.now).map(drop),
                 2 => retarget(tx, id, &rules(), moment),
+                3 => hold_post(tx, id, "nobody may", moment),
                 _ => Ok(()),
             }
         });
@@ -332,6 +341,7 @@ fn check(read: &impl Read, now: Timestamp) {
         .into_iter()
         .map(|((_, (_, _, e)), ())| e)
         .collect();
+    let mut counts = EffectCounts::new();
     for (effect, row) in read.list(OUTBOX, &Keys::all(), 10_000).unwrap() {
         if row.state == EffectState::Due {
             assert!(indexed.contains(&effect), "{effect:?} waits and nobody would take it");
@@ -339,7 +349,9 @@ fn check(read: &impl Read, now: Timestamp) {
         if let Effect::Send(id) = effect {
             assert!(message(read, id).unwrap().is_some(), "an effect outlived its message");
         }
+        *counts.entry((effect.kind(), row.state.as_str())).or_default() += 1;
     }
+    assert_eq!(effect_counts(read).unwrap(), counts);
 }
 
 fn open_messages(
