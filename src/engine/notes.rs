@@ -89,10 +89,8 @@ impl Engine {
                 tracing::warn!(filing = %id, "a transcript is held: {why}");
                 self.store.change(move |tx| changes::hold_post(tx, id, &why, &mut moment)).await
             }
-            // Lever says itself that it failed; where that can be checked, or a person wants to, it is.
-            LeverError::Server { .. }
-                if settings.on_unknown == OnUnknown::Repost && !self.may_list_notes(id).await? =>
-            {
+            // Lever says itself that it failed; where that can be checked, it is.
+            LeverError::Server { .. } if !self.may_list_notes(id).await? => {
                 self.postpone_post(id, EffectState::Due, why).await
             }
             LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Unreadable(_) => {

@@ -52,8 +52,8 @@ pub enum ComposeError {
     /// Lever has no number for them that can be texted.
     #[error("the candidate has no number that can be texted")]
     NoNumber,
-    /// Lever has another number for them.
-    #[error("that is none of the candidate's numbers in Lever")]
+    /// Lever has another number for them, and nobody has written from this one.
+    #[error("that is none of the candidate's numbers in Lever, and nobody has written from it")]
     NotTheirNumber,
     /// The opportunity is confidential, and such are only read here.
     #[error("the opportunity is confidential, and lever.confidential does not allow texts about such")]
@@ -92,7 +92,8 @@ pub fn compose(
     let (number, asked) = match draft.to {
         Recipient::Number(number) => (number, None),
         Recipient::Both(id, number) => {
-            if !known(tx, &id)?.numbers().any(|theirs| theirs == number) {
+            // Lever's number for them, or one from which somebody has written to us.
+            if !known(tx, &id)?.numbers().any(|theirs| theirs == number) && thread_of(tx, number)?.is_none() {
                 return Err(ComposeError::NotTheirNumber);
             }
             (number, Some(id))

@@ -11,7 +11,7 @@ use super::filing::fallback_author;
 use super::outbox::{ask, finish, postpone};
 use super::thread::{arm, candidacies, key_of, put_message, store, unfiled};
 use crate::engine::clock::Moment;
-use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, MESSAGES, OPPORTUNITIES, UNFILED, USERS};
+use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, MESSAGES, OPPORTUNITIES, OUTBOX, UNFILED};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// A part of a transcript to be posted.
@@ -79,13 +79,16 @@ pub fn finish_post(
     Ok(AfterPost::Filed(filing.due_at))
 }
 
+/// How often a part is posted again whose answer is lost each time: then a person should look.
+const REPOSTS: u32 = 4;
+
 /// A part whose answer was lost, and that cannot be looked for, is to be posted again. False when
-/// that was so before: once more and the notes would be cluttered.
+/// that was so too often: the notes would be cluttered.
 pub fn may_repost(tx: &mut Tx<'_>, id: FilingId) -> Result<bool, StoreError> {
     let Some(mut filing) = tx.get(FILINGS, &id)? else { return Ok(false) };
     filing.reposts += 1;
     tx.put(FILINGS, &id, &filing)?;
-    Ok(filing.reposts == 1)
+    Ok(filing.reposts <= REPOSTS)
 }
 
 /// A person must decide about a filing.
@@ -105,13 +108,6 @@ pub fn release_author(
     moment: &mut Moment,
 ) -> Result<bool, StoreError> {
     let Some(mut filing) = tx.get(FILINGS, &id)? else { return Ok(false) };
-    // The mapping is stale: nobody signs so again until the users are read anew.
-    if let Some(refused) = &filing.perform_as
-        && let Some(mut user) = tx.get(USERS, refused)?
-    {
-        user.active = false;
-        tx.put(USERS, refused, &user)?;
-    }
     let fallback = fallback_author(tx, rules)?;
     let next = if filing.perform_as == fallback { None } else { fallback };
     if filing.perform_as == next {
@@ -159,8 +155,10 @@ pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Momen
         conversation.opportunity = Some(other);
         store(tx, &conversation)?;
     }
-    // After the usual pause, since the other may be gone as well.
-    postpone(tx, &effect, EffectState::Due, None, "the opportunity was not found", moment)
+    // At once; but if that one is gone as well, after the usual pause.
+    let is_first = tx.get(OUTBOX, &effect)?.is_some_and(|row| row.attempts <= 1);
+    let at = is_first.then_some(now);
+    postpone(tx, &effect, EffectState::Due, at, "the opportunity was not found", moment)
 }
 
 fn other_of_the_person(
