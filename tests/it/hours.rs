@@ -42,7 +42,10 @@ async fn stopped_twenty_times_the_initial_sync_is_exact_and_wastes_hardly_a_requ
     for stop in 1..=STOPS {
         let mark = least * stop / (STOPS + 1);
         eventually("the sync has come farther", async || requests(&world) >= mark).await;
-        assert!(!world.engine.status().await.unwrap().backfill.complete, "it is done before stop {stop}");
+        assert!(
+            !world.engine.status().await.unwrap().stored.backfill.complete,
+            "it is done before stop {stop}"
+        );
         // Half of the time in order, half of the time with what is under way left behind.
         world = world.restart(Duration::from_secs(if stop % 2 == 0 { 5 } else { 0 })).await;
     }
@@ -58,7 +61,7 @@ async fn stopped_twenty_times_the_initial_sync_is_exact_and_wastes_hardly_a_requ
     settings.poll_interval = Duration::from_millis(100);
     world.engine.replace_settings(settings);
     eventually("the next look has found that, too", async || differences(&world).await.is_empty()).await;
-    for phase in world.engine.status().await.unwrap().backfill.phases {
+    for phase in world.engine.status().await.unwrap().stored.backfill.phases {
         assert_eq!(phase.state, "complete", "{}", phase.name);
     }
 }

@@ -440,7 +440,7 @@ async fn the_parts_of_a_long_note_stand_once_and_in_order() {
         let world = world.restart(Duration::from_secs(5)).await;
         eventually("the note is filed", async || {
             world.advance(SignedDuration::from_mins(5));
-            world.engine.status().await.unwrap().outbox.is_empty()
+            world.engine.status().await.unwrap().stored.outbox.is_empty()
         })
         .await;
         let notes = world.notes();
@@ -462,7 +462,7 @@ async fn a_scheduled_text_outlives_a_restart_and_counts_from_when_it_leaves() {
     let tomorrow = world.clock.now() + HOUR * 24;
     let later = SendRequest { send_at: Some(tomorrow), ..request(to(&dana), "see you today") };
     world.engine.send_text(later).await.unwrap();
-    assert_eq!(world.engine.status().await.unwrap().deadlines, 0, "nothing was said yet");
+    assert_eq!(world.engine.status().await.unwrap().stored.deadlines, 0, "nothing was said yet");
     let world = world.restart(Duration::from_secs(5)).await;
     world.advance(HOUR * 23);
     assert_eq!(world.file(DANA).await, 0);
@@ -490,7 +490,7 @@ async fn transcripts_wait_for_as_long_as_lever_is_away() {
         }
         world.advance(HOUR * 24);
         eventually("all have been tried", async || {
-            let outbox = world.engine.status().await.unwrap().outbox;
+            let outbox = world.engine.status().await.unwrap().stored.outbox;
             outbox.get(&("note", "unknown")).is_some_and(|waiting| *waiting == 5 * (day + 1))
         })
         .await;
@@ -501,7 +501,7 @@ async fn transcripts_wait_for_as_long_as_lever_is_away() {
     world.sandbox.faults().clear();
     eventually("all is filed", async || {
         world.advance(SignedDuration::from_mins(10));
-        world.engine.status().await.unwrap().outbox.is_empty()
+        world.engine.status().await.unwrap().stored.outbox.is_empty()
     })
     .await;
     let notes = world.notes();
