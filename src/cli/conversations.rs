@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell;
+use fulcrum_domain::ConversationId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -75,7 +76,10 @@ impl Conversations {
 }
 
 fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
-    let mut table = screen::table(["conversation", "number", "name", "last text", "filed at", ""]);
+    if page.data.is_empty() {
+        return screen::note("no conversations: nobody was texted yet, and nobody wrote");
+    }
+    let mut table = screen::table(["id", "number", "last text", "files at", "name", ""]);
     for row in &page.data {
         let opted_out = match row.opted_out {
             true => screen::word("opted out", screen::Mood::Bad),
@@ -84,14 +88,19 @@ fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
         table.add_row([
             Cell::new(&row.id),
             Cell::new(&row.number),
-            Cell::new(row.name.as_deref().map_or_else(|| "not known".to_owned(), screen::plain)),
             Cell::new(local(row.last_message_at, zone)),
             Cell::new(local(row.files_at, zone)),
+            Cell::new(row.name.as_deref().map_or_else(|| "not known".to_owned(), screen::plain)),
             opted_out,
         ]);
     }
-    screen::show(&table)?;
+    screen::show(&mut table, 4)?;
     Paging::rest(page.next.as_deref())
+}
+
+/// The id of a conversation, as an argument.
+pub(super) fn id(text: &str) -> Result<ConversationId, &'static str> {
+    text.parse().map_err(|_| "`fulcrum conversations` lists the ids, such as 7K3QX")
 }
 
 /// A time as people of the organisation read it.

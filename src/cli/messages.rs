@@ -9,7 +9,7 @@ use fulcrum_domain::ConversationId;
 use jiff::tz::TimeZone;
 
 use super::control::Control;
-use super::conversations::{Paging, local};
+use super::conversations::{self, Paging, local};
 use super::offline::Offline;
 use super::screen::Mood;
 use super::shapes::{Message, Page};
@@ -20,7 +20,7 @@ use super::{Exit, Form, Outcome, load, screen};
 #[command(after_help = "Example:\n  fulcrum messages 7K3QX --limit 200")]
 pub(super) struct Messages {
     /// The conversation, as `fulcrum conversations` lists it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = conversations::id)]
     conversation: ConversationId,
     #[command(flatten)]
     paging: Paging,
@@ -69,6 +69,6 @@ fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
             screen::word(status, mood),
         ]);
     }
-    screen::show(&table)?;
+    screen::show(&mut table, 2)?;
     Paging::rest(page.next.as_deref())
 }

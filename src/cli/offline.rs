@@ -72,14 +72,3 @@ fn after<C: Cursor>(paging: &Paging) -> anyhow::Result<Option<C>> {
     let read = |text| C::from_text(text).context("the cursor is not one of this list");
     paging.cursor().map(read).transpose()
 }
-
-/// For commands that change something.
-pub(super) fn how_to_start(error: super::control::ControlError) -> anyhow::Error {
-    let not_running = error.is_not_running();
-    let error = anyhow::Error::from(error);
-    if not_running {
-        error.context("this needs the daemon: `fulcrum run`, or `systemctl start fulcrum`")
-    } else {
-        error
-    }
-}

@@ -9,7 +9,7 @@ use comfy_table::Cell;
 use serde_json::Value;
 
 use super::control::{Control, ControlError};
-use super::offline::{Offline, how_to_start};
+use super::offline::Offline;
 use super::progress::Bars;
 use super::screen::Mood;
 use super::shapes::{Failed, Page, Status as Shape};
@@ -73,7 +73,7 @@ impl Status {
                     view.show(answer)?;
                 }
                 Err(error) if seen => view.miss(&error)?,
-                Err(error) => return Err(how_to_start(error)),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -140,13 +140,14 @@ fn in_a_line(status: &Shape) -> String {
         Some(phase) => format!("syncing {}, {} done", phase.name, screen::count(phase.done)),
         None => format!("sync {}", sync(status)),
     };
+    let failed = match status.outbox.failed() {
+        0 => String::new(),
+        failed => format!(", {} failed", screen::count(failed)),
+    };
     format!(
-        "{health}: {sync}; {} opportunities, {} conversations; {} effects due, {} failed; {} deadlines",
+        "{health}: {sync}; {} opportunities; {} effects due{failed}",
         screen::count(status.opportunities),
-        screen::count(status.conversations),
         screen::count(status.outbox.due),
-        screen::count(status.outbox.failed()),
-        screen::count(status.deadlines.pending),
     )
 }
 
@@ -180,7 +181,7 @@ fn show(status: &Shape) -> std::io::Result<()> {
     for (name, value) in [
         ("effects", Cell::new(due)),
         ("", failed),
-        ("deadlines", Cell::new(screen::count(status.deadlines.pending))),
+        ("transcripts", Cell::new(format!("{} wait to be filed", screen::count(status.deadlines.pending)))),
         ("webhooks", Cell::new(webhooks(status))),
         ("opportunities", Cell::new(screen::count(status.opportunities))),
         ("conversations", Cell::new(screen::count(status.conversations))),
@@ -194,11 +195,9 @@ fn show(status: &Shape) -> std::io::Result<()> {
             facts.add_row([Cell::new(format!("task {name}")), screen::word(told, Mood::Doubtful)]);
         }
     }
-    screen::show(&facts)?;
-    if !status.backfill.phases.is_empty() {
-        screen::show(&phases(status))?;
-    }
-    Ok(())
+    screen::show(&mut facts, 1)?;
+    screen::line("")?;
+    screen::show(&mut phases(status), 5)
 }
 
 /// The word for the state of the sync.
@@ -226,7 +225,8 @@ fn show_failed(answer: Value) -> anyhow::Result<()> {
         let why = screen::word(row.error.as_deref().unwrap_or_default(), Mood::Bad);
         table.add_row([Cell::new(&row.kind), Cell::new(&row.id), Cell::new(row.attempts), why]);
     }
-    Ok(screen::show(&table)?)
+    screen::line("")?;
+    Ok(screen::show(&mut table, 3)?)
 }
 
 fn phases(status: &Shape) -> comfy_table::Table {
@@ -248,6 +248,9 @@ fn phases(status: &Shape) -> comfy_table::Table {
 }
 
 fn webhooks(status: &Shape) -> String {
+    if status.health.is_none() {
+        return format!("{} wait", screen::count(status.webhooks.waiting));
+    }
     let waiting = match status.webhooks.waiting {
         0 => String::new(),
         waiting => format!("{} wait; ", screen::count(waiting)),

@@ -187,3 +187,16 @@ fn the_manual_has_every_command() {
         assert!(folder.path().join(format!("fulcrum-{name}.1")).exists(), "{name}");
     }
 }
+
+/// Whoever set the daemon up by its unit alone could not ask it anything: only systemd had the secrets.
+#[test]
+fn secrets_are_found_beside_the_config_if_their_mode_is_right() {
+    let folder = Folder::new();
+    folder.write("fulcrum.toml", &fs::read_to_string("config/examples/minimal.toml").unwrap());
+    let config = folder.0.path().join("fulcrum.toml");
+    let check = || fulcrum().env_remove("CREDENTIALS_DIRECTORY").args(["check", "-c"]).arg(&config).assert();
+    check().code(0);
+    fs::set_permissions(folder.0.path().join("lever-api-key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = check().code(78);
+    assert!(told(&refused).contains("lever-api-key"), "{}", told(&refused));
+}

@@ -180,7 +180,7 @@ async fn torture(may_list_notes: bool, policy: OnUnknown) {
 async fn settle(sandbox: &Sandbox, engine: &Engine, clock: &Clock) {
     eventually("everything is settled", async || {
         clock.set(clock.now() + SignedDuration::from_secs(20));
-        let status = engine.status().await.unwrap();
+        let status = engine.status().await.unwrap().stored;
         let all = all_messages(engine).await;
         let received = all.iter().filter(|message| message.direction == Direction::In).count();
         status.stored.outbox.keys().all(|(_, state)| *state == "failed")
