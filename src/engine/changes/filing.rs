@@ -6,8 +6,9 @@
 
 use fulcrum_domain::note::{self, LateFailure, Line, Media, Transcript, Trouble};
 use fulcrum_domain::{
-    Author, Conversation, ConversationId, Delivery, Effect, EffectState, Filing, FilingId, FilingState,
-    Group, Grouping, Lane, Message, NoteId, OpportunityId, SendFailure, UserId, main_author, plan, target,
+    Author, Conversation, ConversationId, DeadlineKey, Delivery, Effect, EffectState, Filing, FilingId,
+    FilingState, Group, Grouping, Lane, Message, NoteId, OpportunityId, SendFailure, UserId, main_author,
+    plan, target,
 };
 use jiff::Timestamp;
 
@@ -16,7 +17,7 @@ use super::thread::{arm, candidacies, key_of, message, mode_for, put_message, st
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, MESSAGES, OPPORTUNITIES, UNFILED, USERS};
-use crate::store::{Keys, Read, StoreError, Tx};
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// The deadline of a thread's session has fired: files it if it is due by what is stored.
 /// Gives back how many filings came of it.
@@ -32,7 +33,12 @@ pub fn file_due(
             let over = conversation.session.is_none_or(|session| session.files_at() <= moment.now);
             file(tx, conversation, over, deadline, rules, moment)
         }
-        _ => Ok(0),
+        // The clock was set back while it fired; the wheel has forgotten it.
+        Some(_) => {
+            tx.signal(Signal::Deadline(DeadlineKey::Transcript(id), conversation.deadline));
+            Ok(0)
+        }
+        None => Ok(0),
     }
 }
 
@@ -273,7 +279,7 @@ pub fn finish_post(
     filing.parts = Vec::new();
     tx.put(FILINGS, &id, &filing)?;
     finish(tx, &Effect::PostNote(id), now)?;
-    tx.signal(crate::store::Signal::Conversation(filing.conversation));
+    tx.signal(Signal::Conversation(filing.conversation));
     Ok(AfterPost::Filed(filing.due_at))
 }
 
