@@ -31,7 +31,7 @@ impl Engine {
                 match self.poll_number(number).await {
                     Ok(()) => {}
                     Err(PollError::Store(error)) => return Err(error),
-                    Err(PollError::Carrier(error)) => self.note_read(&error),
+                    Err(PollError::Carrier(error)) => self.note_read(&Err::<(), _>(error)),
                 }
             }
             self.ask_for_receipts().await?;
@@ -55,7 +55,7 @@ impl Engine {
                     self.take_status(update).await?;
                 }
                 Err(error) => {
-                    self.note_read(&error);
+                    self.note_read(&Err::<(), _>(error));
                     break;
                 }
             }

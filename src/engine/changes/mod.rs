@@ -31,7 +31,8 @@ pub use filing::{
     AfterPost, NextPost, begin_post, file_due, file_now, finish_post, hold_post, release_author, retarget,
 };
 pub use outbox::{
-    Taken, ask, ask_after_deletion, ask_later, due, finish, postpone, recover, retry_failed, take,
+    Taken, ask, ask_after_deletion, ask_later, due, finish, postpone, put_back, recover, retry_failed,
+    scan_due, take,
 };
 pub use projection::{Arrival, Put, put_interviews, put_opportunity};
 pub use receive::{Incoming, Keyword, Received, receive};
