@@ -6,6 +6,7 @@ mod bad_answers;
 mod disk;
 mod erasure;
 mod floors;
+mod holdups;
 mod opt_out;
 mod store_faults;
 mod sync;
