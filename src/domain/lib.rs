@@ -33,7 +33,7 @@ pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
-pub use sending::{Listed, Lost, LostSend, SegmentPacing, lookup_delay, match_lost};
+pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};
 pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
 pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User};
 pub use wheel::{Tick, Wheel};

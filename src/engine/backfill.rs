@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::changes::{self, Arrival};
 use super::people::FetchError;
 use super::{BackfillScope, Engine, convert};
-use crate::lever::{LeverError, ListQuery, Offset, Page, Span};
+use crate::lever::{Endpoint, LeverError, ListQuery, Offset, Page, Span};
 use crate::store::tables::{
     ARCHIVE_REASONS, BACKFILL, INTERVIEWS_WANTED, OPPORTUNITIES, POSTINGS, STAGES, Table, USERS,
 };
@@ -177,6 +177,12 @@ impl Engine {
         offset: Option<&Offset>,
         before: u64,
     ) -> Result<(Write, u64, Option<Offset>), FetchError> {
+        let endpoint = match name {
+            PhaseName::Stages => Endpoint::Stages,
+            PhaseName::ArchiveReasons => Endpoint::ArchiveReasons,
+            PhaseName::Postings => Endpoint::Postings,
+            _ => Endpoint::Users,
+        };
         let answer = match name {
             PhaseName::Stages => self.lever.stages(lane, offset).await.map(|page| {
                 let before = u32::try_from(before).unwrap_or(u32::MAX);
@@ -206,7 +212,7 @@ impl Engine {
                 .await
                 .map(|page| rows(page, USERS, |sent| (sent.id.clone(), convert::user(sent)))),
         };
-        self.note_lever(answer.as_ref().err());
+        self.note_lever(answer.as_ref().map(|_| endpoint));
         Ok(answer?)
     }
 

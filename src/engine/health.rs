@@ -66,7 +66,8 @@ pub(crate) struct Notices {
 
 #[derive(Debug, Default)]
 struct Noted {
-    trouble: BTreeMap<&'static str, Component>,
+    /// By part and by what of it: what works does not hide what does not.
+    trouble: BTreeMap<(&'static str, String), Component>,
     healthy_since: BTreeMap<&'static str, Timestamp>,
     hooks: BTreeMap<&'static str, Timestamp>,
 }
@@ -76,25 +77,28 @@ impl Notices {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A part works, as far as could be seen just now.
-    pub(crate) fn well(&self, part: &'static str, now: Timestamp) {
+    /// `about` a part all is well, as far as could be seen just now.
+    pub(crate) fn well(&self, part: &'static str, about: &str, now: Timestamp) {
         let mut noted = self.lock();
-        if noted.trouble.remove(part).is_some() || !noted.healthy_since.contains_key(part) {
+        let mended = noted.trouble.remove(&(part, about.to_owned())).is_some();
+        if mended || !noted.healthy_since.contains_key(part) {
             noted.healthy_since.insert(part, now);
         }
     }
 
-    /// A part has trouble. The first moment of it stays, and whether that is news is told.
+    /// A part has trouble `about` something. The first moment of it stays, and whether that is news is told.
     pub(crate) fn trouble(
         &self,
         part: &'static str,
+        about: &str,
         status: HealthStatus,
         detail: String,
         now: Timestamp,
     ) -> bool {
         let mut noted = self.lock();
-        let since = noted.trouble.get(part).map_or(now, |component| component.since);
-        noted.trouble.insert(part, Component { status, since, detail }).is_none()
+        let key = (part, about.to_owned());
+        let since = noted.trouble.get(&key).map_or(now, |component| component.since);
+        noted.trouble.insert(key, Component { status, since, detail }).is_none()
     }
 
     pub(crate) fn hook_verified(&self, event: HookEvent, now: Timestamp) {
@@ -108,7 +112,8 @@ impl Notices {
 
     fn of(&self, part: &'static str, started: Timestamp) -> Component {
         let noted = self.lock();
-        noted.trouble.get(part).cloned().unwrap_or_else(|| Component {
+        let of_part = noted.trouble.iter().filter(|((of, _), _)| *of == part).map(|(_, component)| component);
+        of_part.max_by_key(|component| component.status).cloned().unwrap_or_else(|| Component {
             status: HealthStatus::Ok,
             since: noted.healthy_since.get(part).copied().unwrap_or(started),
             detail: String::new(),
@@ -185,6 +190,12 @@ impl Engine {
             let detail =
                 "the storage failed under a write; the process ends so that the next start repairs it";
             put(&mut components, "store", HealthStatus::Failing, detail.into());
+        }
+        for (name, task) in self.tasks.states() {
+            if let Some(error) = task.last_error.as_ref().filter(|_| task.is_failing()) {
+                let detail = format!("the task \u{201c}{name}\u{201d} fails again and again: {error}");
+                put(&mut components, "store", HealthStatus::Degraded, detail);
+            }
         }
         let failed = stored.failed();
         if failed > 0 {

@@ -10,7 +10,7 @@ use super::health::HealthStatus;
 use super::people::FetchError;
 use super::status::FOUND_BY_POLL;
 use super::{Confidential, Engine, convert};
-use crate::lever::{self, Confidentiality, LeverError};
+use crate::lever::{self, Confidentiality, Endpoint, LeverError};
 use crate::store::tables::{COUNTERS, INBOX, OPPORTUNITIES};
 use crate::store::{HookRow, Keys, Read, StoreError};
 
@@ -93,7 +93,7 @@ impl Engine {
             }
             answer => answer,
         };
-        self.note_lever(sent.as_ref().err());
+        self.note_lever(sent.as_ref().map(|_| Endpoint::Opportunity));
         let sent = sent?;
         self.refused.single_read_works.store(true, Ordering::Relaxed);
         let Some(mut row) = convert::opportunity(sent, as_of, &self.settings.load().rules.region) else {
@@ -189,7 +189,7 @@ impl Engine {
         let mut offset: Option<lever::Offset> = None;
         loop {
             let page = self.lever.interviews(lane, id, offset.as_ref()).await;
-            self.note_lever(page.as_ref().err());
+            self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
             let page = page?;
             list.extend(page.items.into_iter().filter_map(|sent| convert::interview(sent, as_of)));
             match page.next {
@@ -239,24 +239,28 @@ impl Engine {
             .await
     }
 
-    /// Keeps health's word on Lever true after each answer.
-    pub(crate) fn note_lever(&self, error: Option<&LeverError>) {
+    /// Keeps health's word on Lever true after each answer: a missing tick-box is about one endpoint,
+    /// all else about Lever.
+    pub(crate) fn note_lever(&self, answer: Result<Endpoint, &LeverError>) {
         let now = self.clock.now();
-        let trouble = |status, what: &str| {
-            if self.notices.trouble("lever", status, what.to_owned(), now) {
-                tracing::warn!("lever: {what}");
+        let (about, status, what) = match answer {
+            Ok(endpoint) => {
+                self.notices.well("lever", "", now);
+                return self.notices.well("lever", endpoint.as_str(), now);
             }
+            Err(LeverError::Unauthorized) => {
+                ("", HealthStatus::Failing, "the API key is refused: put a valid one in place".to_owned())
+            }
+            Err(error @ LeverError::Forbidden { endpoint }) => {
+                (endpoint.as_str(), HealthStatus::Degraded, error.to_string())
+            }
+            Err(error) if error.passes() && !matches!(error, LeverError::Cancelled) => {
+                ("", HealthStatus::Degraded, format!("{error}; everything waits and is tried again"))
+            }
+            Err(_) => return,
         };
-        match error {
-            None => self.notices.well("lever", now),
-            Some(LeverError::Unauthorized) => {
-                trouble(HealthStatus::Failing, "the API key is refused: put a valid one in place");
-            }
-            Some(error @ LeverError::Forbidden { .. }) => trouble(HealthStatus::Degraded, &error.to_string()),
-            Some(error) if error.passes() && !matches!(error, LeverError::Cancelled) => {
-                trouble(HealthStatus::Degraded, &format!("{error}; everything waits and is tried again"));
-            }
-            Some(_) => {}
+        if self.notices.trouble("lever", about, status, what.clone(), now) {
+            tracing::warn!("lever: {what}");
         }
     }
 }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::changes::{self, Arrival};
 use super::people::FetchError;
 use super::{Engine, convert};
-use crate::lever::{LeverError, ListQuery, Offset, Span};
+use crate::lever::{Endpoint, LeverError, ListQuery, Offset, Span};
 use crate::store::tables::{BACKFILL, BOOKMARKS, DELETED, INTERVIEWS, OPPORTUNITIES};
 use crate::store::{Keys, Read, Seen, StoreError};
 
@@ -129,7 +129,7 @@ impl Engine {
                     self.refused.expand.store(true, Ordering::Relaxed);
                 }
                 answer => {
-                    self.note_lever(answer.as_ref().err());
+                    self.note_lever(answer.as_ref().map(|_| Endpoint::Opportunities));
                     break (as_of, answer?);
                 }
             }
@@ -247,7 +247,7 @@ impl Engine {
     pub(crate) async fn rest_after(&self, error: &FetchError) {
         const REST: Duration = Duration::from_secs(5);
         if let FetchError::Lever(error) = error {
-            self.note_lever(Some(error));
+            self.note_lever(Err(error));
         }
         tracing::info!(
             error = error as &dyn std::error::Error,

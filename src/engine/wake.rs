@@ -1,6 +1,6 @@
 //! Who is woken by what a commit tells.
 
-use fulcrum_domain::{ConversationId, DeadlineKey};
+use fulcrum_domain::{ConversationId, DeadlineKey, Remote};
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, mpsc};
 
@@ -45,10 +45,8 @@ impl Wake {
             for signal in signals {
                 match *signal {
                     Signal::Inbox => self.inbox.notify_one(),
-                    Signal::Outbox => {
-                        self.lever.notify_one();
-                        self.carrier.notify_one();
-                    }
+                    Signal::Outbox(Remote::Lever) => self.lever.notify_one(),
+                    Signal::Outbox(Remote::Carrier) => self.carrier.notify_one(),
                     Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
                     Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
                     // Nobody may be listening.

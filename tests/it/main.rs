@@ -10,6 +10,7 @@ mod disk;
 mod erasure;
 mod events;
 mod floors;
+mod holdups;
 mod hours;
 mod opt_out;
 mod secrecy;

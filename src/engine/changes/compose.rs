@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::outbox::ask_later;
 use super::suppress::suppression_of;
-use super::thread::{add_message, candidacies, open, put_message, store, tell};
+use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
 use crate::engine::clock::Moment;
 use crate::store::tables::OPPORTUNITIES;
 use crate::store::{Read, StoreError, Tx};

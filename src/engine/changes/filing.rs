@@ -6,8 +6,8 @@
 
 use fulcrum_domain::note::{self, LateFailure, Line, Media, Transcript, Trouble};
 use fulcrum_domain::{
-    Author, Conversation, ConversationId, Delivery, Effect, Filing, FilingId, FilingState, Group, Grouping,
-    Lane, Message, OpportunityId, SendFailure, UserId, main_author, plan,
+    Author, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Filing, FilingId, FilingState,
+    Group, Grouping, Lane, Message, OpportunityId, SendFailure, UserId, main_author, plan,
 };
 use jiff::Timestamp;
 
@@ -16,7 +16,7 @@ use super::thread::{arm, key_of, message, mode_for, put_message, store, unfiled}
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, OPPORTUNITIES, UNFILED, USERS};
-use crate::store::{Keys, Read, StoreError, Tx};
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// The deadline of a thread's session has fired: files it if it is due by what is stored.
 /// Gives back how many filings came of it.
@@ -32,7 +32,12 @@ pub(super) fn file_due(
             let over = conversation.session.is_none_or(|session| session.files_at() <= moment.now);
             file(tx, conversation, over, deadline, rules, moment)
         }
-        _ => Ok(0),
+        // The clock was set back while it fired; the wheel has forgotten it.
+        Some(_) => {
+            tx.signal(Signal::Deadline(DeadlineKey::Transcript(id), conversation.deadline));
+            Ok(0)
+        }
+        None => Ok(0),
     }
 }
 

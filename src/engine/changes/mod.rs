@@ -34,7 +34,7 @@ pub use filing::file_now;
 pub(crate) use filing::user_by_email;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
-    oldest_asked_at, postpone, recover, retry_failed, take,
+    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take,
 };
 pub use posting::{
     AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use std::ops::ControlFlow;
+
 use fulcrum_domain::{Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, retry_at};
 use jiff::Timestamp;
 
@@ -43,7 +45,7 @@ fn store(
     count(tx, effect, before, Some(row))?;
     if waits(row) {
         tx.put(OUTBOX_DUE, &due_key(effect, row), &())?;
-        tx.signal(Signal::Outbox);
+        tx.signal(Signal::Outbox(effect.remote()));
     }
     Ok(())
 }
@@ -164,8 +166,29 @@ pub struct Taken {
     pub row: EffectRow,
 }
 
-/// Effects for `remote` whose time has come, the most urgent lane first, at most `limit` of a
-/// lane; and when the next one is due.
+/// Shows the effects for `remote` whose time has come to `f`, the most urgent lane first, until it
+/// breaks, which it is asked again in each lane. Gives back when the next one is due.
+pub fn scan_due(
+    read: &impl Read,
+    remote: Remote,
+    now: Timestamp,
+    mut f: impl FnMut(Effect) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<Option<Timestamp>, StoreError> {
+    let mut next: Option<Timestamp> = None;
+    for lane in Lane::ALL {
+        let keys = Keys::beginning(&(remote_key(remote), lane as u8));
+        read.scan(OUTBOX_DUE, &keys, |(_, (_, due_at, effect)), ()| {
+            if due_at <= now {
+                return f(effect);
+            }
+            next = Some(next.map_or(due_at, |next| next.min(due_at)));
+            Ok(ControlFlow::Break(()))
+        })?;
+    }
+    Ok(next)
+}
+
+/// The same as a list of at most `limit`.
 pub fn due(
     read: &impl Read,
     remote: Remote,
@@ -173,17 +196,13 @@ pub fn due(
     limit: usize,
 ) -> Result<(Vec<Effect>, Option<Timestamp>), StoreError> {
     let mut due = Vec::new();
-    let mut next: Option<Timestamp> = None;
-    for lane in Lane::ALL {
-        let keys = Keys::beginning(&(remote_key(remote), lane as u8));
-        for ((_, (_, due_at, effect)), ()) in read.list(OUTBOX_DUE, &keys, limit)? {
-            if due_at > now {
-                next = Some(next.map_or(due_at, |n| n.min(due_at)));
-                break;
-            }
-            due.push(effect);
+    let next = scan_due(read, remote, now, |effect| {
+        if due.len() == limit {
+            return Ok(ControlFlow::Break(()));
         }
-    }
+        due.push(effect);
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok((due, next))
 }
 
@@ -212,7 +231,7 @@ pub fn finish(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<(), St
         store(tx, effect, Some(&row), &again)
     } else {
         remove(tx, effect, &row)?;
-        tx.signal(Signal::Outbox);
+        tx.signal(Signal::Outbox(effect.remote()));
         Ok(())
     }
 }
@@ -228,9 +247,17 @@ pub fn postpone(
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
     let Some(before) = tx.get(OUTBOX, effect)? else { return Ok(()) };
-    let due_at = at.unwrap_or_else(|| retry_at(moment.now, before.attempts, moment.jitter()));
+    let failures = before.attempts.max(before.looks);
+    let due_at = at.unwrap_or_else(|| retry_at(moment.now, failures, moment.jitter()));
     let row = EffectRow { state, due_at, last_error: Some(why.to_owned()), ..before.clone() };
     store(tx, effect, Some(&before), &row)
+}
+
+/// What an attempt came to could not be stored: as after a start, it is looked up if its request may
+/// have left, and is due again if not.
+pub fn put_back(tx: &mut Tx<'_>, effect: &Effect, why: &str, moment: &mut Moment) -> Result<(), StoreError> {
+    let state = if may_have_left(tx, effect)? { EffectState::Unknown } else { EffectState::Due };
+    postpone(tx, effect, state, None, why, moment)
 }
 
 /// After a start: what was in flight has an unknown outcome if its request may have left, and is
