@@ -183,9 +183,9 @@ async fn settle(sandbox: &Sandbox, engine: &Engine, clock: &Clock) {
         let status = engine.status().await.unwrap().stored;
         let all = all_messages(engine).await;
         let received = all.iter().filter(|message| message.direction == Direction::In).count();
-        status.stored.outbox.keys().all(|(_, state)| *state == "failed")
-            && status.stored.inbox == 0
-            && status.stored.deadlines == 0
+        status.outbox.keys().all(|(_, state)| *state == "failed")
+            && status.inbox == 0
+            && status.deadlines == 0
             && sandbox.ledger().entries().iter().filter(|e| e.kind == "message_received").count() == received
     })
     .await;

@@ -181,7 +181,7 @@ async fn a_session_that_cannot_be_filed_holds_up_no_other() {
     }
     let engine = engine(&sandbox, store::Options::file(&path), settings, clock.clone()).await.unwrap();
     clock.set(clock.now() + SignedDuration::from_hours(2));
-    let deadlines = async || engine.status().await.unwrap().deadlines;
+    let deadlines = async || engine.status().await.unwrap().stored.deadlines;
     eventually("the other session is filed", async || deadlines().await == 1).await;
     engine.stop(Duration::from_secs(5)).await;
 }
@@ -201,8 +201,10 @@ async fn a_deadline_that_fired_too_early_is_told_anew() {
     let on_commit = move |signals: &[Signal]| telling.lock().unwrap().extend_from_slice(signals);
     let store = Store::open(store::Options::file(&path), Box::new(on_commit)).unwrap();
     let id = conversation.id;
-    let filed =
-        store.change(move |tx| changes::file_due(tx, id, &rules, &mut Moment::new(now, 1))).await.unwrap();
+    let filed = store
+        .change(move |tx| changes::fire(tx, DeadlineKey::Transcript(id), &rules, &mut Moment::new(now, 1)))
+        .await
+        .unwrap();
     store.close().await;
     assert_eq!(filed, 0);
     let expected = Signal::Deadline(DeadlineKey::Transcript(id), conversation.deadline);
