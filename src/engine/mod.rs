@@ -19,6 +19,8 @@ mod metrics;
 mod notes;
 mod people;
 mod reconcile;
+mod reference;
+mod refused;
 mod send;
 mod settings;
 mod start;
@@ -68,7 +70,7 @@ pub struct Shared {
     pub(crate) notices: status::Notices,
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
-    pub(crate) refused: hydrate::Refused,
+    pub(crate) refused: refused::Refused,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

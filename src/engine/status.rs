@@ -265,6 +265,9 @@ impl Engine {
         }
         let failed: u64 =
             stored.outbox.iter().filter(|((_, state), _)| *state == "failed").map(|(_, n)| n).sum();
+        if let Some(detail) = self.refused.in_words() {
+            put(&mut components, "lever", HealthStatus::Degraded, detail);
+        }
         if failed > 0 {
             let detail =
                 format!("{failed} effects failed and wait for a person: `fulcrum status` lists them");

@@ -34,6 +34,7 @@ pub use outbox::{
     Taken, ask, ask_after_deletion, ask_later, due, finish, postpone, recover, retry_failed, take,
 };
 pub use projection::{Arrival, Put, put_interviews, put_opportunity};
+pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::suppression_of;
