@@ -4,6 +4,7 @@
 
 mod bad_answers;
 mod disk;
+mod doubts;
 mod erasure;
 mod floors;
 mod opt_out;
