@@ -35,5 +35,5 @@ pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};
 pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
-pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User};
+pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User, is_newer};
 pub use wheel::{Tick, Wheel};

@@ -197,6 +197,9 @@ impl Engine {
                 put(&mut components, "store", HealthStatus::Degraded, detail);
             }
         }
+        if let Some(detail) = self.refused.in_words() {
+            put(&mut components, "lever", HealthStatus::Degraded, detail);
+        }
         let failed = stored.failed();
         if failed > 0 {
             let detail =

@@ -20,6 +20,8 @@ mod metrics;
 mod notes;
 mod people;
 mod reconcile;
+mod reference;
+mod refused;
 mod send;
 mod settings;
 mod start;
@@ -69,7 +71,7 @@ pub struct Shared {
     pub(crate) pulse: health::Pulse,
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
-    pub(crate) refused: hydrate::Refused,
+    pub(crate) refused: refused::Refused,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

@@ -66,7 +66,7 @@ impl Engine {
             pulse: Pulse::new(),
             carrier_pause: 0.into(),
             looking: tokio::sync::Mutex::new(()),
-            refused: super::hydrate::Refused::default(),
+            refused: super::refused::Refused::default(),
             started_at: clock.now(),
             clock,
         }));
@@ -118,6 +118,7 @@ impl Engine {
     pub fn replace_settings(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
         self.wake.sync.notify_one();
+        self.wake.backfill.notify_one();
     }
 
     /// Cancelled when the storage has failed: the process must end with an error.

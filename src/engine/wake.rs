@@ -19,6 +19,7 @@ pub struct Wake {
     pub(crate) lever: Notify,
     pub(crate) carrier: Notify,
     pub(crate) sync: Notify,
+    pub(crate) backfill: Notify,
     pub(crate) conversations: broadcast::Sender<ConversationId>,
     armed: mpsc::UnboundedSender<Armed>,
 }
@@ -33,6 +34,7 @@ impl Wake {
             lever: Notify::new(),
             carrier: Notify::new(),
             sync: Notify::new(),
+            backfill: Notify::new(),
             conversations: broadcast::channel(LIVE_NEWS).0,
             armed,
         };

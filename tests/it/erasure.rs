@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use fulcrum::engine::Found;
-use fulcrum::engine::changes::{Arrival, Put, put_opportunity};
+use fulcrum::engine::changes::{Arrival, Put, mark_invisible, put_opportunity};
 use fulcrum::store::tables::{DELETED, OPPORTUNITIES};
 use fulcrum::store::{self, Read, Store, StoreError};
 use fulcrum_domain::{HookEvent, Number, Opportunity};
@@ -205,10 +205,10 @@ async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
     is_erased(&world, &who).await;
     let (path, _folder) = world.end().await;
     let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
-    let key = id(&who);
+    let (key, now) = (id(&who), before.opportunity.as_of);
     let put = store
         .change(move |tx| {
-            let put = put_opportunity(tx, &key, page, Arrival::Backfill, &rules)?;
+            let put = put_opportunity(tx, &key, page, Arrival::Backfill, &rules, now)?;
             assert!(tx.has(DELETED, &key)? && !tx.has(OPPORTUNITIES, &key)?);
             Ok::<_, StoreError>(put)
         })
@@ -218,4 +218,29 @@ async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
     store.close().await;
     drop(store);
     assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}
+
+/// The same when nobody says that they were deleted: what Lever showed last, counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_page_does_not_bring_a_vanished_candidate_back() {
+    let (world, who) = a_story(small()).await;
+    let rules = settings(&world.sandbox).rules;
+    let Found::Known(before) = world.engine.opportunity(&id(&who)).await.unwrap() else { panic!("unknown") };
+    let (path, _folder) = world.end().await;
+    let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
+    let key = id(&who);
+    let puts = store
+        .change(move |tx| {
+            let page = before.opportunity;
+            let vanished = page.as_of + SignedDuration::from_secs(1);
+            mark_invisible(tx, &key, vanished)?;
+            let later = Opportunity { as_of: vanished, ..page.clone() };
+            let older = put_opportunity(tx, &key, page, Arrival::Poll, &rules, vanished)?;
+            let newer = put_opportunity(tx, &key, later, Arrival::Poll, &rules, vanished)?;
+            Ok::<_, StoreError>((older, newer))
+        })
+        .await
+        .unwrap();
+    assert_eq!(puts, (Put::Older, Put::New));
+    store.close().await;
 }

@@ -7,6 +7,7 @@ mod bad_answers;
 mod crash;
 mod daemon;
 mod disk;
+mod doubts;
 mod erasure;
 mod events;
 mod floors;

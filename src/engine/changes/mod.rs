@@ -40,6 +40,7 @@ pub use posting::{
     AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,
 };
 pub use projection::{Arrival, Put, put_interviews, put_opportunity};
+pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, decide_opt_out, suppression_of};
