@@ -208,7 +208,7 @@ burst = 3
       fulcrum.toml:39: api.tokens[0].role: "owner", expected "admin" or "recruiter" or "viewer"
       fulcrum.toml:41: lver: an unknown key, expected a key of the reference, config/default.toml; did you mean lever?
       fulcrum.toml: transcript.postings[0].posting: not set, expected the id of a posting in Lever
-      fulcrum.toml: api.tokens[0].token_file: not set, expected a file with the secret, or the systemd credential api-token-scripts
+      fulcrum.toml: api.tokens[0].token_file: not set, expected a file with the secret, or api-token-scripts as a credential or beside the config
       $FULCRUM_LEVER__API_KEY: lever.api_key: a secret in the environment, where other programs can see it, expected lever.api_key_file or a systemd credential
       $FULCRUM_LEVER__IN_FLIGHT: lever.in_flight: "many", expected a whole number, such as 12
       $FULCRUM_OPS_LISTEN: ops_listen: an unknown key, expected a key of the reference, config/default.toml; did you mean $FULCRUM_OPS__LISTEN?
@@ -224,10 +224,10 @@ fn nothing_set_at_all_says_what_must_be() {
       settings: organisation.name: not set, expected the organisation's name
       settings: organisation.timezone: not set, expected an IANA time zone, such as "America/New_York"
       settings: server.public_url: not set, expected an address, such as "https://text.acme.example"
-      settings: lever.api_key_file: not set, expected a file with the secret, or the systemd credential lever-api-key
+      settings: lever.api_key_file: not set, expected a file with the secret, or lever-api-key as a credential or beside the config
       settings: carrier.numbers: none, expected at least one number, such as ["+12025550100"]
       settings: carrier.twilio.account_sid: not set, expected AC and 32 hex digits
-      settings: carrier.twilio.auth_token_file: not set, expected a file with the secret, or the systemd credential twilio-auth-token
+      settings: carrier.twilio.auth_token_file: not set, expected a file with the secret, or twilio-auth-token as a credential or beside the config
     "#);
 }
 
@@ -237,7 +237,7 @@ fn a_missing_file_is_not_an_empty_one() {
     fs::remove_file(machine.path("fulcrum.toml")).unwrap();
     insta::assert_snapshot!(machine.complaints(), @r#"
     1 problem in the settings
-      fulcrum.toml: there is no such file, expected a config file that this user can read
+      fulcrum.toml: there is no such file, expected a config file that this user can read; -c FILE names another
     "#);
 }
 

@@ -126,11 +126,20 @@ pub struct StatusUpdate {
     pub code: Option<u32>,
 }
 
+/// A text in the carrier's list, which counts the media but does not show them.
+#[derive(Clone, Debug)]
+pub struct ListedText {
+    /// The text.
+    pub text: ReceivedText,
+    /// Whether media came with it, for [`Carrier::media`].
+    pub has_media: bool,
+}
+
 /// A page of the texts that came in.
 #[derive(Clone, Debug)]
 pub struct InboundPage {
-    /// The texts, in the carrier's order.
-    pub texts: Vec<ReceivedText>,
+    /// The texts, in the carrier's order, still without their media.
+    pub texts: Vec<ListedText>,
     /// The rest, if there is one.
     pub next: Option<NextPage>,
 }
@@ -204,6 +213,16 @@ impl Carrier {
     pub async fn inbound_next(&self, page: NextPage) -> Result<InboundPage, ReadError> {
         match self {
             Self::Twilio(client) => client.inbound_page(page.0).await,
+        }
+    }
+
+    /// The media that came with a text.
+    ///
+    /// # Errors
+    /// [`ReadError`]; nothing has changed anywhere.
+    pub async fn media(&self, sid: &CarrierSid) -> Result<Vec<Media>, ReadError> {
+        match self {
+            Self::Twilio(client) => client.media(sid).await,
         }
     }
 

@@ -45,9 +45,11 @@ impl Check {
             screen::json(&json!({ "ok": true, "summary": summary }))?;
         } else {
             screen::line(format_args!("OK: {}", path.display()))?;
+            let mut facts = screen::facts();
             for (name, value) in summary.lines() {
-                screen::line(format_args!("  {name:<12} {value}"))?;
+                facts.add_row([format!("  {name}").as_str(), value]);
             }
+            screen::show(&mut facts, 1)?;
         }
         Ok(Exit::Done)
     }

@@ -26,7 +26,10 @@ pub(super) struct Control {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ControlError {
     /// Nobody listens.
-    #[error("the daemon is not running: nobody listens on {}", socket.display())]
+    #[error(
+        "the daemon is not running (nobody listens on {}): start it with `fulcrum run` or `systemctl start fulcrum`",
+        socket.display()
+    )]
     NotRunning {
         /// Where it would.
         socket: PathBuf,

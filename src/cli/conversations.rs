@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell;
+use fulcrum_domain::ConversationId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -60,20 +61,14 @@ impl Conversations {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
         let asked = Control::new(&config)?.get("/api/v1/conversations", &self.paging.query()).await;
-        let page = match asked {
-            Ok(answer) if self.form.json => {
-                screen::json(&answer)?;
-                return Ok(Exit::Done);
-            }
-            Ok(answer) => serde_json::from_value(answer).context("reading the daemon's answer")?,
-            Err(error) if error.is_not_running() => {
-                Offline::open(&config)?.conversations(self.paging.cursor(), self.paging.limit())?
-            }
-            Err(error) => return Err(error.into()),
+        let answer = match asked {
+            Err(error) if error.is_not_running() => Offline::open(&config)?.conversations(&self.paging)?,
+            asked => asked?,
         };
         if self.form.json {
-            screen::json(&page)?;
+            screen::json(&answer)?;
         } else {
+            let page = serde_json::from_value(answer).context("reading the daemon's answer")?;
             show(&page, &config.organisation.timezone)?;
         }
         Ok(Exit::Done)
@@ -81,7 +76,10 @@ impl Conversations {
 }
 
 fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
-    let mut table = screen::table(["conversation", "number", "name", "last text", "filed at", ""]);
+    if page.data.is_empty() {
+        return screen::note("no conversations: nobody was texted yet, and nobody wrote");
+    }
+    let mut table = screen::table(["id", "number", "last text", "files at", "name", ""]);
     for row in &page.data {
         let opted_out = match row.opted_out {
             true => screen::word("opted out", screen::Mood::Bad),
@@ -90,14 +88,19 @@ fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
         table.add_row([
             Cell::new(&row.id),
             Cell::new(&row.number),
-            Cell::new(row.name.as_deref().map_or_else(|| "not known".to_owned(), screen::plain)),
             Cell::new(local(row.last_message_at, zone)),
             Cell::new(local(row.files_at, zone)),
+            Cell::new(row.name.as_deref().map_or_else(|| "not known".to_owned(), screen::plain)),
             opted_out,
         ]);
     }
-    screen::show(&table)?;
+    screen::show(&mut table, 4)?;
     Paging::rest(page.next.as_deref())
+}
+
+/// The id of a conversation, as an argument.
+pub(super) fn id(text: &str) -> Result<ConversationId, &'static str> {
+    text.parse().map_err(|_| "`fulcrum conversations` lists the ids, such as 7K3QX")
 }
 
 /// A time as people of the organisation read it.

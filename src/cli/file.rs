@@ -7,8 +7,7 @@ use fulcrum_domain::ConversationId;
 use serde_json::json;
 
 use super::control::Control;
-use super::offline::how_to_start;
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Exit, Form, Outcome, conversations, load, screen};
 
 /// File a conversation's transcript in Lever now
 ///
@@ -17,7 +16,7 @@ use super::{Exit, Form, Outcome, load, screen};
 #[command(after_help = "Example:\n  fulcrum file 7K3QX")]
 pub(super) struct File {
     /// The conversation, as `fulcrum conversations` lists it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = conversations::id)]
     conversation: ConversationId,
     #[command(flatten)]
     form: Form,
@@ -27,13 +26,13 @@ impl File {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let control = Control::new(&load(config)?)?;
         let path = format!("/api/v1/conversations/{}/file", self.conversation);
-        let answer = control.post(&path, &json!({})).await.map_err(how_to_start)?;
+        let answer = control.post(&path, &json!({})).await?;
         if self.form.json {
             screen::json(&answer)?;
             return Ok(Exit::Done);
         }
         screen::line(match answer["transcripts"].as_u64() {
-            Some(0) => "nothing to file: no text since the last transcript, or nobody known for the number",
+            Some(0) => "nothing to file: nothing was said since, or nobody is known for the number",
             _ => "on its way to Lever",
         })?;
         Ok(Exit::Done)

@@ -9,7 +9,7 @@ use fulcrum_domain::ConversationId;
 use jiff::tz::TimeZone;
 
 use super::control::Control;
-use super::conversations::{Paging, local};
+use super::conversations::{self, Paging, local};
 use super::offline::Offline;
 use super::screen::Mood;
 use super::shapes::{Message, Page};
@@ -20,7 +20,7 @@ use super::{Exit, Form, Outcome, load, screen};
 #[command(after_help = "Example:\n  fulcrum messages 7K3QX --limit 200")]
 pub(super) struct Messages {
     /// The conversation, as `fulcrum conversations` lists it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = conversations::id)]
     conversation: ConversationId,
     #[command(flatten)]
     paging: Paging,
@@ -33,21 +33,16 @@ impl Messages {
         let config = load(config)?;
         let path = format!("/api/v1/conversations/{}/messages", self.conversation);
         let asked = Control::new(&config)?.get(&path, &self.paging.query()).await;
-        let page = match asked {
-            Ok(answer) if self.form.json => {
-                screen::json(&answer)?;
-                return Ok(Exit::Done);
-            }
-            Ok(answer) => serde_json::from_value(answer).context("reading the daemon's answer")?,
+        let answer = match asked {
             Err(error) if error.is_not_running() => {
-                let offline = Offline::open(&config)?;
-                offline.messages(self.conversation, self.paging.cursor(), self.paging.limit())?
+                Offline::open(&config)?.messages(self.conversation, &self.paging)?
             }
-            Err(error) => return Err(error.into()),
+            asked => asked?,
         };
         if self.form.json {
-            screen::json(&page)?;
+            screen::json(&answer)?;
         } else {
+            let page = serde_json::from_value(answer).context("reading the daemon's answer")?;
             show(&page, &config.organisation.timezone)?;
         }
         Ok(Exit::Done)
@@ -74,6 +69,6 @@ fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
             screen::word(status, mood),
         ]);
     }
-    screen::show(&table)?;
+    screen::show(&mut table, 2)?;
     Paging::rest(page.next.as_deref())
 }

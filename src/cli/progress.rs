@@ -11,9 +11,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::screen;
 use super::shapes::{Backfill, Phase};
 
-const KNOWN: &str = "{prefix:24} {bar:30} {human_pos:>9} of {human_len:9} {msg}";
-const UNKNOWN: &str = "{prefix:24} {spinner} {human_pos:>9} {msg}";
-const OVER: &str = "{prefix:24} {human_pos:>9}";
+const KNOWN: &str = "{prefix:16} {wide_bar} {human_pos:>9} of {human_len:9} {msg:20}";
+const UNKNOWN: &str = "{prefix:16} {spinner} {human_pos:>9} {msg}";
+const OVER: &str = "{prefix:16}   {human_pos:>9}";
 
 /// The bars of a sync.
 pub struct Bars {
@@ -39,6 +39,8 @@ impl Bars {
             let bar = self.bars.entry(phase.name.clone()).or_insert_with(|| {
                 let bar = ProgressBar::no_length().with_prefix(phase.name.clone()).with_position(phase.done);
                 let bar = self.screen.insert_before(&self.remark, bar);
+                // What was done before we looked says nothing about the rate.
+                bar.reset_eta();
                 bar.enable_steady_tick(Duration::from_millis(200));
                 bar
             });

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
 use serde::Serialize;
 
 /// A line for whoever asked.
@@ -25,6 +25,11 @@ pub(super) fn json(value: &impl Serialize) -> io::Result<()> {
 /// A remark beside the output.
 pub(super) fn note(text: impl Display) -> io::Result<()> {
     writeln!(io::stderr().lock(), "{text}")
+}
+
+/// A remark for a person alone, such as what is waited for.
+pub(super) fn hint(text: impl Display) -> io::Result<()> {
+    if io::stderr().is_terminal() { note(text) } else { Ok(()) }
 }
 
 /// Whether a person sees the output as it comes.
@@ -47,8 +52,14 @@ pub(super) fn facts() -> Table {
     table
 }
 
-/// Prints a table.
-pub(super) fn show(table: &Table) -> io::Result<()> {
+/// Prints a table. Its first `whole` columns are shown in their full width on any terminal.
+pub(super) fn show(table: &mut Table, whole: usize) -> io::Result<()> {
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index < whole {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     line(table.trim_fmt())
 }
 

@@ -1,6 +1,6 @@
 //! `fulcrum send`: texts a candidate.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde_json::{Map, json};
 
 use super::control::Control;
-use super::offline::how_to_start;
 use super::shapes::Taken;
 use super::{Exit, Form, Outcome, load, screen};
 
@@ -64,7 +63,7 @@ impl Send {
         for (name, value) in optional {
             request.extend(value.map(|value| (name.to_owned(), json!(value))));
         }
-        let taken = control.post("/api/v1/messages", &request.into()).await.map_err(how_to_start)?;
+        let taken = control.post("/api/v1/messages", &request.into()).await?;
         if self.form.json {
             screen::json(&taken)?;
             return Ok(Exit::Done);
@@ -77,6 +76,9 @@ impl Send {
 }
 
 fn read_body() -> anyhow::Result<String> {
+    if io::stdin().is_terminal() {
+        screen::hint("write the text, then Ctrl-D on a line of its own; Ctrl-C sends nothing")?;
+    }
     let mut body = String::new();
     io::stdin().lock().take(BODY_BYTES_MAX + 1).read_to_string(&mut body).context("reading the text")?;
     if body.len() as u64 > BODY_BYTES_MAX {

@@ -1,17 +1,17 @@
-//! What commands read of the API's answers (interface.md), and what they print where the daemon does
-//! not run and the file was read instead.
+//! What commands read of the API's answers (interface.md).
 //!
-//! A client's view: fields that a person is not shown are passed over, and what an older daemon does
-//! not send is empty.
+//! A client's view: fields that a person is not shown are passed over, and what is not there, since the
+//! daemon is older or does not run, is empty.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Status {
+    /// None where the daemon does not run.
     pub(super) health: Option<Health>,
     pub(super) backfill: Backfill,
     pub(super) lever: Lever,
@@ -25,14 +25,14 @@ pub(super) struct Status {
     pub(super) tasks: BTreeMap<String, Task>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Health {
     pub(super) status: String,
     pub(super) components: BTreeMap<String, Component>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Component {
     pub(super) status: String,
@@ -40,7 +40,7 @@ pub(super) struct Component {
 }
 
 /// The initial sync.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Backfill {
     pub(super) state: String,
@@ -51,9 +51,14 @@ impl Backfill {
     pub(super) fn is_complete(&self) -> bool {
         self.state == "complete"
     }
+
+    /// Whether anything was read yet.
+    pub(super) fn is_begun(&self) -> bool {
+        self.phases.iter().any(|phase| phase.state != "waiting")
+    }
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Phase {
     pub(super) name: String,
@@ -64,7 +69,7 @@ pub(super) struct Phase {
     pub(super) seconds_left: Option<u64>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Lever {
     pub(super) rate_used: Option<f64>,
@@ -74,7 +79,7 @@ pub(super) struct Lever {
     pub(super) waiting: BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Outbox {
     pub(super) due: u64,
@@ -90,7 +95,7 @@ impl Outbox {
 }
 
 /// Effects of one kind in one state.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Rows {
     pub(super) effect: String,
@@ -107,20 +112,20 @@ pub(super) struct Failed {
     pub(super) error: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Webhooks {
     pub(super) waiting: u64,
     pub(super) last_verified: BTreeMap<String, Timestamp>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Deadlines {
     pub(super) pending: u64,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Task {
     pub(super) running: bool,
@@ -129,27 +134,25 @@ pub(super) struct Task {
 }
 
 /// A page of a list.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Page<T> {
     pub(super) data: Vec<T>,
     pub(super) next: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Conversation {
     pub(super) id: String,
     pub(super) number: String,
     #[serde(default)]
     pub(super) name: Option<String>,
-    pub(super) opportunity: Option<String>,
     pub(super) opted_out: bool,
     pub(super) last_message_at: Option<Timestamp>,
     pub(super) files_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Message {
-    pub(super) id: String,
     pub(super) direction: String,
     pub(super) body: String,
     pub(super) status: String,

@@ -9,7 +9,7 @@ use comfy_table::Cell;
 use serde_json::Value;
 
 use super::control::{Control, ControlError};
-use super::offline::{Offline, how_to_start};
+use super::offline::Offline;
 use super::progress::Bars;
 use super::screen::Mood;
 use super::shapes::{Failed, Page, Status as Shape};
@@ -40,23 +40,18 @@ impl Status {
         if self.watch {
             return self.keep_showing(&control).await;
         }
-        let status = match control.get(PATH, &[]).await {
-            Ok(answer) if self.form.json => {
-                screen::json(&answer)?;
-                return Ok(Exit::Done);
-            }
-            Ok(answer) => {
-                show(&read(answer)?)?;
-                show_failed(control.get("/api/v1/outbox/failed", &[]).await?)?;
-                return Ok(Exit::Done);
-            }
+        let answer = match control.get(PATH, &[]).await {
             Err(error) if error.is_not_running() => Offline::open(&config)?.status()?,
-            Err(error) => return Err(error.into()),
+            asked => asked?,
         };
         if self.form.json {
-            screen::json(&status)?;
-        } else {
-            show(&status)?;
+            screen::json(&answer)?;
+            return Ok(Exit::Done);
+        }
+        let status = read(answer)?;
+        show(&status)?;
+        if status.outbox.failed() > 0 && status.health.is_some() {
+            show_failed(control.get("/api/v1/outbox/failed", &[]).await?)?;
         }
         Ok(Exit::Done)
     }
@@ -78,7 +73,7 @@ impl Status {
                     view.show(answer)?;
                 }
                 Err(error) if seen => view.miss(&error)?,
-                Err(error) => return Err(how_to_start(error)),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -143,15 +138,16 @@ fn in_a_line(status: &Shape) -> String {
     let sync = match status.backfill.phases.iter().find(|phase| phase.state == "running") {
         _ if status.backfill.is_complete() => "in sync".to_owned(),
         Some(phase) => format!("syncing {}, {} done", phase.name, screen::count(phase.done)),
-        None => format!("sync {}", status.backfill.state),
+        None => format!("sync {}", sync(status)),
+    };
+    let failed = match status.outbox.failed() {
+        0 => String::new(),
+        failed => format!(", {} failed", screen::count(failed)),
     };
     format!(
-        "{health}: {sync}; {} opportunities, {} conversations; {} effects due, {} failed; {} deadlines",
+        "{health}: {sync}; {} opportunities; {} effects due{failed}",
         screen::count(status.opportunities),
-        screen::count(status.conversations),
         screen::count(status.outbox.due),
-        screen::count(status.outbox.failed()),
-        screen::count(status.deadlines.pending),
     )
 }
 
@@ -164,7 +160,7 @@ fn show(status: &Shape) -> std::io::Result<()> {
         }
     }
     let state = if status.backfill.is_complete() { Mood::Good } else { Mood::Doubtful };
-    facts.add_row([Cell::new("initial sync"), screen::word(&status.backfill.state, state)]);
+    facts.add_row([Cell::new("initial sync"), screen::word(sync(status), state)]);
     if let Some(used) = status.lever.rate_used {
         let waiting: u64 = status.lever.waiting.values().sum();
         let slowed = match status.lever.rate_percent {
@@ -185,7 +181,7 @@ fn show(status: &Shape) -> std::io::Result<()> {
     for (name, value) in [
         ("effects", Cell::new(due)),
         ("", failed),
-        ("deadlines", Cell::new(screen::count(status.deadlines.pending))),
+        ("transcripts", Cell::new(format!("{} wait to be filed", screen::count(status.deadlines.pending)))),
         ("webhooks", Cell::new(webhooks(status))),
         ("opportunities", Cell::new(screen::count(status.opportunities))),
         ("conversations", Cell::new(screen::count(status.conversations))),
@@ -199,11 +195,23 @@ fn show(status: &Shape) -> std::io::Result<()> {
             facts.add_row([Cell::new(format!("task {name}")), screen::word(told, Mood::Doubtful)]);
         }
     }
-    screen::show(&facts)?;
-    if !status.backfill.phases.is_empty() {
-        screen::show(&phases(status))?;
+    screen::show(&mut facts, 1)?;
+    screen::line("")?;
+    screen::show(&mut phases(status), 5)
+}
+
+/// The word for the state of the sync.
+fn sync(status: &Shape) -> &str {
+    match status.backfill.state.as_str() {
+        "running" if !status.backfill.is_begun() => "not begun",
+        "running" => running(status),
+        other => other,
     }
-    Ok(())
+}
+
+/// Where no daemon runs, nothing does.
+fn running(status: &Shape) -> &'static str {
+    if status.health.is_some() { "running" } else { "stopped" }
 }
 
 /// What waits for a person, with why.
@@ -217,7 +225,8 @@ fn show_failed(answer: Value) -> anyhow::Result<()> {
         let why = screen::word(row.error.as_deref().unwrap_or_default(), Mood::Bad);
         table.add_row([Cell::new(&row.kind), Cell::new(&row.id), Cell::new(row.attempts), why]);
     }
-    Ok(screen::show(&table)?)
+    screen::line("")?;
+    Ok(screen::show(&mut table, 3)?)
 }
 
 fn phases(status: &Shape) -> comfy_table::Table {
@@ -229,7 +238,7 @@ fn phases(status: &Shape) -> comfy_table::Table {
         };
         table.add_row([
             Cell::new(&phase.name),
-            screen::word(&phase.state, mood),
+            screen::word(if phase.state == "running" { running(status) } else { &phase.state }, mood),
             Cell::new(screen::count(phase.done)),
             Cell::new(phase.known.map(screen::count).unwrap_or_default()),
             Cell::new(phase.seconds_left.filter(|left| *left > 0).map(screen::span).unwrap_or_default()),
@@ -239,6 +248,9 @@ fn phases(status: &Shape) -> comfy_table::Table {
 }
 
 fn webhooks(status: &Shape) -> String {
+    if status.health.is_none() {
+        return format!("{} wait", screen::count(status.webhooks.waiting));
+    }
     let waiting = match status.webhooks.waiting {
         0 => String::new(),
         waiting => format!("{} wait; ", screen::count(waiting)),

@@ -33,7 +33,8 @@ pub(super) type Checked<T> = Result<T, Noted>;
 pub(super) struct Check<'a> {
     places: &'a Places,
     plain_secrets: BTreeMap<String, Secret>,
-    credentials_dir: Option<&'a Path>,
+    /// Where a secret without a path is looked for by its name, and who keeps strangers out there.
+    secrets_dir: Option<(&'a Path, Guard)>,
     problems: Vec<Problem>,
     torn: bool,
     /// Every secret that was found, by its key, to see at a reload which ones changed.
@@ -44,11 +45,11 @@ impl<'a> Check<'a> {
     pub(super) fn new(
         places: &'a Places,
         plain_secrets: BTreeMap<String, Secret>,
-        credentials_dir: Option<&'a Path>,
+        secrets_dir: Option<(&'a Path, Guard)>,
         problems: Vec<Problem>,
         torn: bool,
     ) -> Self {
-        Self { places, plain_secrets, credentials_dir, problems, torn, secrets: BTreeMap::new() }
+        Self { places, plain_secrets, secrets_dir, problems, torn, secrets: BTreeMap::new() }
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
@@ -193,7 +194,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Where a secret file is: the configured path, or the systemd credential if there is one.
+    /// Where a secret file is: the configured path, or the systemd credential if there is one, or,
+    /// where systemd hands nothing over, the file of that name beside the config.
     pub(super) fn secret_path(
         &mut self,
         key: &str,
@@ -201,8 +203,8 @@ impl<'a> Check<'a> {
         credential: &str,
     ) -> Checked<Option<(PathBuf, Guard)>> {
         if value.is_empty() {
-            let path = self.credentials_dir.map(|directory| directory.join(credential));
-            return Ok(path.filter(|path| path.exists()).map(|path| (path, Guard::Elsewhere)));
+            let place = self.secrets_dir.map(|(directory, guard)| (directory.join(credential), guard));
+            return Ok(place.filter(|(path, _)| path.exists()));
         }
         if Path::new(value).is_absolute() {
             return Ok(Some((PathBuf::from(value), Guard::Mode)));
@@ -256,7 +258,8 @@ impl<'a> Check<'a> {
             return Err(Noted);
         }
         found.ok_or_else(|| {
-            let expected = format!("a file with the secret, or the systemd credential {credential}");
+            let expected =
+                format!("a file with the secret, or {credential} as a credential or beside the config");
             self.reject(&format!("{key}_file"), "not set", expected)
         })
     }

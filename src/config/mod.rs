@@ -142,13 +142,14 @@ impl Config {
         let figment = Figment::from(Toml::string(DEFAULT))
             .merge(Serialized::defaults(&reading.file))
             .merge(Serialized::defaults(&reading.environment));
-        let mut check = Check::new(
-            &reading.places,
-            reading.secrets,
-            sources.credentials_dir.as_deref(),
-            reading.problems,
-            reading.torn,
-        );
+        // Under systemd only what it hands over counts: the rest is for root alone.
+        let beside = sources.file.as_deref().and_then(Path::parent);
+        let secrets_dir = match &sources.credentials_dir {
+            Some(directory) => Some((directory.as_path(), Guard::Elsewhere)),
+            None => beside.map(|directory| (directory, Guard::Mode)),
+        };
+        let mut check =
+            Check::new(&reading.places, reading.secrets, secrets_dir, reading.problems, reading.torn);
         let config = match layered(&figment) {
             Ok((raw, values)) => raw.check(values, &mut check).ok(),
             Err(error) => {
@@ -235,7 +236,7 @@ fn read_config_file(path: &Path) -> Result<ConfigFile, Problems> {
             origin: Origin::File(path.to_owned()),
             line: None,
             found: error.to_string(),
-            expected: "a config file that this user can read".to_owned(),
+            expected: "a config file that this user can read; -c FILE names another".to_owned(),
             suggestion: None,
         }])),
     }

@@ -155,6 +155,8 @@ pub enum SendFailure {
     CarrierDown,
     /// The carrier does not say, or says what is not in the table.
     Unknown,
+    /// The number that it was to leave from is not ours, or takes no part: the others may work.
+    Sender,
 }
 
 /// What to do about a text that failed.
@@ -184,7 +186,7 @@ impl SendFailure {
         match self {
             Self::OptedOut => Remedy::Suppress,
             Self::Config => Remedy::PauseSending,
-            Self::Throttled | Self::CarrierDown => Remedy::RetryAfter(A_MOMENT),
+            Self::Throttled | Self::CarrierDown | Self::Sender => Remedy::RetryAfter(A_MOMENT),
             Self::Congested | Self::Expired => Remedy::RetryAfter(SOON),
             Self::DailyCap => Remedy::RetryAfter(TOMORROW),
             Self::BadNumber
@@ -196,6 +198,16 @@ impl SendFailure {
             | Self::TooLong
             | Self::Rejected
             | Self::Unknown => Remedy::GiveUp,
+        }
+    }
+
+    /// How often a text is tried: without end, unless what stops it is its own number, which a person
+    /// must put in order (in about three quarters of an hour, with the usual pauses).
+    #[must_use]
+    pub const fn tries(self) -> u32 {
+        match self {
+            Self::Sender => 9,
+            _ => u32::MAX,
         }
     }
 
@@ -217,6 +229,7 @@ impl SendFailure {
             Self::Filtered => "taken for spam by the carrier",
             Self::NotPermitted => "this number cannot be texted from our account",
             Self::Config => "the account at the carrier is not in order",
+            Self::Sender => "the carrier does not let our number send",
             Self::TooLong => "too long for the carrier",
             Self::Rejected => "refused by the carrier",
             Self::Throttled | Self::Congested => "the carrier is busy",
@@ -231,12 +244,13 @@ impl SendFailure {
 /// The class of one of Twilio's codes, from an answer or a status (carriers.md 1.3).
 ///
 /// 21408 and 21608 are about one recipient (a country, an unverified number of a trial account),
-/// so they do not pause the rest. After 30008, 30017 and 30410 the text may have arrived.
+/// and 21212 and 21606 about one sender, so they do not pause the rest. After 30008, 30017 and 30410 the text may have arrived.
 #[must_use]
 pub const fn class_of(code: u32) -> SendFailure {
     match code {
-        20003 | 20404 | 21212 | 21606 | 21609 | 21655 | 21656 | 21701 | 21703 | 21704 => SendFailure::Config,
+        20003 | 20404 | 21609 | 21655 | 21656 | 21701 | 21703 | 21704 => SendFailure::Config,
         30002 | 30029 | 30030 | 30032..=30035 => SendFailure::Config,
+        21212 | 21606 => SendFailure::Sender,
         20429 => SendFailure::Throttled,
         20500 | 20503 => SendFailure::CarrierDown,
         21211 | 30005 => SendFailure::BadNumber,
@@ -345,7 +359,7 @@ mod tests {
         };
         check(&[21610], Remedy::Suppress);
         check(
-            &[20003, 20404, 21212, 21606, 21609, 21701, 21703, 21704, 30002, 30032, 30033, 30034, 30035],
+            &[20003, 20404, 21609, 21701, 21703, 21704, 30002, 30032, 30033, 30034, 30035],
             Remedy::PauseSending,
         );
         check(
@@ -355,7 +369,7 @@ mod tests {
             ],
             Remedy::GiveUp,
         );
-        check(&[20429, 20500, 20503], Remedy::RetryAfter(A_MOMENT));
+        check(&[21212, 21606, 20429, 20500, 20503], Remedy::RetryAfter(A_MOMENT));
         check(&[21611, 30001, 30022, 30036, 30450], Remedy::RetryAfter(SOON));
         check(&[30023, 30027], Remedy::RetryAfter(TOMORROW));
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
-use crate::{Author, ConversationId, Delivery, Direction, Message, NoteId, OpportunityId, UserId};
+use crate::{Author, ContactId, ConversationId, Delivery, Direction, Message, NoteId, OpportunityId, UserId};
 
 /// How far a filing has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,12 @@ pub struct Filing {
     pub conversation: ConversationId,
     /// Where the note goes.
     pub opportunity: OpportunityId,
+    /// Whose opportunity that is: a note goes to no other person.
+    pub contact: Option<ContactId>,
+    /// Whether that is confidential: a note about such goes to no open opportunity.
+    pub confidential: bool,
+    /// How often the next part was posted again after its answer was lost.
+    pub reposts: u32,
     /// The author in Lever, if any.
     pub perform_as: Option<UserId>,
     /// Whether only some may read the note.

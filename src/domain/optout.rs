@@ -91,6 +91,16 @@ const PHRASES: [&str; 29] = [
 const REACTIONS: [&str; 8] =
     ["liked", "loved", "disliked", "laughed", "emphasized", "questioned", "reacted", "removed"];
 
+/// Words that Twilio answers by itself when they are all that is said (carriers.md 5.1).
+const ANSWERED_BY_CARRIER: [&str; 10] =
+    ["stop", "stopall", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "help", "info"];
+
+/// Whether the carrier's own handling of keywords has answered this text. It knows single words
+/// alone, so that more is left to us.
+pub fn is_answered_by_carrier(body: &str) -> bool {
+    ANSWERED_BY_CARRIER.contains(&body.trim().to_lowercase().as_str())
+}
+
 /// Reads a text; `suppressed` says whether this number is opted out now.
 ///
 /// A bare "yes" is consent only from somebody who has opted out; from anybody else it answers a

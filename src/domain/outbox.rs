@@ -33,6 +33,9 @@ pub enum Remote {
 }
 
 impl Effect {
+    /// Every [`Self::kind`].
+    pub const KINDS: [&str; 4] = ["send", "note", "hydrate", "interviews"];
+
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
         match self {
@@ -66,6 +69,9 @@ pub enum EffectState {
 }
 
 impl EffectState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Due, Self::InFlight, Self::Unknown, Self::Failed];
+
     /// As metrics and lists name it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -152,24 +158,33 @@ pub fn retry_at(now: Timestamp, attempts: u32, jitter: f64) -> Timestamp {
 pub enum DeadlineKey {
     /// The open session of a conversation is to be filed.
     Transcript(ConversationId),
+    /// Nobody has said whether a conversation's possible opt-out is one: then it is.
+    PossibleOptOut(ConversationId),
 }
 
 /// The topmost byte tells the kind, the rest which one.
 const KIND_SHIFT: u32 = 56;
 const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
+const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
 
 impl DeadlineKey {
     /// As a number.
     pub fn to_u64(self) -> u64 {
         match self {
             Self::Transcript(conversation) => TRANSCRIPT | conversation.number(),
+            Self::PossibleOptOut(conversation) => POSSIBLE_OPT_OUT | conversation.number(),
         }
     }
 
     /// From the number of [`Self::to_u64`].
     pub fn from_u64(number: u64) -> Option<Self> {
         let which = number & ((1 << KIND_SHIFT) - 1);
-        (number - which == TRANSCRIPT).then(|| Self::Transcript(ConversationId::new(which)))
+        let conversation = ConversationId::new(which);
+        match number - which {
+            TRANSCRIPT => Some(Self::Transcript(conversation)),
+            POSSIBLE_OPT_OUT => Some(Self::PossibleOptOut(conversation)),
+            _ => None,
+        }
     }
 }
 
@@ -194,8 +209,10 @@ mod tests {
 
     #[test]
     fn a_deadline_is_a_number_and_back() {
-        let key = DeadlineKey::Transcript(ConversationId::new(77));
-        assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
+        let conversation = ConversationId::new(77);
+        for key in [DeadlineKey::Transcript(conversation), DeadlineKey::PossibleOptOut(conversation)] {
+            assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
+        }
         assert_eq!(DeadlineKey::from_u64(77), None);
     }
 }

@@ -4,7 +4,7 @@
 //! so we hold it here, by [`SegmentPacing`] (carriers.md 1.7): a STOP can still stop it.
 //!
 //! Twilio knows no idempotency key. When the answer to a send is lost, the text may or may not
-//! have left: it is looked for in the carrier's list ([`match_lost`], at [`lookup_delay`]s) or is
+//! have left: it is looked for in the carrier's list ([`match_lost`], at each [`next_look`]) or is
 //! named by a status report, and is never sent again blindly (carriers.md 1.9).
 
 use std::collections::HashMap;
@@ -151,12 +151,14 @@ fn folded(text: &str) -> String {
     text.trim().to_owned()
 }
 
-/// How long to wait before a lost text is looked for once more, after so many looks: the list is
-/// not promised to be up to date at once. None: it stays [`Delivery::Unconfirmed`], after about
-/// two minutes.
+/// In how long a lost text is looked for once more, so long after it was handed over: the list is
+/// not promised to be up to date at once (carriers.md 1.9, 3c). None: what the list does not show by
+/// now it never will, and the text stays [`Delivery::Unconfirmed`].
 #[must_use]
-pub fn lookup_delay(looks: usize) -> Option<Duration> {
-    [5, 30, 90].get(looks).copied().map(Duration::from_secs)
+pub fn next_look(lost_for: SignedDuration) -> Option<SignedDuration> {
+    let looks = [5, 35, 125].map(SignedDuration::from_secs);
+    let lost_for = lost_for.max(SignedDuration::ZERO);
+    looks.into_iter().find(|look| *look > lost_for).map(|look| look - lost_for)
 }
 
 #[cfg(test)]
@@ -259,9 +261,10 @@ mod tests {
     }
 
     #[test]
-    fn after_three_looks_it_is_unconfirmed() {
-        let waits: Vec<_> = (0..).map_while(lookup_delay).map(|wait| wait.as_secs()).collect();
-        assert_eq!(waits, [5, 30, 90]);
+    fn after_two_minutes_it_is_unconfirmed_however_often_it_was_looked_for() {
+        let wait = |lost_for| next_look(SignedDuration::from_secs(lost_for)).map(|wait| wait.as_secs());
+        assert_eq!([-7, 0, 4, 5, 35, 124].map(wait), [5, 5, 1, 30, 90, 1].map(Some));
+        assert_eq!([125, 90_000].map(wait), [None, None]);
     }
 
     #[test]

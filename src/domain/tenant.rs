@@ -132,6 +132,12 @@ pub struct Opportunity {
     pub interviews_as_of: Option<Timestamp>,
 }
 
+/// Whether what was asked for at `fetched` tells more than what was asked for at `stored`: unless
+/// that was later. What lies ahead of `now` was stored before the clock was set back, and never wins.
+pub fn is_newer(fetched: Timestamp, stored: Timestamp, now: Timestamp) -> bool {
+    fetched >= stored || stored > now
+}
+
 impl std::fmt::Debug for Opportunity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opportunity")
@@ -144,8 +150,16 @@ impl std::fmt::Debug for Opportunity {
 
 impl Opportunity {
     /// Whether this row, just fetched, takes the place of the one that is stored.
-    pub fn replaces(&self, stored: &Self) -> bool {
-        self.as_of >= stored.as_of
+    pub fn replaces(&self, stored: &Self, now: Timestamp) -> bool {
+        is_newer(self.as_of, stored.as_of, now)
+    }
+
+    /// Whether its interviews may have changed since they were listed. Lever does not list them,
+    /// but it notes a change of the candidate with them (lever-api.md 4.2).
+    pub fn wants_interviews(&self, now: Timestamp) -> bool {
+        let outdated =
+            |listed: Timestamp| listed > now || self.updated_at.is_some_and(|updated| updated > listed);
+        self.is_active() && self.interviews_as_of.is_none_or(outdated)
     }
 
     /// Whether two rows say the same of the candidate, whenever they were fetched.
@@ -242,9 +256,30 @@ mod tests {
     fn a_page_asked_for_before_a_webhook_does_not_undo_it() {
         let hydrated = row(20);
         let page = row(10);
-        assert!(!page.replaces(&hydrated));
-        assert!(hydrated.replaces(&page));
+        let now = Timestamp::from_second(30).unwrap();
+        assert!(!page.replaces(&hydrated, now));
+        assert!(hydrated.replaces(&page, now));
         assert!(page.says_the_same(&hydrated));
+    }
+
+    #[test]
+    fn a_row_from_before_the_clock_was_set_back_holds_nothing_up() {
+        let now = Timestamp::from_second(20).unwrap();
+        let ahead = Opportunity { interviews_as_of: Some(row(100).as_of), ..row(100) };
+        assert!(row(20).replaces(&ahead, now));
+        assert!(ahead.wants_interviews(now));
+    }
+
+    #[test]
+    fn interviews_are_listed_again_once_lever_noted_a_change() {
+        let at = |s| Timestamp::from_second(s).unwrap();
+        let wants = |listed, updated| {
+            let row = Opportunity { interviews_as_of: listed, updated_at: updated, ..row(1) };
+            row.wants_interviews(at(30))
+        };
+        assert!(wants(None, None));
+        assert!(wants(Some(at(10)), Some(at(11))));
+        assert!(!wants(Some(at(10)), Some(at(10))) && !wants(Some(at(10)), None));
     }
 
     #[test]

@@ -22,14 +22,12 @@ use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::changes::{self, Arrival};
+use super::changes::{self, Arrival, LEFT_FOR_NOW};
 use super::people::FetchError;
-use super::{BackfillScope, Engine, convert};
-use crate::lever::{LeverError, ListQuery, Offset, Page, Span};
-use crate::store::tables::{
-    ARCHIVE_REASONS, BACKFILL, INTERVIEWS_WANTED, OPPORTUNITIES, POSTINGS, STAGES, Table, USERS,
-};
-use crate::store::{BackfillState, Key, Keys, Phase, PhaseName, PhaseState, Read, StoreError, Stored, Tx};
+use super::{BackfillScope, Confidential, Engine};
+use crate::lever::{Endpoint, LeverError, ListQuery, Offset, Span};
+use crate::store::tables::{BACKFILL, INTERVIEWS_WANTED, OPPORTUNITIES};
+use crate::store::{BackfillState, Keys, Phase, PhaseName, PhaseState, Read, Scope, StoreError, Tx};
 
 /// What moved within this time is read first.
 const RECENT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -60,20 +58,16 @@ struct Fetched {
     next: Option<Offset>,
 }
 
-/// A page of reference data: rows to be written, and where the next page begins.
-type Write = Box<dyn FnOnce(&mut Tx<'_>) -> Result<u64, StoreError> + Send>;
-
 impl Engine {
-    /// The initial sync, then looking for changes; both begin again where they stopped.
+    /// The initial sync, and looking for changes; both begin again where they stopped.
     pub(crate) async fn run_sync(self) -> Result<(), StoreError> {
         let sync = async {
             loop {
                 match Box::pin(self.backfill()).await {
-                    Ok(()) => break,
+                    Ok(()) => self.wake.backfill.notified().await,
                     Err(error) => self.rest_after(&error).await,
                 }
             }
-            std::future::pending::<()>().await;
         };
         let looks = async {
             loop {
@@ -86,20 +80,26 @@ impl Engine {
         Ok(())
     }
 
-    /// Reads what is left of the tenant.
+    /// Reads what is left of the tenant, or all of it when more is wanted than was read.
     async fn backfill(&self) -> Result<(), FetchError> {
-        let now = self.clock.now();
+        let (now, scope) = (self.clock.now(), self.scope());
         let state = self
             .store
             .change(move |tx| {
-                let stored = tx.get(BACKFILL, &())?;
-                let state = stored.unwrap_or_else(|| begin(now));
+                let stored = tx.get(BACKFILL, &())?.filter(|state| !scope.is_wider_than(&state.scope));
+                let state = BackfillState { scope, ..stored.unwrap_or_else(|| begin(now, scope)) };
                 tx.put(BACKFILL, &(), &state)?;
+                for ((rank, id), ()) in
+                    tx.list(INTERVIEWS_WANTED, &Keys::beginning(&LEFT_FOR_NOW), usize::MAX)?
+                {
+                    tx.remove(INTERVIEWS_WANTED, &(rank, id.clone()))?;
+                    tx.put(INTERVIEWS_WANTED, &(1, id), &())?;
+                }
                 Ok::<_, StoreError>(state)
             })
             .await?;
         if state.complete_at.is_some() {
-            return Ok(());
+            return Box::pin(self.beside_interviews(async { Ok(()) })).await;
         }
         let lists = async {
             tokio::try_join!(
@@ -125,101 +125,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Users, stages, archive reasons and postings, side by side.
-    async fn reference(&self, state: &BackfillState) -> Result<(), FetchError> {
-        tokio::try_join!(
-            self.reference_phase(state, PhaseName::Users),
-            self.reference_phase(state, PhaseName::Stages),
-            self.reference_phase(state, PhaseName::ArchiveReasons),
-            self.reference_phase(state, PhaseName::Postings),
-        )
-        .map(drop)
-    }
-
-    async fn reference_phase(&self, state: &BackfillState, name: PhaseName) -> Result<(), FetchError> {
-        let Some(phase) = open_phase(state, name) else { return Ok(()) };
-        let mut offset = phase.cursor.clone().map(Offset::new);
-        let mut done = phase.done;
-        loop {
-            let (write, rows, next) =
-                match self.reference_page(Lane::Backfill, name, offset.as_ref(), done).await {
-                    Err(FetchError::Lever(LeverError::InvalidOffset)) if offset.is_some() => {
-                        (offset, done) = (None, 0);
-                        continue;
-                    }
-                    page => page?,
-                };
-            done += rows;
-            let cursor = next.clone();
-            self.store
-                .change(move |tx| {
-                    write(tx)?;
-                    advance(tx, name, done, 1, cursor.as_ref())
-                })
-                .await?;
-            match next {
-                Some(next) => offset = Some(next),
-                None => return Ok(()),
-            }
+    /// What is to be read.
+    fn scope(&self) -> Scope {
+        let settings = self.settings.load();
+        Scope {
+            confidential: settings.confidential != Confidential::Off,
+            interviews: settings.interviews,
+            since: settings.since,
         }
-    }
-
-    /// Reads all reference data again.
-    pub(crate) async fn read_reference(&self, lane: Lane) -> Result<(), FetchError> {
-        for name in [PhaseName::Users, PhaseName::Stages, PhaseName::ArchiveReasons, PhaseName::Postings] {
-            let mut offset: Option<Offset> = None;
-            let mut done = 0;
-            loop {
-                let (write, rows, next) = self.reference_page(lane, name, offset.as_ref(), done).await?;
-                done += rows;
-                self.store.change(write).await?;
-                match next {
-                    Some(next) => offset = Some(next),
-                    None => break,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn reference_page(
-        &self,
-        lane: Lane,
-        name: PhaseName,
-        offset: Option<&Offset>,
-        before: u64,
-    ) -> Result<(Write, u64, Option<Offset>), FetchError> {
-        let answer = match name {
-            PhaseName::Stages => self.lever.stages(lane, offset).await.map(|page| {
-                let before = u32::try_from(before).unwrap_or(u32::MAX);
-                let mut position = before..;
-                rows(page, STAGES, move |sent| {
-                    (sent.id.clone(), convert::stage(sent, position.next().unwrap_or(before)))
-                })
-            }),
-            PhaseName::ArchiveReasons => self.lever.archive_reasons(lane, offset).await.map(|page| {
-                rows(page, ARCHIVE_REASONS, |sent| (sent.id.clone(), convert::archive_reason(sent)))
-            }),
-            PhaseName::Postings => {
-                let confidentiality = self.confidentiality();
-                let page = match self.lever.postings(lane, confidentiality, offset).await {
-                    Err(LeverError::Forbidden { .. })
-                        if confidentiality != crate::lever::Confidentiality::Open =>
-                    {
-                        self.lever.postings(lane, crate::lever::Confidentiality::Open, None).await
-                    }
-                    page => page,
-                };
-                page.map(|page| rows(page, POSTINGS, |sent| (sent.id.clone(), convert::posting(sent))))
-            }
-            _ => self
-                .lever
-                .users(lane, offset)
-                .await
-                .map(|page| rows(page, USERS, |sent| (sent.id.clone(), convert::user(sent)))),
-        };
-        self.note_lever(answer.as_ref().err());
-        Ok(answer?)
     }
 
     /// Walks one listing of opportunities. The next pages are fetched while one is stored, and
@@ -266,6 +179,7 @@ impl Engine {
             archived: Some(name == PhaseName::ArchivedOpportunities),
             created: Span { start: self.settings.load().since, end: None },
             advanced,
+            confidentiality: self.confidentiality(),
             ..ListQuery::default()
         }
     }
@@ -273,6 +187,7 @@ impl Engine {
     /// Pages, what they ask for, and where the next begins: one transaction.
     async fn store_pages(&self, name: PhaseName, pages: Vec<Fetched>) -> Result<(), StoreError> {
         let settings = self.settings.load_full();
+        let now = self.clock.now();
         self.store
             .change(move |tx| {
                 for Fetched { rows, done, next } in pages {
@@ -283,7 +198,7 @@ impl Engine {
                             BackfillScope::All => true,
                         };
                         let rank = u8::from(!row.is_active());
-                        changes::put_opportunity(tx, &id, row, Arrival::Backfill, &settings.rules)?;
+                        changes::put_opportunity(tx, &id, row, Arrival::Backfill, &settings.rules, now)?;
                         let unlisted = |o: Opportunity| o.interviews_as_of.is_none();
                         if wanted && tx.get(OPPORTUNITIES, &id)?.is_some_and(unlisted) {
                             tx.put(INTERVIEWS_WANTED, &(rank, id), &())?;
@@ -306,20 +221,15 @@ impl Engine {
         let mut reading = FuturesUnordered::new();
         let mut busy: Vec<OpportunityId> = Vec::new();
         loop {
-            let room = AT_A_TIME - busy.len();
-            if room > 0 {
+            if busy.len() < AT_A_TIME && !self.refused.has(Endpoint::Interviews) {
                 // Those under way stand in the table still.
                 let wanted =
                     self.store.read(|s| s.list(INTERVIEWS_WANTED, &Keys::all(), 2 * AT_A_TIME)).await?;
-                let fresh: Vec<OpportunityId> = wanted
-                    .into_iter()
-                    .map(|((_, id), ())| id)
-                    .filter(|id| !busy.contains(id))
-                    .take(room)
-                    .collect();
-                for id in fresh {
-                    busy.push(id.clone());
-                    reading.push(async move { (self.wanted_interviews(&id).await, id) });
+                for ((rank, id), ()) in wanted {
+                    if rank < LEFT_FOR_NOW && busy.len() < AT_A_TIME && !busy.contains(&id) {
+                        busy.push(id.clone());
+                        reading.push(async move { (self.wanted_interviews(rank, &id).await, id) });
+                    }
                 }
             }
             tokio::select! {
@@ -337,7 +247,9 @@ impl Engine {
         }
     }
 
-    async fn wanted_interviews(&self, id: &OpportunityId) -> Result<(), FetchError> {
+    /// Reads the interviews of one opportunity. Whatever is wrong with one does not hold the others
+    /// up: it comes again after them, or not at all if that cannot help.
+    async fn wanted_interviews(&self, rank: u8, id: &OpportunityId) -> Result<(), FetchError> {
         let key = id.clone();
         let known = self
             .store
@@ -346,21 +258,41 @@ impl Engine {
             .is_some_and(|row| row.interviews_as_of.is_none());
         if known {
             match self.fetch_interviews(id, Lane::Backfill).await {
-                Ok(_)
-                | Err(FetchError::Lever(LeverError::NotFound { .. } | LeverError::Forbidden { .. })) => {}
+                Ok(_) => {}
+                Err(FetchError::Lever(LeverError::Forbidden { endpoint })) => {
+                    self.refused.refuse(endpoint);
+                    return Ok(());
+                }
+                Err(FetchError::Lever(error @ (LeverError::Unauthorized | LeverError::Cancelled))) => {
+                    return Err(error.into());
+                }
+                Err(FetchError::Lever(error)) if error.passes() => {
+                    return Ok(self.read_after_the_others(rank, id).await?);
+                }
+                Err(FetchError::Lever(error)) => {
+                    tracing::warn!(%error, "the interviews of one opportunity cannot be read");
+                }
                 Err(error) => return Err(error),
             }
         }
         let id = id.clone();
         self.store
             .change(move |tx| {
-                for rank in [0u8, 1] {
-                    tx.remove(INTERVIEWS_WANTED, &(rank, id.clone()))?;
-                }
+                changes::want_no_interviews(tx, &id)?;
                 count(tx, PhaseName::Interviews, u64::from(known))
             })
             .await?;
         Ok(())
+    }
+
+    async fn read_after_the_others(&self, rank: u8, id: &OpportunityId) -> Result<(), StoreError> {
+        let id = id.clone();
+        self.store
+            .change(move |tx| {
+                tx.remove(INTERVIEWS_WANTED, &(rank, id.clone()))?;
+                tx.put(INTERVIEWS_WANTED, &(rank.max(1) + 1, id), &()).map(drop)
+            })
+            .await
     }
 
     /// Looks at what changed since the beginning until a look fits into single pages or brings
@@ -387,7 +319,7 @@ impl Engine {
         Ok(self.complete(PhaseName::CatchUp).await?)
     }
 
-    async fn complete(&self, name: PhaseName) -> Result<(), StoreError> {
+    pub(super) async fn complete(&self, name: PhaseName) -> Result<(), StoreError> {
         self.store
             .change(move |tx| {
                 let Some(mut state) = tx.get(BACKFILL, &())? else { return Ok(()) };
@@ -400,17 +332,18 @@ impl Engine {
     }
 }
 
-fn begin(now: Timestamp) -> BackfillState {
+fn begin(now: Timestamp, scope: Scope) -> BackfillState {
     let phase = |name| Phase { name, state: PhaseState::Waiting, done: 0, requests: 0, cursor: None };
-    BackfillState { began_at: now, complete_at: None, phases: PHASES.into_iter().map(phase).collect() }
+    let phases = PHASES.into_iter().map(phase).collect();
+    BackfillState { began_at: now, complete_at: None, scope, phases }
 }
 
-fn open_phase(state: &BackfillState, name: PhaseName) -> Option<&Phase> {
+pub(super) fn open_phase(state: &BackfillState, name: PhaseName) -> Option<&Phase> {
     state.phases.iter().find(|phase| phase.name == name && phase.state != PhaseState::Complete)
 }
 
 /// A page was stored: `done` rows in all, and the next one begins at `next`, or nowhere.
-fn advance(
+pub(super) fn advance(
     tx: &mut Tx<'_>,
     name: PhaseName,
     done: u64,
@@ -433,27 +366,9 @@ fn count(tx: &mut Tx<'_>, name: PhaseName, requests: u64) -> Result<(), StoreErr
     if let Some(phase) = state.phases.iter_mut().find(|phase| phase.name == name) {
         phase.done += 1;
         phase.requests += requests;
-        phase.state = PhaseState::Running;
+        if phase.state == PhaseState::Waiting {
+            phase.state = PhaseState::Running;
+        }
     }
     tx.put(BACKFILL, &(), &state).map(drop)
-}
-
-fn rows<T, K, V>(
-    page: Page<T>,
-    table: Table<K, V>,
-    convert: impl FnMut(T) -> (K, V),
-) -> (Write, u64, Option<Offset>)
-where
-    K: Key + Send + 'static,
-    V: Stored + Send + 'static,
-{
-    let rows: Vec<(K, V)> = page.items.into_iter().map(convert).collect();
-    let count = rows.len() as u64;
-    let write: Write = Box::new(move |tx| {
-        for (id, row) in &rows {
-            tx.put(table, id, row)?;
-        }
-        Ok(count)
-    });
-    (write, count, page.next)
 }

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fulcrum_domain::{ConversationId, DeadlineKey, Tick, Wheel};
+use fulcrum_domain::{DeadlineKey, Tick, Wheel};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, mpsc};
 
 use super::wake::Armed;
@@ -18,6 +19,9 @@ pub(crate) type Armings = mpsc::UnboundedReceiver<Armed>;
 
 /// Sessions filed in one transaction: enough to be quick, few enough that others need not wait.
 const BATCH: usize = 64;
+
+/// When a session that could not be filed is tried again.
+const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Longest sleep: a wall clock that jumps is noticed within it.
 const NAP: Duration = Duration::from_secs(1);
@@ -40,12 +44,18 @@ impl Engine {
             }
             due.clear();
             wheel.poll(Tick::of_clock(self.clock.now()), &mut due);
-            if let Err(error) = self.fire(&due).await {
-                // They are stored still; the wheel must not forget them.
-                for key in &due {
-                    wheel.arm(*key, Tick::of_clock(self.clock.now()));
+            match self.fire(&due).await {
+                Ok(stuck) => {
+                    let again = self.clock.now().checked_add(AGAIN).unwrap_or(Timestamp::MAX);
+                    stuck.iter().for_each(|key| wheel.arm(key.to_u64(), Tick::of_deadline(again)));
                 }
-                return Err(error);
+                Err(error) => {
+                    // They are stored still; the wheel must not forget them.
+                    for key in &due {
+                        wheel.arm(*key, Tick::of_clock(self.clock.now()));
+                    }
+                    return Err(error);
+                }
             }
             let left = wheel.next().map(|tick| tick.begins().duration_since(self.clock.now()));
             let left = left.map_or(NAP, |left| Duration::try_from(left).unwrap_or_default().min(NAP));
@@ -59,27 +69,54 @@ impl Engine {
         }
     }
 
-    async fn fire(&self, due: &[u64]) -> Result<(), StoreError> {
-        let conversations: Vec<ConversationId> = due
-            .iter()
-            .filter_map(|key| DeadlineKey::from_u64(*key))
-            .map(|DeadlineKey::Transcript(conversation)| conversation)
-            .collect();
-        for batch in conversations.chunks(BATCH) {
-            let batch = batch.to_vec();
-            let settings = self.settings.load_full();
-            let mut moment = self.clock.moment();
-            self.store
-                .change(move |tx| {
-                    for conversation in batch {
-                        changes::file_due(tx, conversation, &settings.rules, &mut moment)?;
+    /// Meets what is due. Gives back what cannot be met: one broken row must not hold up the others.
+    async fn fire(&self, due: &[u64]) -> Result<Vec<DeadlineKey>, StoreError> {
+        let mut stuck = Vec::new();
+        let due: Vec<DeadlineKey> = due.iter().filter_map(|key| DeadlineKey::from_u64(*key)).collect();
+        for batch in due.chunks(BATCH) {
+            match self.meet(batch.to_vec()).await {
+                Err(error) if lies_in_a_row(&error) => {}
+                outcome => {
+                    outcome?;
+                    continue;
+                }
+            }
+            for key in batch {
+                match self.meet(vec![*key]).await {
+                    Err(error) if lies_in_a_row(&error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(
+                            ?key,
+                            error,
+                            "a deadline cannot be met; it is tried again in an hour"
+                        );
+                        stuck.push(*key);
                     }
-                    Ok::<_, StoreError>(())
-                })
-                .await?;
+                    outcome => outcome?,
+                }
+            }
         }
-        Ok(())
+        Ok(stuck)
     }
+
+    /// Meets those that are due by what is stored, in one change.
+    async fn meet(&self, batch: Vec<DeadlineKey>) -> Result<(), StoreError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store
+            .change(move |tx| {
+                for key in batch {
+                    changes::fire(tx, key, &settings.rules, &mut moment)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Whether the change itself failed, and not the store.
+fn lies_in_a_row(error: &StoreError) -> bool {
+    matches!(error, StoreError::Row { .. } | StoreError::Panicked)
 }
 
 /// The wheel with every deadline of a snapshot, as seen from `now`.

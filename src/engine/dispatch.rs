@@ -39,7 +39,8 @@ impl Engine {
                 let Ok(slot) = slots.clone().acquire_owned().await else { return Ok(()) };
                 let this = self.clone();
                 self.tasks.run(async move {
-                    this.settle(this.do_at_lever(one).await);
+                    let effect = one.effect.clone();
+                    this.settle(effect, this.do_at_lever(one).await).await;
                     drop(slot);
                     this.wake.lever.notify_one();
                 });
@@ -70,13 +71,25 @@ impl Engine {
             .await
     }
 
-    /// What a piece of work ended with. A failed store ends the process; a busy or closed one
-    /// leaves the effect in flight, and the next start finds it again.
-    pub(crate) fn settle(&self, outcome: Result<(), StoreError>) {
-        if let Err(error) = outcome {
+    /// A piece of work has ended. When what it came to could not be stored, it is done again later,
+    /// or looked up; a store that takes nothing any more leaves it in flight, for the next start.
+    pub(crate) async fn settle(&self, effect: Effect, outcome: Result<(), StoreError>) {
+        let Err(error) = outcome else { return };
+        let kind = effect.kind();
+        let why = error.to_string();
+        tracing::error!(
+            kind,
+            error = &error as &dyn std::error::Error,
+            "the outcome of an effect could not be stored"
+        );
+        let mut moment = self.clock.moment();
+        if let Err(error) =
+            self.store.change(move |tx| changes::put_back(tx, &effect, &why, &mut moment)).await
+        {
             tracing::error!(
+                kind,
                 error = &error as &dyn std::error::Error,
-                "the outcome of an effect could not be stored"
+                "it stays in flight until the next start"
             );
         }
     }

@@ -1,32 +1,18 @@
 //! Reading single candidates again: after a webhook, and when somebody waits.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use fulcrum_domain::{Effect, EffectState, HookEvent, Lane, Opportunity, OpportunityId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, Arrival, Put, Taken};
+use super::health::HealthStatus;
 use super::people::FetchError;
-use super::status::{FOUND_BY_POLL, HealthStatus};
+use super::status::FOUND_BY_POLL;
 use super::{Confidential, Engine, convert};
-use crate::lever::{self, Confidentiality, LeverError};
-use crate::store::tables::{COUNTERS, INBOX, OPPORTUNITIES};
-use crate::store::{HookRow, Keys, Read, StoreError};
-
-/// What the key turned out not to allow, so that it is not asked for again in this process.
-#[derive(Debug, Default)]
-pub(crate) struct Refused {
-    /// Applications within opportunities.
-    pub(crate) expand: AtomicBool,
-    /// Confidential records.
-    pub(crate) confidential: AtomicBool,
-    /// Listing notes.
-    pub(crate) list_notes: AtomicBool,
-    /// Listing deletions.
-    pub(crate) deletions: AtomicBool,
-    /// Whether some single opportunity could be read: then a refusal is about the record.
-    pub(crate) single_read_works: AtomicBool,
-}
+use crate::lever::{self, Confidentiality, Endpoint, LeverError};
+use crate::store::tables::{COUNTERS, INBOX, INTERVIEWS_WANTED, OPPORTUNITIES};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Webhooks that are turned into effects at a time.
 const INBOX_BATCH: usize = 256;
@@ -43,15 +29,27 @@ impl Engine {
                 news.await;
                 continue;
             }
-            self.store
+            let about_nobody = self
+                .store
                 .change(move |tx| {
+                    let mut about_nobody = Vec::new();
                     for (number, row) in tx.list(INBOX, &Keys::all(), INBOX_BATCH)? {
-                        ask_for(tx, &row, now)?;
+                        match row.opportunity {
+                            Some(id) => ask_for(tx, row.event, id, now)?,
+                            None => about_nobody.push(row.event),
+                        }
                         tx.remove(INBOX, &number)?;
                     }
-                    Ok::<_, StoreError>(())
+                    Ok::<_, StoreError>(about_nobody)
                 })
                 .await?;
+            for event in about_nobody {
+                self.metrics.webhook(event.as_key(), "no_opportunity");
+                tracing::warn!(
+                    event = event.as_key(),
+                    "a webhook names no opportunity: looking will find it"
+                );
+            }
         }
     }
 
@@ -92,30 +90,46 @@ impl Engine {
             }
             answer => answer,
         };
-        self.note_lever(sent.as_ref().err());
+        self.note_lever(sent.as_ref().map(|_| Endpoint::Opportunity));
         let sent = sent?;
         self.refused.single_read_works.store(true, Ordering::Relaxed);
+        if sent.confidential && self.settings.load().confidential == Confidential::Off {
+            let id = id.clone();
+            self.store.change(move |tx| changes::mark_invisible(tx, &id, as_of)).await?;
+            return Ok(Put::LeftOut);
+        }
         let Some(mut row) = convert::opportunity(sent, as_of, &self.settings.load().rules.region) else {
             return Ok(Put::Older);
         };
-        self.complete_posting(lane, id, &mut row).await;
+        self.complete_posting(lane, id, &mut row).await?;
         Ok(self.put(vec![(id.clone(), row)], arrival).await?.first().copied().unwrap_or(Put::Older))
     }
 
     /// The posting of an opportunity whose application came as an id alone: what is stored, or a
-    /// single read. Without it the row is still worth having.
-    pub(crate) async fn complete_posting(&self, lane: Lane, id: &OpportunityId, row: &mut Opportunity) {
-        let Some(application) = row.application.clone().filter(|_| row.posting.is_none()) else { return };
+    /// single read. Where Lever does not tell it, the row is worth having without.
+    pub(crate) async fn complete_posting(
+        &self,
+        lane: Lane,
+        id: &OpportunityId,
+        row: &mut Opportunity,
+    ) -> Result<(), FetchError> {
+        let Some(application) = row.application.clone().filter(|_| row.posting.is_none()) else {
+            return Ok(());
+        };
         let key = id.clone();
-        let stored = self.store.read(move |snapshot| snapshot.get(OPPORTUNITIES, &key)).await;
-        if let Ok::<_, StoreError>(Some(stored)) = stored
-            && stored.application.as_ref() == Some(&application)
-            && stored.posting.is_some()
-        {
-            row.posting = stored.posting;
-        } else if let Ok(sent) = self.lever.application(lane, id, &application).await {
-            row.posting = sent.posting;
+        let stored = self.store.read(move |snapshot| snapshot.get(OPPORTUNITIES, &key)).await?;
+        let same = |stored: &Opportunity| stored.application.as_ref() == Some(&application);
+        row.posting = stored.filter(same).and_then(|stored| stored.posting);
+        if row.posting.is_some() || self.refused.has(Endpoint::Application) {
+            return Ok(());
         }
+        match self.lever.application(lane, id, &application).await {
+            Ok(sent) => row.posting = sent.posting,
+            Err(LeverError::Forbidden { endpoint }) => self.refused.refuse(endpoint),
+            Err(LeverError::NotFound { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     /// Takes rows in, in one change.
@@ -125,11 +139,12 @@ impl Engine {
         arrival: Arrival,
     ) -> Result<Vec<Put>, StoreError> {
         let settings = self.settings.load_full();
+        let now = self.clock.now();
         self.store
             .change(move |tx| {
                 let mut puts = Vec::with_capacity(rows.len());
                 for (id, row) in rows {
-                    puts.push(changes::put_opportunity(tx, &id, row, arrival, &settings.rules)?);
+                    puts.push(changes::put_opportunity(tx, &id, row, arrival, &settings.rules, now)?);
                 }
                 let news = puts.iter().filter(|put| put.is_news()).count() as u64;
                 if arrival == Arrival::Poll && news > 0 {
@@ -144,32 +159,63 @@ impl Engine {
 
     /// Does [`Effect::Hydrate`].
     pub(crate) async fn hydrate(&self, taken: Taken, id: OpportunityId) -> Result<(), StoreError> {
-        let outcome = self.fetch_opportunity(&id, taken.row.lane, Arrival::Webhook).await;
-        let error = match outcome {
+        let now = self.clock.now();
+        let announced = taken.row.deletion_announced;
+        let error = match self.fetch_opportunity(&id, taken.row.lane, Arrival::Webhook).await {
+            Ok(Put::Gone) => return self.finish(taken.effect).await,
+            Ok(_) if announced => return self.doubt_deletion(taken).await,
             Ok(_) => return self.finish(taken.effect).await,
             Err(FetchError::Store(error)) => return Err(error),
             Err(FetchError::Lever(error)) => error,
         };
-        let about_the_record = self.refused.single_read_works.load(Ordering::Relaxed);
-        let now = self.clock.now();
         match error {
-            LeverError::NotFound { .. } if taken.row.deletion_announced => self.erase(id, now).await,
-            LeverError::Forbidden { .. } if taken.row.deletion_announced && about_the_record => {
-                self.erase(id, now).await
-            }
-            LeverError::NotFound { .. } => {
+            error if self.shows_nothing(&error) && announced => self.erase(id, now).await,
+            error if self.shows_nothing(&error) => {
                 let effect = taken.effect;
                 self.store
                     .change(move |tx| {
-                        changes::mark_invisible(tx, &id)?;
+                        changes::mark_invisible(tx, &id, now)?;
                         changes::finish(tx, &effect, now)
                     })
                     .await
             }
-            // Confidential, or the key lacks the permission, which health tells.
+            LeverError::Forbidden { .. } if announced => self.doubt_deletion(taken).await,
+            // The key lacks the permission, which health tells.
             LeverError::Forbidden { .. } => self.finish(taken.effect).await,
             error => self.put_off(taken, &error).await,
         }
+    }
+
+    /// Whether Lever says that there is no such opportunity, or none for us.
+    fn shows_nothing(&self, error: &LeverError) -> bool {
+        match error {
+            LeverError::NotFound { of_record, .. } => *of_record,
+            LeverError::Forbidden { .. } => self.refused.single_read_works.load(Ordering::Relaxed),
+            _ => false,
+        }
+    }
+
+    /// A deletion was announced, and Lever's answer does not confirm it: it may lag behind its own
+    /// webhook, or the key may read nobody. After the last pause the answer is believed.
+    async fn doubt_deletion(&self, taken: Taken) -> Result<(), StoreError> {
+        const DOUBT: &str = "a deletion was announced and is not confirmed";
+        const PAUSES: [SignedDuration; 3] =
+            [SignedDuration::from_secs(30), SignedDuration::from_mins(5), SignedDuration::from_hours(1)];
+        let row = &taken.row;
+        let tried = usize::try_from(row.attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+        // Attempts that failed for another reason have raised no doubt.
+        if tried >= PAUSES.len() && row.last_error.as_deref() == Some(DOUBT) {
+            tracing::warn!(
+                "a deletion that a webhook announced was not confirmed by Lever: nothing is erased"
+            );
+            return self.finish(taken.effect).await;
+        }
+        let pause = PAUSES[tried.min(PAUSES.len() - 1)];
+        let mut moment = self.clock.moment();
+        let at = moment.now.saturating_add(pause).ok();
+        self.store
+            .change(move |tx| changes::postpone(tx, &taken.effect, EffectState::Due, at, DOUBT, &mut moment))
+            .await
     }
 
     /// Erases an opportunity that is surely deleted.
@@ -188,7 +234,7 @@ impl Engine {
         let mut offset: Option<lever::Offset> = None;
         loop {
             let page = self.lever.interviews(lane, id, offset.as_ref()).await;
-            self.note_lever(page.as_ref().err());
+            self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
             let page = page?;
             list.extend(page.items.into_iter().filter_map(|sent| convert::interview(sent, as_of)));
             match page.next {
@@ -196,29 +242,47 @@ impl Engine {
                 None => break,
             }
         }
-        let id = id.clone();
-        Ok(self.store.change(move |tx| changes::put_interviews(tx, &id, &list, as_of)).await?)
+        let (id, now) = (id.clone(), self.clock.now());
+        Ok(self.store.change(move |tx| changes::put_interviews(tx, &id, &list, as_of, now)).await?)
     }
 
     /// Does [`Effect::Interviews`].
     pub(crate) async fn interviews(&self, taken: Taken, id: OpportunityId) -> Result<(), StoreError> {
+        if self.refused.has(Endpoint::Interviews) {
+            return self.want_interviews_later(taken, id).await;
+        }
         let key = id.clone();
         let known = self.store.read(move |snapshot| snapshot.has(OPPORTUNITIES, &key)).await?;
-        if !known {
-            match self.fetch_opportunity(&id, taken.row.lane, Arrival::Webhook).await {
-                Ok(_)
-                | Err(FetchError::Lever(LeverError::NotFound { .. } | LeverError::Forbidden { .. })) => {}
-                Err(FetchError::Store(error)) => return Err(error),
-                Err(FetchError::Lever(error)) => return self.put_off(taken, &error).await,
+        let listing = async {
+            if !known {
+                self.fetch_opportunity(&id, taken.row.lane, Arrival::Webhook).await?;
             }
-        }
-        match self.fetch_interviews(&id, taken.row.lane).await {
-            Ok(_) | Err(FetchError::Lever(LeverError::NotFound { .. } | LeverError::Forbidden { .. })) => {
-                self.finish(taken.effect).await
+            self.fetch_interviews(&id, taken.row.lane).await
+        };
+        match listing.await {
+            // We are shown the opportunity, so it is the tick-box that is missing.
+            Err(FetchError::Lever(LeverError::Forbidden { endpoint: Endpoint::Interviews })) if known => {
+                self.refused.refuse(Endpoint::Interviews);
+                self.want_interviews_later(taken, id).await
             }
+            Ok(_)
+            | Err(FetchError::Lever(
+                LeverError::NotFound { of_record: true, .. } | LeverError::Forbidden { .. },
+            )) => self.finish(taken.effect).await,
             Err(FetchError::Store(error)) => Err(error),
             Err(FetchError::Lever(error)) => self.put_off(taken, &error).await,
         }
+    }
+
+    /// The key may list no interviews: they are listed once it may.
+    async fn want_interviews_later(&self, taken: Taken, id: OpportunityId) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.store
+            .change(move |tx| {
+                tx.put(INTERVIEWS_WANTED, &(0, id), &())?;
+                changes::finish(tx, &taken.effect, now)
+            })
+            .await
     }
 
     /// The effect is done.
@@ -238,32 +302,35 @@ impl Engine {
             .await
     }
 
-    /// Keeps health's word on Lever true after each answer.
-    pub(crate) fn note_lever(&self, error: Option<&LeverError>) {
+    /// Keeps health's word on Lever true after each answer: a missing tick-box is about one endpoint,
+    /// all else about Lever.
+    pub(crate) fn note_lever(&self, answer: Result<Endpoint, &LeverError>) {
         let now = self.clock.now();
-        let trouble = |status, what: &str| {
-            if self.notices.trouble("lever", status, what.to_owned(), now) {
-                tracing::warn!("lever: {what}");
+        let (about, status, what) = match answer {
+            Ok(endpoint) => {
+                self.notices.well("lever", "", now);
+                return self.notices.well("lever", endpoint.as_str(), now);
             }
+            Err(LeverError::Unauthorized) => {
+                ("", HealthStatus::Failing, "the API key is refused: put a valid one in place".to_owned())
+            }
+            Err(error @ LeverError::Forbidden { endpoint }) => {
+                (endpoint.as_str(), HealthStatus::Degraded, error.to_string())
+            }
+            Err(error) if error.passes() && !matches!(error, LeverError::Cancelled) => {
+                ("", HealthStatus::Degraded, format!("{error}; everything waits and is tried again"))
+            }
+            Err(_) => return,
         };
-        match error {
-            None => self.notices.well("lever", now),
-            Some(LeverError::Unauthorized) => {
-                trouble(HealthStatus::Failing, "the API key is refused: put a valid one in place");
-            }
-            Some(error @ LeverError::Forbidden { .. }) => trouble(HealthStatus::Degraded, &error.to_string()),
-            Some(error) if error.passes() && !matches!(error, LeverError::Cancelled) => {
-                trouble(HealthStatus::Degraded, &format!("{error}; everything waits and is tried again"));
-            }
-            Some(_) => {}
+        if self.notices.trouble("lever", about, status, what.clone(), now) {
+            tracing::warn!("lever: {what}");
         }
     }
 }
 
 /// What a webhook asks for. Only ids were taken from it, so everything is fetched.
-fn ask_for(tx: &mut crate::store::Tx<'_>, row: &HookRow, now: Timestamp) -> Result<(), StoreError> {
-    let Some(id) = row.opportunity.clone() else { return Ok(()) };
-    match row.event {
+fn ask_for(tx: &mut Tx<'_>, event: HookEvent, id: OpportunityId, now: Timestamp) -> Result<(), StoreError> {
+    match event {
         HookEvent::CandidateDeleted => changes::ask_after_deletion(tx, &Effect::Hydrate(id), now),
         HookEvent::InterviewCreated | HookEvent::InterviewUpdated | HookEvent::InterviewDeleted => {
             changes::ask(tx, &Effect::Interviews(id), Lane::Live, now)

@@ -7,7 +7,7 @@ use fulcrum_domain::{CarrierSid, MessageId, Number};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Engine, changes};
-use crate::carrier::{InboundPage, ReadError, StatusUpdate};
+use crate::carrier::{InboundPage, ListedText, ReadError, ReceivedText, StatusUpdate};
 use crate::store::tables::{AWAITING_RECEIPT, BOOKMARKS, BY_SID};
 use crate::store::{Keys, Read, Seen, StoreError};
 
@@ -20,6 +20,12 @@ const RECEIPT_AFTER: SignedDuration = SignedDuration::from_mins(2);
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(72);
 const RECEIPTS: usize = 100;
 
+/// Texts that are taken in in one change.
+const BATCH: usize = 500;
+
+/// Missed texts that are kept in memory; the next look goes on behind them.
+const MOST: usize = 10_000;
+
 /// How far back a new installation looks.
 const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(24);
 
@@ -28,97 +34,136 @@ impl Engine {
     pub(crate) async fn run_inbound_poll(self) -> Result<(), StoreError> {
         loop {
             for number in self.numbers() {
-                match self.poll_number(number).await {
-                    Ok(()) => {}
-                    Err(PollError::Store(error)) => return Err(error),
-                    Err(PollError::Carrier(error)) => self.note_read(&error),
-                }
+                self.poll_number(number).await?;
             }
             self.ask_for_receipts().await?;
             tokio::time::sleep(self.settings.load().inbound_poll).await;
         }
     }
 
-    /// Asks what became of texts whose end no status webhook told, at most [`RECEIPTS`] a round.
+    /// Asks what became of texts whose end no status webhook told, at most [`RECEIPTS`] a round, those
+    /// first that were not heard of for longest.
     async fn ask_for_receipts(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let overdue = self.store.read(move |snapshot| overdue(snapshot, now)).await?;
-        for (id, sid, since) in overdue {
-            if now.duration_since(since) > GIVE_UP {
-                self.store.change(move |tx| tx.remove(AWAITING_RECEIPT, &id).map(drop)).await?;
+        let (mut asked, mut over) = (Vec::new(), Vec::new());
+        for (id, sid) in self.store.read(move |snapshot| overdue(snapshot, now)).await? {
+            let Some(sid) = sid else {
+                over.push(id);
                 continue;
-            }
+            };
             match self.carrier.fetch(&sid).await {
                 Ok(listed) => {
                     let update =
                         StatusUpdate { mid: Some(id), sid, status: listed.status, code: listed.code };
                     self.take_status(update).await?;
+                    asked.push(id);
                 }
+                // Deleted there, or unfit to be read: it says nothing of the others.
+                Err(ReadError::NotFound | ReadError::Unreadable) => over.push(id),
                 Err(error) => {
-                    self.note_read(&error);
+                    self.note_read(&Err::<(), _>(error));
                     break;
                 }
             }
         }
-        Ok(())
+        self.store
+            .change(move |tx| {
+                for id in over {
+                    tx.remove(AWAITING_RECEIPT, &id)?;
+                }
+                for id in asked {
+                    // Its end takes the row away.
+                    if tx.has(AWAITING_RECEIPT, &id)? {
+                        tx.put(AWAITING_RECEIPT, &id, &Seen(now))?;
+                    }
+                }
+                Ok(())
+            })
+            .await
     }
 
-    async fn poll_number(&self, number: Number) -> Result<(), PollError> {
+    async fn poll_number(&self, number: Number) -> Result<(), StoreError> {
         let name = format!("inbound {number}");
         let key = name.clone();
         let looked = self.store.read(move |snapshot| snapshot.get(BOOKMARKS, &key)).await?;
         let now = self.clock.now();
         let since =
             looked.map_or_else(|| now.saturating_sub(FIRST_LOOK), |Seen(at)| at.saturating_sub(OVERLAP));
-        let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
-        let day = jiff::tz::Offset::UTC.to_datetime(since).date();
-        let mut page = self.carrier.inbound_since(&number.to_string(), day).await?;
-        loop {
-            let InboundPage { texts, next } = page;
-            let sids: Vec<String> = texts.iter().map(|text| text.sid.to_string()).collect();
-            let known: Vec<bool> = self
-                .store
-                .read(move |snapshot| {
-                    sids.iter().map(|sid| snapshot.has(BY_SID, sid)).collect::<Result<_, StoreError>>()
-                })
-                .await?;
-            // The list shows the newest first; they are taken in the order in which they came.
-            for (text, _) in texts.into_iter().zip(known).rev().filter(|(_, known)| !known) {
-                if self.take_text(text).await?.is_some() {
-                    self.metrics.message("in", "found_by_poll");
-                }
-            }
+        let day = jiff::tz::Offset::UTC.to_datetime(since.unwrap_or(Timestamp::UNIX_EPOCH)).date();
+
+        let mut missed = Vec::new();
+        let mut page = self.carrier.inbound_since(&number.to_string(), day).await;
+        let whole = loop {
+            self.note_read(&page);
+            let Ok(InboundPage { texts, next }) = page else { break false };
+            missed.extend(self.unknown(texts).await?);
             match next {
-                Some(next) => page = self.carrier.inbound_next(next).await?,
-                None => break,
+                Some(_) if missed.len() >= MOST => break false,
+                Some(next) => page = self.carrier.inbound_next(next).await,
+                None => break true,
             }
+        };
+        // The list shows the newest first; they are taken in the order in which they came.
+        missed.reverse();
+        missed.sort_by_key(|one| one.text.at);
+        for batch in missed.chunks(BATCH) {
+            let mut texts = Vec::with_capacity(batch.len());
+            for one in batch {
+                texts.push(self.with_media(one.clone()).await);
+            }
+            self.take_missed(texts).await?;
         }
-        self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await?;
+        if whole {
+            self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await?;
+        }
         Ok(())
     }
-}
 
-/// Texts that have waited for their receipt for a while.
-fn overdue(read: &impl Read, now: Timestamp) -> Result<Vec<(MessageId, CarrierSid, Timestamp)>, StoreError> {
-    let mut overdue = Vec::new();
-    read.scan(AWAITING_RECEIPT, &Keys::all(), |id, Seen(since)| {
-        if now.duration_since(since) > RECEIPT_AFTER {
-            overdue.push((id, since));
-        }
-        Ok(if overdue.len() < RECEIPTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })?;
-    let mut texts = Vec::with_capacity(overdue.len());
-    for (id, since) in overdue {
-        let sid = changes::message(read, id)?.and_then(|text| text.sid);
-        texts.extend(sid.map(|sid| (id, sid, since)));
+    /// Those that are not here yet.
+    async fn unknown(&self, texts: Vec<ListedText>) -> Result<Vec<ListedText>, StoreError> {
+        self.store
+            .read(move |snapshot| {
+                let mut unknown = Vec::new();
+                for one in texts {
+                    if !snapshot.has(BY_SID, &one.text.sid.to_string())? {
+                        unknown.push(one);
+                    }
+                }
+                Ok(unknown)
+            })
+            .await
     }
-    Ok(texts)
+
+    /// A text with its media, or without those that cannot be listed: the words count for more.
+    async fn with_media(&self, ListedText { mut text, has_media }: ListedText) -> ReceivedText {
+        if has_media {
+            match self.carrier.media(&text.sid).await {
+                Ok(media) => text.media = media,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(sid = %text.sid, error, "a text was taken in without its media");
+                }
+            }
+        }
+        text
+    }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum PollError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Carrier(#[from] ReadError),
+/// Texts that have waited for a while to be heard of; without a sid those that nobody asks for any more.
+fn overdue(read: &impl Read, now: Timestamp) -> Result<Vec<(MessageId, Option<CarrierSid>)>, StoreError> {
+    let mut waiting = Vec::new();
+    read.scan(AWAITING_RECEIPT, &Keys::all(), |id, Seen(heard)| {
+        if now.duration_since(heard) > RECEIPT_AFTER {
+            waiting.push((heard, id));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    waiting.sort_unstable();
+    let mut overdue = Vec::new();
+    for (_, id) in waiting.into_iter().take(RECEIPTS) {
+        let text = changes::message(read, id)?;
+        let text = text.filter(|text| now.duration_since(text.submitted_at.unwrap_or(text.at)) <= GIVE_UP);
+        overdue.push((id, text.and_then(|text| text.sid)));
+    }
+    Ok(overdue)
 }

@@ -4,6 +4,8 @@
 //! and its status are decided at once, in the transaction that stores them: an opt-out is in force
 //! before the carrier hears that we have it.
 
+use std::ops::ControlFlow;
+
 use fulcrum_domain::{Attachment, Body, HookEvent, Number, OpportunityId, class_of};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -11,8 +13,8 @@ use sha2::{Digest, Sha256};
 use super::Engine;
 use super::changes::{self, Incoming, Keyword, Received, Report};
 use crate::carrier::{self, ReceivedText, StatusUpdate};
-use crate::store::tables::{COUNTERS, INBOX, SEEN_HOOKS};
-use crate::store::{HookRow, Read, Seen, Signal, StoreError};
+use crate::store::tables::{BY_SID, COUNTERS, IDEMPOTENT, INBOX, SEEN_HOOKS, Table};
+use crate::store::{HookRow, Keys, Read, Seen, Signal, StoreError, Stored};
 
 /// Webhooks triggered longer ago are refused: a rerun may be days old, a replay much older.
 const HOOK_AGE_MAX: SignedDuration = SignedDuration::from_hours(15 * 24);
@@ -102,22 +104,54 @@ impl Engine {
             .await
     }
 
-    /// Takes a text in, from a webhook or from the carrier's list. None when it did not come from
-    /// a telephone number, such as a short code: there is no thread for it.
+    /// Takes a text in. None when it did not come from a telephone number, such as a short code:
+    /// there is no thread for it.
     ///
     /// # Errors
     /// [`StoreError`]: it is not stored, and the sender must try again.
     pub async fn take_text(&self, text: ReceivedText) -> Result<Option<Received>, StoreError> {
+        let Some(incoming) = self.incoming(text) else { return Ok(None) };
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store
+            .try_change(move |tx| changes::receive(tx, incoming, &settings.rules, &mut moment).map(Some))
+            .await
+    }
+
+    /// Takes texts in that no webhook brought, in their order and in one change: old as they are,
+    /// their session is due at once, and it is to hold them all.
+    pub(crate) async fn take_missed(&self, texts: Vec<ReceivedText>) -> Result<(), StoreError> {
+        let incoming: Vec<Incoming> = texts.into_iter().filter_map(|text| self.incoming(text)).collect();
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        let stored = self
+            .store
+            .change(move |tx| {
+                let mut stored = 0;
+                for text in incoming {
+                    let received = changes::receive(tx, text, &settings.rules, &mut moment)?;
+                    stored += u32::from(received != Received::Duplicate);
+                }
+                Ok::<_, StoreError>(stored)
+            })
+            .await?;
+        for _ in 0..stored {
+            self.metrics.text_found_by_poll();
+        }
+        Ok(())
+    }
+
+    fn incoming(&self, text: ReceivedText) -> Option<Incoming> {
         let (Ok(from), Ok(to)) = (Number::from_e164(&text.from), Number::from_e164(&text.to)) else {
-            self.metrics.message("in", "ignored");
+            self.metrics.text_ignored();
             tracing::info!(sid = %text.sid, "a text from or to what is no telephone number was left alone");
-            return Ok(None);
+            return None;
         };
         let attachments = text
             .media
             .into_iter()
             .map(|media| Attachment { media_type: media.content_type, url: media.url.to_string() });
-        let incoming = Incoming {
+        Some(Incoming {
             sid: text.sid,
             from,
             to,
@@ -129,68 +163,75 @@ impl Engine {
                 carrier::Keyword::Start => Keyword::Start,
                 carrier::Keyword::Help => Keyword::Help,
             }),
-        };
-        let settings = self.settings.load_full();
-        let mut moment = self.clock.moment();
-        let received = self
-            .store
-            .try_change(move |tx| changes::receive(tx, incoming, &settings.rules, &mut moment))
-            .await?;
-        if let Received::Stored(_) = received {
-            self.metrics.message("in", "received");
-        }
-        Ok(Some(received))
+        })
     }
 
-    /// Takes in what the carrier reports of a text that we sent. False when the text is not known.
+    /// Takes in what the carrier reports of a text that we sent, by our name for it or by its own.
+    /// False when the text is not known.
     ///
     /// # Errors
     /// [`StoreError`]: it is not stored, and the sender must try again.
     pub async fn take_status(&self, update: StatusUpdate) -> Result<bool, StoreError> {
-        let (Some(mid), Some(delivery)) = (update.mid, update.status) else { return Ok(false) };
-        let report = Report { delivery, failure: update.code.map(class_of), sid: Some(update.sid) };
+        let StatusUpdate { mid, sid, status: Some(delivery), code } = update else { return Ok(false) };
+        let report = Report { delivery, failure: code.map(class_of), sid: Some(sid.clone()) };
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        let known = self
-            .store
-            .try_change(move |tx| changes::report(tx, mid, report, &settings.rules, &mut moment))
-            .await?;
-        self.metrics.message("out", delivery.word());
-        Ok(known)
+        self.store
+            .try_change(move |tx| {
+                let by_sid = || tx.get(BY_SID, &sid.to_string());
+                match mid.map_or_else(by_sid, |mid| Ok(Some(mid)))? {
+                    Some(id) => changes::report(tx, id, report, &settings.rules, &mut moment),
+                    None => Ok(false),
+                }
+            })
+            .await
     }
 }
 
-/// How long a webhook's token is remembered.
-const SEEN_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long a webhook's token is remembered, and the answer to a request with an `Idempotency-Key`.
+const HOOKS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+const ANSWERS_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Rows that are forgotten in one change.
+const FORGOTTEN: usize = 1000;
 
 impl Engine {
-    /// Forgets what was seen more than 30 days ago, a thousand rows a change.
-    pub(crate) async fn forget_seen(&self) -> Result<u64, StoreError> {
-        let oldest = self.clock.now().saturating_sub(SEEN_FOR).unwrap_or(Timestamp::MIN);
-        let mut forgotten = 0;
-        let mut after: Option<[u8; 16]> = None;
+    /// Forgets webhooks and answers that nobody will repeat any more.
+    pub(crate) async fn forget_seen(&self) -> Result<(), StoreError> {
+        let before = |age| self.clock.now().saturating_sub(age).unwrap_or(Timestamp::MIN);
+        let (hooks, answers) = (before(HOOKS_FOR), before(ANSWERS_FOR));
+        self.forget(SEEN_HOOKS, move |seen| seen.0 < hooks).await?;
+        self.forget(IDEMPOTENT, move |answer| answer.at < answers).await
+    }
+
+    /// Takes away what is old. It is looked for on a snapshot, since that may take a while.
+    async fn forget<V: Stored + 'static>(
+        &self,
+        table: Table<[u8; 16], V>,
+        is_old: impl Fn(&V) -> bool + Send + Copy + 'static,
+    ) -> Result<(), StoreError> {
         loop {
-            let from = after;
-            let (last, gone) = self
+            let old = self
                 .store
-                .change(move |tx| {
-                    let all = crate::store::Keys::all();
-                    let keys = from.map_or_else(|| all.clone(), |key| all.clone().after(&key));
-                    let page = tx.list(SEEN_HOOKS, &keys, 1000)?;
-                    let last = page.last().map(|(key, _)| *key);
-                    let old: Vec<_> = page.into_iter().filter(|(_, seen)| seen.0 < oldest).collect();
-                    let gone = old.len() as u64;
-                    for (key, _) in old {
-                        tx.remove(SEEN_HOOKS, &key)?;
-                    }
-                    Ok::<_, StoreError>((last, gone))
+                .read(move |snapshot| {
+                    let mut old = Vec::new();
+                    snapshot.scan(table, &Keys::all(), |key, value| {
+                        old.extend(is_old(&value).then_some(key));
+                        Ok(if old.len() < FORGOTTEN {
+                            ControlFlow::Continue(())
+                        } else {
+                            ControlFlow::Break(())
+                        })
+                    })?;
+                    Ok::<_, StoreError>(old)
                 })
                 .await?;
-            forgotten += gone;
-            match last {
-                Some(key) => after = Some(key),
-                None => return Ok(forgotten),
+            if old.is_empty() {
+                return Ok(());
             }
+            self.store
+                .change(move |tx| old.iter().try_for_each(|key| tx.remove(table, key).map(drop)))
+                .await?;
         }
     }
 }

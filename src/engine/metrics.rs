@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use fulcrum_domain::{Delivery, Direction};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::status::Status;
+use super::view::direction_word;
 use crate::lever::{Observer, Seen};
 
 type Ratio = Gauge<f64, AtomicU64>;
@@ -49,6 +51,7 @@ pub struct Metrics {
     webhooks: Family<Webhook, Counter>,
     requests: Family<Request, Counter>,
     texts: Family<Texts, Counter>,
+    texts_found_by_poll: Counter,
     notes: Counter,
     note_lag: Histogram,
     rate_used: Ratio,
@@ -74,6 +77,7 @@ impl Metrics {
             webhooks: Family::default(),
             requests: Family::default(),
             texts: Family::default(),
+            texts_found_by_poll: Counter::default(),
             notes: Counter::default(),
             note_lag: Histogram::new(LAG),
             rate_used: Ratio::default(),
@@ -94,7 +98,12 @@ impl Metrics {
             "Requests to Lever; status 0 when no answer came",
             m.requests.clone(),
         );
-        registry.register("messages", "Texts, by direction and status", m.texts.clone());
+        registry.register("messages", "Texts that came to a status, by direction", m.texts.clone());
+        registry.register(
+            "messages_found_by_poll",
+            "Texts that came without their webhook",
+            m.texts_found_by_poll.clone(),
+        );
         registry.register("notes_filed", "Transcripts that stand in Lever", m.notes.clone());
         registry.register_with_unit("note_lag", "Filed minus due", Unit::Seconds, m.note_lag.clone());
         registry.register(
@@ -141,8 +150,21 @@ impl Metrics {
         self.webhooks.get_or_create(&Webhook { event, outcome }).inc();
     }
 
-    pub(crate) fn message(&self, direction: &'static str, status: &'static str) {
-        self.texts.get_or_create(&Texts { direction, status }).inc();
+    /// A text is in a state that it was not in before.
+    pub(crate) fn text_is(&self, direction: Direction, delivery: Delivery) {
+        let labels = Texts { direction: direction_word(direction), status: delivery.word() };
+        self.texts.get_or_create(&labels).inc();
+    }
+
+    /// A text came without its webhook.
+    pub(crate) fn text_found_by_poll(&self) {
+        self.texts_found_by_poll.inc();
+    }
+
+    /// A text was left alone, since it came from or to what is no telephone number.
+    pub(crate) fn text_ignored(&self) {
+        let labels = Texts { direction: direction_word(Direction::In), status: "ignored" };
+        self.texts.get_or_create(&labels).inc();
     }
 
     pub(crate) fn filed(&self, lag_seconds: f64) {
@@ -154,17 +176,18 @@ impl Metrics {
     pub fn text(&self, status: &Status) -> String {
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.rate_used.set(status.lever.rate_used);
-        self.backfill_done.set(signed(status.backfill.phases.iter().map(|phase| phase.done).sum()));
-        let known = status.backfill.phases.iter().map(|phase| phase.known.unwrap_or(phase.done)).sum();
+        let stored = &status.stored;
+        self.backfill_done.set(signed(stored.backfill.phases.iter().map(|phase| phase.done).sum()));
+        let known = stored.backfill.phases.iter().map(|phase| phase.known.unwrap_or(phase.done)).sum();
         self.backfill_known.set(signed(known));
         self.outbox.clear();
-        for ((effect, state), rows) in &status.outbox {
+        for ((effect, state), rows) in &stored.outbox {
             self.outbox.get_or_create(&Rows { effect, state }).set(signed(*rows));
         }
-        self.oldest.set(signed(status.outbox_oldest_seconds));
-        self.deadlines.set(signed(status.deadlines));
-        self.inbox.set(signed(status.inbox));
-        self.found_by_poll.set(signed(status.found_by_poll));
+        self.oldest.set(signed(stored.outbox_oldest_seconds));
+        self.deadlines.set(signed(stored.deadlines));
+        self.inbox.set(signed(stored.inbox));
+        self.found_by_poll.set(signed(stored.found_by_poll));
         self.store_bytes.set(signed(status.store_bytes));
         self.resident.set(signed(resident_bytes()));
         let mut text = String::new();

@@ -12,6 +12,7 @@ mod backfill;
 mod convert;
 mod deadlines;
 mod dispatch;
+mod health;
 mod hydrate;
 mod inbound;
 mod intake;
@@ -19,23 +20,24 @@ mod metrics;
 mod notes;
 mod people;
 mod reconcile;
+mod reference;
+mod refused;
 mod send;
 mod settings;
 mod start;
-mod status;
+pub(crate) mod status;
 mod tasks;
-mod view;
+pub(crate) mod view;
 mod wake;
 
 pub use deadlines::wheel_of;
+pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
 pub use people::{FetchError, SendRefusal, SendRequest};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
 pub use start::{Remotes, StartError};
-pub use status::{
-    BackfillStatus, Component, Health, HealthStatus, LeverStatus, PhaseStatus, Status, TaskStatus,
-};
+pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;
 pub use view::{
     ConversationView, EffectView, FilingView, Found, MessageView, OpportunityView, PAGE_MAX, Page,
@@ -66,10 +68,11 @@ pub struct Shared {
     pub(crate) wake: Arc<Wake>,
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
-    pub(crate) notices: status::Notices,
+    pub(crate) notices: health::Notices,
+    pub(crate) pulse: health::Pulse,
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
-    pub(crate) refused: hydrate::Refused,
+    pub(crate) refused: refused::Refused,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

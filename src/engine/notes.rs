@@ -9,9 +9,8 @@ use std::sync::atomic::Ordering;
 use fulcrum_domain::{Effect, EffectState, FilingId, FilingState, Lane, NoteId, note};
 
 use super::changes::{self, AfterPost, NextPost, Taken};
-use super::status::HealthStatus;
 use super::{Engine, OnUnknown};
-use crate::lever::{LeverError, NewNote, Offset};
+use crate::lever::{Endpoint, LeverError, NewNote, Offset};
 use crate::store::tables::FILINGS;
 use crate::store::{Read, StoreError};
 
@@ -41,9 +40,7 @@ impl Engine {
                 notify_followers: self.settings.load().notify_followers,
             };
             let answer = self.lever.create_note(Lane::Live, &filing.opportunity, note).await;
-            self.note_lever(
-                answer.as_ref().err().filter(|error| !matches!(error, LeverError::Forbidden { .. })),
-            );
+            self.note_lever(answer.as_ref().map(|_| Endpoint::CreateNote));
             match answer {
                 Ok(note) => {
                     if !self.posted(id, note).await? {
@@ -84,8 +81,6 @@ impl Engine {
                 self.store.change(move |tx| changes::retarget(tx, id, &settings.rules, &mut moment)).await
             }
             LeverError::Forbidden { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset => {
-                let detail = format!("{why}; transcripts are held: see `fulcrum doctor`");
-                self.notices.trouble("outbox", HealthStatus::Degraded, detail, moment.now);
                 tracing::warn!(filing = %id, "a transcript is held: {why}");
                 self.store.change(move |tx| changes::hold_post(tx, id, &why, &mut moment)).await
             }
@@ -139,7 +134,8 @@ impl Engine {
             Look::Absent => Ok(true),
             Look::NotAllowed => {
                 self.refused.list_notes.store(true, Ordering::Relaxed);
-                if self.settings.load().on_unknown == OnUnknown::Repost {
+                let reposts = self.settings.load().on_unknown == OnUnknown::Repost;
+                if reposts && self.store.change(move |tx| changes::may_repost(tx, id)).await? {
                     tracing::warn!(filing = %id, "a note whose answer was lost is posted again: the key may not list notes");
                     return Ok(true);
                 }

@@ -73,6 +73,9 @@ impl Engine {
     /// # Errors
     /// [`SendRefusal`]; then nothing is stored.
     pub async fn send_text(&self, request: SendRequest) -> Result<Message, SendRefusal> {
+        if let Some(before) = self.answered_before(&request).await? {
+            return Ok(before);
+        }
         if let Recipient::Opportunity(id) | Recipient::Both(id, _) = &request.to {
             match self.opportunity(id).await? {
                 Found::Known(_) => {}
@@ -92,15 +95,8 @@ impl Engine {
         let mut moment = self.clock.moment();
         self.store
             .change(move |tx| {
-                if let Some((key, asked)) = request.idempotency
-                    && let Some(before) = tx.get(IDEMPOTENT, &key)?
-                {
-                    if before.request != asked {
-                        return Err(SendRefusal::KeyReused);
-                    }
-                    if let Some(message) = changes::message(tx, before.message)? {
-                        return Ok(message);
-                    }
+                if let Some(before) = answered_before(tx, request.idempotency)? {
+                    return Ok(before);
                 }
                 let author = author(tx, request.on_behalf_of.as_deref(), request.caller)?;
                 let draft = Draft {
@@ -118,6 +114,29 @@ impl Engine {
                 Ok(message)
             })
             .await
+    }
+
+    /// The message that a repeat of this request has made already.
+    async fn answered_before(&self, request: &SendRequest) -> Result<Option<Message>, SendRefusal> {
+        let idempotency = request.idempotency;
+        if idempotency.is_none() {
+            return Ok(None);
+        }
+        self.store.read(move |snapshot| answered_before(snapshot, idempotency)).await
+    }
+
+    /// A person records that somebody wants no texts, or that they may be texted.
+    ///
+    /// # Errors
+    /// [`LiftError`](changes::LiftError); then nothing changes.
+    pub async fn decide_opt_out(
+        &self,
+        id: ConversationId,
+        opted_out: bool,
+        who: String,
+    ) -> Result<(), changes::LiftError> {
+        let now = self.clock.now();
+        self.store.change(move |tx| changes::decide_opt_out(tx, id, opted_out, who, now)).await
     }
 
     /// Files the open session of a conversation at once. How many transcripts come of it: none
@@ -139,6 +158,21 @@ impl Engine {
         let now = self.clock.now();
         self.store.change(move |tx| changes::retry_failed(tx, &effect, now)).await
     }
+}
+
+/// What was answered to the same request under the same key. Looked at before anything else, and
+/// again in the transaction that would answer.
+fn answered_before(
+    read: &impl Read,
+    idempotency: Option<(Digest, Digest)>,
+) -> Result<Option<Message>, SendRefusal> {
+    let Some((key, asked)) = idempotency else { return Ok(None) };
+    let Some(before) = read.get(IDEMPOTENT, &key)? else { return Ok(None) };
+    if before.request != asked {
+        return Err(SendRefusal::KeyReused);
+    }
+    // Erased since: it was sent, and is not sent again.
+    changes::message(read, before.message)?.map(Some).ok_or(SendRefusal::Deleted)
 }
 
 fn author(read: &impl Read, email: Option<&str>, caller: String) -> Result<Author, SendRefusal> {

@@ -5,6 +5,7 @@
 //! is changed, and is found by the next look: each one asks for what changed, advanced or began
 //! since the last look began, with some overlap. So nothing is lost for longer than one interval.
 
+use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::changes::{self, Arrival};
 use super::people::FetchError;
 use super::{Engine, convert};
-use crate::lever::{LeverError, ListQuery, Offset, Span};
-use crate::store::tables::{BACKFILL, BOOKMARKS, DELETED, INTERVIEWS, OPPORTUNITIES};
-use crate::store::{Keys, Read, Seen, StoreError};
+use crate::lever::{Confidentiality, Endpoint, LeverError, ListQuery, Offset, Span};
+use crate::store::tables::{BACKFILL, BOOKMARKS, DELETED, INTERVIEWS, OPPORTUNITIES, VANISHED};
+use crate::store::{Keys, Read, Seen, StoreError, Tx};
 
 /// How far each look reaches back before the last one: clocks differ, and Lever's index may lag.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
@@ -24,12 +25,12 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// The longest window of deletions that Lever shows (lever-api.md 4.4).
 const DELETIONS_MAX: SignedDuration = SignedDuration::from_hours(29 * 24);
 
-/// Daily: reference data, and interviews to come.
+/// How often what changes seldom is looked at. No page is under way for as long.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The name of the bookmark: changes before it are known.
+/// The names of bookmarks: changes before the first are known, deletions before the second.
 const LOOKED: &str = "reconciled";
-const REFERENCE: &str = "reference data";
+const DELETIONS: &str = "deletions";
 
 /// What a look found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,12 +44,18 @@ pub(crate) struct Looked {
 }
 
 impl Engine {
-    /// Looks, every poll interval, and sooner when somebody asks.
+    /// Looks every poll interval, counted from the last look, whether that was before a restart or
+    /// a change of the settings.
     pub(crate) async fn run_reconcile(&self) -> Result<(), FetchError> {
         loop {
             let interval = self.settings.load().poll_interval;
+            let looked = self.store.read(|snapshot| snapshot.get(BOOKMARKS, &LOOKED.to_owned())).await?;
+            let left = looked.map_or(interval, |Seen(at)| {
+                let since = Duration::try_from(self.clock.now().duration_since(at)).unwrap_or_default();
+                interval.saturating_sub(since)
+            });
             tokio::select! {
-                () = tokio::time::sleep(interval) => {}
+                () = tokio::time::sleep(left) => {}
                 () = self.wake.sync.notified() => continue,
             }
             if self.look().await?.is_some() {
@@ -57,22 +64,31 @@ impl Engine {
         }
     }
 
-    /// One look. None when the initial sync has not begun.
-    pub(crate) async fn look(&self) -> Result<Option<Looked>, FetchError> {
-        let _alone = self.looking.lock().await;
-        let now = self.clock.now();
-        let since = self
+    /// Up to when something was looked at, or the beginning of the sync before the first time.
+    async fn looked(&self, name: &'static str, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let stored = self
             .store
-            .read(|snapshot| {
-                let looked = snapshot.get(BOOKMARKS, &LOOKED.to_owned())?.map(|Seen(at)| at);
+            .read(move |snapshot| {
+                let looked = snapshot.get(BOOKMARKS, &name.to_owned())?.map(|Seen(at)| at);
                 let began = snapshot.get(BACKFILL, &())?.map(|state| state.began_at);
                 Ok::<_, StoreError>(looked.or(began))
             })
             .await?;
-        let Some(since) = since else { return Ok(None) };
+        // What lies ahead was stored before the clock was set back, by that much at least.
+        Ok(stored.map(|at| back(at.min(now), at.duration_since(now).max(SignedDuration::ZERO))))
+    }
+
+    async fn set_bookmark(&self, name: &'static str, at: Timestamp) -> Result<(), StoreError> {
+        self.store.change(move |tx| tx.put(BOOKMARKS, &name.to_owned(), &Seen(at)).map(drop)).await
+    }
+
+    /// One look. None when the initial sync has not begun.
+    pub(crate) async fn look(&self) -> Result<Option<Looked>, FetchError> {
+        let _alone = self.looking.lock().await;
+        let now = self.clock.now();
+        let Some(since) = self.looked(LOOKED, now).await? else { return Ok(None) };
         let skew = self.lever.skew(now).unwrap_or_default().abs();
-        let back = |at: Timestamp, by: SignedDuration| at.saturating_sub(by).unwrap_or(Timestamp::UNIX_EPOCH);
-        let since = Span::since(back(back(since, OVERLAP), skew));
+        let since = Span::since(back(since, OVERLAP + skew));
         let mut looked = Looked::default();
         let base = ListQuery { confidentiality: self.confidentiality(), ..ListQuery::default() };
         for query in [
@@ -82,8 +98,8 @@ impl Engine {
         ] {
             self.look_at_list(query, &mut looked).await?;
         }
-        self.look_at_deletions(since.start.unwrap_or(now), now, skew, &mut looked).await?;
-        self.store.change(move |tx| tx.put(BOOKMARKS, &LOOKED.to_owned(), &Seen(now)).map(drop)).await?;
+        self.look_at_deletions(now, skew, &mut looked).await?;
+        self.set_bookmark(LOOKED, now).await?;
         Ok(Some(looked))
     }
 
@@ -108,32 +124,39 @@ impl Engine {
         lane: Lane,
         query: &mut ListQuery,
     ) -> Result<(Vec<(OpportunityId, fulcrum_domain::Opportunity)>, Option<Offset>), FetchError> {
+        let (expands, confidentiality) = (self.expands(), self.confidentiality());
+        if query.confidentiality != confidentiality {
+            query.offset = None; // It belongs to the other listing.
+        }
+        (query.expand_applications, query.confidentiality) = (expands, confidentiality);
         let (as_of, page) = loop {
-            query.expand_applications = self.expands();
-            query.confidentiality = self.confidentiality();
             let as_of = self.clock.now();
             let answer = self.lever.opportunities(lane, query).await;
             match answer {
                 Err(LeverError::InvalidOffset) if query.offset.is_some() => query.offset = None,
-                Err(LeverError::Forbidden { .. })
-                    if self.confidentiality() != crate::lever::Confidentiality::Open =>
-                {
-                    tracing::warn!("the key does not show confidential records: they are left out");
-                    self.refused.confidential.store(true, Ordering::Relaxed);
+                // Lever does not say what it refuses, so the cheaper loss is tried first.
+                Err(LeverError::Forbidden { .. }) if query.expand_applications => {
+                    query.expand_applications = false;
+                }
+                Err(LeverError::Forbidden { .. }) if query.confidentiality != Confidentiality::Open => {
+                    query.expand_applications = expands;
+                    query.confidentiality = Confidentiality::Open;
                     query.offset = None;
                 }
-                Err(LeverError::Forbidden { .. }) if query.expand_applications => {
-                    tracing::warn!(
-                        "the key does not show applications within opportunities: each is read alone"
-                    );
-                    self.refused.expand.store(true, Ordering::Relaxed);
-                }
                 answer => {
-                    self.note_lever(answer.as_ref().err());
+                    self.note_lever(answer.as_ref().map(|_| Endpoint::Opportunities));
                     break (as_of, answer?);
                 }
             }
         };
+        if query.expand_applications != expands {
+            tracing::warn!("the key does not show applications within opportunities: each is read alone");
+            self.refused.expand.store(true, Ordering::Relaxed);
+        }
+        if query.confidentiality != confidentiality {
+            tracing::warn!("the key does not show confidential records: they are left out");
+            self.refused.confidential.store(true, Ordering::Relaxed);
+        }
         if page.skipped > 0 {
             tracing::warn!(skipped = page.skipped, "records of Lever's without a usable id were left out");
         }
@@ -145,32 +168,34 @@ impl Engine {
         let mut rows: Vec<_> = page.items.into_iter().filter_map(convert).collect();
         if !query.expand_applications {
             let each = rows.iter_mut().map(|(id, row)| self.complete_posting(lane, id, row));
-            futures_util::future::join_all(each).await;
+            futures_util::future::try_join_all(each).await?;
         }
         Ok((rows, page.next))
     }
 
+    /// Deletions have a bookmark of their own, since they cannot always be listed.
     async fn look_at_deletions(
         &self,
-        since: Timestamp,
         now: Timestamp,
         skew: SignedDuration,
         looked: &mut Looked,
     ) -> Result<(), FetchError> {
-        if self.refused.deletions.load(Ordering::Relaxed) {
+        if self.refused.has(Endpoint::DeletedOpportunities) {
             return Ok(());
         }
         let end = now.saturating_add(skew).unwrap_or(now);
-        let start = since.max(end.saturating_sub(DELETIONS_MAX).unwrap_or(since));
+        let since = back(self.looked(DELETIONS, now).await?.unwrap_or(now), OVERLAP + skew);
+        let start = since.max(back(end, DELETIONS_MAX));
         let mut offset: Option<Offset> = None;
         loop {
             let page =
                 match self.lever.deleted_opportunities(Lane::Reconcile, start, end, offset.as_ref()).await {
-                    Err(LeverError::Forbidden { .. } | LeverError::NotFound { .. }) => {
-                        self.refused.deletions.store(true, Ordering::Relaxed);
-                        tracing::info!("the key does not list deletions: they are known by webhook alone");
+                    Err(LeverError::Forbidden { endpoint }) => {
+                        self.refused.refuse(endpoint);
                         return Ok(());
                     }
+                    // By Lever or by a gateway, for good or for now.
+                    Err(LeverError::NotFound { .. }) => return Ok(()),
                     answer => answer?,
                 };
             looked.requests += 1;
@@ -184,32 +209,51 @@ impl Engine {
             }
             match page.next {
                 Some(next) => offset = Some(next),
-                None => return Ok(()),
+                None => return Ok(self.set_bookmark(DELETIONS, now).await?),
             }
         }
     }
 
-    /// Once a day: reference data, and the interviews of active opportunities that have one to come.
+    /// Once a day, each for itself: what the key may do is tried again, reference data and the
+    /// interviews to come are read, and what no longer matters is forgotten.
     async fn look_daily(&self) -> Result<(), FetchError> {
         let now = self.clock.now();
-        let last = self.store.read(|snapshot| snapshot.get(BOOKMARKS, &REFERENCE.to_owned())).await;
-        let Some(Seen(last)) = last? else {
-            self.store
-                .change(move |tx| tx.put(BOOKMARKS, &REFERENCE.to_owned(), &Seen(now)).map(drop))
-                .await?;
-            return Ok(());
-        };
-        if now.duration_since(last) < DAY {
-            return Ok(());
-        }
-        self.read_reference(Lane::Reconcile).await?;
-        self.ask_for_coming_interviews(now).await?;
-        self.forget_seen().await?;
-        self.store.change(move |tx| tx.put(BOOKMARKS, &REFERENCE.to_owned(), &Seen(now)).map(drop)).await?;
-        Ok(())
+        let outcomes = [
+            self.daily("permissions", now, async {
+                self.refused.forget();
+                self.wake.backfill.notify_one();
+                Ok(())
+            })
+            .await,
+            self.daily("reference data", now, self.read_reference(Lane::Reconcile)).await,
+            self.daily("coming interviews", now, self.ask_for_coming_interviews(now)).await,
+            self.daily("forgetting", now, async {
+                self.forget_seen().await?;
+                Ok(self.store.change(move |tx| forget_vanished(tx, back(now, DAY))).await?)
+            })
+            .await,
+        ];
+        outcomes.into_iter().collect()
     }
 
-    async fn ask_for_coming_interviews(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Does `step` if it was last done a day ago. At first it is not yet needed.
+    async fn daily(
+        &self,
+        name: &'static str,
+        now: Timestamp,
+        step: impl Future<Output = Result<(), FetchError>>,
+    ) -> Result<(), FetchError> {
+        let last = self.store.read(move |snapshot| snapshot.get(BOOKMARKS, &name.to_owned())).await?;
+        match last {
+            Some(Seen(last)) if now.duration_since(last).abs() < DAY => return Ok(()),
+            Some(_) => step.await?,
+            None => {}
+        }
+        Ok(self.set_bookmark(name, now).await?)
+    }
+
+    /// Those of active opportunities that have one to come.
+    async fn ask_for_coming_interviews(&self, now: Timestamp) -> Result<(), FetchError> {
         let coming = self
             .store
             .read(move |snapshot| {
@@ -247,7 +291,7 @@ impl Engine {
     pub(crate) async fn rest_after(&self, error: &FetchError) {
         const REST: Duration = Duration::from_secs(5);
         if let FetchError::Lever(error) = error {
-            self.note_lever(Some(error));
+            self.note_lever(Err(error));
         }
         tracing::info!(
             error = error as &dyn std::error::Error,
@@ -255,4 +299,17 @@ impl Engine {
         );
         tokio::time::sleep(REST).await;
     }
+}
+
+fn back(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_sub(by).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn forget_vanished(tx: &mut Tx<'_>, before: Timestamp) -> Result<(), StoreError> {
+    for (id, Seen(at)) in tx.list(VANISHED, &Keys::all(), usize::MAX)? {
+        if at < before {
+            tx.remove(VANISHED, &id)?;
+        }
+    }
+    Ok(())
 }

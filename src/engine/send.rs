@@ -2,19 +2,20 @@
 //! the transaction before each leaves, and never a second time unless it surely did not leave.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fulcrum_domain::{
     Delivery, Effect, EffectState, Lost, LostSend, Message, MessageId, Number, Remedy, Remote, SegmentPacing,
-    Segments, SendFailure, lookup_delay, match_lost,
+    Segments, SendFailure, match_lost, next_look, retry_at,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
-use super::changes::{self, Report, Taken};
-use super::status::HealthStatus;
+use super::changes::{self, Report, Submission, Taken};
+use super::health::HealthStatus;
 use crate::carrier::{Outgoing, ReadError, SendError};
 use crate::store::tables::{BY_SID, CONVERSATIONS};
 use crate::store::{Read, StoreError};
@@ -22,11 +23,16 @@ use crate::store::{Read, StoreError};
 /// Requests to the carrier under way at a time (carriers.md 1.7).
 const AT_CARRIER: usize = 10;
 
-/// Texts that are looked at in one round.
-const ROUND: usize = 256;
+/// Texts that are looked at in one round: those that wait for one number must not hide the others'.
+const ROUND: usize = 10_000;
 
 /// How long nothing is sent after the carrier said that our account is not in order.
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// What health says of the carrier is kept apart for these: a list that reads well says nothing of
+/// texts that are refused.
+const SENDING: &str = "sending";
+const READING: &str = "reading";
 
 /// A text that is due, as far as its turn depends on it.
 struct DueSend {
@@ -43,6 +49,17 @@ struct Turns {
     busy: Arc<Mutex<HashSet<Number>>>,
 }
 
+/// Whose turn it is.
+#[derive(Default)]
+struct Round {
+    /// They go now, and are marked as busy.
+    chosen: Vec<DueSend>,
+    /// How long until a text that is due may leave.
+    ready_in: Option<Duration>,
+    /// When the next one is due.
+    next: Option<Timestamp>,
+}
+
 impl Engine {
     /// Sends texts as they fall due.
     pub(crate) async fn run_carrier_outbox(self) -> Result<(), StoreError> {
@@ -52,27 +69,35 @@ impl Engine {
             let mut news = std::pin::pin!(self.wake.carrier.notified());
             news.as_mut().enable();
             let now = self.clock.now();
-            let (due, next) = self.store.read(move |snapshot| due_sends(snapshot, now)).await?;
-            let paused = self.paused_until().filter(|until| *until > now);
-            let (chosen, ready_in) =
-                if paused.is_some() { (Vec::new(), None) } else { turns.choose(due, Instant::now()) };
-            if chosen.is_empty() {
-                let ready_at = ready_in.and_then(|left: Duration| now.checked_add(left).ok());
-                let until = [next, ready_at, paused].into_iter().flatten().min();
+            if let Some(until) = self.paused_until().filter(|until| *until > now) {
+                self.doze(news.as_mut(), Some(until)).await;
+                continue;
+            }
+            let round;
+            (turns, round) = self
+                .store
+                .read(move |snapshot| {
+                    let round = turns.choose(snapshot, now, Instant::now())?;
+                    Ok::<_, StoreError>((turns, round))
+                })
+                .await?;
+            if round.chosen.is_empty() {
+                let ready_at = round.ready_in.and_then(|left| now.checked_add(left).ok());
+                let until = [round.next, ready_at].into_iter().flatten().min();
                 self.doze(news.as_mut(), until).await;
                 continue;
             }
-            let effects = chosen.iter().map(|due| due.effect.clone()).collect();
+            let effects = round.chosen.iter().map(|due| due.effect.clone()).collect();
             let taken = self.take(effects).await?;
-            for due in chosen {
+            for due in round.chosen {
                 let Some(one) = taken.iter().find(|taken| taken.effect == due.effect).cloned() else {
-                    turns.free(due.to);
+                    turns.busy().remove(&due.to);
                     continue;
                 };
                 let this = self.clone();
                 let busy = turns.busy.clone();
                 self.tasks.run(async move {
-                    this.settle(this.do_at_carrier(one).await);
+                    this.settle(due.effect, this.do_at_carrier(one).await).await;
                     busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&due.to);
                     this.wake.carrier.notify_one();
                 });
@@ -85,68 +110,65 @@ impl Engine {
         if taken.row.state == EffectState::Unknown {
             self.look_up(taken, id).await
         } else {
-            self.send(id).await
+            self.send(id, taken.row.attempts).await
         }
     }
 
     /// Hands a text over.
-    async fn send(&self, id: MessageId) -> Result<(), StoreError> {
+    async fn send(&self, id: MessageId, attempts: u32) -> Result<(), StoreError> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         let begun =
             self.store.change(move |tx| changes::begin_send(tx, id, &settings.rules, &mut moment)).await?;
-        let Some(submission) = begun else { return Ok(()) };
+        let Some(Submission { message, to }) = begun else { return Ok(()) };
+        let from = message.our_number.to_string();
         let outgoing = Outgoing {
             mid: id,
-            to: submission.to.to_string(),
-            from: submission.message.our_number.to_string(),
-            body: submission.message.body.reveal().to_owned(),
+            to: to.to_string(),
+            from: from.clone(),
+            body: message.body.reveal().to_owned(),
             validity: None,
         };
         match self.carrier.send(&outgoing).await {
             Ok(accepted) => {
-                self.notices.well("carrier", self.clock.now());
+                let now = self.clock.now();
+                self.notices.well("carrier", SENDING, now);
+                self.notices.well("carrier", &from, now);
                 let report = Report { delivery: accepted.status, failure: None, sid: Some(accepted.sid) };
                 self.settle_send(id, report).await
             }
-            Err(error) => self.not_accepted(id, &error).await,
+            Err(error) => {
+                self.note_refusal(error.class, &from);
+                self.not_accepted(id, attempts, &error).await
+            }
         }
     }
 
-    async fn not_accepted(&self, id: MessageId, error: &SendError) -> Result<(), StoreError> {
-        let now = self.clock.now();
+    async fn not_accepted(&self, id: MessageId, attempts: u32, error: &SendError) -> Result<(), StoreError> {
+        let mut moment = self.clock.moment();
+        let now = moment.now;
         let why = error.to_string();
-        let after = |wait: Duration| now.checked_add(wait).ok();
-        match error.remedy() {
+        let pause = retry_at(now, attempts, moment.jitter());
+        let after = |least: Duration| now.checked_add(least).map_or(pause, |at| at.max(pause));
+        let again = match error.remedy() {
             Remedy::LookUp => {
-                self.note_carrier(error.class);
-                let at = lookup_delay(0).and_then(after).unwrap_or(now);
-                let mut moment = self.clock.moment();
-                self.store.change(move |tx| changes::look_up_send(tx, id, at, &why, &mut moment)).await
-            }
-            Remedy::RetryAfter(wait) => {
-                self.note_carrier(error.class);
-                self.requeue(id, after(wait), why).await
+                let wait = next_look(SignedDuration::ZERO).unwrap_or_default();
+                return self.look_again(id, now.checked_add(wait).unwrap_or(pause), why).await;
             }
             Remedy::PauseSending => {
-                self.note_carrier(error.class);
-                self.pause_until(after(PAUSE));
-                self.requeue(id, after(PAUSE), why).await
+                self.pause_until(now.checked_add(PAUSE).unwrap_or(now));
+                after(PAUSE)
             }
-            Remedy::GiveUp | Remedy::Suppress => {
+            Remedy::RetryAfter(least) if attempts < error.class.tries() => after(least),
+            Remedy::RetryAfter(_) | Remedy::GiveUp | Remedy::Suppress => {
                 let report = Report { delivery: Delivery::Failed, failure: Some(error.class), sid: None };
-                self.settle_send(id, report).await
+                return self.settle_send(id, report).await;
             }
-        }
-    }
-
-    async fn requeue(&self, id: MessageId, at: Option<Timestamp>, why: String) -> Result<(), StoreError> {
-        let mut moment = self.clock.moment();
-        self.store.change(move |tx| changes::requeue_send(tx, id, at, &why, &mut moment)).await
+        };
+        self.store.change(move |tx| changes::requeue_send(tx, id, Some(again), &why, &mut moment)).await
     }
 
     async fn settle_send(&self, id: MessageId, report: Report) -> Result<(), StoreError> {
-        self.metrics.message("out", report.delivery.word());
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         self.store.change(move |tx| changes::settle_send(tx, id, report, &settings.rules, &mut moment)).await
@@ -159,21 +181,23 @@ impl Engine {
         let Some((text, to)) = text.filter(|(text, _)| text.sid.is_none()) else {
             return self.finish(taken.effect).await;
         };
-        let now = self.clock.now();
-        let listed = match self.carrier.find_lost(&to.to_string()).await {
+        let listed = self.carrier.find_lost(&to.to_string()).await;
+        self.note_read(&listed);
+        let listed = match listed {
             Ok(listed) => listed,
             // Without the list nothing is known: looked up again, for as long as it takes.
             Err(error) => {
-                self.note_read(&error);
-                return self.look_again(id, None, error.to_string()).await;
+                let mut moment = self.clock.moment();
+                let at = retry_at(moment.now, taken.row.looks, moment.jitter());
+                return self.look_again(id, at, error.to_string()).await;
             }
         };
+        let now = self.clock.now();
         let submitted_at = text.submitted_at.unwrap_or(text.at);
         let sids: Vec<String> = listed.iter().map(|one| one.sid.to_string()).collect();
         let owned = self.store.read(move |snapshot| owned_sids(snapshot, sids, id)).await?;
         let to = to.to_string();
         let lost = LostSend { to: &to, body: text.body.reveal(), submitted_at };
-        let looks = usize::try_from(taken.row.looks).unwrap_or(usize::MAX);
         match match_lost(lost, &listed, |sid| owned.contains(&sid.to_string()), now) {
             Lost::Adopt { found, several } => {
                 if several {
@@ -183,8 +207,11 @@ impl Engine {
                 let delivery = found.status.unwrap_or(Delivery::Accepted);
                 self.settle_send(id, Report { delivery, failure, sid: Some(found.sid.clone()) }).await
             }
-            Lost::Absent => match lookup_delay(looks).and_then(|wait| now.checked_add(wait).ok()) {
-                Some(at) => self.look_again(id, Some(at), "not found at the carrier yet".into()).await,
+            Lost::Absent => match next_look(now.duration_since(submitted_at)) {
+                Some(wait) => {
+                    let at = now.checked_add(wait).unwrap_or(now);
+                    self.look_again(id, at, "not found at the carrier yet".into()).await
+                }
                 None => {
                     let unconfirmed = Report { delivery: Delivery::Unconfirmed, failure: None, sid: None };
                     self.settle_send(id, unconfirmed).await
@@ -193,24 +220,46 @@ impl Engine {
         }
     }
 
-    async fn look_again(&self, id: MessageId, at: Option<Timestamp>, why: String) -> Result<(), StoreError> {
+    async fn look_again(&self, id: MessageId, at: Timestamp, why: String) -> Result<(), StoreError> {
         let mut moment = self.clock.moment();
-        let at = at.or_else(|| Some(fulcrum_domain::retry_at(moment.now, 1, moment.jitter())));
-        self.store
-            .change(move |tx| changes::look_up_send(tx, id, at.unwrap_or(moment.now), &why, &mut moment))
-            .await
+        self.store.change(move |tx| changes::look_up_send(tx, id, at, &why, &mut moment)).await
     }
 
-    fn note_carrier(&self, class: SendFailure) {
-        let (status, what) = match class {
+    /// Tells health of a text that was not accepted, unless it is about its recipient or its words.
+    fn note_refusal(&self, class: SendFailure, from: &str) {
+        let (about, status, what) = match class {
             SendFailure::Config => (
+                SENDING,
                 HealthStatus::Failing,
                 "the account at the carrier is not in order: check credentials, numbers and registration; texts wait",
             ),
-            _ => (HealthStatus::Degraded, "texts cannot be handed over now; they wait and are tried again"),
+            SendFailure::Sender => (
+                from,
+                HealthStatus::Degraded,
+                "the carrier does not let one of our numbers send: check that it is ours and may send texts",
+            ),
+            class if class.remedy() == Remedy::GiveUp || class.remedy() == Remedy::Suppress => return,
+            _ => (
+                SENDING,
+                HealthStatus::Degraded,
+                "texts cannot be handed over now; they wait and are tried again",
+            ),
         };
-        if self.notices.trouble("carrier", status, what.to_owned(), self.clock.now()) {
+        if self.notices.trouble("carrier", about, status, what.to_owned(), self.clock.now()) {
             tracing::warn!("carrier: {what}");
+        }
+    }
+
+    /// Tells health how a reading at the carrier went.
+    pub(crate) fn note_read<T>(&self, answer: &Result<T, ReadError>) {
+        let now = self.clock.now();
+        match answer {
+            Ok(_) => self.notices.well("carrier", READING, now),
+            Err(error) => {
+                if self.notices.trouble("carrier", READING, HealthStatus::Degraded, error.to_string(), now) {
+                    tracing::warn!(error = error as &dyn std::error::Error, "the carrier cannot be read");
+                }
+            }
         }
     }
 
@@ -221,68 +270,61 @@ impl Engine {
     }
 
     /// Hands nothing to the carrier until then.
-    fn pause_until(&self, until: Option<Timestamp>) {
-        self.carrier_pause.store(until.map_or(0, Timestamp::as_millisecond), Ordering::Relaxed);
-    }
-
-    pub(crate) fn note_read(&self, error: &ReadError) {
-        let now = self.clock.now();
-        if self.notices.trouble("carrier", HealthStatus::Degraded, error.to_string(), now) {
-            tracing::warn!(error = error as &dyn std::error::Error, "the carrier cannot be read");
-        }
+    fn pause_until(&self, until: Timestamp) {
+        self.carrier_pause.store(until.as_millisecond(), Ordering::Relaxed);
     }
 }
 
 impl Turns {
-    /// Which of the due texts go now, marked as busy; and how long until another may.
-    fn choose(&mut self, due: Vec<DueSend>, now: Instant) -> (Vec<DueSend>, Option<Duration>) {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut chosen = Vec::new();
-        let mut ready_in: Option<Duration> = None;
-        for one in due {
-            if busy.len() >= AT_CARRIER {
-                break;
-            }
-            if busy.contains(&one.to) {
-                continue;
-            }
-            let from = one.from.to_string();
-            let wait = self.pacing.ready_at(&from, one.segments, now).saturating_duration_since(now);
-            if !one.is_look_up && !wait.is_zero() {
-                ready_in = Some(ready_in.map_or(wait, |least| least.min(wait)));
-                continue;
-            }
-            if !one.is_look_up {
-                self.pacing.sent(&from, one.segments, now);
-            }
-            busy.insert(one.to);
-            chosen.push(one);
-        }
-        (chosen, ready_in)
+    fn busy(&self) -> MutexGuard<'_, HashSet<Number>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn free(&self, to: Number) {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&to);
+    /// Goes through what is due, the most urgent first. The texts of a number that must rest wait in
+    /// their order; those of other numbers pass them by, and so do look-ups, which send nothing.
+    fn choose(&mut self, read: &impl Read, now: Timestamp, at: Instant) -> Result<Round, StoreError> {
+        let mut round = Round::default();
+        let mut busy = self.busy().clone();
+        let mut resting = HashSet::new();
+        let mut left = ROUND;
+        round.next = changes::scan_due(read, Remote::Carrier, now, |effect| {
+            if left == 0 || busy.len() >= AT_CARRIER {
+                return Ok(ControlFlow::Break(()));
+            }
+            left -= 1;
+            let Some(one) = due_send(read, effect)? else { return Ok(ControlFlow::Continue(())) };
+            if busy.contains(&one.to) || (!one.is_look_up && resting.contains(&one.from)) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if !one.is_look_up {
+                let from = one.from.to_string();
+                let wait = self.pacing.ready_at(&from, one.segments, at).saturating_duration_since(at);
+                if !wait.is_zero() {
+                    resting.insert(one.from);
+                    round.ready_in = Some(round.ready_in.map_or(wait, |least| least.min(wait)));
+                    return Ok(ControlFlow::Continue(()));
+                }
+                self.pacing.sent(&from, one.segments, at);
+            }
+            busy.insert(one.to);
+            round.chosen.push(one);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.busy().extend(round.chosen.iter().map(|one| one.to));
+        Ok(round)
     }
 }
 
-fn due_sends(read: &impl Read, now: Timestamp) -> Result<(Vec<DueSend>, Option<Timestamp>), StoreError> {
-    let (effects, next) = changes::due(read, Remote::Carrier, now, ROUND)?;
-    let mut due = Vec::with_capacity(effects.len());
-    for effect in effects {
-        let Effect::Send(id) = effect else { continue };
-        // The effect of an erased message goes with it, so there always is one.
-        if let Some((text, to)) = with_recipient(read, id)? {
-            due.push(DueSend {
-                effect,
-                from: text.our_number,
-                to,
-                segments: Segments::of(text.body.reveal()).count,
-                is_look_up: text.delivery == Delivery::Submitting,
-            });
-        }
-    }
-    Ok((due, next))
+/// None for the effect of an erased message, which goes with it.
+fn due_send(read: &impl Read, effect: Effect) -> Result<Option<DueSend>, StoreError> {
+    let Effect::Send(id) = effect else { return Ok(None) };
+    Ok(with_recipient(read, id)?.map(|(text, to)| DueSend {
+        effect,
+        from: text.our_number,
+        to,
+        segments: Segments::of(text.body.reveal()).count,
+        is_look_up: text.delivery == Delivery::Submitting,
+    }))
 }
 
 fn with_recipient(read: &impl Read, id: MessageId) -> Result<Option<(Message, Number)>, StoreError> {

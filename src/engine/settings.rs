@@ -6,17 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::changes::Rules;
-
-/// Which interviews the initial sync lists, one request an opportunity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackfillScope {
-    /// None.
-    None,
-    /// Those of active opportunities.
-    Active,
-    /// All.
-    All,
-}
+pub use crate::store::BackfillScope;
 
 /// What becomes of a note whose answer was lost and that cannot be looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use fulcrum_domain::Number;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
+use super::health::{Notices, Pulse};
 use super::metrics::Metrics;
-use super::status::Notices;
 use super::tasks::Tasks;
 use super::wake::Wake;
 use super::{Engine, Settings, Shared, changes, deadlines};
@@ -51,7 +51,7 @@ impl Engine {
         let metrics = Metrics::new();
         let (wake, armed) = Wake::new();
         let wake = Arc::new(wake);
-        let store = Store::open(remotes.store, wake.clone().on_commit())?;
+        let store = Store::open(remotes.store, wake.clone().on_commit(metrics.clone()))?;
         let pacer = Pacer::start(remotes.pace, tasks.tracker(), tasks.stop_token().clone());
         let lever = LeverClient::new(remotes.lever, pacer, metrics.observer())?;
         let engine = Self(Arc::new(Shared {
@@ -63,9 +63,10 @@ impl Engine {
             metrics,
             tasks,
             notices: Notices::default(),
+            pulse: Pulse::new(),
             carrier_pause: 0.into(),
             looking: tokio::sync::Mutex::new(()),
-            refused: super::hydrate::Refused::default(),
+            refused: super::refused::Refused::default(),
             started_at: clock.now(),
             clock,
         }));
@@ -100,6 +101,8 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("deadlines", move || this.clone().run_deadlines(armed.clone()));
         let this = self.clone();
+        self.tasks.keep("pulse", move || this.clone().run_pulse());
+        let this = self.clone();
         self.tasks.keep("inbox", move || this.clone().run_inbox());
         let this = self.clone();
         self.tasks.keep("outbox to lever", move || this.clone().run_lever_outbox());
@@ -115,6 +118,7 @@ impl Engine {
     pub fn replace_settings(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
         self.wake.sync.notify_one();
+        self.wake.backfill.notify_one();
     }
 
     /// Cancelled when the storage has failed: the process must end with an error.
@@ -157,12 +161,15 @@ impl Engine {
         &self.carrier
     }
 
-    /// Whether the file takes writes: one is made.
+    /// Whether the file takes what strangers send: an empty change goes the way of a webhook.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn ready(&self) -> Result<(), StoreError> {
-        if self.store.broken().is_cancelled() { Err(StoreError::Failed) } else { Ok(()) }
+        if self.store.broken().is_cancelled() {
+            return Err(StoreError::Failed);
+        }
+        self.store.try_change(|_| Ok(())).await
     }
 
     /// Lets what is under way come to its end, at most `grace`, and closes the file. Nothing is

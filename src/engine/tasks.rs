@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long a failed task rests before it is begun again.
 const REST: Duration = Duration::from_secs(1);
+
+/// For so long after a failure a task passes for one that fails: health is not asked each second.
+const FAILING: Duration = Duration::from_secs(60);
 
 /// What a task is doing.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +21,17 @@ pub struct TaskState {
     pub running: bool,
     /// How often it failed.
     pub failures: u64,
+    /// When it last failed.
+    last_failed: Option<Instant>,
     /// The last failure, in words without data of people.
     pub last_error: Option<String>,
+}
+
+impl TaskState {
+    /// Whether it failed a moment ago.
+    pub fn is_failing(&self) -> bool {
+        self.last_failed.is_some_and(|at| at.elapsed() < FAILING)
+    }
 }
 
 /// All tasks of the process. Cheap to clone.
@@ -72,6 +84,7 @@ impl Tasks {
                         );
                         this.set(name, |state| {
                             state.failures += 1;
+                            state.last_failed = Some(Instant::now());
                             state.last_error = Some(error.to_string());
                         });
                         tokio::select! {

@@ -1,4 +1,9 @@
 //! What people and scripts are shown: reads on a snapshot, in pages.
+//!
+//! Each is a function on whatever can be read, since the command line also reads the file of a daemon
+//! that does not run.
+
+use std::ops::ControlFlow;
 
 use fulcrum_domain::{
     ContactId, Conversation, ConversationId, Delivery, Direction, Effect, EffectRow, EffectState, Filing,
@@ -7,12 +12,12 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::Engine;
-use super::changes::{suppression_of, thread_of};
+use super::changes::{count_failed, effect_counts, suppression_of, thread_of};
 use crate::store::tables::{
     BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, MESSAGES, OPPORTUNITIES, OUTBOX,
     STAGES,
 };
-use crate::store::{Keys, Read, Snapshot, StoreError};
+use crate::store::{Keys, Read, StoreError};
 
 /// A page of a list.
 #[derive(Clone, Debug)]
@@ -94,18 +99,7 @@ impl Engine {
         after: Option<ConversationId>,
         limit: usize,
     ) -> Result<Page<ConversationView, ConversationId>, StoreError> {
-        let limit = limit.clamp(1, PAGE_MAX);
-        self.store
-            .read(move |snapshot| {
-                let keys = after.map_or_else(Keys::all, |id| Keys::all().before(&id));
-                let mut rows = snapshot.list_back(CONVERSATIONS, &keys, limit + 1)?;
-                let more = rows.len() > limit;
-                rows.truncate(limit);
-                let next = rows.last().filter(|_| more).map(|(id, _)| *id);
-                let views = rows.into_iter().map(|(_, c)| conversation_view(snapshot, c));
-                Ok(Page { rows: views.collect::<Result<_, StoreError>>()?, next })
-            })
-            .await
+        self.store.read(move |snapshot| conversations(snapshot, after, limit)).await
     }
 
     /// One conversation.
@@ -113,11 +107,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>, StoreError> {
-        self.store
-            .read(move |snapshot| {
-                snapshot.get(CONVERSATIONS, &id)?.map(|c| conversation_view(snapshot, c)).transpose()
-            })
-            .await
+        self.store.read(move |snapshot| conversation(snapshot, id)).await
     }
 
     /// The messages of a conversation in order, from after `after` on.
@@ -130,21 +120,7 @@ impl Engine {
         after: Option<(Timestamp, MessageId)>,
         limit: usize,
     ) -> Result<Page<MessageView, (Timestamp, MessageId)>, StoreError> {
-        let limit = limit.clamp(1, PAGE_MAX);
-        self.store
-            .read(move |snapshot| {
-                let all = Keys::beginning(&id);
-                let keys = match after {
-                    Some((at, message)) => all.after(&(id, at, message)),
-                    None => all,
-                };
-                let mut rows = snapshot.list(MESSAGES, &keys, limit + 1)?;
-                let more = rows.len() > limit;
-                rows.truncate(limit);
-                let next = rows.last().filter(|_| more).map(|((_, at, message), _)| (*at, *message));
-                Ok(Page { rows: rows.into_iter().map(|(_, message)| message).collect(), next })
-            })
-            .await
+        self.store.read(move |snapshot| messages(snapshot, id, after, limit)).await
     }
 
     /// One opportunity as it is stored.
@@ -153,7 +129,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn opportunity(&self, id: &OpportunityId) -> Result<Found, StoreError> {
         let id = id.clone();
-        self.store.read(move |snapshot| opportunity_view(snapshot, id)).await
+        self.store.read(move |snapshot| opportunity(snapshot, id)).await
     }
 
     /// The transcripts of a conversation, the newest first, at most a page.
@@ -161,15 +137,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn filings(&self, id: ConversationId) -> Result<Vec<FilingView>, StoreError> {
-        self.store
-            .read(move |snapshot| {
-                let mut views = Vec::new();
-                for ((_, id), ()) in snapshot.list_back(FILINGS_OF, &Keys::beginning(&id), PAGE_MAX)? {
-                    views.extend(snapshot.get(FILINGS, &id)?.map(|filing| FilingView { id, filing }));
-                }
-                Ok(views)
-            })
-            .await
+        self.store.read(move |snapshot| filings(snapshot, id)).await
     }
 
     /// Effects that a person must look at, at most a page.
@@ -177,26 +145,79 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn failed_effects(&self) -> Result<Vec<EffectView>, StoreError> {
-        self.store
-            .read(|snapshot| {
-                let mut failed = Vec::new();
-                snapshot.scan(OUTBOX, &Keys::all(), |effect, row| {
-                    if row.state == EffectState::Failed {
-                        failed.push(EffectView { effect, row });
-                    }
-                    Ok(if failed.len() < PAGE_MAX {
-                        std::ops::ControlFlow::Continue(())
-                    } else {
-                        std::ops::ControlFlow::Break(())
-                    })
-                })?;
-                Ok(failed)
-            })
-            .await
+        self.store.read(failed_effects).await
     }
 }
 
-fn conversation_view(read: &Snapshot, conversation: Conversation) -> Result<ConversationView, StoreError> {
+/// See [`Engine::conversations`].
+pub(crate) fn conversations(
+    read: &impl Read,
+    after: Option<ConversationId>,
+    limit: usize,
+) -> Result<Page<ConversationView, ConversationId>, StoreError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let keys = after.map_or_else(Keys::all, |id| Keys::all().before(&id));
+    let mut rows = read.list_back(CONVERSATIONS, &keys, limit + 1)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|(id, _)| *id);
+    let views = rows.into_iter().map(|(_, row)| conversation_view(read, row));
+    Ok(Page { rows: views.collect::<Result<_, _>>()?, next })
+}
+
+/// See [`Engine::conversation`].
+pub(crate) fn conversation(
+    read: &impl Read,
+    id: ConversationId,
+) -> Result<Option<ConversationView>, StoreError> {
+    read.get(CONVERSATIONS, &id)?.map(|row| conversation_view(read, row)).transpose()
+}
+
+/// See [`Engine::messages`].
+pub(crate) fn messages(
+    read: &impl Read,
+    id: ConversationId,
+    after: Option<(Timestamp, MessageId)>,
+    limit: usize,
+) -> Result<Page<MessageView, (Timestamp, MessageId)>, StoreError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let all = Keys::beginning(&id);
+    let keys = match after {
+        Some((at, message)) => all.after(&(id, at, message)),
+        None => all,
+    };
+    let mut rows = read.list(MESSAGES, &keys, limit + 1)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|((_, at, message), _)| (*at, *message));
+    Ok(Page { rows: rows.into_iter().map(|(_, message)| message).collect(), next })
+}
+
+fn filings(read: &impl Read, id: ConversationId) -> Result<Vec<FilingView>, StoreError> {
+    let mut views = Vec::new();
+    for ((_, id), ()) in read.list_back(FILINGS_OF, &Keys::beginning(&id), PAGE_MAX)? {
+        views.extend(read.get(FILINGS, &id)?.map(|filing| FilingView { id, filing }));
+    }
+    Ok(views)
+}
+
+fn failed_effects(read: &impl Read) -> Result<Vec<EffectView>, StoreError> {
+    // The whole outbox is gone through only as long as there are failures left to find.
+    let failures = count_failed(&effect_counts(read)?);
+    let most = usize::try_from(failures).unwrap_or(PAGE_MAX).min(PAGE_MAX);
+    let mut failed = Vec::with_capacity(most);
+    if most > 0 {
+        read.scan(OUTBOX, &Keys::all(), |effect, row| {
+            if row.state == EffectState::Failed {
+                failed.push(EffectView { effect, row });
+            }
+            Ok(if failed.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+    }
+    Ok(failed)
+}
+
+fn conversation_view(read: &impl Read, conversation: Conversation) -> Result<ConversationView, StoreError> {
     let suppression = suppression_of(read, conversation.number)?;
     let opportunity = match &conversation.opportunity {
         Some(id) => read.get(OPPORTUNITIES, id)?,
@@ -205,7 +226,7 @@ fn conversation_view(read: &Snapshot, conversation: Conversation) -> Result<Conv
     Ok(ConversationView { name: opportunity.map(|o| o.name), suppression, conversation })
 }
 
-fn opportunity_view(read: &Snapshot, id: OpportunityId) -> Result<Found, StoreError> {
+fn opportunity(read: &impl Read, id: OpportunityId) -> Result<Found, StoreError> {
     let Some(opportunity) = read.get(OPPORTUNITIES, &id)? else {
         return Ok(if read.has(DELETED, &id)? { Found::Deleted } else { Found::Unknown });
     };
@@ -218,7 +239,7 @@ fn opportunity_view(read: &Snapshot, id: OpportunityId) -> Result<Found, StoreEr
 }
 
 fn conversations_of(
-    read: &Snapshot,
+    read: &impl Read,
     contact: &ContactId,
     opportunity: &Opportunity,
 ) -> Result<Vec<ConversationId>, StoreError> {

@@ -1,9 +1,10 @@
 //! Who is woken by what a commit tells.
 
-use fulcrum_domain::{ConversationId, DeadlineKey};
+use fulcrum_domain::{ConversationId, DeadlineKey, Remote};
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, mpsc};
 
+use super::metrics::Metrics;
 use crate::store::{OnCommit, Signal};
 
 /// News of conversations that a slow listener may miss; it then reads anew.
@@ -18,6 +19,7 @@ pub struct Wake {
     pub(crate) lever: Notify,
     pub(crate) carrier: Notify,
     pub(crate) sync: Notify,
+    pub(crate) backfill: Notify,
     pub(crate) conversations: broadcast::Sender<ConversationId>,
     armed: mpsc::UnboundedSender<Armed>,
 }
@@ -32,23 +34,23 @@ impl Wake {
             lever: Notify::new(),
             carrier: Notify::new(),
             sync: Notify::new(),
+            backfill: Notify::new(),
             conversations: broadcast::channel(LIVE_NEWS).0,
             armed,
         };
         (wake, deadlines)
     }
 
-    /// What the store calls after each commit.
-    pub(crate) fn on_commit(self: std::sync::Arc<Self>) -> OnCommit {
+    /// What the store calls after each commit. What is counted is counted here, once it is true.
+    pub(crate) fn on_commit(self: std::sync::Arc<Self>, metrics: Metrics) -> OnCommit {
         Box::new(move |signals| {
             for signal in signals {
                 match *signal {
                     Signal::Inbox => self.inbox.notify_one(),
-                    Signal::Outbox => {
-                        self.lever.notify_one();
-                        self.carrier.notify_one();
-                    }
+                    Signal::Outbox(Remote::Lever) => self.lever.notify_one(),
+                    Signal::Outbox(Remote::Carrier) => self.carrier.notify_one(),
                     Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
+                    Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
                     // Nobody may be listening.
                     Signal::Conversation(id) => drop(self.conversations.send(id)),
                 }

@@ -8,6 +8,9 @@ use reqwest::StatusCode;
 use super::Endpoint;
 use super::wire::{Fields, Unreadable};
 
+/// Lever's code for a record that is not there; for a path, it has another (lever-api.md 1.5).
+const RECORD_NOT_FOUND: &str = "NotFoundError";
+
 /// Why there is no answer to a request.
 #[derive(Debug, thiserror::Error)]
 pub enum LeverError {
@@ -25,6 +28,8 @@ pub enum LeverError {
     NotFound {
         /// What was asked.
         endpoint: Endpoint,
+        /// Whether Lever says so of a record. Otherwise the path is unknown, or a gateway answered.
+        of_record: bool,
         /// Whether it is a user that Lever misses, as for the author of a note.
         names_user: bool,
     },
@@ -115,7 +120,7 @@ impl LeverError {
         match status.as_u16() {
             401 => Self::Unauthorized,
             403 => Self::Forbidden { endpoint },
-            404 => Self::NotFound { endpoint, names_user },
+            404 => Self::NotFound { endpoint, of_record: code == RECORD_NOT_FOUND, names_user },
             429 => Self::Throttled,
             400 if message.contains("invalid offset token") => Self::InvalidOffset,
             // A proxy's word for a request that did not arrive whole, or did it.
@@ -184,6 +189,17 @@ mod tests {
         };
         assert!(names_user(r#"{"code":"NotFoundError","message":"user was not found"}"#));
         assert!(!names_user(r#"{"code":"NotFoundError","message":"Opportunity was not found"}"#));
+    }
+
+    #[test]
+    fn only_levers_word_for_a_record_says_that_there_is_none() {
+        let of_record = |body| {
+            let error = LeverError::of_answer(Endpoint::Opportunity, StatusCode::NOT_FOUND, body);
+            matches!(error, LeverError::NotFound { of_record: true, .. })
+        };
+        assert!(of_record(r#"{"code":"NotFoundError","message":"Opportunity was not found"}"#));
+        assert!(!of_record(r#"{"code":"ResourceNotFound","message":"/v1/x does not exist"}"#));
+        assert!(!of_record("<html>404 page not found"));
     }
 
     #[test]

@@ -5,9 +5,8 @@
 //! three signed fields never reach a log.
 
 use std::fmt;
-use std::str::FromStr;
 
-use fulcrum_domain::{ApplicationId, ContactId, HookEvent, InterviewId, OpportunityId};
+use fulcrum_domain::{HookEvent, OpportunityId};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -47,24 +46,11 @@ pub struct Envelope {
     pub triggered_at: Timestamp,
     /// Random for each event: what tells a second delivery from a second event.
     pub token: String,
-    /// What it is about. Not covered by the signature.
-    pub ids: HookIds,
+    /// Whose candidacy it is about, where it says. Not covered by the signature.
+    pub opportunity: Option<OpportunityId>,
     triggered_at_digits: String,
     signature: Option<String>,
     ping: bool,
-}
-
-/// The ids in a webhook's `data`. Any may be missing, and none is proven.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HookIds {
-    /// Whose candidacy.
-    pub opportunity: Option<OpportunityId>,
-    /// Who.
-    pub contact: Option<ContactId>,
-    /// Of `applicationCreated`.
-    pub application: Option<ApplicationId>,
-    /// Of the interview events.
-    pub interview: Option<InterviewId>,
 }
 
 impl Envelope {
@@ -86,13 +72,13 @@ impl Envelope {
         }
         let digits = fields.raw("triggeredAt").ok_or(HookError::Field("triggeredAt"))?;
         let triggered_at = milliseconds(digits).ok_or(HookError::Field("triggeredAt"))?;
-        let data = fields.raw("data").and_then(Fields::parse).ok_or(HookError::Field("data"))?;
+        let mut data = fields.raw("data").and_then(Fields::parse).ok_or(HookError::Field("data"))?;
         Ok(Self {
             triggered_at,
             triggered_at_digits: digits.to_owned(),
             signature: fields.take("signature"),
             ping: data.is_empty(),
-            ids: HookIds::read(data, event),
+            opportunity: data.id("opportunityId").or_else(|| data.id("candidateId")),
             event,
             token,
         })
@@ -125,28 +111,9 @@ impl fmt::Debug for Envelope {
         f.debug_struct("Envelope")
             .field("event", &self.event)
             .field("triggered_at", &self.triggered_at)
-            .field("ids", &self.ids)
+            .field("opportunity", &self.opportunity)
             .finish_non_exhaustive()
     }
-}
-
-impl HookIds {
-    fn read(mut data: Fields<'_>, event: HookEvent) -> Self {
-        let interview = data.id("interviewId").or_else(|| about_interview(&mut data, event));
-        Self {
-            opportunity: data.id("opportunityId").or_else(|| data.id("candidateId")),
-            contact: data.id("contactId"),
-            application: data.id("applicationId"),
-            interview,
-        }
-    }
-}
-
-/// Some say that the interview events name the interview by `id` (lever-api.md 6.5).
-fn about_interview<I: FromStr>(data: &mut Fields<'_>, event: HookEvent) -> Option<I> {
-    use HookEvent as E;
-    let about = matches!(event, E::InterviewCreated | E::InterviewUpdated | E::InterviewDeleted);
-    about.then(|| data.id("id")).flatten()
 }
 
 /// Milliseconds as digits and nothing else, since the signature covers the digits as sent.
@@ -238,19 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn the_ids_are_read_and_odd_ones_ignored() {
+    fn the_opportunity_is_read_and_an_odd_id_ignored() {
         let envelope = Envelope::parse(body(TOKEN, AT, SIGNATURE).as_bytes()).unwrap();
-        assert_eq!(envelope.ids.opportunity.unwrap().to_string(), "4f0c7a52-1111-4c1e-9d3a-0a1b2c3d4e5f");
-        assert!(envelope.ids.contact.is_some() && envelope.ids.interview.is_none());
+        assert_eq!(envelope.opportunity.unwrap().to_string(), "4f0c7a52-1111-4c1e-9d3a-0a1b2c3d4e5f");
 
-        let ids = |event: &str, data: &str| {
-            let body = format!(r#"{{"event":"{event}","triggeredAt":1,"token":"t","data":{data}}}"#);
-            Envelope::parse(body.as_bytes()).unwrap().ids
+        let about = |data: &str| {
+            let body = format!(r#"{{"event":"interviewDeleted","triggeredAt":1,"token":"t","data":{data}}}"#);
+            Envelope::parse(body.as_bytes()).unwrap().opportunity
         };
-        let fallback = ids("interviewDeleted", r#"{"id":"i1","candidateId":"o1","contactId":7}"#);
-        assert_eq!(fallback.interview.unwrap().to_string(), "i1");
-        assert_eq!((fallback.opportunity.unwrap().to_string().as_str(), fallback.contact), ("o1", None));
-        assert_eq!(ids("candidateHired", r#"{"id":"x","opportunityId":"../x"}"#), HookIds::default());
+        assert_eq!(about(r#"{"id":"i1","candidateId":"o1"}"#).unwrap().to_string(), "o1");
+        assert_eq!(about(r#"{"id":"x","opportunityId":"../x"}"#), None);
     }
 
     #[test]

@@ -12,10 +12,10 @@ mod wire;
 pub use client::{LeverClient, LeverSettings, Observer, Seen, SettingsError};
 pub use endpoint::Endpoint;
 pub use error::{LeverError, Outcome};
-pub use hook::{Envelope, HookError, HookIds};
+pub use hook::{Envelope, HookError};
 pub use pace::{PaceSettings, PaceStatus, Pacer, Stopped, Turn};
 pub use probe::{Permissions, Verdict, probe};
-pub use requests::{Confidentiality, ListQuery, NewNote, PAGE_ITEMS_MAX, Span};
+pub use requests::{Confidentiality, ListQuery, NewNote, Span};
 pub use wire::{
     Application, ArchiveReason, Archived, Contact, IdOr, Interview, Interviewer, Note, NoteField, Offset,
     Opportunity, Page, Phone, Posting, Stage, StageChange, Unreadable, User,

@@ -3,7 +3,7 @@
 //! Listings take the offset of the page before and give one page: whoever walks them stores each
 //! page with its offset, and so can go on after a stop.
 
-use fulcrum_domain::{ApplicationId, InterviewId, Lane, NoteId, OpportunityId, UserId};
+use fulcrum_domain::{ApplicationId, Lane, NoteId, OpportunityId, UserId};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::json;
@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The page size; Lever allows no more (lever-api.md 3).
-pub const PAGE_ITEMS_MAX: u8 = 100;
+const PAGE_ITEMS_MAX: u8 = 100;
 
 type Query = Vec<(&'static str, String)>;
 
@@ -42,15 +42,13 @@ impl Span {
     }
 }
 
-/// Which records are listed (lever-api.md 4.2). All but the first need the grant.
+/// Which records are listed (lever-api.md 4.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Confidentiality {
     /// Those that anybody may see.
     #[default]
     Open,
-    /// The others.
-    Confidential,
-    /// Both.
+    /// Confidential ones, too; this needs the grant.
     All,
 }
 
@@ -58,7 +56,6 @@ impl Confidentiality {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "non-confidential",
-            Self::Confidential => "confidential",
             Self::All => "all",
         }
     }
@@ -75,29 +72,23 @@ pub struct ListQuery {
     pub advanced: Span,
     /// By the last change; leaves out the many records that have no time of it.
     pub updated: Span,
-    /// By when they were archived.
-    pub archived_at: Span,
     /// Which of them, as far as the key may see.
     pub confidentiality: Confidentiality,
     /// With whole applications.
     pub expand_applications: bool,
-    /// The page size; a full page when absent.
-    pub limit: Option<u8>,
     /// Where the page before said that this one begins.
     pub offset: Option<Offset>,
 }
 
 impl ListQuery {
     fn to_query(&self) -> Query {
-        let mut query = vec![("limit", self.limit.unwrap_or(PAGE_ITEMS_MAX).to_string())];
+        let mut query = full_page(self.offset.as_ref());
         query.push(("confidentiality", self.confidentiality.as_str().to_owned()));
         query.extend(self.archived.map(|archived| ("archived", archived.to_string())));
         self.created.write(&mut query, "created_at_start", "created_at_end");
         self.advanced.write(&mut query, "advanced_at_start", "advanced_at_end");
         self.updated.write(&mut query, "updated_at_start", "updated_at_end");
-        self.archived_at.write(&mut query, "archived_at_start", "archived_at_end");
         query.extend(self.expand_applications.then(expand_applications));
-        query.extend(at(self.offset.as_ref()));
         query
     }
 }
@@ -232,20 +223,6 @@ impl LeverClient {
         self.list(lane, Endpoint::Interviews, &path, full_page(offset)).await
     }
 
-    /// One interview.
-    ///
-    /// # Errors
-    /// [`LeverError`].
-    pub async fn interview(
-        &self,
-        lane: Lane,
-        opportunity: &OpportunityId,
-        id: &InterviewId,
-    ) -> Result<Interview, LeverError> {
-        let path = ["opportunities", &opportunity.to_string(), "interviews", &id.to_string()];
-        self.one(lane, Endpoint::Interview, &path, Vec::new()).await
-    }
-
     /// The notes of one opportunity, in no order. The 18 tick-boxes do not cover it.
     ///
     /// # Errors
@@ -258,20 +235,6 @@ impl LeverClient {
     ) -> Result<Page<Note>, LeverError> {
         let path = ["opportunities", &opportunity.to_string(), "notes"];
         self.list(lane, Endpoint::Notes, &path, full_page(offset)).await
-    }
-
-    /// One note.
-    ///
-    /// # Errors
-    /// [`LeverError`].
-    pub async fn note(
-        &self,
-        lane: Lane,
-        opportunity: &OpportunityId,
-        id: &NoteId,
-    ) -> Result<Note, LeverError> {
-        let path = ["opportunities", &opportunity.to_string(), "notes", &id.to_string()];
-        self.one(lane, Endpoint::Note, &path, Vec::new()).await
     }
 
     /// Makes a note. Sent once, whatever happens; not to be cancelled, or its outcome is unknown.
@@ -297,27 +260,6 @@ impl LeverClient {
         };
         let (MadeNote(id), _) = self.once(lane, &ask, wire::single).await?;
         Ok(id)
-    }
-
-    /// Deletes a note that was made through the API.
-    ///
-    /// # Errors
-    /// [`LeverError`]; [`LeverError::NotFound`] also when a lost first try has deleted it.
-    pub async fn delete_note(
-        &self,
-        lane: Lane,
-        opportunity: &OpportunityId,
-        id: &NoteId,
-    ) -> Result<(), LeverError> {
-        let ask = Ask {
-            endpoint: Endpoint::DeleteNote,
-            method: Method::DELETE,
-            path: &["opportunities", &opportunity.to_string(), "notes", &id.to_string()],
-            query: Vec::new(),
-            body: None,
-        };
-        // The answer has no body (lever-api.md 7).
-        self.ask(lane, ask, |_| Ok(())).await
     }
 
     async fn list<T: Read>(
@@ -347,12 +289,8 @@ impl LeverClient {
 
 fn full_page(offset: Option<&Offset>) -> Query {
     let mut query = vec![("limit", PAGE_ITEMS_MAX.to_string())];
-    query.extend(at(offset));
+    query.extend(offset.map(|offset| ("offset", offset.as_str().to_owned())));
     query
-}
-
-fn at(offset: Option<&Offset>) -> Option<(&'static str, String)> {
-    offset.map(|offset| ("offset", offset.as_str().to_owned()))
 }
 
 fn expand_applications() -> (&'static str, String) {
@@ -378,14 +316,13 @@ mod tests {
             advanced: Span::since(at),
             confidentiality: Confidentiality::All,
             expand_applications: true,
-            limit: Some(1),
             offset: Some(Offset::new("%5B3%5D")),
             ..ListQuery::default()
         };
         assert_eq!(
             shown(&query),
-            "limit=1&confidentiality=all&archived=false&created_at_start=1735689600123\
-             &created_at_end=1735689600123&advanced_at_start=1735689600123&expand=applications&offset=%5B3%5D"
+            "limit=100&offset=%5B3%5D&confidentiality=all&archived=false&created_at_start=1735689600123\
+             &created_at_end=1735689600123&advanced_at_start=1735689600123&expand=applications"
         );
     }
 }

@@ -116,7 +116,7 @@ fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
         is_ping: envelope.is_ping(),
         triggered_at: envelope.triggered_at,
         token: envelope.token,
-        opportunity: envelope.ids.opportunity,
+        opportunity: envelope.opportunity,
     })
 }
 

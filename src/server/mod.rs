@@ -34,6 +34,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody};
 pub use settings::{Keys, Limits, ServerSettings};
 pub use sockets::{BindError, ControlSocket, Listeners};
 

@@ -2,7 +2,7 @@
 //!
 //! | route | answers |
 //! | --- | --- |
-//! | `GET /health/live` | 200 until the storage has failed and the process is to end |
+//! | `GET /health/live` | 200 while the process makes progress, else 503 |
 //! | `GET /health/ready` | 200 when hooks can be stored, else 503 |
 //! | `GET /health` | every component; 503 only when one is failing |
 //! | `GET /metrics` | Prometheus text |
@@ -46,11 +46,12 @@ fn fine() -> Response {
 }
 
 async fn live(State(shared): State<Arc<Shared>>) -> Response {
-    if shared.engine.broken().is_cancelled() {
-        return Problem::new(Kind::Unavailable, "the storage has failed and the process ends")
-            .into_response();
+    if shared.engine.is_alive() {
+        fine()
+    } else {
+        Problem::new(Kind::Unavailable, "the process makes no progress: it is to be restarted")
+            .into_response()
     }
-    fine()
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
@@ -77,7 +78,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem>
 /// How the daemon and its parts are.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
-pub(super) struct HealthBody {
+pub(crate) struct HealthBody {
     /// `ok`, `degraded` or `failing`: the worst of the parts.
     status: &'static str,
     /// `store`, `lever`, `carrier`, `backfill`, `outbox`, `clock`.

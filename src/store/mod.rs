@@ -23,7 +23,8 @@ pub use codec::{Key, Stored};
 pub use error::StoreError;
 pub use open::Options;
 pub use records::{
-    BackfillState, Deleted, HookRow, Idempotent, Phase, PhaseName, PhaseState, Place, SecretKey, Seen,
+    BackfillScope, BackfillState, Deleted, HookRow, Idempotent, Phase, PhaseName, PhaseState, Place, Scope,
+    SecretKey, Seen,
 };
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};

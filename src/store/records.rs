@@ -112,6 +112,39 @@ pub struct Phase {
     pub cursor: Option<String>,
 }
 
+/// Which interviews the initial sync lists, one request an opportunity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum BackfillScope {
+    /// None.
+    None,
+    /// Those of active opportunities.
+    Active,
+    /// All.
+    All,
+}
+
+/// What the initial sync was told to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Confidential records, too.
+    pub confidential: bool,
+    /// Interviews.
+    pub interviews: BackfillScope,
+    /// Only opportunities created since.
+    #[serde(with = "millisecond::optional")]
+    pub since: Option<Timestamp>,
+}
+
+impl Scope {
+    /// Whether something is in it that `other` leaves out.
+    pub fn is_wider_than(&self, other: &Self) -> bool {
+        (self.confidential && !other.confidential)
+            || self.interviews > other.interviews
+            // No limit comes before every limit.
+            || self.since < other.since
+    }
+}
+
 /// The initial sync, stored with each page in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillState {
@@ -121,6 +154,8 @@ pub struct BackfillState {
     /// When it was done.
     #[serde(with = "millisecond::optional")]
     pub complete_at: Option<Timestamp>,
+    /// What it was told to read: it begins anew when that becomes more.
+    pub scope: Scope,
     /// Its parts, in order.
     pub phases: Vec<Phase>,
 }
@@ -156,4 +191,21 @@ stored! {
     Stage = 1;
     Suppression = 1;
     User = 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_wider_if_any_part_of_it_is() {
+        let since = |s| Some(Timestamp::from_second(s).unwrap());
+        let usual = Scope { confidential: false, interviews: BackfillScope::Active, since: since(10) };
+        assert!(!usual.is_wider_than(&usual));
+        assert!(Scope { confidential: true, interviews: BackfillScope::None, ..usual }.is_wider_than(&usual));
+        assert!(Scope { interviews: BackfillScope::All, ..usual }.is_wider_than(&usual));
+        assert!(Scope { since: since(9), ..usual }.is_wider_than(&usual));
+        assert!(Scope { since: None, ..usual }.is_wider_than(&usual));
+        assert!(!Scope { since: since(11), ..usual }.is_wider_than(&usual));
+    }
 }

@@ -1,6 +1,6 @@
 //! What a commit tells the rest of the program, once it is on disk.
 
-use fulcrum_domain::{ConversationId, DeadlineKey};
+use fulcrum_domain::{ConversationId, DeadlineKey, Delivery, Direction, Remote};
 use jiff::Timestamp;
 
 /// News for whoever waits for work.
@@ -8,10 +8,12 @@ use jiff::Timestamp;
 pub enum Signal {
     /// A webhook of Lever's waits in the inbox.
     Inbox,
-    /// An effect waits in the outbox.
-    Outbox,
+    /// An effect for this remote waits in the outbox.
+    Outbox(Remote),
     /// A deadline was armed, or taken away (none).
     Deadline(DeadlineKey, Option<Timestamp>),
+    /// A text is in a state that it was not in before.
+    Text(Direction, Delivery),
     /// A conversation has changed.
     Conversation(ConversationId),
 }

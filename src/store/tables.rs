@@ -81,10 +81,13 @@ tables! {
     BY_NUMBER = "opportunities-by-number-1": (Number, OpportunityId) => ();
     /// Meetings.
     INTERVIEWS = "interviews-1": (OpportunityId, InterviewId) => Interview;
-    /// Opportunities whose interviews the initial sync has yet to list: 0 active ones, 1 the others.
+    /// Opportunities whose interviews are yet to be listed: 0 active ones, 1 the others, then those
+    /// that failed.
     INTERVIEWS_WANTED = "interviews-wanted-1": (u8, OpportunityId) => ();
     /// Tombstones of opportunities.
     DELETED = "deleted-1": OpportunityId => Deleted;
+    /// Since when Lever shows an opportunity no more; kept for as long as an older page may arrive.
+    VANISHED = "vanished-1": OpportunityId => Seen;
     /// Verified webhooks that wait, in order of arrival.
     INBOX = "inbox-1": u64 => HookRow;
     /// Webhooks that were stored within 30 days, by digest of event and token.

@@ -190,7 +190,8 @@ struct Texted {
 
 impl Texted {
     fn row(&self, what: &str, most: f64, times: &[f64]) -> Row {
-        let told = |times: &[f64]| format!("{:.1} ms (p50 {:.1})", percentile(times, 0.99), percentile(times, 0.5));
+        let told =
+            |times: &[f64]| format!("{:.1} ms (p50 {:.1})", percentile(times, 0.99), percentile(times, 0.5));
         Row::new(what, &format!("<= {most} ms"), told(times), percentile(times, 0.99) <= most)
             .beside(format!("stored by hyper + redb {}", told(&self.floor)))
     }

@@ -199,13 +199,14 @@ async fn rebuild() -> anyhow::Result<Rebuilt> {
         let began = Instant::now();
         let engine = Engine::start(remotes, settings, Clock::System).await?;
         best.start = best.start.min(began.elapsed());
-        anyhow::ensure!(engine.status().await?.deadlines == DEADLINES_MANY, "deadlines are missing");
+        anyhow::ensure!(engine.status().await?.stored.deadlines == DEADLINES_MANY, "deadlines are missing");
         engine.stop(Duration::from_secs(5)).await;
         drop(engine);
 
         // Each opens the file anew: redb keeps what it has read.
         let wheel = with(&path, |store| {
-            let wheel = store.read_here(|snapshot| wheel_of(snapshot, Tick::of_clock(Clock::System.now())))?;
+            let wheel =
+                store.read_here(|snapshot| wheel_of(snapshot, Tick::of_clock(Clock::System.now())))?;
             anyhow::ensure!(wheel.len() as u64 == DEADLINES_MANY);
             Ok(())
         });

@@ -146,15 +146,17 @@ fn without_a_daemon_the_file_is_read() {
     let status = folder.ask(&config, &["status", "--json"]).code(0);
     assert!(told(&status).contains("the daemon is not running; read from"));
     let status: Value = serde_json::from_slice(&status.get_output().stdout).unwrap();
-    assert_eq!(status["backfill"]["state"], "not begun");
+    assert_eq!(status["backfill"]["state"], "running", "as the API says until it is complete");
     assert_eq!(status["deadlines"]["pending"], 0);
     let shown = folder.ask(&config, &["status"]).code(0);
     assert!(String::from_utf8_lossy(&shown.get_output().stdout).contains("not begun"));
 
     let list = folder.ask(&config, &["conversations", "--json"]).code(0);
     assert_eq!(String::from_utf8_lossy(&list.get_output().stdout), "{\"data\":[],\"next\":null}\n");
+    let cursor = folder.ask(&config, &["conversations", "--cursor", "7K3"]).code(1);
+    assert!(told(&cursor).contains("the cursor is not one of this list"), "{}", told(&cursor));
     let messages = folder.ask(&config, &["messages", "7K3"]).code(1);
-    assert!(told(&messages).contains("there is no conversation 07K3"), "{}", told(&messages));
+    assert!(told(&messages).contains("no conversation has this id"), "{}", told(&messages));
     for changing in [&["send", "--to", "+12025550142", "hello"][..], &["file", "7K3"], &["status", "--watch"]]
     {
         let refused = folder.ask(&config, changing).code(1);
@@ -184,4 +186,17 @@ fn the_manual_has_every_command() {
         assert!(text.contains(&format!(".TH fulcrum-{name} 1")), "{name}");
         assert!(folder.path().join(format!("fulcrum-{name}.1")).exists(), "{name}");
     }
+}
+
+/// Whoever set the daemon up by its unit alone could not ask it anything: only systemd had the secrets.
+#[test]
+fn secrets_are_found_beside_the_config_if_their_mode_is_right() {
+    let folder = Folder::new();
+    folder.write("fulcrum.toml", &fs::read_to_string("config/examples/minimal.toml").unwrap());
+    let config = folder.0.path().join("fulcrum.toml");
+    let check = || fulcrum().env_remove("CREDENTIALS_DIRECTORY").args(["check", "-c"]).arg(&config).assert();
+    check().code(0);
+    fs::set_permissions(folder.0.path().join("lever-api-key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = check().code(78);
+    assert!(told(&refused).contains("lever-api-key"), "{}", told(&refused));
 }

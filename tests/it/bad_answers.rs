@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fulcrum::engine::Confidential;
 use fulcrum_domain::Delivery;
 use fulcrum_sandbox::{Fault, Options, Permission, Permissions, Remote, Rule};
 use http::Method;
@@ -42,7 +43,7 @@ async fn the_initial_sync_is_exact_though_every_sixth_answer_is_bad() {
     let world = World::start_with(options, |s| s.poll_interval = Duration::from_secs(5)).await;
     world.backfilled().await;
     assert_eq!(differences(&world).await, Vec::<String>::new());
-    assert!(world.engine.status().await.unwrap().opportunities > 1000);
+    assert!(world.engine.status().await.unwrap().stored.opportunities > 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +63,24 @@ async fn the_initial_sync_outlives_a_storm_of_429_and_a_lever_that_is_down() {
         world.engine.status().await.unwrap().health.components["lever"].detail.is_empty()
     })
     .await;
+}
+
+/// A key that lacks what makes the sync cheap or whole: it is exact all the same, in what it may see.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_initial_sync_does_without_what_the_key_may_not() {
+    let refusal = Rule::new(Remote::Lever, Fault::Status { code: 403, body: None }).method(&Method::GET);
+    let mut options = fast();
+    options.lever.opportunities = 250;
+    // Once for each listing that asks for applications in the same request.
+    options.faults = vec![refusal.path("/v1/opportunities").times(3)];
+    let without_applications = World::start(options.clone()).await;
+    without_applications.backfilled().await;
+    assert_eq!(differences(&without_applications).await, Vec::<String>::new());
+
+    options.faults.clear();
+    let without_secrets = World::start_with(options, |s| s.confidential = Confidential::Read).await;
+    without_secrets.backfilled().await;
+    assert_eq!(differences(&without_secrets).await, Vec::<String>::new());
 }
 
 fn listing_notes() -> Options {
@@ -84,7 +103,7 @@ async fn a_note_stands_once_whatever_lever_answers() {
         world.file(DANA).await;
         eventually("the note is filed", async || {
             world.advance(SignedDuration::from_mins(5));
-            world.engine.status().await.unwrap().outbox.is_empty()
+            world.engine.status().await.unwrap().stored.outbox.is_empty()
         })
         .await;
         assert_eq!(world.notes().len(), 1, "{fault:?}");
@@ -106,7 +125,7 @@ async fn a_text_is_sent_at_most_once_whatever_the_carrier_answers() {
         world.text(to(&dana), "once and only once").await.unwrap();
         eventually("its fate is known", async || {
             world.advance(SignedDuration::from_secs(8));
-            world.engine.status().await.unwrap().outbox.is_empty()
+            world.engine.status().await.unwrap().stored.outbox.is_empty()
         })
         .await;
         let is_throttle = fault == Fault::Status { code: 429, body: None };

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use fulcrum::engine::Found;
-use fulcrum::engine::changes::{Arrival, Put, put_opportunity};
+use fulcrum::engine::changes::{Arrival, Put, mark_invisible, put_opportunity};
 use fulcrum::store::tables::{DELETED, OPPORTUNITIES};
-use fulcrum::store::{Options, Read, Store, StoreError};
+use fulcrum::store::{self, Read, Store, StoreError};
 use fulcrum_domain::{HookEvent, Number, Opportunity};
-use fulcrum_sandbox::{Event, Happened};
+use fulcrum_sandbox::{Event, Happened, Options, Permission, Permissions};
 use jiff::SignedDuration;
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
@@ -78,8 +78,8 @@ async fn is_erased(world: &World, who: &Happened) {
 
 /// Everything there can be: a former number, texts both ways, one scheduled, one filed, an
 /// interview, an opt-out.
-async fn a_story() -> (World, Happened) {
-    let world = World::standing(small(), |_| {}).await;
+async fn a_story(options: Options) -> (World, Happened) {
+    let world = World::standing(options, |_| {}).await;
     let who = world.apply(NAME, FORMER).await;
     world.text(to(&who), "a very private matter, at the former number").await.unwrap();
     world.texted(1).await;
@@ -137,7 +137,7 @@ async fn check_nothing_is_left(world: World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_candidate_is_in_no_table_any_more() {
-    let (world, who) = a_story().await;
+    let (world, who) = a_story(small()).await;
     delete(&world, &who).await;
     world.hook(HookEvent::CandidateDeleted, &who).await;
     is_erased(&world, &who).await;
@@ -148,7 +148,7 @@ async fn a_deleted_candidate_is_in_no_table_any_more() {
 /// which by itself proves no deletion.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_is_announced_after_the_candidate_vanished_erases_as_much() {
-    let (world, who) = a_story().await;
+    let (world, who) = a_story(small()).await;
     delete(&world, &who).await;
     world.hook(HookEvent::CandidateStageChange, &who).await;
     eventually("the candidate has vanished", async || {
@@ -157,6 +157,17 @@ async fn a_deletion_that_is_announced_after_the_candidate_vanished_erases_as_muc
     .await;
     assert_eq!(world.messages(PHONE).await.len(), 4, "what is ours stays meanwhile");
     world.hook(HookEvent::CandidateDeleted, &who).await;
+    is_erased(&world, &who).await;
+    check_nothing_is_left(world).await;
+}
+
+/// No webhook comes at all, but the key may list deletions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_is_only_listed_erases_as_much() {
+    let mut options = small();
+    options.lever.permissions = Permissions::default().with(Permission::FindDeleted);
+    let (world, who) = a_story(options).await;
+    delete(&world, &who).await;
     is_erased(&world, &who).await;
     check_nothing_is_left(world).await;
 }
@@ -185,7 +196,7 @@ async fn of_two_people_on_one_number_only_the_deleted_one_goes() {
 /// A page that was read before the deletion is stored after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
-    let (world, who) = a_story().await;
+    let (world, who) = a_story(small()).await;
     let rules = settings(&world.sandbox).rules;
     let Found::Known(before) = world.engine.opportunity(&id(&who)).await.unwrap() else { panic!("unknown") };
     let page: Opportunity = before.opportunity.clone();
@@ -193,11 +204,11 @@ async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
     world.hook(HookEvent::CandidateDeleted, &who).await;
     is_erased(&world, &who).await;
     let (path, _folder) = world.end().await;
-    let store = Store::open(Options::file(&path), Box::new(|_| {})).unwrap();
-    let key = id(&who);
+    let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
+    let (key, now) = (id(&who), before.opportunity.as_of);
     let put = store
         .change(move |tx| {
-            let put = put_opportunity(tx, &key, page, Arrival::Backfill, &rules)?;
+            let put = put_opportunity(tx, &key, page, Arrival::Backfill, &rules, now)?;
             assert!(tx.has(DELETED, &key)? && !tx.has(OPPORTUNITIES, &key)?);
             Ok::<_, StoreError>(put)
         })
@@ -207,4 +218,29 @@ async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
     store.close().await;
     drop(store);
     assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}
+
+/// The same when nobody says that they were deleted: what Lever showed last, counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_page_does_not_bring_a_vanished_candidate_back() {
+    let (world, who) = a_story(small()).await;
+    let rules = settings(&world.sandbox).rules;
+    let Found::Known(before) = world.engine.opportunity(&id(&who)).await.unwrap() else { panic!("unknown") };
+    let (path, _folder) = world.end().await;
+    let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
+    let key = id(&who);
+    let puts = store
+        .change(move |tx| {
+            let page = before.opportunity;
+            let vanished = page.as_of + SignedDuration::from_secs(1);
+            mark_invisible(tx, &key, vanished)?;
+            let later = Opportunity { as_of: vanished, ..page.clone() };
+            let older = put_opportunity(tx, &key, page, Arrival::Poll, &rules, vanished)?;
+            let newer = put_opportunity(tx, &key, later, Arrival::Poll, &rules, vanished)?;
+            Ok::<_, StoreError>((older, newer))
+        })
+        .await
+        .unwrap();
+    assert_eq!(puts, (Put::Older, Put::New));
+    store.close().await;
 }

@@ -1,12 +1,20 @@
 //! The whole engine over real sockets, against the simulated Lever and the simulated Twilio.
 
 #![allow(clippy::unwrap_used, reason = "a test may end at what it did not expect")]
+#![allow(clippy::print_stdout, reason = "shown when a test fails")]
 
 mod bad_answers;
+mod crash;
+mod daemon;
 mod disk;
+mod doubts;
 mod erasure;
+mod events;
 mod floors;
+mod holdups;
+mod hours;
 mod opt_out;
+mod secrecy;
 mod store_faults;
 mod sync;
 mod texts;

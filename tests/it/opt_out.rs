@@ -48,7 +48,11 @@ async fn stop_calls_off_what_is_queued_and_scheduled_and_start_lifts_it() {
     assert!(is_refused(&world.text(Recipient::Number(number(DANA)), "after").await));
     world.sandbox.faults().clear();
     world.advance(SignedDuration::from_hours(6));
-    world.idle().await;
+    eventually("all that may leave has left", async || {
+        world.advance(SignedDuration::from_secs(15));
+        world.engine.status().await.unwrap().stored.outbox.is_empty()
+    })
+    .await;
     let bodies: Vec<_> = world.texts().into_iter().map(|(_, body)| body).collect();
     assert_eq!(bodies.len(), 2, "{bodies:?}");
     assert!(bodies[0].contains("the first") && bodies[1] == CONFIRMATION, "{bodies:?}");
@@ -135,6 +139,7 @@ async fn an_older_start_that_is_found_late_lifts_nothing() {
     late.at = Some(started + SignedDuration::from_hours(1));
     world.engine.take_text(late).await.unwrap();
     assert!(world.conversation(DANA).await.unwrap().suppression.is_some());
+    world.advance(SignedDuration::from_secs(1));
     let mut newer = world.received(DANA, "START");
     newer.at = Some(world.clock.now());
     world.engine.take_text(newer).await.unwrap();

@@ -6,13 +6,21 @@ use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use fulcrum::carrier::ReceivedText;
+use fulcrum::engine::LeverHook;
+use fulcrum::engine::changes::Recipient;
+use fulcrum::engine::clock::Clock;
 use fulcrum::store::tables::{BOOKMARKS, COUNTERS};
 use fulcrum::store::{Keys, Options, Read, Seen, Store, StoreError, Tx};
+use fulcrum_domain::HookEvent;
+use fulcrum_sandbox::Sandbox;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::disk::{Death, Disk};
+use crate::world::{engine, eventually, number, request, settings, small};
 
 fn open(disk: &Disk) -> Result<Store, StoreError> {
     Store::open(Options::backend(disk.clone()), Box::new(|_| {}))
@@ -296,4 +304,51 @@ async fn a_file_that_is_no_store_or_a_damaged_one_is_refused_untouched() {
         let error = refused(&path);
         assert!(matches!(error, StoreError::Damaged { .. }), "{what}: {error:?}");
     }
+}
+
+/// The whole engine on a disk whose syncs begin to fail: a webhook, an inbound text and a text to
+/// be sent are refused from then on, nothing is sent, and whoever runs the engine is told to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_whose_disk_fails_acknowledges_nothing_more() {
+    let sandbox = Sandbox::start(small()).await.unwrap();
+    let disk = Disk::default();
+    let file = Options::backend(disk.clone());
+    let engine = engine(&sandbox, file, settings(&sandbox), Clock::System).await.unwrap();
+    let texted = |sid: u8| ReceivedText {
+        sid: format!("SM{sid:032x}").parse().unwrap(),
+        from: "+12025550142".into(),
+        to: sandbox.numbers()[0].clone(),
+        body: "hello".into(),
+        media: Vec::new(),
+        segments: 1,
+        opt_out: None,
+        at: None,
+    };
+    engine.take_text(texted(1)).await.unwrap();
+    disk.die(Death::AtSync(1));
+    eventually("the failure is noticed", async || engine.broken().is_cancelled()).await;
+    let hook = LeverHook {
+        event: HookEvent::CandidateHired,
+        token: "t".into(),
+        triggered_at: engine.now(),
+        opportunity: None,
+        is_ping: false,
+    };
+    assert!(engine.take_hook(hook).await.is_err());
+    assert!(engine.take_text(texted(2)).await.is_err());
+    let to = Recipient::Number(number("+12025550142"));
+    assert!(engine.send_text(request(to, "hello")).await.is_err());
+    assert!(engine.ready().await.is_err());
+    assert!(sandbox.ledger().entries().iter().all(|entry| entry.kind != "message_created"));
+    engine.stop(Duration::from_secs(5)).await;
+    drop(engine);
+
+    let disk = Disk::holding(disk.platter());
+    let file = Options::backend(disk);
+    let engine = crate::world::engine(&sandbox, file, settings(&sandbox), Clock::System).await.unwrap();
+    let known = engine.conversations(None, 10).await.unwrap().rows;
+    assert_eq!(known.len(), 1);
+    let texts = engine.messages(known[0].conversation.id, None, 10).await.unwrap().rows;
+    assert_eq!(texts.len(), 1, "the one that was acknowledged");
+    engine.stop(Duration::from_secs(5)).await;
 }

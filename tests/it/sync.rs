@@ -5,7 +5,7 @@ use fulcrum_sandbox::{Event, Truth};
 
 use crate::world::{World, eventually, fast};
 
-fn same(truth: &Truth, view: &OpportunityView) -> bool {
+pub(crate) fn same(truth: &Truth, view: &OpportunityView) -> bool {
     let row = &view.opportunity;
     let text = |id: &Option<String>| id.clone();
     truth.name == row.name
@@ -60,5 +60,5 @@ async fn without_webhooks_everything_arrives_only_later() {
         happen(Event::Hire { opportunity: None });
     }
     eventually("the changes are found", async || differences(&world).await.is_empty()).await;
-    assert!(world.engine.status().await.unwrap().found_by_poll >= 20);
+    assert!(world.engine.status().await.unwrap().stored.found_by_poll >= 20);
 }

@@ -36,7 +36,7 @@ async fn say(world: &World, to: Recipient, words: &str) -> MessageId {
     let id = world.text(to, words).await.unwrap().id;
     world.texted(before + 1).await;
     eventually("the carrier's answer is stored", async || {
-        world.engine.status().await.unwrap().outbox.keys().all(|(kind, _)| *kind != "send")
+        world.engine.status().await.unwrap().stored.outbox.keys().all(|(kind, _)| *kind != "send")
     })
     .await;
     id
@@ -133,7 +133,7 @@ async fn a_text_that_fails_after_its_note_is_told_in_the_next() {
     for _ in 0..3 {
         assert!(world.engine.take_status(failed.clone()).await.unwrap());
     }
-    assert_eq!(world.engine.status().await.unwrap().deadlines, 0, "a receipt reopens nothing");
+    assert_eq!(world.engine.status().await.unwrap().stored.deadlines, 0, "a receipt reopens nothing");
     world.receive(DANA, "hello?").await;
     world.advance(HOUR);
     let note = &world.noted(2).await[1];
@@ -161,7 +161,7 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
         world.engine.send_text(by).await.unwrap();
         world.texted(before + 1).await;
         eventually("the carrier's answer is stored", async || {
-            world.engine.status().await.unwrap().outbox.is_empty()
+            world.engine.status().await.unwrap().stored.outbox.is_empty()
         })
         .await;
         if refusals > 0 {
@@ -297,7 +297,7 @@ async fn a_note_whose_fate_is_unknown_is_reposted_or_held_where_notes_cannot_be_
         let world = world.restart(Duration::from_secs(5)).await;
         world.advance(HOUR);
         eventually("it is settled", async || {
-            let outbox = world.engine.status().await.unwrap().outbox;
+            let outbox = world.engine.status().await.unwrap().stored.outbox;
             outbox.keys().all(|(_, state)| *state == "failed")
         })
         .await;
@@ -337,7 +337,7 @@ async fn a_thread_that_never_rests_is_filed_after_the_longest_wait() {
     let world = World::standing(small(), |_| {}).await;
     world.apply("Dana Reyes", DANA).await;
     for n in 0..29 {
-        assert_eq!(world.engine.status().await.unwrap().deadlines, 1 - u64::from(n == 0), "text {n}");
+        assert_eq!(world.engine.status().await.unwrap().stored.deadlines, 1 - u64::from(n == 0), "text {n}");
         world.receive(DANA, &format!("text number {n}.")).await;
         world.advance(SignedDuration::from_mins(50));
     }
@@ -362,7 +362,7 @@ async fn each_mode_files_what_it_says() {
     say(&off, to(&dana), "neither this").await;
     off.advance(HOUR * 50);
     assert_eq!(off.file(DANA).await, 0);
-    assert_eq!(off.engine.status().await.unwrap().deadlines, 0);
+    assert_eq!(off.engine.status().await.unwrap().stored.deadlines, 0);
 }
 
 /// Postings may have modes of their own, and one thread may be about two of them.
@@ -406,7 +406,7 @@ async fn a_text_that_still_waits_at_the_deadline_is_in_the_next_note() {
     world.text(to(&dana), "held up").await.unwrap();
     world.receive(DANA, "what came in").await;
     eventually("the carrier has put it off", async || {
-        world.engine.status().await.unwrap().outbox.contains_key(&("send", "due"))
+        world.engine.status().await.unwrap().stored.outbox.contains_key(&("send", "due"))
     })
     .await;
     world.advance(SignedDuration::from_secs(7));
@@ -420,4 +420,93 @@ async fn a_text_that_still_waits_at_the_deadline_is_in_the_next_note() {
     })
     .await;
     assert!(world.notes()[1].value.contains("held up"));
+}
+
+/// A note of several parts: the answer to one of them is lost, the daemon is restarted, and yet
+/// each part stands once, in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_parts_of_a_long_note_stand_once_and_in_order() {
+    for lost in 0..4 {
+        let world = World::standing(with(Permission::FindAllNotes), |s| s.rules.max_note_chars = 1500).await;
+        world.apply("Dana Reyes", DANA).await;
+        for n in 0..6 {
+            world.receive(DANA, &format!("part of the story number {n}. {}", "and so on ".repeat(90))).await;
+        }
+        // Slow enough that the fault can be set between two parts.
+        world.sandbox.faults().add(on_notes(Fault::Latency { ms: 150 }).times(lost));
+        world.sandbox.faults().add(on_notes(Fault::CutAfter).times(1));
+        world.file(DANA).await;
+        world.noted(lost as usize + 1).await;
+        let world = world.restart(Duration::from_secs(5)).await;
+        eventually("the note is filed", async || {
+            world.advance(SignedDuration::from_mins(5));
+            world.engine.status().await.unwrap().stored.outbox.is_empty()
+        })
+        .await;
+        let notes = world.notes();
+        let parts: Vec<_> =
+            notes.iter().map(|note| note.value.rsplit(':').next().unwrap().to_owned()).collect();
+        let expected: Vec<_> = (1..=parts.len()).map(|n| format!("{n}/{}", parts.len())).collect();
+        assert_eq!(parts, expected, "lost answer {lost}");
+        assert!(parts.len() >= 4, "{parts:?}");
+        for n in 0..6 {
+            assert_eq!(holding(&notes, &format!("story number {n}.")), 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_text_outlives_a_restart_and_counts_from_when_it_leaves() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let tomorrow = world.clock.now() + HOUR * 24;
+    let later = SendRequest { send_at: Some(tomorrow), ..request(to(&dana), "see you today") };
+    world.engine.send_text(later).await.unwrap();
+    assert_eq!(world.engine.status().await.unwrap().stored.deadlines, 0, "nothing was said yet");
+    let world = world.restart(Duration::from_secs(5)).await;
+    world.advance(HOUR * 23);
+    assert_eq!(world.file(DANA).await, 0);
+    world.advance(HOUR);
+    world.texted(1).await;
+    world.idle().await;
+    assert_eq!(world.messages(DANA).await[0].at, tomorrow);
+    world.advance(HOUR);
+    assert_eq!(holding(&world.noted(1).await, "see you today"), 1);
+}
+
+/// Lever cannot be reached for two days: everything waits, health says so, and all of it stands
+/// once when Lever is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn transcripts_wait_for_as_long_as_lever_is_away() {
+    let world = World::standing(with(Permission::FindAllNotes), |_| {}).await;
+    let people: Vec<String> = (0..5).map(|n| format!("+1202556{n:04}")).collect();
+    for phone in &people {
+        world.apply("Dana Reyes", phone).await;
+    }
+    world.sandbox.faults().add(Rule::new(Remote::Lever, Fault::CutBefore));
+    for day in 0..2 {
+        for phone in &people {
+            world.receive(phone, &format!("day {day} from {phone}.")).await;
+        }
+        world.advance(HOUR * 24);
+        eventually("all have been tried", async || {
+            let outbox = world.engine.status().await.unwrap().stored.outbox;
+            outbox.get(&("note", "unknown")).is_some_and(|waiting| *waiting == 5 * (day + 1))
+        })
+        .await;
+    }
+    let health = world.engine.status().await.unwrap().health;
+    assert!(!health.components["lever"].detail.is_empty(), "{health:?}");
+    assert_eq!(world.notes().len(), 0);
+    world.sandbox.faults().clear();
+    eventually("all is filed", async || {
+        world.advance(SignedDuration::from_mins(10));
+        world.engine.status().await.unwrap().stored.outbox.is_empty()
+    })
+    .await;
+    let notes = world.notes();
+    assert_eq!(notes.len(), 10);
+    for (day, phone) in (0..2).flat_map(|day| people.iter().map(move |phone| (day, phone))) {
+        assert_eq!(holding(&notes, &format!("day {day} from {phone}.")), 1);
+    }
 }

@@ -19,7 +19,7 @@ use fulcrum_sandbox::{Event, Happened, Options, Sandbox};
 use jiff::SignedDuration;
 
 /// Longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sandbox whose rate does not hold a test up.
 pub(crate) fn fast() -> Options {
@@ -174,7 +174,7 @@ impl World {
 
     pub(crate) async fn backfilled(&self) {
         eventually("the initial sync is complete", async || {
-            self.engine.status().await.unwrap().backfill.complete
+            self.engine.status().await.unwrap().stored.backfill.complete
         })
         .await;
     }
@@ -292,7 +292,7 @@ impl World {
     /// Waits until nothing is left to be done.
     pub(crate) async fn idle(&self) {
         eventually("nothing is left to be done", async || {
-            let status = self.engine.status().await.unwrap();
+            let status = self.engine.status().await.unwrap().stored;
             status.outbox.is_empty() && status.inbox == 0
         })
         .await;

@@ -17,9 +17,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{STATUS_PATH, TwilioSettings, wire};
-use crate::carrier::{
-    Accepted, Account, InboundPage, Media, NextPage, Outgoing, ReadError, ReceivedText, SendError,
-};
+use crate::carrier::{Accepted, Account, InboundPage, Media, NextPage, Outgoing, ReadError, SendError};
 
 /// Twilio counts concurrent requests for each account, and refuses about 100 (1.7).
 const MAX_IN_FLIGHT: usize = 10;
@@ -114,10 +112,8 @@ impl Client {
 
     pub(in crate::carrier) async fn inbound_page(&self, url: Url) -> Result<InboundPage, ReadError> {
         let page: wire::MessagePage = self.get(url).await?;
-        let mut texts = Vec::new();
-        for message in page.messages.into_iter().filter(wire::Message::is_inbound) {
-            texts.extend(self.received(message).await?);
-        }
+        let inbound = page.messages.into_iter().filter(wire::Message::is_inbound);
+        let texts = inbound.filter_map(wire::Message::received).collect();
         Ok(InboundPage { texts, next: self.next_page(page.next_page_uri.as_deref())?.map(NextPage) })
     }
 
@@ -126,16 +122,7 @@ impl Client {
         Ok(Account { status: account.status, trial: account.kind.as_deref() == Some("Trial") })
     }
 
-    /// The text in a message, with its media, which the list only counts.
-    async fn received(&self, message: wire::Message) -> Result<Option<ReceivedText>, ReadError> {
-        let media = match message.sid_with_media().map(str::parse::<CarrierSid>) {
-            Some(Ok(sid)) => self.media(&sid).await?,
-            _ => Vec::new(),
-        };
-        Ok(message.received(media))
-    }
-
-    async fn media(&self, sid: &CarrierSid) -> Result<Vec<Media>, ReadError> {
+    pub(in crate::carrier) async fn media(&self, sid: &CarrierSid) -> Result<Vec<Media>, ReadError> {
         let page: wire::MediaPage = match self.get(self.url(&format!("/Messages/{sid}/Media.json"))).await {
             Err(ReadError::NotFound) => return Ok(Vec::new()),
             page => page?,

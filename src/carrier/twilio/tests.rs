@@ -244,7 +244,7 @@ async fn a_lost_text_is_looked_for_on_every_page() {
 }
 
 #[tokio::test]
-async fn what_came_in_is_listed_with_its_media_over_pages() {
+async fn what_came_in_is_listed_over_pages_and_its_media_apart() {
     let media = r#"{"media_list":[{"content_type":"image/png","uri":"/2010-04-01/Accounts/AC0/Messages/MM2/Media/ME1.json"}]}"#;
     let receiving = inbound("SM3", 0).replace("received", "receiving");
     let (url, server) = serve(vec![
@@ -255,12 +255,14 @@ async fn what_came_in_is_listed_with_its_media_over_pages() {
     let carrier = carrier(settings(url.clone()));
     let since = jiff::civil::date(2026, 11, 23);
     let first = carrier.inbound_since("+14155550100", since).await.unwrap();
-    assert_eq!(first.texts.iter().map(|text| text.sid.as_str()).collect::<Vec<_>>(), ["SM1"]);
-    assert_eq!(first.texts[0].at, Some("2023-08-24T05:01:45Z".parse().unwrap()));
+    assert_eq!(first.texts.iter().map(|one| one.text.sid.as_str()).collect::<Vec<_>>(), ["SM1"]);
+    assert_eq!(first.texts[0].text.at, Some("2023-08-24T05:01:45Z".parse().unwrap()));
     let rest = carrier.inbound_next(first.next.unwrap()).await.unwrap();
     assert!(rest.next.is_none());
     let expected = url.join("/2010-04-01/Accounts/AC0/Messages/MM2/Media/ME1").unwrap();
-    assert_eq!(rest.texts[0].media[0].url, expected);
+    assert_eq!((first.texts[0].has_media, rest.texts[0].has_media), (false, true));
+    let media = carrier.media(&rest.texts[0].text.sid).await.unwrap();
+    assert_eq!(media[0].url, expected);
     let asked = server.join().unwrap();
     assert!(asked[0].contains("?To=%2B14155550100&DateSent%3E=2026-11-23&PageSize=100 "), "{}", asked[0]);
 }

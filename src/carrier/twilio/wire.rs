@@ -9,7 +9,7 @@ use jiff::{Timestamp, fmt::rfc2822};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::carrier::{Accepted, Media, ReceivedText};
+use crate::carrier::{Accepted, ListedText, ReceivedText};
 
 /// The Message resource, as far as we read it.
 #[derive(Deserialize)]
@@ -102,28 +102,25 @@ impl Message {
         })
     }
 
-    /// A text that came in, whole; `media` are what came with it.
-    pub(super) fn received(self, media: Vec<Media>) -> Option<ReceivedText> {
-        Some(ReceivedText {
+    /// A text that came in, whole but for its media.
+    pub(super) fn received(self) -> Option<ListedText> {
+        let has_media = self.num_media.is_some_and(|count| count > 0);
+        let text = ReceivedText {
             at: self.created(),
             sid: self.sid?.parse().ok()?,
             from: self.from?,
             to: self.to?,
             body: self.body.unwrap_or_default(),
-            media,
+            media: Vec::new(),
             segments: self.num_segments.unwrap_or(1),
             opt_out: None,
-        })
+        };
+        Some(ListedText { text, has_media })
     }
 
     /// Whether it came in, and all of it: one that is still `receiving` is for a later look.
     pub(super) fn is_inbound(&self) -> bool {
         self.direction.as_deref() == Some("inbound") && self.status.as_deref() != Some("receiving")
-    }
-
-    /// The sid, if media came with it.
-    pub(super) fn sid_with_media(&self) -> Option<&str> {
-        self.sid.as_deref().filter(|_| self.num_media.is_some_and(|count| count > 0))
     }
 
     fn created(&self) -> Option<Timestamp> {
@@ -188,7 +185,7 @@ mod tests {
         assert_eq!(message("queued", "teleported").listed().unwrap().status, None);
         assert!(message(r#""sid":"SM1""#, r#""sid":null"#).accepted().is_none());
         assert!(message("Thu, 24 Aug 2023 05:01:45 +0000", "yesterday").listed().is_none());
-        assert!(serde_json::from_str::<Message>("{}").unwrap().received(Vec::new()).is_none());
+        assert!(serde_json::from_str::<Message>("{}").unwrap().received().is_none());
     }
 
     #[test]

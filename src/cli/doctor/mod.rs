@@ -23,7 +23,8 @@ use crate::config::Config;
 /// Ask Lever, the carrier and this machine what works
 ///
 /// Shows what is missing, what breaks without it and what to do. Sends about 25 requests to Lever,
-/// none of which changes anything; beside a running daemon the two share Lever's limit. Exits with 1 when something is missing that must be there.
+/// none of which changes anything; beside a running daemon the two share Lever's limit.
+/// Exits with 1 when something is missing that must be there.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  fulcrum doctor -c /etc/fulcrum/fulcrum.toml")]
 pub(super) struct Doctor {
@@ -66,6 +67,9 @@ impl Doctor {
         let mut findings = vec![Finding::new("config", State::Works, path.display().to_string())];
         let daemon = running(&config).await;
         findings.extend(machine::look(&config, daemon.is_some()));
+        if daemon.is_some() {
+            screen::hint("asking Lever, slowly beside the daemon: about 15 seconds")?;
+        }
         findings.extend(lever::look(&config, daemon.is_some()).await?);
         findings.push(carrier(&wiring::carrier(&config)?).await);
         findings.push(webhooks(&config, daemon.as_ref()));
@@ -124,13 +128,31 @@ fn webhooks(config: &Config, daemon: Option<&Status>) -> Finding {
     if unseen.is_empty() {
         return Finding::new(what, State::Works, format!("{} events seen since the start", tokens.len()));
     }
-    let advice = format!("not seen since the daemon's start: {}; polling stands in", unseen.join(", "));
+    let unseen =
+        if unseen.len() == tokens.len() { format!("all {}", tokens.len()) } else { unseen.join(", ") };
+    let advice = format!(
+        "not seen since the daemon's start: {unseen}; polling stands in. \
+         `Verify connection` in Lever sends one"
+    );
     Finding::new(what, State::Doubtful, advice)
 }
 
 fn show(findings: &[Finding]) -> std::io::Result<()> {
-    let mut table = screen::table(["what", "state", "what breaks without it, or what to do"]);
+    let mut table = screen::table(["what", "state", "why, or what to do"]);
+    // What works and needs no word is one line: the rest would get lost among it.
+    let is_fine = |finding: &Finding| finding.state == State::Works && finding.advice.is_empty();
+    let fine = findings.iter().filter(|finding| is_fine(finding)).count();
+    let mut fine = (fine > 0).then(|| {
+        let what = format!("lever: {fine} permissions");
+        [Cell::new(what), screen::word("works", Mood::Good), Cell::new("")]
+    });
     for finding in findings {
+        if is_fine(finding) {
+            if let Some(row) = fine.take() {
+                table.add_row(row);
+            }
+            continue;
+        }
         let state = match finding.state {
             State::Works => screen::word("works", Mood::Good),
             State::Doubtful => screen::word("doubtful", Mood::Doubtful),
@@ -139,5 +161,5 @@ fn show(findings: &[Finding]) -> std::io::Result<()> {
         };
         table.add_row([Cell::new(&finding.what), state, Cell::new(&finding.advice)]);
     }
-    screen::show(&table)
+    screen::show(&mut table, 2)
 }

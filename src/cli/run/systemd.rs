@@ -1,7 +1,7 @@
 //! What systemd is told: ready, a line on how it goes, and that there is progress.
 //!
-//! The watchdog is fed only after the store has answered a read and all background tasks are seen to
-//! run, so a process that merely exists is restarted. Without systemd all of it does nothing.
+//! The watchdog is fed while the engine says that it makes progress, as `/health/live` does, so a process
+//! that merely exists is restarted. Without systemd all of it does nothing.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -36,29 +36,20 @@ async fn keep_telling(engine: Engine, every: Duration) -> Result<(), Infallible>
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match timeout(every, engine.status()).await {
-            Ok(Ok(status)) => match stuck(&status) {
-                None => tell(&[NotifyState::Watchdog, NotifyState::Status(&line(&status))]),
-                Some(task) => {
-                    tracing::error!(task, "a task has ended that should run: the watchdog is not fed");
-                }
-            },
-            Ok(Err(error)) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "the store does not answer: the watchdog is not fed");
-            }
-            Err(_) => tracing::error!("the store takes too long to answer: the watchdog is not fed"),
+        if !engine.is_alive() {
+            tracing::error!("there is no progress: the watchdog is not fed");
+            continue;
         }
+        let status = timeout(every, engine.status()).await.ok().and_then(Result::ok);
+        let line = status.as_ref().map_or_else(|| "the store is slow to answer".to_owned(), line);
+        tell(&[NotifyState::Watchdog, NotifyState::Status(&line)]);
     }
 }
 
-fn stuck(status: &Status) -> Option<&'static str> {
-    status.tasks.iter().find(|(_, task)| !task.running).map(|(name, _)| *name)
-}
-
 fn line(status: &Status) -> String {
-    let sync = match status.backfill.phases.iter().find(|phase| phase.state == "running") {
-        _ if status.backfill.complete => format!("in sync, {} opportunities", count(status.opportunities)),
+    let stored = &status.stored;
+    let sync = match stored.backfill.phases.iter().find(|phase| phase.state == "running") {
+        _ if stored.backfill.complete => format!("in sync, {} opportunities", count(stored.opportunities)),
         Some(phase) => {
             let known = phase.known.map(|known| format!(" of {}", count(known))).unwrap_or_default();
             format!("syncing {} {}{known}", phase.name, count(phase.done))
@@ -72,8 +63,8 @@ fn line(status: &Status) -> String {
     };
     format!(
         "{health}{sync}, {} deadlines pending, {} effects due",
-        count(status.deadlines),
-        count(status.outbox_due)
+        count(stored.deadlines),
+        count(stored.outbox_due)
     )
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::outbox::ask_later;
 use super::suppress::suppression_of;
-use super::thread::{add_message, candidacies, open, put_message, store};
+use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
 use crate::engine::clock::Moment;
 use crate::store::tables::OPPORTUNITIES;
 use crate::store::{Read, StoreError, Tx};
@@ -52,6 +52,9 @@ pub enum ComposeError {
     /// Lever has no number for them that can be texted.
     #[error("the candidate has no number that can be texted")]
     NoNumber,
+    /// Lever has another number for them, and nobody has written from this one.
+    #[error("that is none of the candidate's numbers in Lever, and nobody has written from it")]
+    NotTheirNumber,
     /// The opportunity is confidential, and such are only read here.
     #[error("the opportunity is confidential, and lever.confidential does not allow texts about such")]
     Confidential,
@@ -88,7 +91,13 @@ pub fn compose(
     }
     let (number, asked) = match draft.to {
         Recipient::Number(number) => (number, None),
-        Recipient::Both(id, number) => (number, Some((known(tx, &id)?, id).1)),
+        Recipient::Both(id, number) => {
+            // Lever's number for them, or one from which somebody has written to us.
+            if !known(tx, &id)?.numbers().any(|theirs| theirs == number) && thread_of(tx, number)?.is_none() {
+                return Err(ComposeError::NotTheirNumber);
+            }
+            (number, Some(id))
+        }
         Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
     };
     may_send(Purpose::Conversation, suppression_of(tx, number)?.as_ref())?;
@@ -128,6 +137,7 @@ pub fn compose(
         Some(at) => {
             let message = Message { delivery: Delivery::Scheduled, ..message };
             put_message(tx, &message)?;
+            tell(tx, &message);
             ask_later(tx, &Effect::Send(message.id), Lane::Interactive, moment.now, at)?;
             store(tx, &conversation)?;
             Ok(message)
@@ -141,13 +151,19 @@ fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeErr
 
 /// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).
 fn first_text(words: &str, organisation: &str) -> String {
-    let lower = words.to_lowercase();
-    let mut whole = words.to_owned();
-    if !lower.contains(&organisation.to_lowercase()) {
-        whole = format!("{organisation}: {whole}");
-    }
-    let says_stop = lower.split(|c: char| !c.is_alphanumeric()).any(|word| word == "stop");
-    if !says_stop {
+    let spoken = |text: &str| -> Vec<String> {
+        let split = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        split.map(str::to_lowercase).collect()
+    };
+    let said = spoken(words);
+    let name = spoken(organisation);
+    let names_us = !name.is_empty() && said.windows(name.len()).any(|part| part == name);
+    // "Can you stop by at 2?" tells nobody how to opt out.
+    let says_how = said.windows(2).any(|pair| {
+        matches!(pair[0].as_str(), "reply" | "text" | "send" | "txt" | "answer") && pair[1] == "stop"
+    });
+    let mut whole = if names_us { words.to_owned() } else { format!("{organisation}: {words}") };
+    if !says_how {
         whole.push_str(" Reply STOP to opt out.");
     }
     whole
@@ -183,6 +199,7 @@ fn queue(
     conversation.texted = true;
     conversation.our_number = Some(message.our_number);
     add_message(tx, &mut conversation, &message, rules)?;
+    tell(tx, &message);
     store(tx, &conversation)?;
     ask_later(tx, &Effect::Send(message.id), Lane::Interactive, message.at, message.at)?;
     Ok(message)
@@ -217,5 +234,13 @@ mod tests {
         );
         let whole = "Hi from acme recruiting. Text STOP to opt out.";
         assert_eq!(first_text(whole, "Acme Recruiting"), whole);
+    }
+
+    #[test]
+    fn a_word_that_only_looks_like_it_is_not_enough() {
+        assert_eq!(
+            first_text("Can you stop by with it at 2?", "It & Co"),
+            "It & Co: Can you stop by with it at 2? Reply STOP to opt out."
+        );
     }
 }

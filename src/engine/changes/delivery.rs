@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::outbox::{finish, postpone};
 use super::suppress::{suppress, suppression_of};
-use super::thread::{extend_session, key_of, message, mode_for, put_message, store};
+use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{AWAITING_RECEIPT, BY_SID, CONVERSATIONS, MESSAGES, OUTBOX, UNFILED};
@@ -72,6 +72,7 @@ pub(super) fn call_off(tx: &mut Tx<'_>, mut text: Message) -> Result<(), StoreEr
     text.delivery = Delivery::Canceled;
     text.failure = Some(SendFailure::OptedOut);
     tx.remove(UNFILED, &key_of(&text))?;
+    tell(tx, &text);
     put_message(tx, &text)
 }
 
@@ -141,6 +142,10 @@ pub fn report(
         tx.remove(AWAITING_RECEIPT, &id)?;
     }
     put_message(tx, &text)?;
+    // Several states are one to people: `queued` until the carrier says that it is sent.
+    if text.delivery.word() != was_open.word() {
+        tell(tx, &text);
+    }
     // It was still waiting when its session was filed: it opens the next one.
     let waited = matches!(was_open, Delivery::Queued | Delivery::Submitting);
     if waited && tx.has(UNFILED, &key_of(&text))? {

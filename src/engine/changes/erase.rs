@@ -7,12 +7,13 @@ use fulcrum_domain::{Conversation, ConversationId, Effect, Message, Opportunity,
 use jiff::Timestamp;
 
 use super::outbox::drop_effect;
+use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS,
-    MESSAGES, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED,
+    MESSAGES, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED, VANISHED,
 };
-use crate::store::{Deleted, Keys, Read, Signal, StoreError, Tx};
+use crate::store::{Deleted, Keys, Read, Seen, Signal, StoreError, Tx};
 
 /// Erases an opportunity and what was said about it, over all numbers that it had. Of a thread the
 /// messages about the one who is gone are erased, and those about nobody when its number leads to
@@ -42,9 +43,10 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
     Ok(known)
 }
 
-/// Lever shows an opportunity no more, and nobody says that it was deleted (lever-api.md 1.5): it
-/// is forgotten as a projection and nothing of ours is erased.
-pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+/// Lever was asked at `as_of` and shows an opportunity no more, and nobody says that it was deleted
+/// (lever-api.md 1.5): it is forgotten as a projection and nothing of ours is erased.
+pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId, as_of: Timestamp) -> Result<bool, StoreError> {
+    tx.put(VANISHED, id, &Seen(as_of))?;
     forget(tx, id)
 }
 
@@ -90,6 +92,7 @@ fn erase_from_thread(
     }
     if last.is_none() {
         arm(tx, &mut conversation, None)?;
+        settle_doubt(tx, &mut conversation)?;
         tx.remove(CONVERSATIONS, &conversation.id)?;
         tx.remove(THREADS, &conversation.number)?;
         tx.signal(Signal::Conversation(conversation.id));

@@ -6,21 +6,21 @@
 
 use fulcrum_domain::note::{self, LateFailure, Line, Media, Transcript, Trouble};
 use fulcrum_domain::{
-    Author, Conversation, ConversationId, Delivery, Effect, EffectState, Filing, FilingId, FilingState,
-    Group, Grouping, Lane, Message, NoteId, OpportunityId, SendFailure, UserId, main_author, plan, target,
+    Author, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Filing, FilingId, FilingState,
+    Group, Grouping, Lane, Message, OpportunityId, SendFailure, UserId, main_author, plan,
 };
 use jiff::Timestamp;
 
-use super::outbox::{ask, finish, postpone};
-use super::thread::{arm, candidacies, key_of, message, mode_for, put_message, store, unfiled};
+use super::outbox::ask;
+use super::thread::{arm, key_of, message, mode_for, put_message, store, unfiled};
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
-use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, MESSAGES, OPPORTUNITIES, UNFILED, USERS};
-use crate::store::{Keys, Read, StoreError, Tx};
+use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, OPPORTUNITIES, UNFILED, USERS};
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// The deadline of a thread's session has fired: files it if it is due by what is stored.
 /// Gives back how many filings came of it.
-pub fn file_due(
+pub(super) fn file_due(
     tx: &mut Tx<'_>,
     id: ConversationId,
     rules: &Rules,
@@ -32,7 +32,12 @@ pub fn file_due(
             let over = conversation.session.is_none_or(|session| session.files_at() <= moment.now);
             file(tx, conversation, over, deadline, rules, moment)
         }
-        _ => Ok(0),
+        // The clock was set back while it fired; the wheel has forgotten it.
+        Some(_) => {
+            tx.signal(Signal::Deadline(DeadlineKey::Transcript(id), conversation.deadline));
+            Ok(0)
+        }
+        None => Ok(0),
     }
 }
 
@@ -100,6 +105,7 @@ fn create(
 ) -> Result<(), StoreError> {
     let id = FilingId::new(moment.now, &moment.id_bits());
     let opportunity = tx.get(OPPORTUNITIES, &group.opportunity)?;
+    let confidential = opportunity.as_ref().is_some_and(|row| row.confidential);
     let mut late_failures = Vec::new();
     for id in late {
         if let Some(text) = message(tx, *id)? {
@@ -122,7 +128,10 @@ fn create(
     let filing = Filing {
         conversation: conversation.id,
         perform_as: author(tx, &group.messages, rules)?,
-        secret: rules.secret_notes || opportunity.is_some_and(|o| o.confidential),
+        secret: rules.secret_notes || confidential,
+        contact: opportunity.map(|row| row.contact),
+        confidential,
+        reposts: 0,
         parts: note::render(&transcript, rules.max_note_chars),
         notes: Vec::new(),
         messages: u32::try_from(group.messages.len()).unwrap_or(u32::MAX),
@@ -168,7 +177,7 @@ fn author(read: &impl Read, messages: &[Message], rules: &Rules) -> Result<Optio
     fallback_author(read, rules)
 }
 
-fn fallback_author(read: &impl Read, rules: &Rules) -> Result<Option<UserId>, StoreError> {
+pub(super) fn fallback_author(read: &impl Read, rules: &Rules) -> Result<Option<UserId>, StoreError> {
     match &rules.notes_as {
         Some(email) => user_by_email(read, email),
         None => Ok(None),
@@ -211,164 +220,4 @@ pub(super) fn attach(
         arm(tx, &mut conversation, Some(session.files_at().max(now)))?;
     }
     store(tx, &conversation)
-}
-
-/// A part of a transcript to be posted.
-#[derive(Clone, Debug)]
-pub struct NextPost {
-    /// The filing; its next part is to be posted.
-    pub filing: Filing,
-    /// Which part, from 0.
-    pub part: usize,
-}
-
-/// Marks the next part of a filing as being posted. None when nothing is left to post; the effect
-/// is then done.
-pub fn begin_post(tx: &mut Tx<'_>, id: FilingId, now: Timestamp) -> Result<Option<NextPost>, StoreError> {
-    let next = match tx.get(FILINGS, &id)? {
-        Some(filing) => filing.next_part().map(|part| NextPost { filing, part }),
-        None => None,
-    };
-    match next {
-        Some(mut next) => {
-            next.filing.state = FilingState::Posting;
-            tx.put(FILINGS, &id, &next.filing)?;
-            Ok(Some(next))
-        }
-        None => {
-            finish(tx, &Effect::PostNote(id), now)?;
-            Ok(None)
-        }
-    }
-}
-
-/// What a posted part leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterPost {
-    /// Another part follows.
-    More,
-    /// The transcript stands in Lever; it was due then.
-    Filed(Timestamp),
-}
-
-/// A part stands in Lever as `note`.
-pub fn finish_post(
-    tx: &mut Tx<'_>,
-    id: FilingId,
-    note: NoteId,
-    now: Timestamp,
-) -> Result<AfterPost, StoreError> {
-    let Some(mut filing) = tx.get(FILINGS, &id)? else {
-        finish(tx, &Effect::PostNote(id), now)?;
-        return Ok(AfterPost::Filed(now));
-    };
-    filing.notes.push(note);
-    if filing.next_part().is_some() {
-        filing.state = FilingState::Due; // The next part has surely not left.
-        tx.put(FILINGS, &id, &filing)?;
-        return Ok(AfterPost::More);
-    }
-    filing.state = FilingState::Filed;
-    filing.filed_at = Some(now);
-    filing.parts = Vec::new();
-    tx.put(FILINGS, &id, &filing)?;
-    finish(tx, &Effect::PostNote(id), now)?;
-    tx.signal(crate::store::Signal::Conversation(filing.conversation));
-    Ok(AfterPost::Filed(filing.due_at))
-}
-
-/// A person must decide about a filing.
-pub fn hold_post(tx: &mut Tx<'_>, id: FilingId, why: &str, moment: &mut Moment) -> Result<(), StoreError> {
-    if let Some(mut filing) = tx.get(FILINGS, &id)? {
-        filing.state = FilingState::Held(why.to_owned());
-        tx.put(FILINGS, &id, &filing)?;
-    }
-    postpone(tx, &Effect::PostNote(id), EffectState::Failed, Some(moment.now), why, moment)
-}
-
-/// Lever does not take the author: the fallback signs, or nobody. False when that was so already.
-pub fn release_author(
-    tx: &mut Tx<'_>,
-    id: FilingId,
-    rules: &Rules,
-    moment: &mut Moment,
-) -> Result<bool, StoreError> {
-    let Some(mut filing) = tx.get(FILINGS, &id)? else { return Ok(false) };
-    let fallback = fallback_author(tx, rules)?;
-    let next = if filing.perform_as == fallback { None } else { fallback };
-    if filing.perform_as == next {
-        return Ok(false);
-    }
-    filing.perform_as = next;
-    tx.put(FILINGS, &id, &filing)?;
-    postpone(
-        tx,
-        &Effect::PostNote(id),
-        EffectState::Due,
-        Some(moment.now),
-        "the author was refused",
-        moment,
-    )?;
-    Ok(true)
-}
-
-/// Lever does not know the opportunity any more: the note goes to another of the person's, or its
-/// messages go back to the thread and wait as Unmatched.
-pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Moment) -> Result<(), StoreError> {
-    let effect = Effect::PostNote(id);
-    let now = moment.now;
-    let Some(mut filing) = tx.get(FILINGS, &id)? else { return finish(tx, &effect, now) };
-    let Some(mut conversation) = tx.get(CONVERSATIONS, &filing.conversation)? else {
-        return finish(tx, &effect, now);
-    };
-    // What we hold is not what Lever shows: read again, it goes or the note finds it after all.
-    ask(tx, &Effect::Hydrate(filing.opportunity.clone()), Lane::Live, now)?;
-    let mut others = candidacies(tx, conversation.number)?;
-    others.retain(|other| other.id != filing.opportunity);
-    if let Some(other) = target(&others, None, now) {
-        // The messages are about the other one now, and are erased with that one alone.
-        for mut text in messages_of(tx, conversation.id, id)? {
-            text.opportunity = Some(other.clone());
-            put_message(tx, &text)?;
-        }
-        filing.opportunity = other.clone();
-        filing.state = FilingState::Due;
-        tx.put(FILINGS, &id, &filing)?;
-        if conversation.opportunity.as_ref() != Some(&other) {
-            conversation.opportunity = Some(other);
-            store(tx, &conversation)?;
-        }
-        return postpone(tx, &effect, EffectState::Due, Some(now), "the opportunity was not found", moment);
-    }
-    if !filing.notes.is_empty() {
-        return hold_post(tx, id, "the opportunity is gone after a part was posted", moment);
-    }
-    for mut text in messages_of(tx, conversation.id, id)? {
-        text.filing = None;
-        put_message(tx, &text)?;
-        tx.put(UNFILED, &key_of(&text), &())?;
-    }
-    // What came since is about nobody that Lever knows, either.
-    for mut text in unfiled(tx, conversation.id)? {
-        text.opportunity = None;
-        put_message(tx, &text)?;
-    }
-    tx.remove(FILINGS, &id)?;
-    tx.remove(FILINGS_OF, &(conversation.id, id))?;
-    conversation.opportunity = None;
-    let session = fulcrum_domain::Session::with_message(conversation.session, now, rules.times);
-    conversation.session = Some(session);
-    arm(tx, &mut conversation, None)?;
-    store(tx, &conversation)?;
-    finish(tx, &effect, now)
-}
-
-/// The messages of a filing.
-fn messages_of(
-    read: &impl Read,
-    thread: ConversationId,
-    filing: FilingId,
-) -> Result<Vec<Message>, StoreError> {
-    let all = read.list(MESSAGES, &Keys::beginning(&thread), usize::MAX)?;
-    Ok(all.into_iter().map(|(_, text)| text).filter(|text| text.filing == Some(filing)).collect())
 }

@@ -9,6 +9,7 @@ mod delivery;
 mod erase;
 mod filing;
 mod outbox;
+mod posting;
 mod projection;
 mod receive;
 mod suppress;
@@ -19,25 +20,39 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use fulcrum_domain::{FilingTimes, Number, PostingId, Region};
+use fulcrum_domain::{DeadlineKey, FilingTimes, Number, PostingId, Region};
 use jiff::tz::TimeZone;
+
+use crate::engine::clock::Moment;
+use crate::store::{StoreError, Tx};
 
 pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
 pub use erase::{erase_opportunity, mark_invisible};
+pub use filing::file_now;
 pub(crate) use filing::user_by_email;
-pub use filing::{
-    AfterPost, NextPost, begin_post, file_due, file_now, finish_post, hold_post, release_author, retarget,
-};
 pub use outbox::{
-    Taken, ask, ask_after_deletion, ask_later, due, finish, postpone, recover, retry_failed, take,
+    EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
+    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take,
+};
+pub use posting::{
+    AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,
 };
 pub use projection::{Arrival, Put, put_interviews, put_opportunity};
+pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub(crate) use suppress::HASH_KEY;
-pub use suppress::suppression_of;
+pub use suppress::{LiftError, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
+
+/// A deadline has fired. What is stored decides whether anything is due.
+pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Moment) -> Result<(), StoreError> {
+    match key {
+        DeadlineKey::Transcript(id) => filing::file_due(tx, id, rules, moment).map(drop),
+        DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
+    }
+}
 
 /// What a transcript is for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,18 @@
 //! The outbox: asking for effects, taking those that are due, and what becomes of them.
+//!
+//! How many rows of each kind are in each state is counted beside them, in the same transaction: an
+//! outage of Lever's leaves a hundred thousand rows, and a look at the metrics must not read them all.
+
+use std::collections::BTreeMap;
+
+use std::ops::ControlFlow;
 
 use fulcrum_domain::{Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, retry_at};
 use jiff::Timestamp;
 
 use super::thread::message;
 use crate::engine::clock::Moment;
-use crate::store::tables::{DueKey, FILINGS, OUTBOX, OUTBOX_DUE};
+use crate::store::tables::{COUNTERS, DueKey, FILINGS, OUTBOX, OUTBOX_DUE};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 fn remote_key(remote: Remote) -> u8 {
@@ -24,6 +31,7 @@ fn waits(row: &EffectRow) -> bool {
     matches!(row.state, EffectState::Due | EffectState::Unknown)
 }
 
+/// Changes a row, and what is known of it elsewhere: the index of those that wait, and the counts.
 fn store(
     tx: &mut Tx<'_>,
     effect: &Effect,
@@ -34,11 +42,88 @@ fn store(
         tx.remove(OUTBOX_DUE, &due_key(effect, before))?;
     }
     tx.put(OUTBOX, effect, row)?;
+    count(tx, effect, before, Some(row))?;
     if waits(row) {
         tx.put(OUTBOX_DUE, &due_key(effect, row), &())?;
-        tx.signal(Signal::Outbox);
+        tx.signal(Signal::Outbox(effect.remote()));
     }
     Ok(())
+}
+
+/// The same for a row that goes.
+fn remove(tx: &mut Tx<'_>, effect: &Effect, row: &EffectRow) -> Result<(), StoreError> {
+    if waits(row) {
+        tx.remove(OUTBOX_DUE, &due_key(effect, row))?;
+    }
+    tx.remove(OUTBOX, effect)?;
+    count(tx, effect, Some(row), None)
+}
+
+fn count(
+    tx: &mut Tx<'_>,
+    effect: &Effect,
+    before: Option<&EffectRow>,
+    after: Option<&EffectRow>,
+) -> Result<(), StoreError> {
+    let (before, after) = (before.map(|row| row.state), after.map(|row| row.state));
+    if before == after {
+        return Ok(());
+    }
+    for (state, change) in [(before, -1), (after, 1)] {
+        if let Some(state) = state {
+            let name = counter(effect.kind(), state);
+            let rows = tx.get(COUNTERS, &name)?.unwrap_or(0);
+            tx.put(COUNTERS, &name, &rows.saturating_add_signed(change))?;
+        }
+    }
+    Ok(())
+}
+
+fn counter(kind: &str, state: EffectState) -> String {
+    format!("outbox {kind} {}", state.as_str())
+}
+
+/// How many effects there are, by kind and state; without those of which there are none.
+pub type EffectCounts = BTreeMap<(&'static str, &'static str), u64>;
+
+/// How many effects there are.
+pub fn effect_counts(read: &impl Read) -> Result<EffectCounts, StoreError> {
+    let mut counts = EffectCounts::new();
+    for kind in Effect::KINDS {
+        for state in EffectState::ALL {
+            let rows = read.get(COUNTERS, &counter(kind, state))?.unwrap_or(0);
+            if rows > 0 {
+                counts.insert((kind, state.as_str()), rows);
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// How many of them wait for a person.
+pub fn count_failed(counts: &EffectCounts) -> u64 {
+    counts.iter().filter(|((_, state), _)| *state == EffectState::Failed.as_str()).map(|(_, rows)| rows).sum()
+}
+
+/// How many rows of a lane the age of the oldest is judged by: those that have been due for longest.
+const JUDGED: usize = 64;
+
+/// When the oldest effect was asked for that could be done by now: its time has come, or came before
+/// and the attempt failed. Not one that is scheduled for later.
+pub fn oldest_asked_at(read: &impl Read, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let mut oldest: Option<Timestamp> = None;
+    for remote in [Remote::Lever, Remote::Carrier] {
+        for lane in Lane::ALL {
+            let keys = Keys::beginning(&(remote_key(remote), lane as u8));
+            for ((_, (_, due_at, effect)), ()) in read.list(OUTBOX_DUE, &keys, JUDGED)? {
+                let row = read.get(OUTBOX, &effect)?;
+                if let Some(row) = row.filter(|row| due_at <= now || row.attempts > 0) {
+                    oldest = Some(oldest.map_or(row.asked_at, |at| at.min(row.asked_at)));
+                }
+            }
+        }
+    }
+    Ok(oldest)
 }
 
 /// Asks for an effect now.
@@ -81,8 +166,29 @@ pub struct Taken {
     pub row: EffectRow,
 }
 
-/// Effects for `remote` whose time has come, the most urgent lane first, at most `limit` of a
-/// lane; and when the next one is due.
+/// Shows the effects for `remote` whose time has come to `f`, the most urgent lane first, until it
+/// breaks, which it is asked again in each lane. Gives back when the next one is due.
+pub fn scan_due(
+    read: &impl Read,
+    remote: Remote,
+    now: Timestamp,
+    mut f: impl FnMut(Effect) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<Option<Timestamp>, StoreError> {
+    let mut next: Option<Timestamp> = None;
+    for lane in Lane::ALL {
+        let keys = Keys::beginning(&(remote_key(remote), lane as u8));
+        read.scan(OUTBOX_DUE, &keys, |(_, (_, due_at, effect)), ()| {
+            if due_at <= now {
+                return f(effect);
+            }
+            next = Some(next.map_or(due_at, |next| next.min(due_at)));
+            Ok(ControlFlow::Break(()))
+        })?;
+    }
+    Ok(next)
+}
+
+/// The same as a list of at most `limit`.
 pub fn due(
     read: &impl Read,
     remote: Remote,
@@ -90,17 +196,13 @@ pub fn due(
     limit: usize,
 ) -> Result<(Vec<Effect>, Option<Timestamp>), StoreError> {
     let mut due = Vec::new();
-    let mut next: Option<Timestamp> = None;
-    for lane in Lane::ALL {
-        let keys = Keys::beginning(&(remote_key(remote), lane as u8));
-        for ((_, (_, due_at, effect)), ()) in read.list(OUTBOX_DUE, &keys, limit)? {
-            if due_at > now {
-                next = Some(next.map_or(due_at, |n| n.min(due_at)));
-                break;
-            }
-            due.push(effect);
+    let next = scan_due(read, remote, now, |effect| {
+        if due.len() == limit {
+            return Ok(ControlFlow::Break(()));
         }
-    }
+        due.push(effect);
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok((due, next))
 }
 
@@ -116,22 +218,20 @@ pub fn take(tx: &mut Tx<'_>, effect: Effect) -> Result<Option<Taken>, StoreError
         _ => EffectRow { state: EffectState::InFlight, attempts: row.attempts + 1, looks: 0, ..row.clone() },
     };
     tx.put(OUTBOX, &effect, &taken)?;
+    count(tx, &effect, Some(&row), Some(&taken))?;
     Ok(Some(Taken { effect, row: EffectRow { state: row.state, ..taken } }))
 }
 
 /// The effect is done: its row goes, or is due once more if it was asked for meanwhile.
 pub fn finish(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<(), StoreError> {
     let Some(row) = tx.get(OUTBOX, effect)? else { return Ok(()) };
-    if waits(&row) {
-        tx.remove(OUTBOX_DUE, &due_key(effect, &row))?;
-    }
     if row.again {
         let again =
             EffectRow { deletion_announced: row.deletion_announced, ..EffectRow::new(row.lane, now, now) };
-        store(tx, effect, None, &again)
+        store(tx, effect, Some(&row), &again)
     } else {
-        tx.remove(OUTBOX, effect)?;
-        tx.signal(Signal::Outbox);
+        remove(tx, effect, &row)?;
+        tx.signal(Signal::Outbox(effect.remote()));
         Ok(())
     }
 }
@@ -147,15 +247,25 @@ pub fn postpone(
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
     let Some(before) = tx.get(OUTBOX, effect)? else { return Ok(()) };
-    let due_at = at.unwrap_or_else(|| retry_at(moment.now, before.attempts, moment.jitter()));
+    let failures = before.attempts.max(before.looks);
+    let due_at = at.unwrap_or_else(|| retry_at(moment.now, failures, moment.jitter()));
     let row = EffectRow { state, due_at, last_error: Some(why.to_owned()), ..before.clone() };
     store(tx, effect, Some(&before), &row)
 }
 
+/// What an attempt came to could not be stored: as after a start, it is looked up if its request may
+/// have left, and is due again if not.
+pub fn put_back(tx: &mut Tx<'_>, effect: &Effect, why: &str, moment: &mut Moment) -> Result<(), StoreError> {
+    let state = if may_have_left(tx, effect)? { EffectState::Unknown } else { EffectState::Due };
+    postpone(tx, effect, state, None, why, moment)
+}
+
 /// After a start: what was in flight has an unknown outcome if its request may have left, and is
-/// simply due if it did not, or if it only reads. Gives back how many there were.
+/// simply due if it did not, or if it only reads. Gives back how many there were. All rows are seen
+/// here anyway, so they are counted anew.
 pub fn recover(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let mut found = Vec::new();
+    let mut counts = EffectCounts::new();
     let mut after: Option<Effect> = None;
     loop {
         let keys = after.as_ref().map_or_else(Keys::all, |last| Keys::all().after(last));
@@ -165,18 +275,24 @@ pub fn recover(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
         // A row that is waiting stands in the index already, whether it is due or unknown; one
         // whose look-up was under way does not.
         for (effect, row) in page {
+            *counts.entry((effect.kind(), row.state.as_str())).or_default() += 1;
             let indexed = waits(&row) && tx.has(OUTBOX_DUE, &due_key(&effect, &row))?;
             if row.state != EffectState::Failed && !indexed {
                 found.push((effect, row));
             }
         }
     }
-    let count = found.len();
-    for (effect, row) in found {
-        let state = if may_have_left(tx, &effect)? { EffectState::Unknown } else { EffectState::Due };
-        store(tx, &effect, None, &EffectRow { state, due_at: now, ..row })?;
+    for kind in Effect::KINDS {
+        for state in EffectState::ALL {
+            let rows = counts.get(&(kind, state.as_str())).copied().unwrap_or(0);
+            tx.put(COUNTERS, &counter(kind, state), &rows)?;
+        }
     }
-    Ok(count)
+    for (effect, row) in &found {
+        let state = if may_have_left(tx, effect)? { EffectState::Unknown } else { EffectState::Due };
+        store(tx, effect, Some(row), &EffectRow { state, due_at: now, ..row.clone() })?;
+    }
+    Ok(found.len())
 }
 
 /// Whether the subject of an effect says that its request was about to leave.
@@ -193,17 +309,15 @@ pub fn retry_failed(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<
     let Some(row) = tx.get(OUTBOX, effect)?.filter(|row| row.state == EffectState::Failed) else {
         return Ok(false);
     };
-    store(tx, effect, None, &EffectRow { state: EffectState::Due, due_at: now, attempts: 0, ..row })?;
+    let due = EffectRow { state: EffectState::Due, due_at: now, attempts: 0, ..row.clone() };
+    store(tx, effect, Some(&row), &due)?;
     Ok(true)
 }
 
 /// Takes an effect away that nobody wants any more.
 pub(super) fn drop_effect(tx: &mut Tx<'_>, effect: &Effect) -> Result<(), StoreError> {
-    if let Some(row) = tx.get(OUTBOX, effect)? {
-        if waits(&row) {
-            tx.remove(OUTBOX_DUE, &due_key(effect, &row))?;
-        }
-        tx.remove(OUTBOX, effect)?;
+    match tx.get(OUTBOX, effect)? {
+        Some(row) => remove(tx, effect, &row),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -3,41 +3,28 @@
 
 use std::collections::BTreeSet;
 
-use fulcrum_domain::{Conversation, Effect, Interview, Lane, Number, Opportunity, OpportunityId};
-use jiff::{SignedDuration, Timestamp};
+use fulcrum_domain::{Conversation, Effect, Interview, Lane, Number, Opportunity, OpportunityId, is_newer};
+use jiff::Timestamp;
 
 use super::Rules;
 use super::filing::attach;
 use super::outbox::ask;
 use super::thread::thread_of;
-use crate::store::tables::{BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, OPPORTUNITIES};
-use crate::store::{Keys, Read, StoreError, Tx};
+use crate::store::tables::{
+    BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, OPPORTUNITIES, VANISHED,
+};
+use crate::store::{Keys, Read, Seen, StoreError, Tx};
 
-/// How a row came, for the question whether its interviews must be asked for.
+/// How a row came. Webhooks announce interviews by themselves, and the backfill has a phase for
+/// them; what is found by looking may have interviews that nobody heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// By the backfill, whose own phase lists the interviews.
+    /// By the backfill.
     Backfill,
-    /// After a webhook, which announces interviews by itself.
+    /// After a webhook, or because somebody waits.
     Webhook,
-    /// By looking for what changed: interviews may have changed unheard.
+    /// By looking for what changed.
     Poll,
-}
-
-impl Arrival {
-    /// Whether the interviews of a row that is news are listed for themselves. Interviews made
-    /// before we listened are announced by nobody; those of a new candidate will be.
-    fn asks_for_interviews(self, row: &Opportunity) -> bool {
-        const NEW: SignedDuration = SignedDuration::from_hours(24);
-        row.is_active()
-            && match self {
-                Self::Backfill => false,
-                Self::Poll => true,
-                Self::Webhook => {
-                    row.interviews_as_of.is_none() && row.as_of.duration_since(row.created_at) > NEW
-                }
-            }
-    }
 }
 
 /// What became of a row.
@@ -53,6 +40,8 @@ pub enum Put {
     Older,
     /// The opportunity is deleted.
     Gone,
+    /// It is confidential, and such are left out.
+    LeftOut,
 }
 
 impl Put {
@@ -69,14 +58,21 @@ pub fn put_opportunity(
     mut fetched: Opportunity,
     arrival: Arrival,
     rules: &Rules,
+    now: Timestamp,
 ) -> Result<Put, StoreError> {
     if tx.has(DELETED, id)? {
         return Ok(Put::Gone);
     }
+    if let Some(Seen(at)) = tx.get(VANISHED, id)? {
+        if !is_newer(fetched.as_of, at, now) {
+            return Ok(Put::Older);
+        }
+        tx.remove(VANISHED, id)?;
+    }
     let stored = tx.get(OPPORTUNITIES, id)?;
     let put = match &stored {
         None => Put::New,
-        Some(stored) if !fetched.replaces(stored) => return Ok(Put::Older),
+        Some(stored) if !fetched.replaces(stored, now) => return Ok(Put::Older),
         Some(stored) if fetched.says_the_same(stored) => Put::Same,
         Some(_) => Put::Changed,
     };
@@ -86,9 +82,9 @@ pub fn put_opportunity(
     tx.put(OPPORTUNITIES, id, &fetched)?;
     if put.is_news() || arrival == Arrival::Webhook {
         index(tx, id, stored.as_ref(), &fetched, rules)?;
-        if put.is_news() && arrival.asks_for_interviews(&fetched) {
-            ask(tx, &Effect::Interviews(id.clone()), Lane::Reconcile, fetched.as_of)?;
-        }
+    }
+    if arrival == Arrival::Poll && fetched.wants_interviews(now) {
+        ask(tx, &Effect::Interviews(id.clone()), Lane::Reconcile, now)?;
     }
     Ok(put)
 }
@@ -126,9 +122,10 @@ pub fn put_interviews(
     id: &OpportunityId,
     list: &[Interview],
     as_of: Timestamp,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(mut opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
-    if opportunity.interviews_as_of.is_some_and(|stored| stored > as_of) {
+    if opportunity.interviews_as_of.is_some_and(|stored| !is_newer(as_of, stored, now)) {
         return Ok(false);
     }
     let mut changed = false;
@@ -144,10 +141,19 @@ pub fn put_interviews(
         changed |= !tx.get(INTERVIEWS, &key)?.is_some_and(same);
         tx.put(INTERVIEWS, &key, interview)?;
     }
-    for rank in [0u8, 1] {
-        tx.remove(INTERVIEWS_WANTED, &(rank, id.clone()))?;
-    }
+    want_no_interviews(tx, id)?;
     opportunity.interviews_as_of = Some(as_of);
     tx.put(OPPORTUNITIES, id, &opportunity)?;
     Ok(changed)
+}
+
+/// The rank in [`INTERVIEWS_WANTED`] of those that failed again and again: left for another day.
+pub(crate) const LEFT_FOR_NOW: u8 = 4;
+
+/// The interviews of an opportunity need not be listed any more.
+pub(crate) fn want_no_interviews(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<(), StoreError> {
+    for rank in 0..=LEFT_FOR_NOW {
+        tx.remove(INTERVIEWS_WANTED, &(rank, id.clone()))?;
+    }
+    Ok(())
 }

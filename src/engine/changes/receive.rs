@@ -7,11 +7,11 @@ use fulcrum_domain::{
     Attachment, Author, Body, CarrierSid, Conversation, Delivery, Direction, Message, MessageId, Number,
     OpportunityId, OptOutSource, Purpose, target,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::compose::queue_automatic;
-use super::suppress::{lift, suppress, suppression_of};
-use super::thread::{add_message, candidacies, key_of, open, store};
+use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
+use super::thread::{add_message, candidacies, key_of, open, store, tell};
 use super::{KeywordAnswers, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{BY_SID, MESSAGES};
@@ -58,6 +58,9 @@ pub enum Received {
     /// It was here before.
     Duplicate,
 }
+
+/// A question that is older is not answered any more: after an outage nobody waits for it.
+const ANSWERED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Takes a text in: stores it in its thread, decides what it is about, and honours an opt-out
 /// before anything else can happen (behaviour.md 1 and 2).
@@ -106,13 +109,16 @@ pub fn receive(
     tx.put(BY_SID, &sid, &id)?;
     conversation.opportunity = opportunity.or(conversation.opportunity);
     conversation.our_number = Some(text.to);
-    let stopped_since = verdict == Verdict::Start && stopped_after(tx, &message)?;
+    let outdated = said_otherwise_since(tx, &message, verdict)?;
+    let fresh = moment.now.duration_since(at) <= ANSWERED_WITHIN;
+    let carrier_answers = rules.keyword_answers == KeywordAnswers::Carrier
+        && (text.keyword.is_some() || optout::is_answered_by_carrier(message.body.reveal()));
     add_message(tx, &mut conversation, &message, rules)?;
+    tell(tx, &message);
     store(tx, &conversation)?;
-    if stopped_since {
-        return Ok(Received::Stored(id));
+    if !outdated {
+        obey(tx, verdict, conversation, fresh && !carrier_answers, rules, moment)?;
     }
-    obey(tx, verdict, conversation, rules, moment)?;
     Ok(Received::Stored(id))
 }
 
@@ -125,31 +131,42 @@ fn rule_of(verdict: Verdict) -> Option<&'static str> {
     }
 }
 
-/// Whether a STOP was texted after this message: one that is found late in the carrier's list must
-/// not lift what came after it.
-fn stopped_after(read: &impl Read, message: &Message) -> Result<bool, StoreError> {
+/// Whether a later text already says the opposite: a START or a STOP that is found late in the
+/// carrier's list must not undo what came after it.
+fn said_otherwise_since(read: &impl Read, message: &Message, verdict: Verdict) -> Result<bool, StoreError> {
+    let is_stop = |later: &Message| {
+        later.rule.as_deref() == Some(CARRIERS_KEYWORD)
+            || matches!(optout::read(later.body.reveal(), true), Verdict::OptOut { .. })
+    };
+    let is_start = |later: &Message| later.rule.as_deref() == rule_of(Verdict::Start);
+    let otherwise = |later: &Message| match verdict {
+        Verdict::Start => is_stop(later),
+        Verdict::OptOut { .. } | Verdict::PossibleOptOut { .. } => is_start(later),
+        Verdict::Help | Verdict::Answer => false,
+    };
+    let mut found = false;
     let later = Keys::beginning(&message.conversation).after(&key_of(message));
-    let mut stopped = false;
     read.scan(MESSAGES, &later, |_, later| {
-        let by_carrier = later.rule.as_deref() == Some(CARRIERS_KEYWORD);
-        let said = || matches!(optout::read(later.body.reveal(), true), Verdict::OptOut { .. });
-        stopped = later.direction == Direction::In && (by_carrier || said());
-        Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        // Of two at the same instant, the one that came last has the last word.
+        found = later.direction == Direction::In && later.at > message.at && otherwise(&later);
+        Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    Ok(stopped)
+    Ok(found)
 }
 
 fn obey(
     tx: &mut Tx<'_>,
     verdict: Verdict,
     mut conversation: Conversation,
+    we_answer: bool,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
     let number = conversation.number;
-    let we_answer = rules.keyword_answers == KeywordAnswers::Fulcrum;
     match verdict {
         Verdict::OptOut { rule } => {
+            settle_doubt(tx, &mut conversation)?;
+            store(tx, &conversation)?;
             let is_new = suppress(tx, number, OptOutSource::Text(rule.into()), moment.now)?;
             if is_new && we_answer {
                 let words = rules.opt_out_confirmation.clone();
@@ -158,10 +175,11 @@ fn obey(
             }
         }
         Verdict::PossibleOptOut { .. } => {
-            conversation.possible_opt_out.get_or_insert(moment.now);
-            store(tx, &conversation)?;
+            doubt(tx, &mut conversation, moment.now)?;
         }
         Verdict::Start => {
+            settle_doubt(tx, &mut conversation)?;
+            store(tx, &conversation)?;
             lift(tx, number, true)?;
         }
         Verdict::Help => {
@@ -190,5 +208,6 @@ fn newest_outbound(
         .into_iter()
         .map(|(_, message)| message)
         .filter(|m| m.direction == Direction::Out && matches!(m.author, Author::Staff { .. }))
+        .filter(|m| !matches!(m.delivery, Delivery::Scheduled | Delivery::Canceled | Delivery::Failed))
         .find_map(|m| m.opportunity.map(|opportunity| (opportunity, m.at))))
 }

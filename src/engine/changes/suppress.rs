@@ -1,13 +1,15 @@
 //! Opt-outs: stored under a keyed hash of the number, in force with the transaction that stores them.
 
-use fulcrum_domain::{ConversationId, Delivery, Effect, Number, OptOutSource, Purpose, Suppression};
+use fulcrum_domain::{
+    Conversation, ConversationId, DeadlineKey, Delivery, Effect, Number, OptOutSource, Purpose, Suppression,
+};
 use hmac::{Hmac, KeyInit, Mac};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 
 use super::outbox::drop_effect;
-use super::thread::thread_of;
-use crate::store::tables::{Digest, MESSAGES, OUTBOX, SECRETS, SUPPRESSIONS};
+use super::thread::{store, thread_of};
+use crate::store::tables::{CONVERSATIONS, DEADLINES, Digest, MESSAGES, OUTBOX, SECRETS, SUPPRESSIONS};
 use crate::store::{Keys, Read, SecretKey, Signal, StoreError, Tx};
 
 /// The name of the key under which numbers are hashed; made at the first start.
@@ -58,6 +60,91 @@ pub(super) fn lift(tx: &mut Tx<'_>, number: Number, by_candidate: bool) -> Resul
         return Ok(false);
     }
     tx.remove(SUPPRESSIONS, &key)
+}
+
+/// How long a person has to say whether a possible opt-out is one (behaviour.md 2).
+const DOUBT: SignedDuration = SignedDuration::from_hours(24);
+
+/// Somebody may have opted out: a person decides within a day, else they have.
+pub(super) fn doubt(
+    tx: &mut Tx<'_>,
+    conversation: &mut Conversation,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if conversation.possible_opt_out.is_none() {
+        conversation.possible_opt_out = Some(now);
+        arm_doubt(tx, conversation.id, now, true)?;
+    }
+    store(tx, conversation)
+}
+
+fn arm_doubt(tx: &mut Tx<'_>, id: ConversationId, since: Timestamp, armed: bool) -> Result<(), StoreError> {
+    let key = DeadlineKey::PossibleOptOut(id);
+    let at = since.saturating_add(DOUBT).unwrap_or(Timestamp::MAX);
+    if armed {
+        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
+    } else {
+        tx.remove(DEADLINES, &(at, key.to_u64()))?;
+    }
+    tx.signal(Signal::Deadline(key, armed.then_some(at)));
+    Ok(())
+}
+
+/// The doubt about a conversation is over, however it was decided.
+pub(super) fn settle_doubt(tx: &mut Tx<'_>, conversation: &mut Conversation) -> Result<(), StoreError> {
+    match conversation.possible_opt_out.take() {
+        Some(since) => arm_doubt(tx, conversation.id, since, false),
+        None => Ok(()),
+    }
+}
+
+/// Nobody has decided about a possible opt-out in time: it is one.
+pub(super) fn doubt_is_over(tx: &mut Tx<'_>, id: ConversationId, now: Timestamp) -> Result<(), StoreError> {
+    let Some(mut conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(()) };
+    let Some(since) = conversation.possible_opt_out else { return Ok(()) };
+    if now.duration_since(since) < DOUBT {
+        return Ok(());
+    }
+    settle_doubt(tx, &mut conversation)?;
+    store(tx, &conversation)?;
+    let rule = "possible opt-out, nobody said otherwise in 24 hours";
+    suppress(tx, conversation.number, OptOutSource::Text(rule.into()), now).map(drop)
+}
+
+/// Why a person cannot let a number be texted again.
+#[derive(Debug, thiserror::Error)]
+pub enum LiftError {
+    /// Only the candidate takes that back.
+    #[error("the candidate opted out by text: only their START lifts that")]
+    ByText,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A person records that a candidate wants no texts, or that they may be texted: the answer to a
+/// possible opt-out, or the end of one that a person recorded.
+///
+/// # Errors
+/// [`LiftError`]; then nothing changes.
+pub fn decide_opt_out(
+    tx: &mut Tx<'_>,
+    id: ConversationId,
+    opted_out: bool,
+    who: String,
+    now: Timestamp,
+) -> Result<(), LiftError> {
+    let Some(mut conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(()) };
+    let number = conversation.number;
+    if opted_out {
+        suppress(tx, number, OptOutSource::Person(who), now)?;
+    } else if suppression_of(tx, number)?.is_some_and(|suppression| suppression.lifted_by_start()) {
+        return Err(LiftError::ByText);
+    } else {
+        lift(tx, number, false)?;
+    }
+    settle_doubt(tx, &mut conversation)?;
+    Ok(store(tx, &conversation)?)
 }
 
 /// Fails every text of a thread that has not left. What is in flight cannot be called back.

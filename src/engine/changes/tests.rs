@@ -27,6 +27,7 @@ enum Step {
     Sends { outcome: u8 },
     Reports { nth: u8, delivery: u8 },
     Posts { outcome: u8 },
+    IsRetried,
     TimePasses { minutes: u16 },
     FiledByHand { who: u8 },
     Restarts,
@@ -41,7 +42,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (who.clone(), any::<bool>()).prop_map(|(who, later)| Step::IsWritten { who, later }),
         5 => (0u8..5).prop_map(|outcome| Step::Sends { outcome }),
         3 => (0u8..8, 0u8..4).prop_map(|(nth, delivery)| Step::Reports { nth, delivery }),
-        3 => (0u8..4).prop_map(|outcome| Step::Posts { outcome }),
+        3 => (0u8..5).prop_map(|outcome| Step::Posts { outcome }),
+        1 => Just(Step::IsRetried),
         4 => prop_oneof![3 => 1u16..90, 1 => 1500u16..3000].prop_map(|minutes| Step::TimePasses { minutes }),
         1 => who.prop_map(|who| Step::FiledByHand { who }),
         1 => Just(Step::Restarts),
@@ -141,7 +143,7 @@ impl Life {
         match *step {
             Step::Appears { who, active } => {
                 let (id, row) = opportunity(who, active, now);
-                self.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules()));
+                self.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules(), now));
             }
             Step::Goes { who } => self.change(move |tx, _| {
                 let prefix = format!("opportunity-{who}-");
@@ -193,6 +195,12 @@ impl Life {
                 report(tx, id, Report { delivery, failure: None, sid: None }, &rules(), moment).map(drop)
             }),
             Step::Posts { outcome } => self.post(outcome),
+            Step::IsRetried => self.change(move |tx, _| {
+                for (effect, _) in tx.list(OUTBOX, &Keys::all(), 1000)? {
+                    retry_failed(tx, &effect, now)?;
+                }
+                Ok(())
+            }),
             Step::TimePasses { minutes } => {
                 self.now = now.checked_add(SignedDuration::from_mins(minutes.into())).unwrap();
                 self.fire();
@@ -252,6 +260,7 @@ impl Life {
             match outcome {
                 0 | 1 => finish_post(tx, id, format!("note-{count}").parse().unwrap(), moment.now).map(drop),
                 2 => retarget(tx, id, &rules(), moment),
+                3 => hold_post(tx, id, "nobody may", moment),
                 _ => Ok(()),
             }
         });
@@ -262,9 +271,9 @@ impl Life {
         let now = self.now;
         self.change(move |tx, moment| {
             for ((at, key), ()) in tx.list(DEADLINES, &Keys::all(), 1000)? {
-                let Some(DeadlineKey::Transcript(id)) = DeadlineKey::from_u64(key) else { panic!("{key}") };
+                let key = DeadlineKey::from_u64(key).unwrap();
                 if at <= now {
-                    file_due(tx, id, &rules(), moment)?;
+                    fire(tx, key, &rules(), moment)?;
                 }
             }
             Ok(())
@@ -313,6 +322,9 @@ fn check(read: &impl Read, now: Timestamp) {
     let mut expected = BTreeSet::new();
     for (id, conversation) in read.list(CONVERSATIONS, &Keys::all(), 1000).unwrap() {
         expected.extend(conversation.deadline.map(|at| (at, DeadlineKey::Transcript(id).to_u64())));
+        let doubt =
+            conversation.possible_opt_out.map(|at| at.checked_add(SignedDuration::from_hours(24)).unwrap());
+        expected.extend(doubt.map(|at| (at, DeadlineKey::PossibleOptOut(id).to_u64())));
         let waits = open_messages(&messages, &unfiled, id);
         let settled = waits.iter().any(|m| {
             m.opportunity.is_some()
@@ -329,6 +341,7 @@ fn check(read: &impl Read, now: Timestamp) {
         .into_iter()
         .map(|((_, (_, _, e)), ())| e)
         .collect();
+    let mut counts = EffectCounts::new();
     for (effect, row) in read.list(OUTBOX, &Keys::all(), 10_000).unwrap() {
         if row.state == EffectState::Due {
             assert!(indexed.contains(&effect), "{effect:?} waits and nobody would take it");
@@ -336,7 +349,9 @@ fn check(read: &impl Read, now: Timestamp) {
         if let Effect::Send(id) = effect {
             assert!(message(read, id).unwrap().is_some(), "an effect outlived its message");
         }
+        *counts.entry((effect.kind(), row.state.as_str())).or_default() += 1;
     }
+    assert_eq!(effect_counts(read).unwrap(), counts);
 }
 
 fn open_messages(

@@ -114,6 +114,11 @@ pub(super) fn put_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), Stor
     Ok(())
 }
 
+/// Tells that a text is in a state that it was not in before.
+pub(super) fn tell(tx: &mut Tx<'_>, message: &Message) {
+    tx.signal(Signal::Text(message.direction, message.delivery));
+}
+
 /// Writes a new message into its thread: it stands in the open session from now on.
 pub(super) fn add_message(
     tx: &mut Tx<'_>,

@@ -121,7 +121,7 @@ async fn a_request_is_what_lever_expects() {
     assert_eq!(id.to_string(), "n1");
 
     let asked = bench.asked();
-    let list = "GET /v1/opportunities?limit=100&confidentiality=non-confidential&offset=%255B3%252C1%255D HTTP/1.1\r\n";
+    let list = "GET /v1/opportunities?limit=100&offset=%255B3%252C1%255D&confidentiality=non-confidential HTTP/1.1\r\n";
     assert!(asked[0].starts_with(list), "{}", asked[0]);
     // "k/e+y:" in base64: the key is the user, the password is empty.
     assert!(asked[0].contains("authorization: Basic ay9lK3k6\r\n"), "{}", asked[0]);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::{Cursor, Id, IdempotencyKey, Paging};
+use super::input::{Id, IdempotencyKey, Paging};
 use crate::engine::{ConversationView, FilingView};
 use crate::server::Shared;
 use crate::server::problem::{Problem, ProblemBody};
@@ -19,7 +19,7 @@ use crate::server::problem::{Problem, ProblemBody};
 /// The thread with one phone number.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Conversation)]
-pub(super) struct ConversationBody {
+pub(crate) struct ConversationBody {
     /// Its id.
     id: String,
     /// The other end, E.164.
@@ -139,9 +139,7 @@ pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     paging: Paging,
 ) -> Result<Json<Listing<ConversationBody>>, Problem> {
-    let page = shared.engine.conversations(paging.after()?, paging.limit()).await?;
-    let next = page.next.map(|id| id.to_text());
-    Ok(Json(Listing { data: page.rows.into_iter().map(Into::into).collect(), next }))
+    Ok(Json(shared.engine.conversations(paging.after()?, paging.limit()).await?.into()))
 }
 
 #[utoipa::path(

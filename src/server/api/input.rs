@@ -159,8 +159,7 @@ impl Paging {
     /// Where the page begins; none for the first.
     pub(super) fn after<C: Cursor>(&self) -> Result<Option<C>, Problem> {
         let read = |text: &String| {
-            let bytes = BASE64.decode(text).ok();
-            bytes.and_then(|bytes| C::read(&bytes)).ok_or_else(|| {
+            C::from_text(text).ok_or_else(|| {
                 let detail = "the cursor is not one of this list; take the next of the page before";
                 Problem::new(Kind::Malformed, detail)
             })
@@ -170,12 +169,16 @@ impl Paging {
 }
 
 /// A place in a list. Opaque to callers, so that it may change.
-pub(super) trait Cursor: Sized {
+pub(crate) trait Cursor: Sized {
     fn bytes(&self) -> Vec<u8>;
     fn read(bytes: &[u8]) -> Option<Self>;
 
     fn to_text(&self) -> String {
         BASE64.encode(self.bytes())
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        Self::read(&BASE64.decode(text).ok()?)
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::Listing;
 use super::conversations::named;
-use super::input::{Cursor, Id, IdempotencyKey, Input, Paging, required};
+use super::input::{Id, IdempotencyKey, Input, Paging, required};
 use crate::engine::changes::{ComposeError, Recipient};
 use crate::engine::{SendRefusal, SendRequest, direction_word, failure_words};
 use crate::server::Shared;
@@ -54,7 +54,7 @@ pub(super) struct TakenMessage {
 /// A text, in or out.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Message)]
-pub(super) struct MessageBody {
+pub(crate) struct MessageBody {
     /// Its id.
     id: String,
     /// `in` or `out`.
@@ -120,9 +120,7 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Json<Listing<MessageBody>>, Problem> {
     let id = named(&shared, &id).await?.conversation.id;
-    let page = shared.engine.messages(id, paging.after()?, paging.limit()).await?;
-    let next = page.next.map(|place| place.to_text());
-    Ok(Json(Listing { data: page.rows.into_iter().map(Into::into).collect(), next }))
+    Ok(Json(shared.engine.messages(id, paging.after()?, paging.limit()).await?.into()))
 }
 
 #[utoipa::path(
@@ -197,6 +195,7 @@ impl From<SendRefusal> for Problem {
                 Self::invalid("body", detail)
             }
             SendRefusal::Compose(ComposeError::Confidential) => Self::new(Kind::Forbidden, detail),
+            SendRefusal::Compose(ComposeError::NotTheirNumber) => Self::invalid("to", detail),
             SendRefusal::Compose(ComposeError::NotOurNumber) => Self::invalid("from", detail),
             SendRefusal::Deleted => Self::new(Kind::Deleted, detail).at("opportunity"),
             SendRefusal::UnknownAuthor => Self::invalid("as", detail),

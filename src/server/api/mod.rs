@@ -8,6 +8,9 @@
 //! Conventions: times are RFC 3339 in UTC; ids are strings; lists are `{"data": [...], "next":
 //! cursor or null}`; a field without a value is null, never left out; a POST that is repeated with
 //! its `Idempotency-Key` has its effect once. (Filing and retrying have it once by themselves.)
+//!
+//! The bodies of what only reads are also made by commands, where no daemon runs and the file is
+//! read instead.
 
 mod admit;
 mod conversations;
@@ -15,6 +18,7 @@ mod input;
 mod messages;
 mod openapi;
 mod opportunities;
+mod opt_out;
 mod outbox;
 mod status;
 
@@ -29,10 +33,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(super) use admit::Door;
+pub(crate) use conversations::ConversationBody;
+pub(crate) use input::Cursor;
+pub(crate) use messages::MessageBody;
+pub(crate) use status::StoredBody;
 
 use super::Shared;
 use super::problem::wrong_method;
 use crate::config::Role;
+use crate::engine::Page;
 use admit::{Gate, admit};
 
 /// A route, and who may use it.
@@ -63,6 +72,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v1/conversations/{id}", Some(Viewer), conversations::one),
         get("/api/v1/conversations/{id}/messages", Some(Viewer), messages::list),
         post("/api/v1/conversations/{id}/file", Recruiter, conversations::file),
+        post("/api/v1/conversations/{id}/opt-out", Recruiter, opt_out::decide),
         post("/api/v1/messages", Recruiter, messages::send),
         get("/api/v1/opportunities/{id}", Some(Viewer), opportunities::one),
         get("/api/v1/outbox/failed", Some(Viewer), outbox::failed),
@@ -81,9 +91,16 @@ pub(super) fn router(shared: &Arc<Shared>, door: Door) -> Router {
 
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
-struct Listing<T> {
+pub(crate) struct Listing<T> {
     /// The rows.
     data: Vec<T>,
     /// The cursor of the next page; null at the end.
     next: Option<String>,
+}
+
+impl<T, V: Into<T>, C: Cursor> From<Page<V, C>> for Listing<T> {
+    fn from(page: Page<V, C>) -> Self {
+        let next = page.next.map(|place| place.to_text());
+        Self { data: page.rows.into_iter().map(Into::into).collect(), next }
+    }
 }

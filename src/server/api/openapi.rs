@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{conversations, messages, opportunities, outbox, status};
+use super::{conversations, messages, opportunities, opt_out, outbox, status};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -21,6 +21,7 @@ use super::{conversations, messages, opportunities, outbox, status};
         messages::list,
         messages::send,
         opportunities::one,
+        opt_out::decide,
         outbox::failed,
         outbox::retry,
     )

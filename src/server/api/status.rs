@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::{BackfillStatus, LeverStatus, PhaseStatus, Status};
+use crate::engine::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus};
 use crate::server::Shared;
 use crate::server::ops::HealthBody;
 use crate::server::problem::Problem;
@@ -18,10 +18,22 @@ use crate::server::problem::Problem;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Status)]
 pub(super) struct StatusBody {
-    /// The initial sync.
-    backfill: BackfillBody,
+    #[serde(flatten)]
+    stored: StoredBody,
     /// The use of Lever's rate.
     lever: LeverBody,
+    /// Background tasks by name.
+    tasks: BTreeMap<&'static str, TaskBody>,
+    /// How it and its parts are.
+    health: HealthBody,
+}
+
+/// What the file says: all that there is to tell where no daemon runs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StoredStatus)]
+pub(crate) struct StoredBody {
+    /// The initial sync.
+    backfill: BackfillBody,
     /// What is to be done to the outside.
     outbox: OutboxBody,
     /// What waits for its time.
@@ -36,10 +48,6 @@ pub(super) struct StatusBody {
     found_by_poll: u64,
     /// Bytes of the file.
     store_bytes: u64,
-    /// Background tasks by name.
-    tasks: BTreeMap<&'static str, TaskBody>,
-    /// How it and its parts are.
-    health: HealthBody,
 }
 
 /// The initial sync.
@@ -92,7 +100,7 @@ struct LeverBody {
 struct OutboxBody {
     /// Effects that wait for their time.
     due: u64,
-    /// Age of the oldest that is due.
+    /// Age of the oldest that could be done by now.
     oldest_seconds: u64,
     /// All of them, by kind and state.
     rows: Vec<OutboxRow>,
@@ -142,28 +150,33 @@ struct TaskBody {
 
 impl From<Status> for StatusBody {
     fn from(status: Status) -> Self {
-        let rows = status.outbox.into_iter();
         let tasks = status.tasks.into_iter().map(|(name, task)| {
             let body =
                 TaskBody { running: task.running, failures: task.failures, last_error: task.last_error };
             (name, body)
         });
+        let mut stored = StoredBody::new(status.stored, status.store_bytes);
+        stored.webhooks.last_verified = status.hooks_seen;
+        Self { stored, lever: status.lever.into(), tasks: tasks.collect(), health: status.health.into() }
+    }
+}
+
+impl StoredBody {
+    pub(crate) fn new(stored: StoredStatus, store_bytes: u64) -> Self {
+        let rows = stored.outbox.into_iter();
         Self {
-            backfill: status.backfill.into(),
-            lever: status.lever.into(),
+            backfill: stored.backfill.into(),
             outbox: OutboxBody {
-                due: status.outbox_due,
-                oldest_seconds: status.outbox_oldest_seconds,
+                due: stored.outbox_due,
+                oldest_seconds: stored.outbox_oldest_seconds,
                 rows: rows.map(|((effect, state), rows)| OutboxRow { effect, state, rows }).collect(),
             },
-            deadlines: DeadlinesBody { pending: status.deadlines },
-            webhooks: WebhooksBody { waiting: status.inbox, last_verified: status.hooks_seen },
-            opportunities: status.opportunities,
-            conversations: status.conversations,
-            found_by_poll: status.found_by_poll,
-            store_bytes: status.store_bytes,
-            tasks: tasks.collect(),
-            health: status.health.into(),
+            deadlines: DeadlinesBody { pending: stored.deadlines },
+            webhooks: WebhooksBody { waiting: stored.inbox, last_verified: BTreeMap::new() },
+            opportunities: stored.opportunities,
+            conversations: stored.conversations,
+            found_by_poll: stored.found_by_poll,
+            store_bytes,
         }
     }
 }

@@ -163,6 +163,24 @@ async fn an_opted_out_number_is_refused() {
     };
     world.engine.take_text(stop).await.unwrap();
     world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await.problem(409, "opted-out");
+    let lift = json!({ "opted_out": false, "reason": "asked us to" });
+    let path = "/api/v1/conversations/0001/opt-out";
+    world.post_json(path, RECRUITER, &lift).await.problem(403, "forbidden");
+    world.post_json(path, ADMIN, &lift).await.problem(409, "opted-out");
+}
+
+#[tokio::test]
+async fn a_person_records_an_opt_out_and_an_admin_lifts_it() {
+    let world = World::start(Choice::default()).await;
+    world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await;
+    let path = "/api/v1/conversations/0001/opt-out";
+    let wish = |opted_out: bool| json!({ "opted_out": opted_out, "reason": "said so on the telephone" });
+    assert_eq!(world.post_json(path, RECRUITER, &wish(true)).await.status, 200);
+    world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await.problem(409, "opted-out");
+    world.post_json(path, RECRUITER, &wish(false)).await.problem(403, "forbidden");
+    assert_eq!(world.post_json(path, ADMIN, &wish(false)).await.status, 200);
+    assert_eq!(world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await.status, 202);
+    world.post_json(path, ADMIN, &json!({ "opted_out": true })).await.problem(422, "invalid");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Health and metrics, by the names that others rely on.
 
+use fulcrum_domain::Delivery;
+
 use super::*;
+use crate::carrier::StatusUpdate;
 
 #[tokio::test]
 async fn health_tells_of_every_component() {
@@ -36,7 +39,6 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
     world.post("/hooks/lever", "{}").await;
     world.post_json("/api/v1/messages", ADMIN, &serde_json::json!({"to": "+14155552671", "body": "x"})).await;
     world.engine.metrics().filed(0.5);
-    world.engine.metrics().message("in", "received");
     let metrics = Answer::of(world.client.get(world.ops_url("/metrics"))).await;
     assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
     assert!(metrics.text.ends_with("# EOF\n"));
@@ -51,7 +53,7 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
         "fulcrum_deadlines_pending ",
         "fulcrum_notes_filed_total 1",
         "fulcrum_note_lag_seconds_bucket{le=\"0.5\"} 1",
-        "fulcrum_messages_total{direction=",
+        "fulcrum_messages_total{direction=\"out\",status=\"queued\"} 1",
         "fulcrum_store_bytes ",
         "fulcrum_process_resident_bytes ",
     ] {
@@ -60,5 +62,28 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
             "{name} is missing in {}",
             metrics.text
         );
+    }
+}
+
+#[tokio::test]
+async fn a_text_is_counted_once_in_each_status_however_often_it_is_reported() {
+    let world = World::start(Choice::default()).await;
+    let text = serde_json::json!({"to": "+14155552671", "body": "x"});
+    let sent = world.post_json("/api/v1/messages", ADMIN, &text).await.json();
+    for status in [Delivery::Accepted, Delivery::Sending, Delivery::Sent, Delivery::Sending, Delivery::Sent] {
+        let update = StatusUpdate {
+            mid: Some(sent["id"].as_str().unwrap().parse().unwrap()),
+            sid: "SM0123456789abcdef0123456789abcdef".parse().unwrap(),
+            status: Some(status),
+            code: None,
+        };
+        assert!(world.engine.take_status(update).await.unwrap());
+    }
+    let metrics = Answer::of(world.client.get(world.ops_url("/metrics"))).await.text;
+    let lines: Vec<_> = metrics.lines().filter(|line| line.starts_with("fulcrum_messages_total")).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for status in ["queued", "sent"] {
+        let line = format!("fulcrum_messages_total{{direction=\"out\",status=\"{status}\"}} 1");
+        assert!(lines.contains(&line.as_str()), "{line}: {lines:?}");
     }
 }

@@ -1,0 +1,245 @@
+//! Whether the daemon and its parts work, for `/health`, `/health/live` and systemd's watchdog.
+//!
+//! The parts report what they meet as [`Notices`]; the engine puts these together with what the
+//! file and the clock say. [`Pulse`] is about the process itself: one that stands still notices nothing.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fulcrum_domain::HookEvent;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::Engine;
+use super::status::StoredStatus;
+use crate::store::StoreError;
+
+/// How a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HealthStatus {
+    /// It works.
+    Ok,
+    /// It works in part; an operator should look.
+    Degraded,
+    /// It does not work.
+    Failing,
+}
+
+impl HealthStatus {
+    /// The word of interface.md.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// A part of the daemon, as health shows it.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// How it is.
+    pub status: HealthStatus,
+    /// Since when.
+    pub since: Timestamp,
+    /// In words, with what to do.
+    pub detail: String,
+}
+
+/// The whole, and its parts by name.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The worst of the parts.
+    pub status: HealthStatus,
+    /// The parts.
+    pub components: BTreeMap<&'static str, Component>,
+}
+
+/// What the parts report about the remotes and themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Notices {
+    inner: Mutex<Noted>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// By part and by what of it: what works does not hide what does not.
+    trouble: BTreeMap<(&'static str, String), Component>,
+    healthy_since: BTreeMap<&'static str, Timestamp>,
+    hooks: BTreeMap<&'static str, Timestamp>,
+}
+
+impl Notices {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `about` a part all is well, as far as could be seen just now.
+    pub(crate) fn well(&self, part: &'static str, about: &str, now: Timestamp) {
+        let mut noted = self.lock();
+        let mended = noted.trouble.remove(&(part, about.to_owned())).is_some();
+        if mended || !noted.healthy_since.contains_key(part) {
+            noted.healthy_since.insert(part, now);
+        }
+    }
+
+    /// A part has trouble `about` something. The first moment of it stays, and whether that is news is told.
+    pub(crate) fn trouble(
+        &self,
+        part: &'static str,
+        about: &str,
+        status: HealthStatus,
+        detail: String,
+        now: Timestamp,
+    ) -> bool {
+        let mut noted = self.lock();
+        let key = (part, about.to_owned());
+        let since = noted.trouble.get(&key).map_or(now, |component| component.since);
+        noted.trouble.insert(key, Component { status, since, detail }).is_none()
+    }
+
+    pub(crate) fn hook_verified(&self, event: HookEvent, now: Timestamp) {
+        self.lock().hooks.insert(event.as_key(), now);
+    }
+
+    /// The last verified webhook of each event.
+    pub(crate) fn hooks_seen(&self) -> BTreeMap<&'static str, Timestamp> {
+        self.lock().hooks.clone()
+    }
+
+    fn of(&self, part: &'static str, started: Timestamp) -> Component {
+        let noted = self.lock();
+        let of_part = noted.trouble.iter().filter(|((of, _), _)| *of == part).map(|(_, component)| component);
+        of_part.max_by_key(|component| component.status).cloned().unwrap_or_else(|| Component {
+            status: HealthStatus::Ok,
+            since: noted.healthy_since.get(part).copied().unwrap_or(started),
+            detail: String::new(),
+        })
+    }
+}
+
+/// How often the pulse beats.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// A process without a beat for so long stands still. A disk that is slow for a moment is no reason
+/// to be restarted.
+const STILL: Duration = Duration::from_secs(30);
+
+/// The sign of life of the process.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    started: Instant,
+    /// The last beat, in ms since the start.
+    last_ms: AtomicU64,
+}
+
+impl Pulse {
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now(), last_ms: AtomicU64::new(0) }
+    }
+
+    fn beat(&self) {
+        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(ms, Ordering::Relaxed);
+    }
+
+    fn is_still(&self) -> bool {
+        let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(last) > STILL
+    }
+}
+
+impl Engine {
+    /// Beats as long as tasks get their turn and the file answers.
+    pub(crate) async fn run_pulse(self) -> Result<(), StoreError> {
+        loop {
+            self.store.read(|_| Ok::<_, StoreError>(())).await?;
+            self.pulse.beat();
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+
+    /// Whether the process makes progress: the file has not failed, every background task is there, and
+    /// the pulse beats. One that does not is best ended and started again.
+    pub fn is_alive(&self) -> bool {
+        let all_run = self.tasks.states().values().all(|task| task.running);
+        all_run && !self.store.broken().is_cancelled() && !self.pulse.is_still()
+    }
+
+    /// How the parts are.
+    pub(super) fn health_of(&self, stored: &StoredStatus, now: Timestamp) -> Health {
+        let mut components = BTreeMap::new();
+        for part in ["store", "lever", "carrier", "backfill", "outbox", "clock"] {
+            components.insert(part, self.notices.of(part, self.started_at));
+        }
+        let put = |components: &mut BTreeMap<_, Component>, part, status, detail: String| {
+            if let Some(component) = components.get_mut(part)
+                && component.status < status
+            {
+                *component = Component { status, since: component.since, detail };
+            } else if let Some(component) = components.get_mut(part)
+                && component.detail.is_empty()
+            {
+                component.detail = detail;
+            }
+        };
+        if self.store.broken().is_cancelled() {
+            let detail =
+                "the storage failed under a write; the process ends so that the next start repairs it";
+            put(&mut components, "store", HealthStatus::Failing, detail.into());
+        }
+        for (name, task) in self.tasks.states() {
+            if let Some(error) = task.last_error.as_ref().filter(|_| task.is_failing()) {
+                let detail = format!("the task \u{201c}{name}\u{201d} fails again and again: {error}");
+                put(&mut components, "store", HealthStatus::Degraded, detail);
+            }
+        }
+        if let Some(detail) = self.refused.in_words() {
+            put(&mut components, "lever", HealthStatus::Degraded, detail);
+        }
+        let failed = stored.failed();
+        if failed > 0 {
+            let detail =
+                format!("{failed} effects failed and wait for a person: `fulcrum status` lists them");
+            put(&mut components, "outbox", HealthStatus::Degraded, detail);
+        }
+        if !stored.backfill.complete {
+            let running = stored.backfill.phases.iter().find(|phase| phase.state == "running");
+            let detail = running.map_or_else(
+                || "not begun".to_owned(),
+                |phase| format!("reading {}: {} done; anyone can be texted now", phase.name, phase.done),
+            );
+            put(&mut components, "backfill", HealthStatus::Ok, detail);
+        }
+        if let Some(skew) = self.lever.skew(now)
+            && skew.abs() > SignedDuration::from_secs(30)
+        {
+            let detail =
+                format!("this clock is {} s off Lever's: set up time synchronisation", skew.as_secs());
+            put(&mut components, "clock", HealthStatus::Degraded, detail);
+        }
+        let status = components.values().map(|component| component.status).max().unwrap_or(HealthStatus::Ok);
+        Health { status, components }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_minute_without_a_beat_is_standing_still() {
+        let pulse = Pulse::new();
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        pulse.beat();
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        assert!(!pulse.is_still());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(pulse.is_still());
+        pulse.beat();
+        assert!(!pulse.is_still());
+    }
+}

@@ -1,0 +1,170 @@
+//! The real program as a child process beside a sandbox in this one.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fulcrum_domain::HookEvent;
+use fulcrum_sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use crate::world::eventually;
+
+pub(crate) const API_TOKEN: &str = "api-token-that-nobody-may-read";
+
+/// A daemon's config, and the daemon while it runs. It is killed when it is dropped.
+pub(crate) struct Daemon {
+    pub(crate) folder: tempfile::TempDir,
+    client: Client,
+    child: Option<Child>,
+}
+
+/// The way to a daemon, whether it runs or not.
+#[derive(Clone)]
+pub(crate) struct Client {
+    public: String,
+    ops: String,
+    http: reqwest::Client,
+}
+
+impl Daemon {
+    /// Writes the config of a daemon for this sandbox, with these settings beside the usual, and
+    /// lets the sandbox's webhooks go there.
+    pub(crate) fn new(sandbox: &Sandbox, more: impl FnOnce(&mut Value)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let [public, ops] = ports.map(|port| port.local_addr().unwrap().to_string());
+        let file = |name: &str| folder.path().join(name);
+        let mut settings = json!({
+            "organisation": {"name": "Acme Recruiting", "timezone": "America/New_York"},
+            "server": {
+                "listen": public, "public_url": format!("http://{public}"), "control_socket": file("socket"),
+            },
+            "ops": {"listen": ops},
+            "log": {"format": "text"},
+            "store": {"path": file("fulcrum.redb")},
+            "lever": {
+                "base_url": sandbox.lever_url(), "api_key_file": file("lever-api-key"),
+                "webhook_tokens_file": file("lever-webhooks.toml"), "requests_per_second": 100, "burst": 100,
+            },
+            "transcript": {"delay": "2s"},
+            "optout": {"handled_by": "fulcrum"},
+            "carrier": {
+                "numbers": sandbox.numbers(),
+                "twilio": {
+                    "base_url": sandbox.twilio_url(), "account_sid": sandbox.account_sid(),
+                    "auth_token_file": file("twilio-auth-token"), "segments_per_second": 100.0,
+                },
+            },
+            "api": {"tokens": [{"name": "tests", "role": "admin", "token_file": file("api-token")}]},
+        });
+        more(&mut settings);
+        let tokens = sandbox.webhook_tokens();
+        let tokens: Value = HookEvent::ALL
+            .iter()
+            .map(|event| (event.as_key().to_owned(), json!(tokens[event.as_lever()])))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        for (name, text) in [
+            ("lever-api-key", sandbox.api_key()),
+            ("lever-webhooks.toml", &toml::to_string(&tokens).unwrap()),
+            ("twilio-auth-token", sandbox.auth_token()),
+            ("api-token", API_TOKEN),
+            ("fulcrum.toml", &toml::to_string(&settings).unwrap()),
+        ] {
+            fs::write(file(name), text).unwrap();
+            fs::set_permissions(file(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        sandbox.configure_webhooks(&format!("http://{public}/hooks/lever"), sandbox.webhook_tokens());
+        sandbox.configure_twilio(&format!("http://{public}/hooks/twilio/message#rc=5&rp=all"));
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
+        Self { folder, client: Client { public, ops, http }, child: None }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("fulcrum.redb")
+    }
+
+    /// Everything that the daemon has logged, over all its starts.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// Starts the program; it need not be ready yet.
+    pub(crate) fn start(&mut self) {
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_fulcrum"))
+            .args(["run", "-c"])
+            .arg(self.folder.path().join("fulcrum.toml"))
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        assert!(child.try_wait().unwrap().is_none(), "the daemon ended by itself:\n{}", self.log());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) async fn terminate(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let told = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(told.success());
+        let status = tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap();
+        assert!(status.success(), "{status}:\n{}", self.log());
+    }
+}
+
+impl Client {
+    pub(crate) async fn ready(&self) {
+        eventually("the daemon is ready", async || self.ops("/health/ready").await.is_some()).await;
+    }
+
+    /// What the ops listener says, if it says 2xx.
+    pub(crate) async fn ops(&self, path: &str) -> Option<String> {
+        let answer = self.http.get(format!("http://{}{path}", self.ops)).send().await.ok()?;
+        let answer = answer.error_for_status().ok()?;
+        answer.text().await.ok()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Option<Value> {
+        let url = format!("http://{}/api/v1/{path}", self.public);
+        let answer = self.http.get(url).bearer_auth(API_TOKEN).send().await.ok()?;
+        answer.error_for_status().ok()?.json().await.ok()
+    }
+
+    /// Asks for a text to be sent. The answer's status, if there was an answer.
+    pub(crate) async fn text(&self, to: &str, body: &str, key: &str) -> Option<u16> {
+        self.post("/api/v1/messages", &json!({"to": to, "body": body}), &[("idempotency-key", key)]).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Option<u16> {
+        let mut request = self.http.post(format!("http://{}{path}", self.public)).bearer_auth(API_TOKEN);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Some(request.json(body).send().await.ok()?.status().as_u16())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What Lever does not show, or says too early or too late: nothing stands still for it, nothing is
+//! forgotten for a wrong reason, and a deletion is not lost.
+
+use std::time::Duration;
+
+use fulcrum::engine::changes::{Arrival, Put};
+use fulcrum::engine::{BackfillScope, Found, HealthStatus};
+use fulcrum_domain::{HookEvent, Lane};
+use fulcrum_sandbox::{Event, Fault, Happened, Permission, Permissions, Remote, Rule};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::sync::differences;
+use crate::world::{World, eventually, id, small};
+
+const DANA: &str = "+12025550142";
+
+fn refusing(code: u16) -> Fault {
+    Fault::Status { code, body: None }
+}
+
+fn interview(of: &Happened) -> Event {
+    Event::InterviewCreated {
+        opportunity: Some(of.opportunity.clone()),
+        date: None,
+        duration: None,
+        subject: None,
+        external: false,
+    }
+}
+
+async fn found(world: &World, who: &Happened) -> Found {
+    world.engine.opportunity(&id(who)).await.unwrap()
+}
+
+async fn has_interview(world: &World, who: &Happened) -> bool {
+    matches!(found(world, who).await, Found::Known(view) if view.interviews.len() == 1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interview_that_no_webhook_told_of_is_found_by_looking() {
+    let world = World::start(small()).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.backfilled().await;
+    world.sandbox.happen(&interview(&dana)).unwrap();
+    eventually("the interview is known", async || has_interview(&world, &dana).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_tick_box_for_reference_data_is_told_and_stops_nothing() {
+    let mut options = small();
+    options.lever.permissions = Permissions::default().without(Permission::FindAllReasons);
+    let world = World::start(options).await;
+    world.backfilled().await;
+    assert_eq!(differences(&world).await, Vec::<String>::new());
+    let health = &world.engine.status().await.unwrap().health.components["lever"];
+    assert_eq!(health.status, HealthStatus::Degraded);
+    assert!(health.detail.contains("Find all archive reasons"), "{}", health.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interviews_wait_for_a_missing_tick_box_and_are_read_once_it_is_there() {
+    let mut options = small();
+    options.faults = vec![Rule::new(Remote::Lever, refusing(403)).path("/interviews")];
+    let world = World::standing(options, |s| s.interviews = BackfillScope::All).await;
+    world.backfilled().await;
+    let asked = |world: &World| {
+        let routes = world.sandbox.stats().lever.by_status;
+        routes.get(&403).copied().unwrap_or(0)
+    };
+    // Six at a time, and one look at deletions.
+    assert!(asked(&world) <= 7, "{}", asked(&world));
+    world.sandbox.faults().clear();
+    let looked = async || {
+        // The first time, a day begins.
+        world.advance(SignedDuration::from_hours(25));
+        let truth: Vec<_> = world.sandbox.truth().filter(|t| !t.confidential).collect();
+        let mut known = 0;
+        for one in &truth {
+            let Found::Known(view) = world.engine.opportunity(&one.id.parse().unwrap()).await.unwrap() else {
+                panic!("{} is unknown", one.id);
+            };
+            known += usize::from(view.opportunity.interviews_as_of.is_some());
+        }
+        known == truth.len()
+    };
+    eventually("all interviews are read", looked).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interviews_that_cannot_be_read_hold_up_no_others() {
+    let mut options = small();
+    options.faults = vec![Rule::new(Remote::Lever, refusing(400)).path("/interviews").times(1)];
+    let world = World::start_with(options, |s| s.interviews = BackfillScope::All).await;
+    world.backfilled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wider_scope_begins_the_sync_anew() {
+    let mut world = World::start_with(small(), |s| s.interviews = BackfillScope::None).await;
+    world.backfilled().await;
+    let archived = world.sandbox.truth().find(|t| t.archived_at.is_some() && !t.confidential).unwrap();
+    world.settings.interviews = BackfillScope::All;
+    let world = world.restart(Duration::from_secs(5)).await;
+    eventually("interviews of archived opportunities are read", async || {
+        let found = world.engine.opportunity(&archived.id.parse().unwrap()).await.unwrap();
+        matches!(found, Found::Known(view) if view.opportunity.interviews_as_of.is_some())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_becomes_confidential_is_left_out() {
+    let mut options = small();
+    options.lever.permissions = Permissions::default().with(Permission::Confidential);
+    let world = World::standing(options, |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let hide = Event::Confidential { opportunity: Some(dana.opportunity.clone()), on: true };
+    world.sandbox.happen(&hide).unwrap();
+    let put = world.engine.fetch_opportunity(&id(&dana), Lane::Interactive, Arrival::Webhook).await;
+    assert_eq!(put.unwrap(), Put::LeftOut);
+    assert!(matches!(found(&world, &dana).await, Found::Unknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_no_longer_be_read_is_forgotten() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.sandbox.faults().add(Rule::new(Remote::Lever, refusing(403)).path(&dana.opportunity));
+    world.hook(HookEvent::CandidateStageChange, &dana).await;
+    eventually("Dana is forgotten", async || matches!(found(&world, &dana).await, Found::Unknown)).await;
+}
+
+/// Lever's word for a missing record is not that of a gateway.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_404_that_is_about_no_record_forgets_and_erases_nothing() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let gateway = Fault::Status { code: 404, body: Some(json!({"message": "no route"})) };
+    world.sandbox.faults().add(Rule::new(Remote::Lever, gateway).path(&dana.opportunity));
+    world.hook(HookEvent::CandidateDeleted, &dana).await;
+    eventually("it was tried", async || {
+        world.engine.status().await.unwrap().stored.outbox.contains_key(&("hydrate", "due"))
+            && world.sandbox.stats().lever.by_status.contains_key(&404)
+    })
+    .await;
+    assert!(matches!(found(&world, &dana).await, Found::Known(_)));
+    world.sandbox.faults().clear();
+}
+
+/// The webhook comes first, and Lever shows the candidate for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_lever_does_not_show_yet_is_not_lost() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let reads = |world: &World| world.sandbox.stats().lever.by_route["GET /v1/opportunities/{o}"];
+    let before = reads(&world);
+    world.hook(HookEvent::CandidateDeleted, &dana).await;
+    eventually("Lever was asked", async || reads(&world) > before).await;
+    assert!(matches!(found(&world, &dana).await, Found::Known(_)));
+    world.sandbox.happen(&Event::Delete { opportunity: Some(dana.opportunity.clone()) }).unwrap();
+    eventually("Dana is erased", async || {
+        world.advance(SignedDuration::from_secs(31));
+        matches!(found(&world, &dana).await, Found::Deleted)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_freezes_nobody() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    world.advance(SignedDuration::from_hours(48));
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.advance(SignedDuration::from_hours(-48));
+    let archive = Event::Archive { opportunity: Some(dana.opportunity.clone()), reason: None };
+    world.sandbox.happen(&archive).unwrap();
+    eventually(
+        "the archiving is known",
+        async || matches!(found(&world, &dana).await, Found::Known(view) if !view.opportunity.is_active()),
+    )
+    .await;
+}

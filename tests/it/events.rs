@@ -1,0 +1,103 @@
+//! What happens in Lever ends in the right projection: by webhooks alone, whatever their order and
+//! however often each comes.
+
+use fulcrum::engine::{Found, OpportunityView};
+use fulcrum_domain::HookEvent;
+use fulcrum_sandbox::{Event, Fault, Happened, Remote, Rule, Truth};
+use http::Method;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use std::time::Duration;
+
+use crate::sync::same;
+use crate::world::{World, eventually, id, small};
+
+const PEOPLE: usize = 10;
+const EVENTS: usize = 120;
+
+fn interviews_are_the_same(truth: &Truth, view: &OpportunityView) -> bool {
+    let mut stored: Vec<_> = view
+        .interviews
+        .iter()
+        .map(|i| (i.id.to_string(), i.starts_at.as_millisecond(), i.cancelled_at.is_some()))
+        .collect();
+    let mut real: Vec<_> =
+        truth.interviews.iter().map(|i| (i.id.clone(), i.date, i.canceled_at.is_some())).collect();
+    stored.sort();
+    real.sort();
+    stored == real
+}
+
+async fn is_right(world: &World, who: &Happened) -> bool {
+    match (world.sandbox.truth_of(&who.opportunity), world.engine.opportunity(&id(who)).await.unwrap()) {
+        (Some(truth), Found::Known(view)) => same(&truth, &view) && interviews_are_the_same(&truth, &view),
+        (None, Found::Deleted) => true,
+        _ => false,
+    }
+}
+
+/// Something random happens to somebody; which webhooks say so.
+fn happen(world: &World, who: &Happened, chance: &mut SmallRng) -> Option<HookEvent> {
+    let opportunity = Some(who.opportunity.clone());
+    let (event, hook) = match chance.random_range(0..12) {
+        0..4 => (Event::Stage { opportunity, to: None }, HookEvent::CandidateStageChange),
+        4 => (Event::Archive { opportunity, reason: None }, HookEvent::CandidateArchiveChange),
+        5 => (Event::Unarchive { opportunity: who.opportunity.clone() }, HookEvent::CandidateArchiveChange),
+        6 => (Event::Hire { opportunity }, HookEvent::CandidateHired),
+        7..9 => {
+            let (date, duration, subject, external) = (None, None, None, false);
+            let event = Event::InterviewCreated { opportunity, date, duration, subject, external };
+            (event, HookEvent::InterviewCreated)
+        }
+        9 => {
+            let event =
+                Event::InterviewMoved { opportunity: who.opportunity.clone(), interview: None, date: None };
+            (event, HookEvent::InterviewUpdated)
+        }
+        10 => {
+            let event = Event::InterviewDeleted { opportunity: who.opportunity.clone(), interview: None };
+            (event, HookEvent::InterviewDeleted)
+        }
+        _ if chance.random_bool(0.3) => (Event::Delete { opportunity }, HookEvent::CandidateDeleted),
+        _ => return None,
+    };
+    // Nobody to whom it could happen: no interview, or deleted before.
+    world.sandbox.happen(&event).ok().map(|_| hook)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_ends_in_the_right_projection_in_any_order() {
+    let seed = rand::random::<u64>();
+    println!("seed {seed}");
+    let mut chance = SmallRng::seed_from_u64(seed);
+    let mut options = small();
+    options.lever.latency_ms = 0..20;
+    options.faults = vec![Rule::new(Remote::Lever, Fault::HalfBody).method(&Method::GET).probability(0.05)];
+    let world = World::start_with(options, |s| s.poll_interval = Duration::from_secs(3600)).await;
+    let mut people = Vec::new();
+    for n in 0..PEOPLE {
+        people.push(world.apply(&format!("Person {n}"), &format!("+1202557{n:04}")).await);
+    }
+    let mut held_back: Vec<(HookEvent, usize)> = Vec::new();
+    for _ in 0..EVENTS {
+        let n = chance.random_range(0..PEOPLE);
+        held_back.extend(happen(&world, &people[n], &mut chance).map(|hook| (hook, n)));
+        if chance.random_bool(0.3) {
+            held_back.shuffle(&mut chance);
+            for (hook, n) in held_back.split_off(held_back.len() / 2) {
+                for _ in 0..chance.random_range(1..3) {
+                    world.hook(hook, &people[n]).await;
+                }
+            }
+        }
+    }
+    held_back.shuffle(&mut chance);
+    for (hook, n) in held_back {
+        world.hook(hook, &people[n]).await;
+    }
+    for who in &people {
+        eventually("what is stored is what Lever has", async || is_right(&world, who).await).await;
+    }
+    world.idle().await;
+}
