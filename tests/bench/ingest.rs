@@ -11,10 +11,10 @@ use fulcrum::engine::clock::Clock;
 use fulcrum_sandbox::Sandbox;
 
 use crate::backfill::unlimited;
-use crate::child;
 use crate::daemon::{Daemon, Home, Setup};
 use crate::load::{LoadJob, Seen};
-use crate::table::{Row, thousands};
+use crate::table::{Row, percentile, thousands};
+use crate::{child, limit};
 
 /// The receivers are measured in turn so often, and the median of each counts.
 const ROUNDS: usize = 3;
@@ -65,6 +65,7 @@ impl Drop for Server {
 /// The rows of this part.
 pub(crate) fn rows() -> anyhow::Result<Vec<Row>> {
     let [ours, floor, python] = tokio::runtime::Runtime::new()?.block_on(measure())?;
+    let syncs = limit::syncs(1000)?;
     let share = ours.rate() / floor.rate();
     let times = ours.p99() / floor.p99();
     let ms = |value: f64| format!("{value:.2} ms");
@@ -103,6 +104,10 @@ pub(crate) fn rows() -> anyhow::Result<Vec<Row>> {
             ">= 10 x",
             format!("{:.1} x", ours.rate() / python.rate()),
             ours.rate() >= 10.0 * python.rate(),
+        ),
+        Row::told(
+            "this disk: 4 KiB written and synced, p99",
+            format!("{} (p50 {})", ms(percentile(&syncs, 0.99)), ms(percentile(&syncs, 0.5))),
         ),
     ])
 }

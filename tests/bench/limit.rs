@@ -1,5 +1,7 @@
-//! What redb does by itself with the rows of a backfill: the limit of storing.
+//! What redb does by itself with the rows of a backfill: the limit of storing. And what the
+//! disk does with a page of four kilobytes, to judge all others by.
 
+use std::io::Write;
 use std::time::Instant;
 
 use rand::rngs::SmallRng;
@@ -14,23 +16,23 @@ const TABLES: [(Bytes, usize, usize); 3] = [
     (TableDefinition::new("by-contact"), 34, 1),
     (TableDefinition::new("by-number"), 25, 1),
 ];
-/// Rows of a page, which is a commit.
-const PAGE: u32 = 100;
+/// Rows of a commit: the most that the daemon stores in one of a listing.
+const TOGETHER: u32 = 800;
 
-/// Opportunities a second that redb takes, a page a commit.
+/// Opportunities a second that redb takes.
 pub(crate) fn bare_inserts(count: u32) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir()?;
     let database: Database =
         redb::Builder::new().set_cache_size(32 << 20).create(folder.path().join("bare.redb"))?;
     let mut random = SmallRng::seed_from_u64(1);
     let began = Instant::now();
-    for _ in 0..count / PAGE {
+    for first in (0..count).step_by(TOGETHER as usize) {
         let mut transaction = database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_two_phase_commit(true);
         for (table, key, value) in TABLES {
             let mut table = transaction.open_table(table)?;
-            for _ in 0..PAGE {
+            for _ in 0..TOGETHER.min(count - first) {
                 let mut bytes = [0; 320];
                 random.fill(&mut bytes[..key]);
                 table.insert(&bytes[..key], &bytes[..value])?;
@@ -39,4 +41,19 @@ pub(crate) fn bare_inserts(count: u32) -> anyhow::Result<f64> {
         transaction.commit()?;
     }
     Ok(f64::from(count) / began.elapsed().as_secs_f64())
+}
+
+/// Milliseconds that it takes to have four kilobytes on the disk, so many times, sorted.
+pub(crate) fn syncs(times: usize) -> anyhow::Result<Vec<f64>> {
+    let folder = tempfile::tempdir()?;
+    let mut file = std::fs::File::create(folder.path().join("syncs"))?;
+    let mut taken = Vec::with_capacity(times);
+    for _ in 0..times {
+        let began = Instant::now();
+        file.write_all(&[7; 4096])?;
+        file.sync_data()?;
+        taken.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    taken.sort_by(f64::total_cmp);
+    Ok(taken)
 }
