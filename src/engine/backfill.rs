@@ -11,7 +11,8 @@
 //! the beginning (`reconcile`), which the last phase repeats until it fits into single pages. Not
 //! windows of creation time, which are exact by themselves but double the requests.
 //!
-//! Each page is stored with its offset in one transaction, so any stop costs at most a page.
+//! Each page is stored with its offset in one transaction, so any stop costs at most what was being
+//! fetched.
 
 use std::future::Future;
 
@@ -19,6 +20,7 @@ use fulcrum_domain::{Lane, Opportunity, OpportunityId};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
 
 use super::changes::{self, Arrival, LEFT_FOR_NOW};
 use super::people::FetchError;
@@ -45,6 +47,16 @@ const PHASES: [PhaseName; 9] = [
     PhaseName::Interviews,
     PhaseName::CatchUp,
 ];
+
+/// Pages of one listing that may wait to be stored. At Lever's pace none does.
+const PAGES_AHEAD: usize = 8;
+
+/// A page of a listing: its rows, how many there are up to here, and where the next page begins.
+struct Fetched {
+    rows: Vec<(OpportunityId, Opportunity)>,
+    done: u64,
+    next: Option<Offset>,
+}
 
 impl Engine {
     /// The initial sync, and looking for changes; both begin again where they stopped.
@@ -123,25 +135,36 @@ impl Engine {
         }
     }
 
-    /// Walks one listing of opportunities.
+    /// Walks one listing of opportunities. The next pages are fetched while one is stored, and
+    /// what came meanwhile is stored together: a commit costs as much as a hundred rows.
     async fn list(&self, state: &BackfillState, name: PhaseName) -> Result<(), FetchError> {
         let Some(phase) = open_phase(state, name) else { return Ok(()) };
         let mut query = self.query(state, name);
         query.offset = phase.cursor.clone().map(Offset::new);
         let mut done = phase.done;
-        loop {
-            let went_on = query.offset.is_some();
-            let (rows, next) = self.opportunities_page(Lane::Backfill, &mut query).await?;
-            if went_on && query.offset.is_none() {
-                done = 0; // Lever forgot the offset: the listing began anew.
+        let (fetched, mut pages) = mpsc::channel(PAGES_AHEAD);
+        let fetch = async move {
+            loop {
+                let went_on = query.offset.is_some();
+                let (rows, next) = self.opportunities_page(Lane::Backfill, &mut query).await?;
+                if went_on && query.offset.is_none() {
+                    done = 0; // Lever forgot the offset: the listing began anew.
+                }
+                done += rows.len() as u64;
+                query.offset.clone_from(&next);
+                if fetched.send(Fetched { rows, done, next }).await.is_err() || query.offset.is_none() {
+                    return Ok(());
+                }
             }
-            done += rows.len() as u64;
-            self.store_page(name, rows, done, next.clone()).await?;
-            match next {
-                Some(next) => query.offset = Some(next),
-                None => return Ok(()),
+        };
+        let store = async move {
+            let mut together = Vec::new();
+            while pages.recv_many(&mut together, PAGES_AHEAD).await > 0 {
+                self.store_pages(name, std::mem::take(&mut together)).await?;
             }
-        }
+            Ok::<_, FetchError>(())
+        };
+        tokio::try_join!(fetch, store).map(drop)
     }
 
     fn query(&self, state: &BackfillState, name: PhaseName) -> ListQuery {
@@ -161,31 +184,29 @@ impl Engine {
         }
     }
 
-    /// A page, what it asks for, and where the next begins: one transaction.
-    async fn store_page(
-        &self,
-        name: PhaseName,
-        rows: Vec<(OpportunityId, Opportunity)>,
-        done: u64,
-        next: Option<Offset>,
-    ) -> Result<(), StoreError> {
+    /// Pages, what they ask for, and where the next begins: one transaction.
+    async fn store_pages(&self, name: PhaseName, pages: Vec<Fetched>) -> Result<(), StoreError> {
         let settings = self.settings.load_full();
         let now = self.clock.now();
         self.store
             .change(move |tx| {
-                for (id, row) in rows {
-                    let wanted = match settings.interviews {
-                        BackfillScope::None => false,
-                        BackfillScope::Active => row.is_active(),
-                        BackfillScope::All => true,
-                    };
-                    let rank = u8::from(!row.is_active());
-                    changes::put_opportunity(tx, &id, row, Arrival::Backfill, &settings.rules, now)?;
-                    if wanted && tx.get(OPPORTUNITIES, &id)?.is_some_and(|o| o.interviews_as_of.is_none()) {
-                        tx.put(INTERVIEWS_WANTED, &(rank, id), &())?;
+                for Fetched { rows, done, next } in pages {
+                    for (id, row) in rows {
+                        let wanted = match settings.interviews {
+                            BackfillScope::None => false,
+                            BackfillScope::Active => row.is_active(),
+                            BackfillScope::All => true,
+                        };
+                        let rank = u8::from(!row.is_active());
+                        changes::put_opportunity(tx, &id, row, Arrival::Backfill, &settings.rules, now)?;
+                        let unlisted = |o: Opportunity| o.interviews_as_of.is_none();
+                        if wanted && tx.get(OPPORTUNITIES, &id)?.is_some_and(unlisted) {
+                            tx.put(INTERVIEWS_WANTED, &(rank, id), &())?;
+                        }
                     }
+                    advance(tx, name, done, 1, next.as_ref())?;
                 }
-                advance(tx, name, done, 1, next.as_ref())
+                Ok(())
             })
             .await
     }

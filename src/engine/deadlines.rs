@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::wake::Armed;
 use super::{Engine, changes};
 use crate::store::tables::DEADLINES;
-use crate::store::{Keys, Read, StoreError};
+use crate::store::{Keys, Read, Snapshot, StoreError};
 
 /// What the store tells of deadlines.
 pub(crate) type Armings = mpsc::UnboundedReceiver<Armed>;
@@ -30,17 +30,7 @@ impl Engine {
     /// The wheel with every deadline that is stored.
     pub(crate) async fn load_wheel(&self) -> Result<Wheel, StoreError> {
         let now = Tick::of_clock(self.clock.now());
-        self.store
-            .read(move |snapshot| {
-                let count = usize::try_from(snapshot.len(DEADLINES)?).unwrap_or(0);
-                let mut wheel = Wheel::with_capacity(now, count);
-                snapshot.scan(DEADLINES, &Keys::all(), |(at, key), ()| {
-                    wheel.arm(key, Tick::of_deadline(at));
-                    Ok(std::ops::ControlFlow::Continue(()))
-                })?;
-                Ok(wheel)
-            })
-            .await
+        self.store.read(move |snapshot| wheel_of(snapshot, now)).await
     }
 
     /// Turns the wheel.
@@ -127,6 +117,20 @@ impl Engine {
 /// Whether the change itself failed, and not the store.
 fn lies_in_a_row(error: &StoreError) -> bool {
     matches!(error, StoreError::Row { .. } | StoreError::Panicked)
+}
+
+/// The wheel with every deadline of a snapshot, as seen from `now`.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn wheel_of(snapshot: &Snapshot, now: Tick) -> Result<Wheel, StoreError> {
+    let count = usize::try_from(snapshot.len(DEADLINES)?).unwrap_or(0);
+    let mut wheel = Wheel::with_capacity(now, count);
+    snapshot.scan(DEADLINES, &Keys::all(), |(at, key), ()| {
+        wheel.arm(key, Tick::of_deadline(at));
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    Ok(wheel)
 }
 
 fn note(wheel: &mut Wheel, (key, at): Armed) {

@@ -30,6 +30,7 @@ mod tasks;
 pub(crate) mod view;
 mod wake;
 
+pub use deadlines::wheel_of;
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
