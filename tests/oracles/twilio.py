@@ -246,7 +246,7 @@ class Oracle:
 
     def inbound_webhooks_are_signed(self):
         url = f"{self.receiver.base}/message"
-        self.control("addresses", {"base_url": self.base, "message_url": f"{url}#rc=5&rp=all"})
+        self.control("twilio", {"base_url": self.base, "message_url": f"{url}#rc=5&rp=all"})
         self.control("inbound", {"from": self.to, "to": OURS, "body": "Yes, 9am works \U0001f44d"})
         path, headers, fields = self.receiver.next()
         assert path == "/message" and headers["User-Agent"] == "TwilioProxy/1.1"

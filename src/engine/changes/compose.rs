@@ -164,7 +164,8 @@ fn first_text(words: &str, organisation: &str) -> String {
     });
     let mut whole = if names_us { words.to_owned() } else { format!("{organisation}: {words}") };
     if !says_how {
-        whole.push_str(" Reply STOP to opt out.");
+        whole.push_str(if whole.ends_with(char::is_alphanumeric) { ". " } else { " " });
+        whole.push_str("Reply STOP to opt out.");
     }
     whole
 }
@@ -242,5 +243,6 @@ mod tests {
             first_text("Can you stop by with it at 2?", "It & Co"),
             "It & Co: Can you stop by with it at 2? Reply STOP to opt out."
         );
+        assert_eq!(first_text("Hello", "Acme"), "Acme: Hello. Reply STOP to opt out.");
     }
 }

@@ -4,7 +4,6 @@
 //! outage of Lever's leaves a hundred thousand rows, and a look at the metrics must not read them all.
 
 use std::collections::BTreeMap;
-
 use std::ops::ControlFlow;
 
 use fulcrum_domain::{Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, retry_at};

@@ -103,6 +103,8 @@ pub(super) fn doubt_is_over(tx: &mut Tx<'_>, id: ConversationId, now: Timestamp)
     let Some(mut conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(()) };
     let Some(since) = conversation.possible_opt_out else { return Ok(()) };
     if now.duration_since(since) < DOUBT {
+        // The clock was set back while it fired; the wheel has forgotten it.
+        tx.signal(Signal::Deadline(DeadlineKey::PossibleOptOut(id), since.checked_add(DOUBT).ok()));
         return Ok(());
     }
     settle_doubt(tx, &mut conversation)?;
