@@ -12,6 +12,7 @@ pub mod note;
 pub mod optout;
 mod outbox;
 mod pacing;
+mod people;
 mod phone;
 mod segments;
 mod sending;
@@ -31,6 +32,7 @@ pub use ids::{
 };
 pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};
+pub use people::{Account, Actor, NotAnAccount, Sight};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};
