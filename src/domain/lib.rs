@@ -14,11 +14,13 @@ mod outbox;
 mod pacing;
 mod people;
 mod phone;
+pub mod quiet;
 mod segments;
 mod sending;
 mod suppression;
 mod tenant;
 mod wheel;
+pub mod zones;
 
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
