@@ -42,8 +42,9 @@ pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;
 pub use view::{
-    ConversationView, EffectView, FilingView, Found, MessageView, OpportunityView, PAGE_MAX, Page,
-    direction_word, failure_words,
+    ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
+    InboxQuery, InboxRow, MessageView, OpportunityView, PAGE_MAX, Page, ShelfCount, Shelves, direction_word,
+    failure_words, status_word,
 };
 pub use wake::Wake;
 
@@ -75,6 +76,7 @@ pub struct Shared {
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
     pub(crate) refused: refused::Refused,
+    pub(crate) refused_hooks: intake::RefusedHooks,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,
