@@ -3,8 +3,10 @@
 //! Pure: nothing here knows a clock, a socket, a file or a runtime. Time comes in as an
 //! argument, randomness too, and what is to be done comes out as a value.
 
+mod activity;
 mod conversation;
 mod delivery;
+mod desk;
 mod filing;
 mod hook_event;
 mod ids;
@@ -23,10 +25,12 @@ mod tenant;
 mod wheel;
 pub mod zones;
 
+pub use activity::{Activity, ActivityKind};
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };
 pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
+pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
 pub use hook_event::HookEvent;
 pub use ids::{

@@ -44,8 +44,9 @@ pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;
 pub use view::{
-    ConversationView, EffectView, FilingView, Found, MessageView, OpportunityView, PAGE_MAX, Page,
-    direction_word, failure_words,
+    ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
+    InboxQuery, InboxRow, MessageView, OpportunityView, PAGE_MAX, Page, ShelfCount, Shelves, direction_word,
+    failure_words, status_word,
 };
 pub use wake::Wake;
 
@@ -81,6 +82,7 @@ pub struct Shared {
     pub(crate) probed: arc_swap::ArcSwapOption<Probed>,
     /// Held while that is found out.
     pub(crate) probing: tokio::sync::Mutex<()>,
+    pub(crate) refused_hooks: intake::RefusedHooks,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

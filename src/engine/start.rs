@@ -15,8 +15,8 @@ use super::wake::Wake;
 use super::{Engine, Settings, Shared, changes, deadlines};
 use crate::carrier::Carrier;
 use crate::lever::{LeverClient, LeverSettings, PaceSettings, Pacer, SettingsError};
-use crate::store::tables::SECRETS;
-use crate::store::{Options, Read, SecretKey, Store, StoreError};
+use crate::store::tables::{BOOKMARKS, SECRETS};
+use crate::store::{Options, Read, SecretKey, Seen, Store, StoreError};
 
 /// What the engine talks to.
 pub struct Remotes {
@@ -69,6 +69,7 @@ impl Engine {
             probing: tokio::sync::Mutex::new(()),
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
+            refused_hooks: super::intake::RefusedHooks::default(),
             started_at: clock.now(),
             clock,
         }));
@@ -114,6 +115,27 @@ impl Engine {
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
+        let this = self.clone();
+        self.tasks.keep("shelves", move || this.clone().place_older());
+    }
+
+    /// Puts the threads of a file that had no shelves on them, once.
+    async fn place_older(self) -> Result<(), StoreError> {
+        /// Threads in one change: others need not wait for long.
+        const BATCH: usize = 50;
+        let name = "shelves".to_owned();
+        if self.store.read(move |snapshot| snapshot.has(BOOKMARKS, &name)).await? {
+            return Ok(());
+        }
+        let mut last = None;
+        loop {
+            last = self.store.change(move |tx| changes::place_older(tx, last, BATCH)).await?;
+            if last.is_none() {
+                let now = self.clock.now();
+                let name = "shelves".to_owned();
+                return self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await;
+            }
+        }
     }
 
     /// Takes new settings up, whole.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fulcrum_domain::HookEvent;
+use fulcrum_domain::{Account, Actor, HookEvent, Sight};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -52,6 +52,25 @@ struct ApiKey {
 pub(super) struct Caller {
     pub(super) name: String,
     pub(super) role: Role,
+}
+
+impl Caller {
+    /// What they may see: a token sees all.
+    #[expect(clippy::unused_self, reason = "a person's session will say")]
+    pub(super) fn sight(&self) -> Sight {
+        Sight::All
+    }
+
+    /// The account of a person; a token has none.
+    #[expect(clippy::unused_self, reason = "a person's session will say")]
+    pub(super) fn account(&self) -> Option<&Account> {
+        None
+    }
+
+    /// As the activity names them.
+    pub(super) fn actor(&self) -> Actor {
+        self.account().map_or_else(|| self.name.as_str().into(), Actor::from)
+    }
 }
 
 impl Keys {

@@ -20,7 +20,7 @@ type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
-const MIGRATIONS: &[Migration] = &[make_tables];
+const MIGRATIONS: &[Migration] = &[make_tables, make_tables];
 
 const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
 
@@ -184,7 +184,8 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Schema 1: every table there is, so that a snapshot finds each of them.
+/// Every table there is, so that a snapshot finds each of them: those of schema 1, and in a file of
+/// that schema those that 2 brought.
 fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     for name in ALL {
         transaction.open_table(definition(name)).map_err(StoreError::redb)?;

@@ -6,6 +6,7 @@ use fulcrum_domain::{
 };
 use jiff::Timestamp;
 
+use super::desk::{note_message, place};
 use super::{Mode, Rules};
 use crate::store::tables::{
     BY_NUMBER, CONVERSATIONS, COUNTERS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, SPOKEN_OF,
@@ -36,6 +37,7 @@ pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, Stor
 
 pub(super) fn store(tx: &mut Tx<'_>, conversation: &Conversation) -> Result<(), StoreError> {
     tx.put(CONVERSATIONS, &conversation.id, conversation)?;
+    place(tx, conversation)?;
     tx.signal(Signal::Conversation(conversation.id));
     Ok(())
 }
@@ -104,8 +106,16 @@ pub(super) fn key_of(message: &Message) -> MessageKey {
     (message.conversation, message.at, message.id)
 }
 
+/// Writes a message where its time puts it: a text that waited for its time moves there as it
+/// leaves. What follows for the inbox is placed once its thread is stored.
 pub(super) fn put_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
-    tx.put(MESSAGES, &key_of(message), message)?;
+    let before = self::message(tx, message.id)?;
+    note_message(tx, before.as_ref(), message, |tx| {
+        if let Some(before) = before.as_ref().filter(|before| before.at != message.at) {
+            tx.remove(MESSAGES, &key_of(before))?;
+        }
+        tx.put(MESSAGES, &key_of(message), message).map(drop)
+    })?;
     let place = Place { conversation: message.conversation, at: message.at };
     tx.put(PLACES, &message.id, &place)?;
     if let Some(opportunity) = &message.opportunity {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use fulcrum_domain::Interview;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,6 +13,7 @@ use super::input::Id;
 use crate::engine::{Found, OpportunityView};
 use crate::server::Shared;
 use crate::server::problem::{Kind, Problem, ProblemBody};
+use crate::server::settings::Caller;
 
 /// An opportunity, as it was in Lever at `as_of`.
 #[derive(Serialize, ToSchema)]
@@ -134,10 +135,11 @@ impl From<OpportunityView> for OpportunityBody {
 )]
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<Json<OpportunityBody>, Problem> {
     let found = match id.parse() {
-        Ok(id) => shared.engine.opportunity(&id).await?,
+        Ok(id) => shared.engine.opportunity(&id, caller.sight()).await?,
         Err(_) => Found::Unknown,
     };
     match found {

@@ -63,12 +63,12 @@ pub(super) async fn decide(
     if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS {
         return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
     }
-    let view = named(&shared, &id).await?;
+    let view = named(&shared, &caller, &id).await?;
     if !opted_out && view.suppression.is_some() && caller.role != Role::Admin {
         return Err(Problem::new(Kind::Forbidden, "only an admin lifts an opt-out"));
     }
-    let who = format!("{}: {}", caller.name, reason.trim());
-    match shared.engine.decide_opt_out(view.conversation.id, opted_out, who).await {
+    let reason = reason.trim().to_owned();
+    match shared.engine.decide_opt_out(view.conversation.id, opted_out, reason, caller.actor()).await {
         Ok(()) => Ok(Json(OptOutState { opted_out })),
         Err(LiftError::ByText) => Err(Problem::new(Kind::OptedOut, LiftError::ByText.to_string())),
         Err(LiftError::Store(error)) => Err(error.into()),
