@@ -17,6 +17,7 @@
 mod api;
 mod carrier;
 mod check;
+mod extension;
 mod lever;
 mod organisation;
 mod problem;
@@ -44,6 +45,7 @@ use toml::{Table, Value};
 
 pub use api::{Api, ApiToken, Role};
 pub use carrier::{Carrier, CarrierKind, Twilio};
+pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
@@ -58,7 +60,7 @@ use schema::{DEFAULT, Schema, join};
 use secret::{Guard, is_private, read_file};
 
 /// What is read only at the start: sections and single keys. The rest holds after a reload.
-const NEEDS_RESTART: [&str; 15] = [
+const NEEDS_RESTART: [&str; 16] = [
     "server",
     "ops",
     "store",
@@ -74,6 +76,7 @@ const NEEDS_RESTART: [&str; 15] = [
     "lever.request_timeout",
     "backfill",
     "carrier",
+    "extension",
 ];
 
 /// Where settings come from. All of it is passed in, so that tests need no global environment.
@@ -118,6 +121,8 @@ pub struct Config {
     pub carrier: Carrier,
     /// The API.
     pub api: Api,
+    /// The browser extension.
+    pub extension: Extension,
     as_written: AsWritten,
 }
 
@@ -207,6 +212,7 @@ struct Raw {
     saved_links: Vec<templates::RawSavedLink>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
+    extension: extension::RawExtension,
 }
 
 impl Raw {
@@ -225,6 +231,8 @@ impl Raw {
         let templates = templates::check(&self.templates, &self.saved_links, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
+        let sandboxed = lever.as_ref().is_ok_and(|lever| lever.base_url.scheme() == "http");
+        let extension = self.extension.check(sandboxed, check);
         Ok(Config {
             organisation: organisation?,
             server: server?,
@@ -240,6 +248,7 @@ impl Raw {
             templates: templates?,
             carrier: carrier?,
             api: api?,
+            extension: extension?,
             as_written: AsWritten { values, secrets: std::mem::take(&mut check.secrets) },
         })
     }

@@ -17,6 +17,7 @@ mod hydrate;
 mod inbound;
 mod intake;
 mod metrics;
+mod news;
 mod notes;
 mod people;
 mod reconcile;
@@ -24,6 +25,7 @@ mod reference;
 mod refused;
 mod send;
 mod settings;
+mod setup;
 mod start;
 pub(crate) mod status;
 mod tasks;
@@ -34,8 +36,10 @@ pub use deadlines::wheel_of;
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
+pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
+pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed};
 pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;
@@ -73,6 +77,10 @@ pub struct Shared {
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
     pub(crate) refused: refused::Refused,
+    /// What the key may do, as it was found out last.
+    pub(crate) probed: arc_swap::ArcSwapOption<Probed>,
+    /// Held while that is found out.
+    pub(crate) probing: tokio::sync::Mutex<()>,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

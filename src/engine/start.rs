@@ -65,6 +65,8 @@ impl Engine {
             notices: Notices::default(),
             pulse: Pulse::new(),
             carrier_pause: 0.into(),
+            probed: arc_swap::ArcSwapOption::empty(),
+            probing: tokio::sync::Mutex::new(()),
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
             started_at: clock.now(),
@@ -146,9 +148,9 @@ impl Engine {
         self.clock.now()
     }
 
-    /// News of conversations, for whoever shows them live.
-    pub fn news(&self) -> tokio::sync::broadcast::Receiver<fulcrum_domain::ConversationId> {
-        self.wake.conversations.subscribe()
+    /// News of conversations from now on, or from after what was `seen`, for whoever shows them live.
+    pub fn watch(&self, seen: Option<super::NewsId>) -> super::Watch {
+        self.wake.news.watch(seen)
     }
 
     /// The client of Lever, for `doctor`.
