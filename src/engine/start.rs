@@ -69,6 +69,7 @@ impl Engine {
             probing: tokio::sync::Mutex::new(()),
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
+            refreshing: super::refresh::Refreshing::default(),
             started_at: clock.now(),
             clock,
         }));

@@ -37,10 +37,15 @@ pub fn of(number: Number) -> Zones {
         }
         prefix /= 10;
     }
-    Zones(Vec::new())
+    Zones::unknown()
 }
 
 impl Zones {
+    /// Nothing is known.
+    pub const fn unknown() -> Self {
+        Self(Vec::new())
+    }
+
     /// A zone that is known for sure.
     pub fn one(zone: TimeZone) -> Self {
         Self(vec![zone])
