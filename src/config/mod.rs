@@ -21,10 +21,12 @@ mod extension;
 mod lever;
 mod organisation;
 mod problem;
+mod quiet_hours;
 mod reading;
 mod schema;
 mod secret;
 mod server;
+mod templates;
 mod transcript;
 mod webhook_tokens;
 
@@ -37,6 +39,7 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
+use fulcrum_domain::{quiet::Hours, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -110,6 +113,10 @@ pub struct Config {
     pub transcript: Transcript,
     /// How a STOP is answered.
     pub optout: OptOut,
+    /// When texts may start.
+    pub quiet_hours: Hours,
+    /// Texts to choose from.
+    pub templates: Templates,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
@@ -197,6 +204,12 @@ struct Raw {
     backfill: lever::RawBackfill,
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
+    quiet_hours: quiet_hours::RawQuietHours,
+    /// Lists of tables, which no lower layer knows.
+    #[serde(default)]
+    templates: Vec<templates::RawTemplate>,
+    #[serde(default)]
+    saved_links: Vec<templates::RawSavedLink>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
     extension: extension::RawExtension,
@@ -214,6 +227,8 @@ impl Raw {
         let backfill = self.backfill.check(check);
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
+        let quiet_hours = self.quiet_hours.check(check);
+        let templates = templates::check(&self.templates, &self.saved_links, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
         let sandboxed = lever.as_ref().is_ok_and(|lever| lever.base_url.scheme() == "http");
@@ -229,6 +244,8 @@ impl Raw {
             backfill: backfill?,
             transcript: transcript?,
             optout: optout?,
+            quiet_hours: quiet_hours?,
+            templates: templates?,
             carrier: carrier?,
             api: api?,
             extension: extension?,

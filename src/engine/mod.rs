@@ -12,6 +12,7 @@ mod backfill;
 mod convert;
 mod deadlines;
 mod dispatch;
+mod facts;
 mod health;
 mod hydrate;
 mod inbound;
@@ -22,6 +23,7 @@ mod notes;
 mod people;
 mod reconcile;
 mod reference;
+mod refresh;
 mod refused;
 mod send;
 mod settings;
@@ -29,20 +31,24 @@ mod setup;
 mod start;
 pub(crate) mod status;
 mod tasks;
+mod templates;
 pub(crate) mod view;
 mod wake;
 
 pub use deadlines::wheel_of;
+pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
 pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
+pub use refresh::Freshness;
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
 pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed};
 pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;
+pub use templates::{Sender, TemplateError};
 pub use view::{
     ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
     InboxQuery, InboxRow, MessageView, OpportunityView, PAGE_MAX, Page, ShelfCount, Shelves, direction_word,
@@ -78,6 +84,7 @@ pub struct Shared {
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
     pub(crate) refused: refused::Refused,
+    pub(crate) refreshing: refresh::Refreshing,
     /// What the key may do, as it was found out last.
     pub(crate) probed: arc_swap::ArcSwapOption<Probed>,
     /// Held while that is found out.

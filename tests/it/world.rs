@@ -65,6 +65,8 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        quiet_hours: fulcrum_domain::quiet::Hours::default(),
+        templates: fulcrum_domain::template::Templates::default(),
     }
 }
 

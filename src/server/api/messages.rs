@@ -187,7 +187,7 @@ pub(super) async fn send(
 }
 
 /// What cannot be an id is none of an opportunity.
-fn opportunity_id(text: &str) -> Result<OpportunityId, Problem> {
+pub(super) fn opportunity_id(text: &str) -> Result<OpportunityId, Problem> {
     text.parse().map_err(|_| Problem::not_found("no such opportunity is known").at("opportunity"))
 }
 

@@ -21,6 +21,7 @@ mod opportunities;
 mod opt_out;
 mod outbox;
 mod status;
+mod templates;
 
 use std::sync::Arc;
 
@@ -75,6 +76,8 @@ pub(super) fn table() -> Vec<Route> {
         post("/api/v1/conversations/{id}/opt-out", Recruiter, opt_out::decide),
         post("/api/v1/messages", Recruiter, messages::send),
         get("/api/v1/opportunities/{id}", Some(Viewer), opportunities::one),
+        get("/api/v1/templates", Some(Viewer), templates::list),
+        post("/api/v1/templates/{id}/render", Recruiter, templates::render),
         get("/api/v1/outbox/failed", Some(Viewer), outbox::failed),
         post("/api/v1/outbox/retry", Admin, outbox::retry),
     ]

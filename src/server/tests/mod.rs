@@ -242,6 +242,8 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        quiet_hours: fulcrum_domain::quiet::Hours::default(),
+        templates: fulcrum_domain::template::Templates::default(),
     };
     Engine::start(remotes, settings, clock).await.unwrap()
 }
