@@ -15,6 +15,7 @@ mod dispatch;
 mod health;
 mod hydrate;
 mod inbound;
+mod indexing;
 mod intake;
 mod metrics;
 mod notes;
@@ -22,6 +23,7 @@ mod people;
 mod reconcile;
 mod reference;
 mod refused;
+mod search;
 mod send;
 mod settings;
 mod start;
@@ -35,6 +37,7 @@ pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
 pub use people::{FetchError, SendRefusal, SendRequest};
+pub use search::{HITS_MAX, Hit, QUERY_CHARS_MAX, SearchError, SearchQuery, SnippetPart};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
 pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
@@ -73,6 +76,8 @@ pub struct Shared {
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
     pub(crate) refused: refused::Refused,
+    /// None beside a store that is no file.
+    pub(crate) searching: Option<Arc<indexing::Searching>>,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

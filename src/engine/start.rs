@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::health::{Notices, Pulse};
+use super::indexing::Searching;
 use super::metrics::Metrics;
 use super::tasks::Tasks;
 use super::wake::Wake;
@@ -51,6 +52,7 @@ impl Engine {
         let metrics = Metrics::new();
         let (wake, armed) = Wake::new();
         let wake = Arc::new(wake);
+        let searching = remotes.store.beside(".search").map(|folder| Arc::new(Searching::new(folder)));
         let store = Store::open(remotes.store, wake.clone().on_commit(metrics.clone()))?;
         let pacer = Pacer::start(remotes.pace, tasks.tracker(), tasks.stop_token().clone());
         let lever = LeverClient::new(remotes.lever, pacer, metrics.observer())?;
@@ -67,6 +69,7 @@ impl Engine {
             carrier_pause: 0.into(),
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
+            searching,
             started_at: clock.now(),
             clock,
         }));
@@ -112,6 +115,10 @@ impl Engine {
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
+        if let Some(searching) = self.searching.clone() {
+            let this = self.clone();
+            self.tasks.keep("search", move || this.clone().run_search(searching.clone()));
+        }
     }
 
     /// Takes new settings up, whole.

@@ -20,6 +20,7 @@ pub struct Wake {
     pub(crate) carrier: Notify,
     pub(crate) sync: Notify,
     pub(crate) backfill: Notify,
+    pub(crate) search: Notify,
     pub(crate) conversations: broadcast::Sender<ConversationId>,
     armed: mpsc::UnboundedSender<Armed>,
 }
@@ -35,6 +36,7 @@ impl Wake {
             carrier: Notify::new(),
             sync: Notify::new(),
             backfill: Notify::new(),
+            search: Notify::new(),
             conversations: broadcast::channel(LIVE_NEWS).0,
             armed,
         };
@@ -51,6 +53,7 @@ impl Wake {
                     Signal::Outbox(Remote::Carrier) => self.carrier.notify_one(),
                     Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
                     Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
+                    Signal::ToIndex => self.search.notify_one(),
                     // Nobody may be listening.
                     Signal::Conversation(id) => drop(self.conversations.send(id)),
                 }

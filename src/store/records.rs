@@ -5,7 +5,7 @@
 
 use fulcrum_domain::{
     ArchiveReason, Conversation, ConversationId, EffectRow, Filing, HookEvent, Interview, Message, MessageId,
-    Opportunity, OpportunityId, Posting, Stage, Suppression, User,
+    Opportunity, OpportunityId, Posting, Searchable, Stage, Suppression, User,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -186,6 +186,7 @@ stored! {
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    Searchable = 1;
     SecretKey = 1;
     Seen = 1;
     Stage = 1;

@@ -12,6 +12,7 @@ mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod searchable;
 mod suppress;
 mod thread;
 
