@@ -341,3 +341,234 @@ fn exactly(term: Term) -> Box<dyn Matcher> {
 fn beginning(term: Term) -> Box<dyn Matcher> {
     Box::new(FuzzyTermQuery::new_prefix(term, 0, true))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use fulcrum_domain::{ConversationId, MessageId, Number};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn number(e164: &str) -> Number {
+        Number::from_e164(e164).unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn person(id: &str, name: &str, phone: &str) -> Change {
+        let document =
+            Document::person(id.parse().unwrap(), name, std::iter::once(number(phone)), at(1_700_000_000));
+        Change::Put(document)
+    }
+
+    fn message_id(n: u8) -> MessageId {
+        MessageId::new(at(n.into()), &[n; 10])
+    }
+
+    fn message(n: u8, conversation: u64, body: &str) -> Change {
+        let conversation = ConversationId::new(conversation);
+        Change::Put(Document::message(message_id(n), conversation, None, at(n.into()), body))
+    }
+
+    fn people(index: &Index, typed: &str) -> Vec<String> {
+        let query = Query::parse(typed, Some(1));
+        let mut found: Vec<String> = [Part::Names, Part::PeopleNumbers]
+            .into_iter()
+            .flat_map(|part| index.find(&query, part, 10).unwrap())
+            .map(|what| match what {
+                Searchable::Person(id) => id.to_string(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    fn messages(index: &Index, typed: &str) -> Vec<Searchable> {
+        index.find(&Query::parse(typed, Some(1)), Part::Words, 10).unwrap()
+    }
+
+    fn is(numbers: &[u8]) -> Vec<Searchable> {
+        numbers.iter().map(|&n| Searchable::Message(message_id(n))).collect()
+    }
+
+    fn new() -> (tempfile::TempDir, Index) {
+        let folder = tempfile::tempdir().unwrap();
+        let index = Index::open(&folder.path().join("index")).unwrap();
+        (folder, index)
+    }
+
+    /// Every term of every segment, whether or not what it belongs to is deleted.
+    fn terms(index: &Index) -> Vec<String> {
+        let mut terms = Vec::new();
+        for segment in index.reader.searcher().segment_readers() {
+            for field in [NAME, NUMBER, WORDS] {
+                let inverted = segment.inverted_index(field).unwrap();
+                let mut stream = inverted.terms().stream().unwrap();
+                while stream.advance() {
+                    terms.push(String::from_utf8(stream.key().to_vec()).unwrap());
+                }
+            }
+        }
+        terms
+    }
+
+    #[test]
+    fn people_are_found_by_words_of_their_name_and_parts_of_their_number() {
+        let (_folder, index) = new();
+        let all = vec![
+            person("a", "José García", "+12025550142"),
+            person("b", "Josephine O'Brien", "+14155550143"),
+            person("c", "Garcia Lorca", "+491711234567"),
+        ];
+        index.apply(all, "").unwrap();
+        for (typed, found) in [
+            ("jose", ["a", "b"].as_slice()),
+            ("JOSÉ g", &["a"]),
+            ("garcia", &["a", "c"]),
+            ("obrien", &["b"]),
+            ("jos*", &["a", "b"]),
+            ("jos e", &[]),
+            ("+1 202", &["a"]),
+            ("(202) 555-01", &["a"]),
+            ("5550143", &["b"]),
+            ("0142", &["a"]),
+            ("555", &[]),
+            ("0049171", &[]),
+            ("+49 171 123", &["c"]),
+        ] {
+            assert_eq!(people(&index, typed), found, "{typed}");
+        }
+    }
+
+    #[test]
+    fn of_each_conversation_the_newest_text_is_found_first() {
+        let (_folder, index) = new();
+        let all = vec![
+            message(1, 7, "See you tomorrow at nine"),
+            message(2, 8, "tomorrow you see"),
+            message(3, 7, "Tomorrow, then"),
+        ];
+        index.apply(all, "").unwrap();
+        assert_eq!(messages(&index, "tomorr"), is(&[3, 2]));
+        assert_eq!(messages(&index, "\"see you\""), is(&[1]));
+        assert_eq!(messages(&index, "you see"), is(&[2, 1]));
+        assert_eq!(messages(&index, "t"), is(&[]), "one letter stands for itself");
+        assert_eq!(messages(&index, "!?"), is(&[]));
+    }
+
+    #[test]
+    fn a_thing_that_is_put_again_is_there_once_as_it_is_now() {
+        let (_folder, index) = new();
+        index.apply(vec![person("a", "Ann Before", "+12025550142")], "").unwrap();
+        index.apply(vec![person("a", "Ann After", "+12025550143")], "").unwrap();
+        assert_eq!(people(&index, "ann"), ["a"]);
+        assert_eq!(people(&index, "before"), Vec::<String>::new());
+        assert_eq!(people(&index, "0142"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn nothing_of_what_was_erased_stays_in_the_files() {
+        let (folder, index) = new();
+        let private =
+            || vec![message(1, 7, "xylophone quartz"), person("a", "Zebedee Unique", "+12025550142")];
+        let others = || vec![message(2, 8, "hello there"), person("b", "Bea", "+14155550143")];
+        index.apply(private(), "").unwrap();
+        index.apply(others(), "").unwrap();
+        // As it was before stands in another segment.
+        index.apply(vec![message(1, 7, "marzipan")], "").unwrap();
+        let before = terms(&index);
+        for word in ["xylophone", "marzipan", "zebedee", "p>12025550142"] {
+            assert!(before.iter().any(|term| term == word), "{word} in {before:?}");
+        }
+        let gone = vec![Searchable::Message(message_id(1)), Searchable::Person("a".parse().unwrap())];
+        index.apply(gone.into_iter().map(Change::Erase).collect(), "after").unwrap();
+        let mut left = terms(&index);
+        left.sort();
+        assert_eq!(
+            left,
+            ["bea", "hello", "p<34105555141", "p>14155550143", "there"]
+        );
+        let segments = index.index.searchable_segment_ids().unwrap();
+        for file in fs::read_dir(folder.path().join("index")).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            let known = segments.iter().any(|id| name.starts_with(&id.uuid_string()));
+            assert!(known || name.ends_with(".json") || name.ends_with(".lock"), "{name} is left");
+        }
+        assert_eq!(index.progress().unwrap().as_deref(), Some("after"));
+        assert_eq!(messages(&index, "hello"), is(&[2]));
+    }
+
+    #[test]
+    fn what_is_erased_and_put_again_is_there_as_it_is_now() {
+        let (_folder, index) = new();
+        index.apply(vec![person("a", "Zebedee", "+12025550142")], "").unwrap();
+        let what = Searchable::Person("a".parse().unwrap());
+        index.apply(vec![Change::Erase(what), person("a", "Anonymous", "+12025550142")], "").unwrap();
+        assert!(!terms(&index).contains(&"zebedee".to_owned()));
+        assert_eq!(people(&index, "anonymous"), ["a"]);
+    }
+
+    #[test]
+    fn an_index_is_opened_again_as_it_was() {
+        let (folder, index) = new();
+        assert_eq!(index.progress().unwrap(), None);
+        index.apply(vec![person("a", "Ann", "+12025550142")], "half").unwrap();
+        drop(index);
+        let path = folder.path().join("index");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        let index = Index::open(&path).unwrap();
+        assert_eq!(
+            (people(&index, "ann"), index.progress().unwrap().as_deref()),
+            (vec!["a".into()], Some("half"))
+        );
+        index.rest().unwrap();
+    }
+
+    /// Whatever is done to its files, an index that can be used comes of opening it.
+    #[test]
+    fn a_damaged_index_is_made_anew() {
+        type Damage = fn(&Path);
+        let damages: [Damage; 5] = [
+            |file| fs::write(file, "").unwrap(),
+            |file| fs::remove_file(file).unwrap(),
+            |file| {
+                let mut bytes = fs::read(file).unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 0x55;
+                fs::write(file, bytes).unwrap();
+            },
+            |file| fs::write(file, [fs::read(file).unwrap(), vec![0; 20]].concat()).unwrap(),
+            |file| fs::write(file, &fs::read(file).unwrap()[1..]).unwrap(),
+        ];
+        let ends = [".term", ".idx", ".pos", ".store", ".fast", "meta.json"];
+        for (ending, damage) in
+            ends.iter().flat_map(|ending| damages.iter().map(move |damage| (ending, damage)))
+        {
+            let (folder, index) = new();
+            index.apply(vec![person("a", "Ann", "+12025550142"), message(1, 7, "hello")], "all").unwrap();
+            drop(index);
+            let path = folder.path().join("index");
+            let mut files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+            let file = files
+                .find(|file| file.to_str().unwrap().ends_with(ending) && !file.ends_with(".managed.json"));
+            damage(&file.unwrap());
+            let index = Index::open(&path).unwrap();
+            assert_eq!(index.progress().unwrap(), None, "{ending}");
+            index.apply(vec![person("a", "Ann", "+12025550142")], "all").unwrap();
+            assert_eq!(people(&index, "ann"), ["a"]);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        fs::write(&path, "a file").unwrap();
+        assert!(matches!(Index::open(&path), Err(IndexError::Folder(_))));
+    }
+}

@@ -20,6 +20,7 @@ mod openapi;
 mod opportunities;
 mod opt_out;
 mod outbox;
+mod search;
 mod status;
 
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub(super) fn table() -> Vec<Route> {
         post("/api/v1/conversations/{id}/opt-out", Recruiter, opt_out::decide),
         post("/api/v1/messages", Recruiter, messages::send),
         get("/api/v1/opportunities/{id}", Some(Viewer), opportunities::one),
+        get("/api/v1/search", Some(Viewer), search::search),
         get("/api/v1/outbox/failed", Some(Viewer), outbox::failed),
         post("/api/v1/outbox/retry", Admin, outbox::retry),
     ]

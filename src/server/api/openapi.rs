@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{conversations, messages, opportunities, opt_out, outbox, status};
+use super::{conversations, messages, opportunities, opt_out, outbox, search, status};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -24,6 +24,7 @@ use super::{conversations, messages, opportunities, opt_out, outbox, status};
         opt_out::decide,
         outbox::failed,
         outbox::retry,
+        search::search,
     )
 )]
 struct Description;
