@@ -16,6 +16,7 @@ mod facts;
 mod health;
 mod hydrate;
 mod inbound;
+mod indexing;
 mod intake;
 mod metrics;
 mod news;
@@ -25,6 +26,7 @@ mod reconcile;
 mod reference;
 mod refresh;
 mod refused;
+mod search;
 mod send;
 mod settings;
 mod setup;
@@ -43,6 +45,7 @@ pub use metrics::Metrics;
 pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
 pub use refresh::Freshness;
+pub use search::{HITS_MAX, Hit, QUERY_CHARS_MAX, SearchError, SearchQuery, SnippetPart};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
 pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed};
 pub use start::{Remotes, StartError};
@@ -90,6 +93,8 @@ pub struct Shared {
     /// Held while that is found out.
     pub(crate) probing: tokio::sync::Mutex<()>,
     pub(crate) refused_hooks: intake::RefusedHooks,
+    /// None beside a store that is no file.
+    pub(crate) searching: Option<Arc<indexing::Searching>>,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::health::{Notices, Pulse};
+use super::indexing::Searching;
 use super::metrics::Metrics;
 use super::tasks::Tasks;
 use super::wake::Wake;
@@ -51,6 +52,7 @@ impl Engine {
         let metrics = Metrics::new();
         let (wake, armed) = Wake::new();
         let wake = Arc::new(wake);
+        let searching = remotes.store.beside(".search").map(|folder| Arc::new(Searching::new(folder)));
         let store = Store::open(remotes.store, wake.clone().on_commit(metrics.clone()))?;
         let pacer = Pacer::start(remotes.pace, tasks.tracker(), tasks.stop_token().clone());
         let lever = LeverClient::new(remotes.lever, pacer, metrics.observer())?;
@@ -71,6 +73,7 @@ impl Engine {
             refused: super::refused::Refused::default(),
             refused_hooks: super::intake::RefusedHooks::default(),
             refreshing: super::refresh::Refreshing::default(),
+            searching,
             started_at: clock.now(),
             clock,
         }));
@@ -116,12 +119,24 @@ impl Engine {
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
+        if let Some(searching) = self.searching.clone() {
+            let this = self.clone();
+            self.tasks.keep("search", move || this.clone().run_search(searching.clone()));
+        }
+        // It comes to an end; a failing file ends the process, and the next start goes on.
         let this = self.clone();
-        self.tasks.keep("shelves", move || this.clone().place_older());
+        self.tasks.run(async move {
+            if let Err(error) = this.place_older().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the inbox lacks older threads until the next start"
+                );
+            }
+        });
     }
 
     /// Puts the threads of a file that had no shelves on them, once.
-    async fn place_older(self) -> Result<(), StoreError> {
+    async fn place_older(&self) -> Result<(), StoreError> {
         /// Threads in one change: others need not wait for long.
         const BATCH: usize = 50;
         let name = "shelves".to_owned();
@@ -129,7 +144,7 @@ impl Engine {
             return Ok(());
         }
         let mut last = None;
-        loop {
+        while !self.tasks.stop_token().is_cancelled() {
             last = self.store.change(move |tx| changes::place_older(tx, last, BATCH)).await?;
             if last.is_none() {
                 let now = self.clock.now();
@@ -137,6 +152,7 @@ impl Engine {
                 return self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await;
             }
         }
+        Ok(())
     }
 
     /// Takes new settings up, whole.

@@ -57,6 +57,15 @@ impl Options {
         self
     }
 
+    /// The path of what is kept beside the file, by what its name has more; none where there is no file.
+    pub fn beside(&self, ending: &str) -> Option<PathBuf> {
+        self.path().map(|path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(ending);
+            name.into()
+        })
+    }
+
     pub(super) fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::File(path) => Some(path),

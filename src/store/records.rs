@@ -5,7 +5,7 @@
 
 use fulcrum_domain::{
     Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
-    Message, MessageId, Opportunity, OpportunityId, Posting, Shelf, Stage, Suppression, User,
+    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, Stage, Suppression, User,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -209,6 +209,7 @@ stored! {
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    Searchable = 1;
     SecretKey = 1;
     Seen = 1;
     Stage = 1;

@@ -15,6 +15,7 @@ mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod searchable;
 mod suppress;
 mod thread;
 

@@ -20,6 +20,7 @@ mod openapi;
 mod opportunities;
 mod opt_out;
 mod outbox;
+mod search;
 mod status;
 mod templates;
 
@@ -78,6 +79,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v1/opportunities/{id}", Some(Viewer), opportunities::one),
         get("/api/v1/templates", Some(Viewer), templates::list),
         post("/api/v1/templates/{id}/render", Recruiter, templates::render),
+        get("/api/v1/search", Some(Viewer), search::search),
         get("/api/v1/outbox/failed", Some(Viewer), outbox::failed),
         post("/api/v1/outbox/retry", Admin, outbox::retry),
     ]

@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{conversations, messages, opportunities, opt_out, outbox, status, templates};
+use super::{conversations, messages, opportunities, opt_out, outbox, search, status, templates};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -26,6 +26,7 @@ use super::{conversations, messages, opportunities, opt_out, outbox, status, tem
         outbox::retry,
         templates::list,
         templates::render,
+        search::search,
     )
 )]
 struct Description;

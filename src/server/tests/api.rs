@@ -302,3 +302,44 @@ async fn only_a_failed_effect_can_be_tried_again() {
         assert_eq!(retry(body).await.problem(422, "invalid").unwrap(), pointer);
     }
 }
+
+#[tokio::test]
+async fn a_text_is_found_by_its_words_and_its_number() {
+    let world = World::start(Choice::default()).await;
+    let taken = world.post_json("/api/v1/messages", RECRUITER, &text_to("(415) 555-2671")).await.json();
+    let find = async |query: &str| world.get(&format!("/api/v1/search?{query}"), VIEWER).await;
+    let searching = async {
+        loop {
+            let found = find("q=HEL").await;
+            if found.status == 200 && found.json()["data"] != json!([]) {
+                break found.json();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, searching).await.unwrap();
+    let hit = &found["data"][0];
+    assert_eq!((&hit["kind"], &hit["id"]), (&"conversation".into(), &taken["conversation"]));
+    assert_eq!((&hit["message"], &hit["name"]), (&taken["id"], &Value::Null));
+    let marked = hit["snippet"].as_array().unwrap().iter().find(|part| part["marked"] == true).unwrap();
+    assert_eq!(marked["text"], "Hello");
+    let found = find("q=5552671&limit=1").await.json();
+    assert_eq!((&found["data"][0]["id"], &found["data"][0]["snippet"]), (&taken["conversation"], &json!([])));
+    assert_eq!(find("q=%22%20AND%20(").await.json(), json!({"data": []}));
+}
+
+#[tokio::test]
+async fn a_search_for_nothing_or_too_much_is_refused() {
+    let world = World::start(Choice::default()).await;
+    let long = format!("q={}", "x".repeat(201));
+    for query in
+        ["", "q=", "q=%20%20", "q=x&limit=0", "q=x&limit=101", "q=x&limit=y", "q=x&w=1", "q=%ff", &long]
+    {
+        let answer = world.get(&format!("/api/v1/search?{query}"), VIEWER).await;
+        if query == "q=%ff" {
+            assert!(matches!(answer.status, 200 | 400 | 503), "{answer:?}");
+        } else {
+            answer.problem(400, "malformed");
+        }
+    }
+}
