@@ -24,6 +24,7 @@ mod reading;
 mod schema;
 mod secret;
 mod server;
+mod sign_in;
 mod transcript;
 mod webhook_tokens;
 
@@ -39,15 +40,18 @@ use figment::{
 use serde::Deserialize;
 use toml::{Table, Value};
 
-pub use api::{Api, ApiToken, Role};
+pub use api::{Api, ApiToken};
 pub use carrier::{Carrier, CarrierKind, Twilio};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
 pub use secret::Secret;
 pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
+pub use sign_in::{LocalUser, Oidc, SignIn};
 pub use transcript::{OnUnknown, Transcript, TranscriptMode};
 pub use webhook_tokens::WebhookTokens;
+
+pub use fulcrum_domain::{Right, Role};
 
 use check::{Check, Checked};
 use reading::{ConfigFile, Reading};
@@ -111,6 +115,10 @@ pub struct Config {
     pub carrier: Carrier,
     /// The API.
     pub api: Api,
+    /// People who sign in with a password.
+    pub users: Vec<LocalUser>,
+    /// How people sign in.
+    pub sign_in: SignIn,
     as_written: AsWritten,
 }
 
@@ -194,6 +202,10 @@ struct Raw {
     optout: organisation::RawOptOut,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
+    /// A list of tables, which no lower layer knows.
+    #[serde(default)]
+    users: Vec<sign_in::RawUser>,
+    sign_in: sign_in::RawSignIn,
 }
 
 impl Raw {
@@ -210,6 +222,8 @@ impl Raw {
         let optout = self.optout.check(&self.organisation, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
+        let users = sign_in::users(&self.users, check);
+        let sign_in = self.sign_in.check(check);
         Ok(Config {
             organisation: organisation?,
             server: server?,
@@ -223,6 +237,8 @@ impl Raw {
             optout: optout?,
             carrier: carrier?,
             api: api?,
+            users: users?,
+            sign_in: sign_in?,
             as_written: AsWritten { values, secrets: std::mem::take(&mut check.secrets) },
         })
     }

@@ -7,7 +7,7 @@
 
 use fulcrum_domain::{
     ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, InterviewId, MessageId, Number,
-    OpportunityId, PostingId, StageId, UserId,
+    OpportunityId, PostingId, SessionId, StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -102,6 +102,15 @@ impl Key for [u8; 16] {
         let (digest, rest) = bytes.split_first_chunk::<16>()?;
         *bytes = rest;
         Some(*digest)
+    }
+}
+
+impl Key for SessionId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.to_key().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        <[u8; 16]>::read(bytes).map(Self::new)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use fulcrum_domain::{
     ArchiveReason, Conversation, ConversationId, EffectRow, Filing, HookEvent, Interview, Message, MessageId,
-    Opportunity, OpportunityId, Posting, Stage, Suppression, User,
+    Opportunity, OpportunityId, Posting, SignIn, Stage, Suppression, User,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -188,6 +188,7 @@ stored! {
     Posting = 1;
     SecretKey = 1;
     Seen = 1;
+    SignIn = 1;
     Stage = 1;
     Suppression = 1;
     User = 1;

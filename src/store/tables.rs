@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use fulcrum_domain::{
     ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect, EffectRow, Filing,
     FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity, OpportunityId, Posting,
-    PostingId, Stage, StageId, Suppression, User, UserId,
+    PostingId, SessionId, SignIn, Stage, StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
@@ -131,4 +131,6 @@ tables! {
     COUNTERS = "counters-1": String => u64;
     /// Keys made at the first start.
     SECRETS = "secrets-1": String => SecretKey;
+    /// Browsers and extensions that are signed in, by the digest of their secret.
+    SIGN_INS = "sign-ins-1": SessionId => SignIn;
 }

@@ -69,7 +69,9 @@ pub(in crate::cli) fn write(
                 "auth_token_file": file("twilio-auth-token"),
             },
         },
-        "api": { "tokens": [{ "name": "sandbox", "role": "admin", "token_file": file("api-token") }] },
+        "api": { "tokens": [{
+            "name": "sandbox", "role": "admin", "token_file": file("api-token"), "confidential": true,
+        }] },
     });
     put(&file("lever-api-key"), sandbox.api_key())?;
     put(&file("lever-webhooks.toml"), &toml::to_string(&tokens(sandbox))?)?;

@@ -16,8 +16,8 @@ use super::input::{Id, IdempotencyKey, Input, Paging, required};
 use crate::engine::changes::{ComposeError, Recipient};
 use crate::engine::{SendRefusal, SendRequest, direction_word, failure_words};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// A text that is to be sent: to a candidate, to a number, or to one of a candidate's numbers.
 #[derive(Default, Deserialize, ToSchema)]
@@ -164,7 +164,7 @@ pub(super) async fn send(
         on_behalf_of: wanted.r#as,
         from: wanted.from.map(|text| number("from", text)).transpose()?,
         send_at: wanted.send_at,
-        idempotency: key.of(&caller.name).map(|key| (key, input.digest)),
+        idempotency: key.of(caller.actor().as_str()).map(|key| (key, input.digest)),
         caller: caller.name,
     };
     let message = shared.engine.send_text(request).await?;
