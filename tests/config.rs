@@ -205,7 +205,7 @@ burst = 3
       fulcrum.toml:32: carrier.numbers[1]: "202 555 0100", expected a number such as "+12025550100", without spaces
       fulcrum.toml:32: carrier.numbers[2]: "+12025550100" again, expected each once
       fulcrum.toml:35: carrier.twilio.account_sid: something else, expected AC and 32 hex digits
-      fulcrum.toml:39: api.tokens[0].role: "owner", expected "admin" or "recruiter" or "viewer"
+      fulcrum.toml:39: api.tokens[0].role: "owner", expected "admin" or "recruiter" or "viewer" or "operator"
       fulcrum.toml:41: lver: an unknown key, expected a key of the reference, config/default.toml; did you mean lever?
       fulcrum.toml: transcript.postings[0].posting: not set, expected the id of a posting in Lever
       fulcrum.toml: api.tokens[0].token_file: not set, expected a file with the secret, or api-token-scripts as a credential or beside the config

@@ -237,6 +237,7 @@ pub fn server(config: &Config) -> ServerSettings {
 /// What callers prove themselves with.
 pub fn keys(config: &Config) -> Keys {
     Keys::new(&config.lever.webhook_tokens, config.lever.hook_secret.as_ref(), &config.api.tokens)
+        .with_people(&config.users, &config.sign_in)
 }
 
 /// The address to paste into Lever's webhook settings.

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use fulcrum_domain::Role;
 use jiff::SignedDuration;
 use url::{Host, Url};
 
@@ -122,6 +123,11 @@ impl<'a> Check<'a> {
             let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
             self.reject(key, format!("\"{value}\""), words.join(" or "))
         })
+    }
+
+    /// A role by its name.
+    pub(super) fn role(&mut self, key: &str, value: &str) -> Checked<Role> {
+        self.choice(key, value, &Role::ALL.map(|role| (role.word(), role)))
     }
 
     /// A number within bounds.

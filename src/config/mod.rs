@@ -26,6 +26,7 @@ mod reading;
 mod schema;
 mod secret;
 mod server;
+mod sign_in;
 mod templates;
 mod transcript;
 mod webhook_tokens;
@@ -43,7 +44,7 @@ use fulcrum_domain::{quiet::Hours, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-pub use api::{Api, ApiToken, Role};
+pub use api::{Api, ApiToken};
 pub use carrier::{Carrier, CarrierKind, Twilio};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
@@ -51,8 +52,11 @@ pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
 pub use secret::Secret;
 pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
+pub use sign_in::{LocalUser, Oidc, SignIn};
 pub use transcript::{OnUnknown, Transcript, TranscriptMode};
 pub use webhook_tokens::WebhookTokens;
+
+pub use fulcrum_domain::{Right, Role};
 
 use check::{Check, Checked};
 use reading::{ConfigFile, Reading};
@@ -121,6 +125,10 @@ pub struct Config {
     pub carrier: Carrier,
     /// The API.
     pub api: Api,
+    /// People who sign in with a password.
+    pub users: Vec<LocalUser>,
+    /// How people sign in.
+    pub sign_in: SignIn,
     /// The browser extension.
     pub extension: Extension,
     as_written: AsWritten,
@@ -212,6 +220,10 @@ struct Raw {
     saved_links: Vec<templates::RawSavedLink>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
+    /// A list of tables, which no lower layer knows.
+    #[serde(default)]
+    users: Vec<sign_in::RawUser>,
+    sign_in: sign_in::RawSignIn,
     extension: extension::RawExtension,
 }
 
@@ -231,6 +243,8 @@ impl Raw {
         let templates = templates::check(&self.templates, &self.saved_links, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
+        let users = sign_in::users(&self.users, check);
+        let sign_in = self.sign_in.check(check);
         let sandboxed = lever.as_ref().is_ok_and(|lever| lever.base_url.scheme() == "http");
         let extension = self.extension.check(sandboxed, check);
         Ok(Config {
@@ -248,6 +262,8 @@ impl Raw {
             templates: templates?,
             carrier: carrier?,
             api: api?,
+            users: users?,
+            sign_in: sign_in?,
             extension: extension?,
             as_written: AsWritten { values, secrets: std::mem::take(&mut check.secrets) },
         })

@@ -5,6 +5,7 @@
 //! file alone: whoever changes it is told to nobody but through [`crate::store::Signal`], after the
 //! commit, and whoever wakes looks at what is stored.
 
+pub mod accounts;
 pub mod changes;
 pub mod clock;
 

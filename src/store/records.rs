@@ -5,7 +5,8 @@
 
 use fulcrum_domain::{
     Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
-    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, Stage, Suppression, User,
+    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
+    User,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -212,6 +213,7 @@ stored! {
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;
+    SignIn = 1;
     Stage = 1;
     Suppression = 1;
     User = 1;

@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 use fulcrum_domain::{
     Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
     EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
-    OpportunityId, Posting, PostingId, Searchable, Shelf, Stage, StageId, Suppression, User, UserId,
+    OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
+    User, UserId,
 };
 use jiff::Timestamp;
 
@@ -146,4 +147,6 @@ tables! {
     /// What the search index does not know yet, in the order in which it changed. A log, not a set:
     /// what changes again while it is being indexed stands behind, and is not lost with it.
     TO_INDEX = "to-index-1": u64 => Searchable;
+    /// Browsers and extensions that are signed in, by the digest of their secret.
+    SIGN_INS = "sign-ins-1": SessionId => SignIn;
 }

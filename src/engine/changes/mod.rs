@@ -4,6 +4,7 @@
 //! needs, take it, and write all its consequences: rows, effects and deadlines together. They run
 //! on the store's thread, so they never wait, and a crash leaves all of one or nothing of it.
 
+mod accounts;
 mod activity;
 mod cancel;
 mod compose;
@@ -30,6 +31,7 @@ use jiff::tz::TimeZone;
 use crate::engine::clock::Moment;
 use crate::store::{StoreError, Tx};
 
+pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
 pub use activity::{forget_activity, note, note_in_thread};
 pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};

@@ -16,8 +16,8 @@ use super::input::{Id, IdempotencyKey, Input, Paging, required};
 use crate::engine::changes::{ComposeError, Recipient};
 use crate::engine::{MessageView, SendRefusal, SendRequest, direction_word, failure_words, status_word};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// A text that is to be sent: to a candidate, to a number, or to one of a candidate's numbers.
 #[derive(Default, Deserialize, ToSchema)]
@@ -127,7 +127,7 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Json<Listing<MessageBody>>, Problem> {
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    let page = shared.engine.messages(id, paging.after()?, paging.limit(), caller.sight()).await?;
+    let page = shared.engine.messages(id, paging.after()?, paging.limit(), caller.sight).await?;
     Ok(Json(page.into()))
 }
 
@@ -172,9 +172,9 @@ pub(super) async fn send(
         on_behalf_of: wanted.r#as,
         from: wanted.from.map(|text| number("from", text)).transpose()?,
         send_at: wanted.send_at,
-        idempotency: key.of(&caller.name).map(|key| (key, input.digest)),
-        account: caller.account().cloned(),
-        sight: caller.sight(),
+        idempotency: key.of(caller.actor().as_str()).map(|key| (key, input.digest)),
+        account: caller.account.clone(),
+        sight: caller.sight,
         caller: caller.name,
     };
     let message = shared.engine.send_text(request).await?;

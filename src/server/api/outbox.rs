@@ -14,8 +14,8 @@ use super::Listing;
 use super::input::{IdempotencyKey, Input, required};
 use crate::engine::EffectView;
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// An effect that failed.
 #[derive(Serialize, ToSchema)]
@@ -94,7 +94,7 @@ pub(super) async fn failed(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Listing<FailedBody>>, Problem> {
-    let failed = shared.engine.failed_effects(caller.sight()).await?;
+    let failed = shared.engine.failed_effects(caller.sight).await?;
     Ok(Json(Listing { data: failed.into_iter().map(Into::into).collect(), next: None }))
 }
 
