@@ -10,6 +10,7 @@ mod disk;
 mod doubts;
 mod erasure;
 mod events;
+mod facts;
 mod floors;
 mod holdups;
 mod hours;

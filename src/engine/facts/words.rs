@@ -192,3 +192,59 @@ impl NextInterview {
         self.starts_at.to_zoned_datetime(self.zone.clone()).strftime(format).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fulcrum_domain::{Author, Body, MessageId, Purpose};
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn message(direction: Direction, delivery: Delivery, failure: Option<SendFailure>) -> Message {
+        let number = fulcrum_domain::Number::from_e164("+12025550142").unwrap();
+        Message {
+            id: MessageId::new(Timestamp::UNIX_EPOCH, &[0; 10]),
+            conversation: fulcrum_domain::ConversationId::new(1),
+            direction,
+            at: Timestamp::UNIX_EPOCH,
+            author: Author::Candidate,
+            body: Body::new("words"),
+            attachments: Vec::new(),
+            our_number: number,
+            purpose: Purpose::Conversation,
+            opportunity: None,
+            delivery,
+            failure,
+            sid: None,
+            rule: None,
+            filing: None,
+            submitted_at: None,
+        }
+    }
+
+    #[test]
+    fn a_landline_is_unusable_until_something_comes_from_it() {
+        let landline = message(Direction::Out, Delivery::Undelivered, Some(SendFailure::Landline));
+        let off = message(Direction::Out, Delivery::Undelivered, Some(SendFailure::Unreachable));
+        let waiting = message(Direction::Out, Delivery::Queued, None);
+        let answer = message(Direction::In, Delivery::Received, None);
+        let arrived = message(Direction::Out, Delivery::Delivered, None);
+        let reason = Some("landline or unreachable");
+        assert_eq!(unusable(&[waiting.clone(), off.clone(), landline.clone()]), reason);
+        assert_eq!(unusable(&[waiting, off]), None);
+        assert_eq!(unusable(&[answer, landline.clone()]), None);
+        assert_eq!(unusable(&[arrived, landline]), None);
+    }
+
+    #[test]
+    fn an_opt_out_is_no_fault_of_the_number() {
+        assert_eq!(unusable(&[message(Direction::Out, Delivery::Failed, Some(SendFailure::OptedOut))]), None);
+    }
+
+    #[test]
+    fn several_clocks_are_told_by_the_first_and_the_last() {
+        let clocks = [date(2025, 3, 4).at(11, 5, 0, 0), date(2025, 3, 4).at(12, 5, 0, 0)];
+        assert_eq!(spoken(&clocks, "%-I:%M %P"), "between 11:05 am and 12:05 pm");
+        assert_eq!(spoken(&clocks[..1], "%a %-d %b, %-I:%M %P"), "Tue 4 Mar, 11:05 am");
+    }
+}

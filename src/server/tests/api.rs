@@ -194,6 +194,24 @@ async fn opportunities_are_shown_unknown_or_gone() {
     assert_eq!(shown["conversations"], json!([sent.json()["conversation"]]));
     assert_eq!(text("opp-2").await.problem(410, "deleted").unwrap(), "/opportunity");
     assert_eq!(text("a b").await.problem(404, "not-found").unwrap(), "/opportunity");
+    assert_eq!(
+        world.get("/api/v1/templates", VIEWER).await.json(),
+        json!({"data": [{"id": "hello", "name": "Say hello"}], "next": null})
+    );
+    let fill = async |template: &str, body: Value| {
+        world.post_json(&format!("/api/v1/templates/{template}/render"), RECRUITER, &body).await
+    };
+    let held = fill("hello", json!({"opportunity": "opp-1"})).await;
+    assert!(held.json()["detail"].as_str().unwrap().contains("sender.name"), "{held:?}");
+    held.problem(422, "invalid");
+    fill("other", json!({"opportunity": "opp-1"})).await.problem(404, "not-found");
+    for (body, status, kind, pointer) in [
+        (json!({}), 422, "invalid", "/opportunity"),
+        (json!({"opportunity": "opp-3"}), 404, "not-found", "/opportunity"),
+        (json!({"opportunity": "opp-1", "as": "nobody@acme.example"}), 422, "invalid", "/as"),
+    ] {
+        assert_eq!(fill("hello", body).await.problem(status, kind).unwrap(), pointer);
+    }
     let unreachable = text("opp-3").await;
     unreachable.problem(503, "lever-unreachable");
     assert!(!unreachable.header("retry-after").is_empty());

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use fulcrum_domain::template::{SavedLinks, Template, Templates};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -253,9 +254,16 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
         quiet_hours: fulcrum_domain::quiet::Hours::default(),
-        templates: fulcrum_domain::template::Templates::default(),
+        templates: templates(),
     };
     Engine::start(remotes, settings, clock).await.unwrap()
+}
+
+/// One template that wants the candidate's name and the sender's.
+fn templates() -> Templates {
+    let text = "Hi {{ profile.first_name }}, this is {{ sender.name }}.";
+    let template = Template::new("hello".into(), "Say hello".into(), text.into(), &SavedLinks::new());
+    Templates::new(vec![template.unwrap()], SavedLinks::new())
 }
 
 /// A clock that stands shortly after this millisecond.
