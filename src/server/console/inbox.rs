@@ -7,7 +7,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use fulcrum_domain::{Conversation, Direction, Folder, Message, Shelf};
+use fulcrum_domain::{Conversation, ConversationId, Direction, Folder, Message, Number, Shelf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -214,39 +214,29 @@ struct Drawing {
 impl Drawing {
     fn row(&self, row: InboxRow) -> Row {
         let conversation = &row.view.conversation;
-        let badge = self.badge(conversation, row.view.suppression.is_some(), row.desk.has_failure());
-        let mut drawn = self.thread(conversation, row.view.name.as_deref());
+        let badge = badge(conversation, row.view.suppression.is_some(), row.desk.has_failed());
+        let name = row.view.name.as_deref();
+        let mut drawn = self.thread(conversation.id, conversation.number, name, conversation.last_message_at);
         drawn.unread = row.unread;
         drawn.badge = badge;
         drawn.parts = row.last.as_ref().map(last_words).into_iter().collect();
         drawn
     }
 
-    fn thread(&self, conversation: &Conversation, name: Option<&str>) -> Row {
-        let id = conversation.id.to_string();
-        let at = conversation.last_message_at;
+    fn thread(&self, id: ConversationId, number: Number, name: Option<&str>, at: Option<Timestamp>) -> Row {
+        let id = id.to_string();
         Row {
             here: self.open.as_deref() == Some(&id),
             href: format!("/inbox?folder={}&c={id}", self.folder),
             name: match name.filter(|name| !name.is_empty()) {
                 Some(name) => shown(name),
-                None => conversation.number.to_string(),
+                None => number.to_string(),
             },
             unread: false,
             at: at.map(|at| at.to_string()),
             time: at.map(|at| self.time(at)).unwrap_or_default(),
             parts: Vec::new(),
             badge: None,
-        }
-    }
-
-    const fn badge(&self, conversation: &Conversation, opted_out: bool, failed: bool) -> Option<&'static str> {
-        match (opted_out, conversation.possible_opt_out.is_some(), failed, conversation.opportunity.is_none()) {
-            (true, ..) => Some(texts::BADGE_OPTED_OUT),
-            (_, true, ..) => Some(texts::BADGE_POSSIBLE),
-            (_, _, true, _) => Some(texts::FAILED),
-            (.., true) => Some(texts::UNMATCHED),
-            _ => None,
         }
     }
 
@@ -275,17 +265,26 @@ impl Drawing {
                     parts: posting.into_iter().map(|text| Part { text: shown(&text), marked: false }).collect(),
                     badge: None,
                 }),
-                Hit::Conversation { view, snippet, .. } => {
-                    let mut row = self.thread(&view.conversation, view.name.as_deref());
-                    row.parts =
-                        snippet.into_iter().map(|(text, marked)| Part { text: shown(&text), marked }).collect();
-                    threads.push(row);
+                Hit::Conversation { id, name, number, snippet, at, .. } => {
+                    let parts = snippet.into_iter();
+                    let parts = parts.map(|part| Part { text: shown(&part.text), marked: part.marked });
+                    threads.push(Row { parts: parts.collect(), ..self.thread(id, number, name.as_deref(), Some(at)) });
                 }
             }
         }
         let groups = [(texts::PEOPLE, people), (texts::IN_TEXTS, threads)];
         let filled = groups.into_iter().filter(|(_, rows)| !rows.is_empty());
         filled.map(|(name, rows)| Group { name, rows }).collect()
+    }
+}
+
+const fn badge(conversation: &Conversation, opted_out: bool, failed: bool) -> Option<&'static str> {
+    match (opted_out, conversation.possible_opt_out.is_some(), failed, conversation.opportunity.is_none()) {
+        (true, ..) => Some(texts::BADGE_OPTED_OUT),
+        (_, true, ..) => Some(texts::BADGE_POSSIBLE),
+        (_, _, true, _) => Some(texts::FAILED),
+        (.., true) => Some(texts::UNMATCHED),
+        _ => None,
     }
 }
 
