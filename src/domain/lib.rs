@@ -16,11 +16,14 @@ mod outbox;
 mod pacing;
 mod people;
 mod phone;
+pub mod quiet;
 mod segments;
 mod sending;
 mod suppression;
+pub mod template;
 mod tenant;
 mod wheel;
+pub mod zones;
 
 pub use activity::{Activity, ActivityKind};
 pub use conversation::{
@@ -38,7 +41,7 @@ pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};
 pub use people::{Account, Actor, NotAnAccount, Sight};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
-pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
+pub use segments::{Encoding, MAX_BODY_CHARS, Segments, explain, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};
 pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
 pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User, is_newer};

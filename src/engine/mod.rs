@@ -25,6 +25,7 @@ mod reference;
 mod refused;
 mod send;
 mod settings;
+mod setup;
 mod start;
 pub(crate) mod status;
 mod tasks;
@@ -38,6 +39,7 @@ pub use metrics::Metrics;
 pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
+pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed};
 pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;
@@ -77,6 +79,10 @@ pub struct Shared {
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
     pub(crate) refused: refused::Refused,
     pub(crate) refused_hooks: intake::RefusedHooks,
+    /// What the key may do, as it was found out last.
+    pub(crate) probed: arc_swap::ArcSwapOption<Probed>,
+    /// Held while that is found out.
+    pub(crate) probing: tokio::sync::Mutex<()>,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

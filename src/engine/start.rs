@@ -65,6 +65,8 @@ impl Engine {
             notices: Notices::default(),
             pulse: Pulse::new(),
             carrier_pause: 0.into(),
+            probed: arc_swap::ArcSwapOption::empty(),
+            probing: tokio::sync::Mutex::new(()),
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
             refused_hooks: super::intake::RefusedHooks::default(),

@@ -15,6 +15,7 @@ mod holdups;
 mod hours;
 mod opt_out;
 mod secrecy;
+mod segments;
 mod store_faults;
 mod sync;
 mod texts;
