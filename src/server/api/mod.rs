@@ -12,8 +12,10 @@
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
 
+mod activity;
 mod admit;
 mod conversations;
+mod desk;
 mod input;
 mod messages;
 mod openapi;
@@ -62,21 +64,34 @@ fn post<T: 'static>(path: &'static str, needs: Role, handler: impl Handler<T, Ar
     Route { method: Method::POST, path, needs: Some(needs), handler: on(MethodFilter::POST, handler) }
 }
 
+fn delete<T: 'static>(path: &'static str, needs: Role, handler: impl Handler<T, Arc<Shared>>) -> Route {
+    Route { method: Method::DELETE, path, needs: Some(needs), handler: on(MethodFilter::DELETE, handler) }
+}
+
 /// Every route of the API.
 pub(super) fn table() -> Vec<Route> {
     use Role::{Admin, Recruiter, Viewer};
     vec![
         get("/api/v1/openapi.json", None, openapi::describe),
         get("/api/v1/status", Some(Viewer), status::status),
+        get("/api/v1/activity", Some(Viewer), activity::list),
+        get("/api/v1/inbox", Some(Viewer), desk::inbox),
         get("/api/v1/conversations", Some(Viewer), conversations::list),
         get("/api/v1/conversations/{id}", Some(Viewer), conversations::one),
         get("/api/v1/conversations/{id}/messages", Some(Viewer), messages::list),
         post("/api/v1/conversations/{id}/file", Recruiter, conversations::file),
         post("/api/v1/conversations/{id}/opt-out", Recruiter, opt_out::decide),
+        post("/api/v1/conversations/{id}/assign", Recruiter, desk::assign),
+        post("/api/v1/conversations/{id}/follow", Viewer, desk::follow),
+        post("/api/v1/conversations/{id}/archive", Recruiter, desk::archive),
+        post("/api/v1/conversations/{id}/dismiss", Recruiter, desk::dismiss),
+        post("/api/v1/conversations/{id}/read", Viewer, desk::read),
         post("/api/v1/messages", Recruiter, messages::send),
+        delete("/api/v1/messages/{id}", Recruiter, messages::cancel),
         get("/api/v1/opportunities/{id}", Some(Viewer), opportunities::one),
         get("/api/v1/outbox/failed", Some(Viewer), outbox::failed),
         post("/api/v1/outbox/retry", Admin, outbox::retry),
+        post("/api/v1/outbox/give-up", Admin, outbox::give_up),
     ]
 }
 
