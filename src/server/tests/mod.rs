@@ -2,6 +2,7 @@
 
 mod api;
 mod control;
+mod desk;
 mod hooks;
 mod limits;
 mod ops;
