@@ -16,7 +16,7 @@ use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler
 use crate::engine::changes::{KeywordAnswers, Mode, Rules};
 use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
-use crate::server::{Keys, Limits, ServerSettings};
+use crate::server::{Keys, Limits, ServerSettings, SetupSettings};
 use crate::store;
 
 /// To have a connection to the carrier. Twilio answers in less than a second.
@@ -229,8 +229,21 @@ pub fn server(config: &Config) -> ServerSettings {
         tls: config.server.tls.clone(),
         public_url: public_url.clone(),
         twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
+        setup: setup(config),
         keys: self::keys(config),
         limits: Limits::default(),
+    }
+}
+
+/// What the Setup page knows of this machine.
+fn setup(config: &Config) -> SetupSettings {
+    let lever = &config.lever;
+    SetupSettings {
+        key_file: lever.api_key_file.as_ref().map_or_else(String::new, |path| path.display().to_string()),
+        hook_url: lever_hook_url(config),
+        hook_secret: lever.hook_secret.is_some(),
+        tokens_file: lever.webhook_tokens_file.clone(),
+        lever_web: config.extension.lever_hosts.first().map_or_else(String::new, ToString::to_string),
     }
 }
 

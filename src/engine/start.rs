@@ -172,6 +172,11 @@ impl Engine {
         self.settings.load().rules.numbers.clone()
     }
 
+    /// The organisation's zone.
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        self.settings.load().rules.zone.clone()
+    }
+
     /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

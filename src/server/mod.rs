@@ -16,6 +16,7 @@ mod admit;
 mod api;
 mod body;
 mod caller;
+mod console;
 mod hooks;
 mod keys;
 mod listener;
@@ -38,10 +39,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::middleware::from_fn;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody};
+pub use console::SetupSettings;
 pub use keys::Keys;
 pub use settings::{Limits, ServerSettings};
 pub use sockets::{BindError, ControlSocket, Listeners};
@@ -59,6 +62,9 @@ struct Shared {
     keys: ArcSwap<Keys>,
     twilio: Option<twilio::Hooks>,
     site: Site,
+    setup: SetupSettings,
+    /// Cancelled when open streams are to end.
+    stop: CancellationToken,
     body_time: Duration,
 }
 
@@ -117,6 +123,8 @@ impl Server {
             keys: ArcSwap::from_pointee(settings.keys),
             twilio: settings.twilio,
             site: Site::new(settings.public_url),
+            setup: settings.setup,
+            stop: serving.stop.clone(),
             body_time: settings.limits.body_time,
         });
         let public = match acceptor {
@@ -138,13 +146,15 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
     listener.local_addr().map_err(|source: io::Error| BindError::Port { address: unknown, source })
 }
 
-/// What is served to whoever may see it: one table with a row for each route.
-fn table() -> Vec<Route> {
-    api::table()
+/// What people see, and what their browsers ask for. With the API's, all routes that ask who comes.
+fn pages() -> Vec<Route> {
+    console::table()
 }
 
 fn public_router(shared: &Arc<Shared>) -> Router {
-    let routes = hooks::router(shared.clone()).merge(route::router(shared, table(), Door::Public));
+    let pages = route::router(shared, pages(), Door::Public).layer(from_fn(console::guarded));
+    let routes =
+        hooks::router(shared.clone()).merge(route::router(shared, api::table(), Door::Public)).merge(pages);
     let prefix = shared.site.base();
     let below = if prefix.is_empty() { Router::new() } else { Router::new().nest(prefix, routes.clone()) };
     below.merge(routes).fallback(problem::no_such_path)

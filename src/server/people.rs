@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{self, LocalUser, Oidc};
 
 /// The people and how they sign in. Part of the keys: replaced as a whole on reload.
+#[derive(Clone)]
 pub(super) struct People {
     users: Vec<LocalUser>,
     oidc: Option<Oidc>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::console::SetupSettings;
 use super::keys::Keys;
 use crate::carrier::twilio;
 use crate::config::TlsFiles;
@@ -24,6 +25,8 @@ pub struct ServerSettings {
     pub public_url: Url,
     /// The receiving end of Twilio, where that is the carrier.
     pub twilio: Option<twilio::Hooks>,
+    /// How the connection with Lever stands on this machine, for the Setup page.
+    pub setup: SetupSettings,
     /// Who may come in.
     pub keys: Keys,
     /// How much a client may take up.

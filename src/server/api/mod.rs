@@ -32,6 +32,7 @@ use utoipa::ToSchema;
 pub(crate) use conversations::ConversationBody;
 pub(crate) use input::Cursor;
 pub(crate) use messages::MessageBody;
+pub(super) use outbox::{effect_id, effect_of};
 pub(crate) use status::StoredBody;
 
 use super::route::{Route, data};

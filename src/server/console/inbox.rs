@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::conversation::{Draft, View, Which, shown, view};
+use super::conversation::{Draft, Missing, Talk, Which, shown, talk};
 use super::frame::{Frame, page};
-use super::texts;
+use super::{texts, words};
 use crate::engine::{Hit, InboxQuery, InboxRow, SearchQuery};
 use crate::server::caller::Caller;
 use crate::server::problem::Problem;
@@ -48,7 +48,7 @@ struct Page {
     groups: Vec<Group>,
     empty: &'static str,
     next: Option<String>,
-    open: Option<View>,
+    open: Option<Talk>,
 }
 
 /// A folder in the side list.
@@ -123,17 +123,17 @@ pub(super) async fn show(
         Shelf::Folder(folder) => folder.word(),
     };
     let open = open(&shared, &caller, asked.c.as_deref()).await?;
-    let words = asked.q.as_deref().map(str::trim).unwrap_or_default().to_owned();
+    let sought = asked.q.as_deref().map(str::trim).unwrap_or_default().to_owned();
     let mut page_of = Page {
         frame: Frame::new(&shared, &caller, "/inbox"),
         shelves: shelves(&shared, &caller, folder).await?,
         folder,
         wrong: None,
         groups: Vec::new(),
-        empty: if words.is_empty() { empty(&shelf) } else { texts::EMPTY_SEARCH },
+        empty: if sought.is_empty() { empty(&shelf) } else { texts::EMPTY_SEARCH },
         next: None,
         open,
-        words,
+        words: sought,
     };
     let now = shared.engine.now();
     let drawing = Drawing { zone: shared.engine.zone(), now, folder, open: asked.c };
@@ -170,11 +170,11 @@ fn shelf(caller: &Caller, word: Option<&str>) -> Shelf {
     }
 }
 
-async fn open(shared: &Shared, caller: &Caller, id: Option<&str>) -> Result<Option<View>, Problem> {
+async fn open(shared: &Shared, caller: &Caller, id: Option<&str>) -> Result<Option<Talk>, Problem> {
     let Some(Ok(id)) = id.map(str::parse) else { return Ok(None) };
-    match view(shared, caller, Which::Thread(id), None, Draft::default()).await {
-        Ok(view) => Ok(Some(view)),
-        Err(super::conversation::Missing::Failed(problem)) => Err(problem),
+    match talk(shared, caller, Which::Thread(id), None, Draft::default()).await {
+        Ok(talk) => Ok(Some(talk)),
+        Err(Missing::Failed(problem)) => Err(problem),
         Err(_) => Ok(None),
     }
 }
@@ -190,8 +190,10 @@ async fn shelves(shared: &Shared, caller: &Caller, here: &str) -> Result<Vec<She
     let mine = counts.mine.map(|count| link(MINE, texts::MINE, count, false));
     // What waits for somebody is counted whole; of the others, what the reader has not read.
     let waits = |folder| !matches!(folder, Folder::Team | Folder::Archived);
-    let folders =
-        counts.folders.into_iter().map(|(folder, count)| link(folder.word(), name(folder), count, waits(folder)));
+    let folders = counts
+        .folders
+        .into_iter()
+        .map(|(folder, count)| link(folder.word(), name(folder), count, waits(folder)));
     Ok(mine.into_iter().chain(folders).collect())
 }
 
@@ -214,7 +216,7 @@ struct Drawing {
 impl Drawing {
     fn row(&self, row: InboxRow) -> Row {
         let conversation = &row.view.conversation;
-        let badge = badge(conversation, row.view.suppression.is_some(), row.desk.has_failed());
+        let badge = badge(conversation, row.view.suppression.is_some(), row.desk.failed_since().is_some());
         let name = row.view.name.as_deref();
         let mut drawn = self.thread(conversation.id, conversation.number, name, conversation.last_message_at);
         drawn.unread = row.unread;
@@ -242,7 +244,7 @@ impl Drawing {
 
     /// The hour today, the day before that.
     fn time(&self, at: Timestamp) -> String {
-        let (at, now) = (at.to_zoned(self.zone.clone()), self.now.to_zoned(self.zone.clone()));
+        let (at, now) = (words::local(at, &self.zone), words::local(self.now, &self.zone));
         let form = match at.date() {
             day if day == now.date() => "%H:%M",
             day if day.year() == now.date().year() => "%-d %b",
@@ -262,13 +264,19 @@ impl Drawing {
                     unread: false,
                     at: None,
                     time: String::new(),
-                    parts: posting.into_iter().map(|text| Part { text: shown(&text), marked: false }).collect(),
+                    parts: posting
+                        .into_iter()
+                        .map(|text| Part { text: shown(&text), marked: false })
+                        .collect(),
                     badge: None,
                 }),
                 Hit::Conversation { id, name, number, snippet, at, .. } => {
                     let parts = snippet.into_iter();
                     let parts = parts.map(|part| Part { text: shown(&part.text), marked: part.marked });
-                    threads.push(Row { parts: parts.collect(), ..self.thread(id, number, name.as_deref(), Some(at)) });
+                    threads.push(Row {
+                        parts: parts.collect(),
+                        ..self.thread(id, number, name.as_deref(), Some(at))
+                    });
                 }
             }
         }
@@ -289,7 +297,8 @@ const fn badge(conversation: &Conversation, opted_out: bool, failed: bool) -> Op
 }
 
 fn last_words(message: &Message) -> Part {
-    let mut text = if message.direction == Direction::Out { format!("{}: ", texts::US) } else { String::new() };
+    let mut text =
+        if message.direction == Direction::Out { format!("{}: ", texts::US) } else { String::new() };
     let whole = shown(message.body.reveal());
     let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
     text.extend(line.chars().take(WORDS));

@@ -5,4 +5,4 @@
 
 mod pages;
 
-pub(super) use pages::{path, refusal};
+pub(super) use pages::{path, refusal, said};

@@ -91,7 +91,9 @@ pub(super) fn notes(filings: &[FilingView], lever: &str, reader: &Reader<'_>) ->
                 (format!("{}, {messages}", moment(at, reader)), Some(in_lever(lever, &filing.opportunity)))
             }
             (FilingState::Held(why), _) => (format!("{}: {why}", texts::HELD), None),
-            (FilingState::Due | FilingState::Posting, _) => (format!("{}, {messages}", texts::ON_ITS_WAY), None),
+            (FilingState::Due | FilingState::Posting, _) => {
+                (format!("{}, {messages}", texts::ON_ITS_WAY), None)
+            }
         };
         Note { href, words }
     };

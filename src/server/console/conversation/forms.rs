@@ -142,7 +142,7 @@ pub(in crate::server::console) struct Call {
 #[serde(default)]
 struct Fields {
     account: Option<String>,
-    follow: bool,
+    following: bool,
     archived: bool,
     opted_out: bool,
 }
@@ -167,13 +167,15 @@ pub(in crate::server::console) async fn act(
         }
         "follow" => {
             if let Some(account) = caller.account.clone() {
-                engine.follow(thread, account, fields.follow).await?;
+                engine.follow(thread, account, fields.following).await?;
             }
         }
         "archive" => engine.archive(thread, fields.archived, caller.actor()).await?,
         "file" => drop(engine.file_now(thread).await?),
         "opt-out" => {
-            let decided = engine.decide_opt_out(thread, fields.opted_out, texts::DECIDED_HERE.to_owned(), caller.actor()).await;
+            let decided = engine
+                .decide_opt_out(thread, fields.opted_out, texts::DECIDED_HERE.to_owned(), caller.actor())
+                .await;
             if let Err(error) = decided {
                 let words = error.to_string();
                 return Ok(frame::say(&shared, StatusCode::CONFLICT, texts::TROUBLE, &words));

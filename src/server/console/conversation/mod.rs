@@ -25,9 +25,9 @@ use serde_json::json;
 use super::frame::{self, Frame, page};
 use super::texts;
 use crate::engine::{ConversationView, Facts, FilingView, Found, Subject};
-use crate::server::{Cursor, Shared};
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
+use crate::server::{Cursor, Shared};
 pub(super) use forms::{act, cancel, send_in_thread, send_to_candidate};
 pub(super) use lines::shown;
 use lines::{Line, Reader, lines, moment};
@@ -58,7 +58,7 @@ impl Which {
 }
 
 /// A conversation, ready to be drawn.
-pub(super) struct View {
+struct View {
     base: String,
     csrf: String,
     texts: String,
@@ -68,7 +68,7 @@ pub(super) struct View {
     opportunity: Option<String>,
     /// The number that a text goes to, where no opportunity says it.
     to: Option<String>,
-    pub(super) title: String,
+    title: String,
     stage: Option<String>,
     confidential: bool,
     assigned: String,
@@ -137,7 +137,9 @@ impl Missing {
 
     fn into_problem(self) -> Problem {
         match self {
-            Self::Nothing => Problem::not_found("no candidate is known here by this id, or you may not see them"),
+            Self::Nothing => {
+                Problem::not_found("no candidate is known here by this id, or you may not see them")
+            }
             Self::Deleted => Problem::new(Kind::Deleted, texts::GONE_WORDS),
             Self::Failed(problem) => problem,
         }
@@ -162,13 +164,13 @@ pub(super) struct Older {
 #[template(path = "open.html")]
 struct Open {
     frame: Frame,
-    view: View,
+    talk: Talk,
 }
 
-/// A conversation without a page around it.
+/// A conversation as it is drawn, on whatever page.
 #[derive(Template)]
 #[template(path = "conversation.html")]
-struct Fragment {
+pub(super) struct Talk {
     view: View,
 }
 
@@ -221,25 +223,25 @@ async fn whole(
     older: Older,
     draft: Draft,
 ) -> Result<Response, Problem> {
-    match view(shared, caller, which, older.before.as_deref(), draft).await {
-        Ok(view) => Ok(page(&Open { frame: Frame::new(shared, caller, ""), view })),
+    match talk(shared, caller, which, older.before.as_deref(), draft).await {
+        Ok(talk) => Ok(page(&Open { frame: Frame::new(shared, caller, ""), talk })),
         Err(missing) => missing.into_page(shared),
     }
 }
 
 async fn fragment(shared: &Shared, caller: &Caller, which: Which) -> Result<Response, Problem> {
-    let view = view(shared, caller, which, None, Draft::default()).await.map_err(Missing::into_problem)?;
-    Ok(page(&Fragment { view }))
+    let talk = talk(shared, caller, which, None, Draft::default()).await.map_err(Missing::into_problem)?;
+    Ok(page(&talk))
 }
 
 /// Everything that is shown of a conversation. What is shown is read from then on.
-pub(super) async fn view(
+pub(super) async fn talk(
     shared: &Shared,
     caller: &Caller,
     which: Which,
     before: Option<&str>,
     draft: Draft,
-) -> Result<View, Missing> {
+) -> Result<Talk, Missing> {
     let engine = &shared.engine;
     let (sight, now) = (caller.sight, engine.now());
     let (thread, opportunity) = match which {
@@ -260,7 +262,7 @@ pub(super) async fn view(
     let mut view = drawn(shared, caller, thread, opportunity, facts, before, now).await?;
     view.draft = draft.words;
     view.wrong = draft.wrong;
-    Ok(view)
+    Ok(Talk { view })
 }
 
 /// The newest thread with an opportunity's candidate, if anything was ever said. A candidate who is
@@ -408,7 +410,8 @@ async fn fill_thread(
     };
     let filings: Vec<FilingView> = engine.filings(conversation.id, caller.sight).await?;
     view.notes = facts::notes(&filings, &shared.setup.lever_web, reader);
-    view.doubt = conversation.possible_opt_out.filter(|_| caller.may(Right::Text)).map(|_| texts::POSSIBLE.to_owned());
+    view.doubt =
+        conversation.possible_opt_out.filter(|_| caller.may(Right::Text)).map(|_| texts::POSSIBLE.to_owned());
     if conversation.opportunity.is_none() {
         view.notices.push(Notice { mood: "", words: texts::MATCH_HINT.to_owned() });
     }
@@ -423,10 +426,14 @@ fn actions(caller: &Caller, desk: &fulcrum_domain::Desk) -> Vec<Action> {
         actions.push(if mine {
             Action { call: "assign", name: texts::UNASSIGN, body: json!({ "account": null }).to_string() }
         } else {
-            Action { call: "assign", name: texts::ASSIGN_ME, body: json!({ "account": account.as_str() }).to_string() }
+            Action {
+                call: "assign",
+                name: texts::ASSIGN_ME,
+                body: json!({ "account": account.as_str() }).to_string(),
+            }
         });
         let name = if follows { texts::UNFOLLOW } else { texts::FOLLOW };
-        actions.push(Action { call: "follow", name, body: json!({ "follow": !follows }).to_string() });
+        actions.push(Action { call: "follow", name, body: json!({ "following": !follows }).to_string() });
     }
     let archived = desk.archived_at.is_some();
     let name = if archived { texts::UNARCHIVE } else { texts::ARCHIVE };
