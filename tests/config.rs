@@ -474,3 +474,18 @@ fn a_reload_tells_what_can_change_now_from_what_needs_a_restart() {
     );
     assert_eq!(changes.needing_restart, ["carrier.twilio.auth_token_file", "lever.burst", "ops.listen"]);
 }
+
+#[test]
+fn the_extension_works_on_bare_hosts_and_over_plain_http_only_in_a_sandbox() {
+    let hosts = |hosts: &str| minimal_and(&format!("[extension]\nlever_hosts = [{hosts}]"));
+    let machine = Machine::new(&hosts(r#""https://hire.lever.co/candidates", "http://hire.lever.co""#));
+    let complaints = machine.complaints();
+    assert!(complaints.contains("lever_hosts[0]: \"https://hire.lever.co/candidates\", expected the name"));
+    assert!(complaints.contains("lever_hosts[1]: \"http://hire.lever.co\", expected https"), "{complaints}");
+    assert!(Machine::new(&hosts("")).complaints().contains("no host, expected at least one"));
+
+    let machine = Machine::new(&hosts(r#""http://hire.lever.co""#))
+        .with("FULCRUM_LEVER__BASE_URL", "http://127.0.0.1:4010/v1");
+    let config = machine.load().unwrap();
+    assert_eq!(config.extension.lever_hosts[0].to_string(), "http://hire.lever.co");
+}

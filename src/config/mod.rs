@@ -17,6 +17,7 @@
 mod api;
 mod carrier;
 mod check;
+mod extension;
 mod lever;
 mod organisation;
 mod problem;
@@ -41,6 +42,7 @@ use toml::{Table, Value};
 
 pub use api::{Api, ApiToken, Role};
 pub use carrier::{Carrier, CarrierKind, Twilio};
+pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
@@ -55,7 +57,7 @@ use schema::{DEFAULT, Schema, join};
 use secret::{Guard, is_private, read_file};
 
 /// What is read only at the start: sections and single keys. The rest holds after a reload.
-const NEEDS_RESTART: [&str; 15] = [
+const NEEDS_RESTART: [&str; 16] = [
     "server",
     "ops",
     "store",
@@ -71,6 +73,7 @@ const NEEDS_RESTART: [&str; 15] = [
     "lever.request_timeout",
     "backfill",
     "carrier",
+    "extension",
 ];
 
 /// Where settings come from. All of it is passed in, so that tests need no global environment.
@@ -111,6 +114,8 @@ pub struct Config {
     pub carrier: Carrier,
     /// The API.
     pub api: Api,
+    /// The browser extension.
+    pub extension: Extension,
     as_written: AsWritten,
 }
 
@@ -194,6 +199,7 @@ struct Raw {
     optout: organisation::RawOptOut,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
+    extension: extension::RawExtension,
 }
 
 impl Raw {
@@ -210,6 +216,8 @@ impl Raw {
         let optout = self.optout.check(&self.organisation, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
+        let sandboxed = lever.as_ref().is_ok_and(|lever| lever.base_url.scheme() == "http");
+        let extension = self.extension.check(sandboxed, check);
         Ok(Config {
             organisation: organisation?,
             server: server?,
@@ -223,6 +231,7 @@ impl Raw {
             optout: optout?,
             carrier: carrier?,
             api: api?,
+            extension: extension?,
             as_written: AsWritten { values, secrets: std::mem::take(&mut check.secrets) },
         })
     }

@@ -14,12 +14,15 @@ mod outbox;
 mod pacing;
 mod people;
 mod phone;
+pub mod quiet;
 mod searchable;
 mod segments;
 mod sending;
 mod suppression;
+pub mod template;
 mod tenant;
 mod wheel;
+pub mod zones;
 
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
@@ -36,7 +39,7 @@ pub use pacing::{Lane, Rate, Turns, Usage};
 pub use people::{Account, Actor, NotAnAccount, Sight};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use searchable::Searchable;
-pub use segments::{Encoding, MAX_BODY_CHARS, Segments, tidy};
+pub use segments::{Encoding, MAX_BODY_CHARS, Segments, explain, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};
 pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
 pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User, is_newer};

@@ -23,6 +23,10 @@ const BATCH: usize = 64;
 /// When a session that could not be filed is tried again.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
+/// Deadlines that are read before they are put on the wheel. Row by row, the table's tree and the
+/// wheel would push each other out of the processor's caches: twice the time at a million.
+const READ_AHEAD: usize = 4096;
+
 /// Longest sleep: a wall clock that jumps is noticed within it.
 const NAP: Duration = Duration::from_secs(1);
 
@@ -126,10 +130,16 @@ fn lies_in_a_row(error: &StoreError) -> bool {
 pub fn wheel_of(snapshot: &Snapshot, now: Tick) -> Result<Wheel, StoreError> {
     let count = usize::try_from(snapshot.len(DEADLINES)?).unwrap_or(0);
     let mut wheel = Wheel::with_capacity(now, count);
+    let mut ahead = Vec::with_capacity(READ_AHEAD.min(count));
+    let mut arm = |ahead: &mut Vec<(u64, Tick)>| ahead.drain(..).for_each(|(key, at)| wheel.arm(key, at));
     snapshot.scan(DEADLINES, &Keys::all(), |(at, key), ()| {
-        wheel.arm(key, Tick::of_deadline(at));
+        ahead.push((key, Tick::of_deadline(at)));
+        if ahead.len() == READ_AHEAD {
+            arm(&mut ahead);
+        }
         Ok(std::ops::ControlFlow::Continue(()))
     })?;
+    arm(&mut ahead);
     Ok(wheel)
 }
 

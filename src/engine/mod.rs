@@ -18,6 +18,7 @@ mod inbound;
 mod indexing;
 mod intake;
 mod metrics;
+mod news;
 mod notes;
 mod people;
 mod reconcile;
@@ -26,6 +27,7 @@ mod refused;
 mod search;
 mod send;
 mod settings;
+mod setup;
 mod start;
 pub(crate) mod status;
 mod tasks;
@@ -36,9 +38,11 @@ pub use deadlines::wheel_of;
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
+pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
 pub use search::{HITS_MAX, Hit, QUERY_CHARS_MAX, SearchError, SearchQuery, SnippetPart};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
+pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed};
 pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;
@@ -78,6 +82,10 @@ pub struct Shared {
     pub(crate) refused: refused::Refused,
     /// None beside a store that is no file.
     pub(crate) searching: Option<Arc<indexing::Searching>>,
+    /// What the key may do, as it was found out last.
+    pub(crate) probed: arc_swap::ArcSwapOption<Probed>,
+    /// Held while that is found out.
+    pub(crate) probing: tokio::sync::Mutex<()>,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

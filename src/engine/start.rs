@@ -67,6 +67,8 @@ impl Engine {
             notices: Notices::default(),
             pulse: Pulse::new(),
             carrier_pause: 0.into(),
+            probed: arc_swap::ArcSwapOption::empty(),
+            probing: tokio::sync::Mutex::new(()),
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
             searching,
@@ -153,9 +155,9 @@ impl Engine {
         self.clock.now()
     }
 
-    /// News of conversations, for whoever shows them live.
-    pub fn news(&self) -> tokio::sync::broadcast::Receiver<fulcrum_domain::ConversationId> {
-        self.wake.conversations.subscribe()
+    /// News of conversations from now on, or from after what was `seen`, for whoever shows them live.
+    pub fn watch(&self, seen: Option<super::NewsId>) -> super::Watch {
+        self.wake.news.watch(seen)
     }
 
     /// The client of Lever, for `doctor`.
@@ -183,6 +185,9 @@ impl Engine {
     /// lost either way: what was cut off is found again. False when some of it was cut off.
     pub async fn stop(&self, grace: Duration) -> bool {
         let in_time = self.tasks.stop(grace).await;
+        if let Some(searching) = &self.searching {
+            let _ = tokio::time::timeout(grace, searching.close()).await;
+        }
         self.store.close().await;
         in_time
     }

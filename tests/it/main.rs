@@ -16,6 +16,7 @@ mod hours;
 mod opt_out;
 mod search;
 mod secrecy;
+mod segments;
 mod store_faults;
 mod sync;
 mod texts;

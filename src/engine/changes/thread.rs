@@ -32,7 +32,7 @@ pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, Stor
     tx.put(COUNTERS, &name, &count)?;
     let id = ConversationId::new(count);
     tx.put(THREADS, &number, &id)?;
-    to_index(tx, Searchable::Conversation(id))?;
+    to_index(tx, &Searchable::Conversation(id))?;
     Ok(Conversation::new(id, number))
 }
 
@@ -109,7 +109,7 @@ pub(super) fn key_of(message: &Message) -> MessageKey {
 pub(super) fn put_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
     let stored = tx.get(MESSAGES, &key_of(message))?;
     if stored.is_none_or(|stored| stored.body != message.body || stored.opportunity != message.opportunity) {
-        to_index(tx, Searchable::Message(message.id))?;
+        to_index(tx, &Searchable::Message(message.id))?;
     }
     tx.put(MESSAGES, &key_of(message), message)?;
     let place = Place { conversation: message.conversation, at: message.at };

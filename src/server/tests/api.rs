@@ -332,7 +332,9 @@ async fn a_text_is_found_by_its_words_and_its_number() {
 async fn a_search_for_nothing_or_too_much_is_refused() {
     let world = World::start(Choice::default()).await;
     let long = format!("q={}", "x".repeat(201));
-    for query in ["", "q=", "q=%20%20", "q=x&limit=0", "q=x&limit=101", "q=x&limit=y", "q=x&w=1", "q=%ff", &long] {
+    for query in
+        ["", "q=", "q=%20%20", "q=x&limit=0", "q=x&limit=101", "q=x&limit=y", "q=x&w=1", "q=%ff", &long]
+    {
         let answer = world.get(&format!("/api/v1/search?{query}"), VIEWER).await;
         if query == "q=%ff" {
             assert!(matches!(answer.status, 200 | 400 | 503), "{answer:?}");
