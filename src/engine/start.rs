@@ -222,6 +222,9 @@ impl Engine {
     /// lost either way: what was cut off is found again. False when some of it was cut off.
     pub async fn stop(&self, grace: Duration) -> bool {
         let in_time = self.tasks.stop(grace).await;
+        if let Some(searching) = &self.searching {
+            let _ = tokio::time::timeout(grace, searching.close()).await;
+        }
         self.store.close().await;
         in_time
     }

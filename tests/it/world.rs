@@ -1,7 +1,7 @@
 //! A daemon's engine and the sandbox, wired together, for one test.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -130,9 +130,15 @@ impl World {
     /// Stops the daemon and starts it again on the same file. With no `grace`, what is under way is
     /// left behind.
     pub(crate) async fn restart(self, grace: Duration) -> Self {
+        self.restart_after(grace, |_| {}).await
+    }
+
+    /// The same, and something happens to the folder in between.
+    pub(crate) async fn restart_after(self, grace: Duration, happens: impl FnOnce(&Path)) -> Self {
         let Self { sandbox, engine: old, settings, clock, folder } = self;
         old.stop(grace).await;
         drop(old);
+        happens(folder.path());
         let path = folder.path().join("fulcrum.redb");
         let reopening = async {
             loop {
@@ -167,6 +173,11 @@ impl World {
         })
         .await;
         (path, self.folder)
+    }
+
+    /// Where the daemon keeps what it keeps.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Lets the daemon's clock jump.

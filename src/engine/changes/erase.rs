@@ -68,7 +68,7 @@ fn forget(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
     }
     let Some(opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
     tx.remove(OPPORTUNITIES, id)?;
-    to_index(tx, Searchable::Person(id.clone()))?;
+    to_index(tx, &Searchable::Person(id.clone()))?;
     tx.remove(BY_CONTACT, &(opportunity.contact.clone(), id.clone()))?;
     for number in opportunity.numbers() {
         tx.remove(BY_NUMBER, &(number, id.clone()))?;
@@ -109,7 +109,7 @@ fn erase_from_thread(
         tx.remove(THREADS, &conversation.number)?;
         clear(tx, conversation.id)?;
         forget_subject(tx, &Subject::Conversation(conversation.id))?;
-        to_index(tx, Searchable::Conversation(conversation.id))?;
+        to_index(tx, &Searchable::Conversation(conversation.id))?;
         tx.signal(Signal::Conversation(conversation.id));
         return Ok(());
     }
@@ -129,7 +129,7 @@ fn erase_from_thread(
 fn erase_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
     let key = key_of(message);
     tx.remove(MESSAGES, &key)?;
-    to_index(tx, Searchable::Message(message.id))?;
+    to_index(tx, &Searchable::Message(message.id))?;
     tx.remove(UNFILED, &key)?;
     tx.remove(PLACES, &message.id)?;
     tx.remove(AWAITING_RECEIPT, &message.id)?;

@@ -87,7 +87,7 @@ pub fn put_opportunity(
         .as_ref()
         .is_none_or(|stored| stored.name != fetched.name || !stored.numbers().eq(fetched.numbers()))
     {
-        to_index(tx, Searchable::Person(id.clone()))?;
+        to_index(tx, &Searchable::Person(id.clone()))?;
     }
     if put.is_news() || arrival == Arrival::Webhook {
         index(tx, id, stored.as_ref(), &fetched, rules)?;
