@@ -6,6 +6,7 @@
 //! | public | `POST /hooks/lever`, `POST /hooks/lever/{secret}` | `hooks` |
 //! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
+//! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
 //! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
 //!
@@ -51,6 +52,7 @@ use crate::engine::Engine;
 use admit::Door;
 use listener::{Serving, Socket};
 use route::Route;
+use sign_in::Porter;
 use site::Site;
 
 /// What the handlers share.
@@ -59,6 +61,7 @@ struct Shared {
     keys: ArcSwap<Keys>,
     twilio: Option<twilio::Hooks>,
     site: Site,
+    porter: Porter,
     body_time: Duration,
 }
 
@@ -117,6 +120,7 @@ impl Server {
             keys: ArcSwap::from_pointee(settings.keys),
             twilio: settings.twilio,
             site: Site::new(settings.public_url),
+            porter: Porter::default(),
             body_time: settings.limits.body_time,
         });
         let public = match acceptor {
@@ -140,7 +144,7 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
 
 /// What is served to whoever may see it: one table with a row for each route.
 fn table() -> Vec<Route> {
-    api::table()
+    [api::table(), sign_in::table()].into_iter().flatten().collect()
 }
 
 fn public_router(shared: &Arc<Shared>) -> Router {
