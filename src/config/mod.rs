@@ -20,6 +20,7 @@ mod check;
 mod extension;
 mod lever;
 mod organisation;
+pub mod password;
 mod problem;
 mod quiet_hours;
 mod reading;

@@ -5,7 +5,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use fulcrum_domain::{Account, Authority, Lifetimes, SessionId, SignIn, UserId};
+use fulcrum_domain::{
+    Account, Activity, ActivityKind, Actor, Authority, Lifetimes, SessionId, SignIn, UserId,
+};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
@@ -31,8 +33,6 @@ pub enum AccountEvent {
     PasswordAccepted,
     /// Somebody was sent by the identity provider.
     ProviderAccepted,
-    /// Somebody used a link that was made for them.
-    LinkAccepted,
     /// The password was wrong, or nobody has that account.
     PasswordRefused,
     /// There were too many attempts.
@@ -51,10 +51,26 @@ pub enum AccountEvent {
     ExtensionGranted,
 }
 
-/// Tells the activity; without the e-mail, since logs have no addresses of people.
-pub fn noted(event: AccountEvent, _account: Option<&Account>) {
-    tracing::info!(event = ?event, "sign-in");
+impl AccountEvent {
+    /// As the activity tells it.
+    fn words(self) -> &'static str {
+        match self {
+            Self::PasswordAccepted => "signed in with a password",
+            Self::ProviderAccepted => "signed in with the organisation's account",
+            Self::PasswordRefused => "refused: the password is wrong or there is no such account",
+            Self::TooManyAttempts => "refused: too many attempts",
+            Self::ProviderRefused => "refused: the identity provider's answer does not hold",
+            Self::NoRole => "refused: the identity provider gives no role",
+            Self::SignedOut => "signed out",
+            Self::SignedOutEverywhere => "signed out everywhere",
+            Self::Revoked => "signed one of their browsers or extensions out",
+            Self::ExtensionGranted => "connected an extension",
+        }
+    }
 }
+
+/// Who tried to sign in, where that is nobody whom we know: what they typed may be their password.
+const SOMEBODY: &str = "somebody";
 
 impl Engine {
     /// Signs a browser in. Gives the secret for its cookie.
@@ -141,6 +157,19 @@ impl Engine {
     /// [`StoreError`].
     pub async fn sign_out_everywhere(&self, account: Account) -> Result<usize, StoreError> {
         self.store.change(move |tx| changes::sign_out_everywhere(tx, &account)).await
+    }
+
+    /// Tells the activity who signed in or out, or was refused. `account` is one that there is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_account(
+        &self,
+        event: AccountEvent,
+        account: Option<&Account>,
+    ) -> Result<(), StoreError> {
+        let actor = account.map_or_else(|| Actor::from(SOMEBODY), Actor::from);
+        self.note_activity(Activity::new(self.clock.now(), actor, ActivityKind::SignIn, event.words())).await
     }
 
     /// Ends what the identity provider vouched for: it gives the account no role any more.

@@ -6,6 +6,7 @@
 //! | public | `POST /hooks/lever`, `POST /hooks/lever/{secret}` | `hooks` |
 //! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
+//! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
 //! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
 //!
@@ -54,6 +55,7 @@ use crate::engine::Engine;
 use admit::Door;
 use listener::{Serving, Socket};
 use route::Route;
+use sign_in::Porter;
 use site::Site;
 
 /// What the handlers share.
@@ -65,6 +67,7 @@ struct Shared {
     setup: SetupSettings,
     /// Cancelled when open streams are to end.
     stop: CancellationToken,
+    porter: Porter,
     body_time: Duration,
 }
 
@@ -125,6 +128,7 @@ impl Server {
             site: Site::new(settings.public_url),
             setup: settings.setup,
             stop: serving.stop.clone(),
+            porter: Porter::default(),
             body_time: settings.limits.body_time,
         });
         let public = match acceptor {
@@ -148,7 +152,7 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
 
 /// What people see, and what their browsers ask for. With the API's, all routes that ask who comes.
 fn pages() -> Vec<Route> {
-    console::table()
+    [console::table(), sign_in::table()].into_iter().flatten().collect()
 }
 
 fn public_router(shared: &Arc<Shared>) -> Router {

@@ -6,7 +6,11 @@ use fulcrum_domain::{Account, Authority, Lifetimes, Role, Sight, SignIn};
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
-use crate::config::{self, LocalUser, Oidc};
+use crate::config::{self, LocalUser, Oidc, Secret};
+
+/// A hash of the usual cost that no password is known for.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Y2VydGFpbmx5IG5vdCB0aGUgcmlnaHQgaGFzaCBhdCBhbGw";
 
 /// The people and how they sign in. Part of the keys: replaced as a whole on reload.
 #[derive(Clone)]
@@ -59,6 +63,34 @@ impl People {
         }
     }
 
+    /// How people sign in elsewhere.
+    pub(super) fn oidc(&self) -> Option<&Oidc> {
+        self.oidc.as_ref()
+    }
+
+    /// Whether anybody can sign in with a password.
+    pub(super) fn has_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
+    /// What an account's password is compared with, and whose word it is when it fits. An account
+    /// that nobody has also gets a hash, so that looking takes as long, and no word.
+    pub(super) fn credential(&self, account: Option<&Account>) -> (Secret, Option<Authority>) {
+        match account.and_then(|account| self.user(account)) {
+            Some(user) => (user.password_hash.clone(), Some(Authority::Config { password: digest(user) })),
+            // Somebody else's costs what this one's would.
+            None => {
+                let other = self.users.first().map(|user| user.password_hash.clone());
+                (other.unwrap_or_else(|| Secret::new(NOBODYS)), None)
+            }
+        }
+    }
+
+    /// Whether the config has this account.
+    pub(super) fn knows(&self, account: &Account) -> bool {
+        self.user(account).is_some()
+    }
+
     fn user(&self, account: &Account) -> Option<&LocalUser> {
         self.users.iter().find(|user| user.account == *account)
     }
@@ -82,7 +114,6 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::config::Secret;
 
     fn user(role: Role, hash: &str) -> LocalUser {
         LocalUser {
@@ -116,6 +147,20 @@ mod tests {
         assert_eq!(role(&[user(Role::Viewer, "h")]), Some(Role::Viewer));
         assert_eq!(role(&[user(Role::Admin, "another")]), None, "the password has changed");
         assert_eq!(role(&[]), None);
+    }
+
+    #[test]
+    fn an_account_that_nobody_has_is_looked_at_as_long_and_vouched_for_by_nobody() {
+        let some = people(&[user(Role::Admin, "h")]);
+        let (ana, ben) = ("ana@acme.example".parse().unwrap(), "ben@acme.example".parse().unwrap());
+        let (hash, authority) = some.credential(Some(&ana));
+        assert!(hash.expose() == "h" && authority.is_some());
+        for nobody in [Some(&ben), None] {
+            let (hash, authority) = some.credential(nobody);
+            assert!(hash.expose() == "h" && authority.is_none());
+        }
+        let (hash, authority) = people(&[]).credential(Some(&ana));
+        assert!(hash.expose() == NOBODYS && authority.is_none());
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! The pages around signing in. They stand by themselves, without the console's navigation.
 
 use askama::Template;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use form_urlencoded::byte_serialize;
-use http::StatusCode;
+use fulcrum_domain::{Account, Authority};
+use http::{StatusCode, header};
+use secrecy::ExposeSecret;
 
+use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
 use crate::server::problem::Problem;
-use crate::server::site::local_path;
+use crate::server::site::{Jar, local_path};
 
 /// What every page that stands by itself needs.
-struct Plain<'a> {
-    base: &'a str,
+pub(super) struct Plain<'a> {
+    pub(super) base: &'a str,
 }
 
 /// A page that tells somebody something, with a way on.
@@ -47,6 +50,45 @@ pub(in crate::server) fn said(
 ) -> Response {
     let frame = Plain { base: shared.site.base() };
     (status, shown(&Said { frame, title, said, on })).into_response()
+}
+
+/// Signs a browser in, and sends it on to `next`.
+pub(super) async fn enter(
+    shared: &Shared,
+    account: Account,
+    authority: Authority,
+    event: AccountEvent,
+    next: &str,
+) -> Response {
+    let lifetimes = shared.keys.load().people().lifetimes();
+    let secret = match shared.engine.open_session(account.clone(), authority, lifetimes).await {
+        Ok(secret) => secret,
+        Err(error) => return refusal(shared, &error.into()),
+    };
+    note(shared, event, Some(&account)).await;
+    let to = format!("{}{}", shared.site.base(), local_path(next));
+    let mut response = Redirect::to(&to).into_response();
+    let lasts = lifetimes.absolute.unsigned_abs();
+    let cookies = [
+        shared.site.set(Jar::SignedIn, secret.expose_secret(), lasts),
+        // What was made from it has served.
+        shared.site.set(Jar::Door, "", std::time::Duration::ZERO),
+    ];
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Tells the activity. That it cannot be told now keeps nobody in or out.
+pub(super) async fn note(shared: &Shared, event: AccountEvent, account: Option<&Account>) {
+    if let Err(error) = shared.engine.note_account(event, account).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            ?event,
+            "the activity was not told of a sign-in"
+        );
+    }
 }
 
 /// A template as a response; it holds texts alone, so nothing of it can fail.
