@@ -6,6 +6,7 @@
 //! | public | `POST /hooks/lever`, `POST /hooks/lever/{secret}` | `hooks` |
 //! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
+//! | public | `/extension/...` (its table stands in `extension`) | `extension` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
 //! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
 //!
@@ -14,6 +15,7 @@
 
 mod api;
 mod body;
+mod extension;
 mod hooks;
 mod listener;
 mod ops;
@@ -48,6 +50,7 @@ struct Shared {
     keys: ArcSwap<Keys>,
     twilio: Option<twilio::Hooks>,
     body_time: Duration,
+    extension: extension::Extension,
 }
 
 /// The way in. See [`Server::start`].
@@ -105,6 +108,7 @@ impl Server {
             keys: ArcSwap::from_pointee(settings.keys),
             twilio: settings.twilio,
             body_time: settings.limits.body_time,
+            extension: extension::Extension::new(settings.public_url.clone(), settings.lever_hosts),
         });
         let public = match acceptor {
             Some(acceptor) => Socket::Tls(listeners.public, acceptor),
@@ -126,7 +130,9 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
 }
 
 fn public_router(shared: &Arc<Shared>, prefix: &str) -> Router {
-    let routes = hooks::router(shared.clone()).merge(api::router(shared, api::Door::Bearer));
+    let routes = hooks::router(shared.clone())
+        .merge(api::router(shared, api::Door::Bearer))
+        .merge(extension::router(shared.clone()));
     let prefix = prefix.trim_end_matches('/');
     let below = if prefix.is_empty() { Router::new() } else { Router::new().nest(prefix, routes.clone()) };
     below.merge(routes).fallback(problem::no_such_path)

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 
 use crate::carrier::twilio;
-use crate::config::{ApiToken, Role, Secret, TlsFiles, WebhookTokens};
+use crate::config::{ApiToken, LeverHost, Role, Secret, TlsFiles, WebhookTokens};
 
 /// Settings of the server.
 pub struct ServerSettings {
@@ -25,6 +25,8 @@ pub struct ServerSettings {
     pub tls: Option<TlsFiles>,
     /// Under which address the outside reaches `listen`.
     pub public_url: Url,
+    /// Where the browser extension works.
+    pub lever_hosts: Vec<LeverHost>,
     /// The receiving end of Twilio, where that is the carrier.
     pub twilio: Option<twilio::Hooks>,
     /// Who may come in.
