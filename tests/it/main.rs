@@ -14,6 +14,7 @@ mod floors;
 mod holdups;
 mod hours;
 mod opt_out;
+mod search;
 mod secrecy;
 mod segments;
 mod store_faults;

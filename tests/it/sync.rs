@@ -21,7 +21,8 @@ pub(crate) fn same(truth: &Truth, view: &OpportunityView) -> bool {
 pub(crate) async fn differences(world: &World) -> Vec<String> {
     let mut different = Vec::new();
     for truth in world.sandbox.truth() {
-        let found = world.engine.opportunity(&truth.id.parse().unwrap()).await.unwrap();
+        let found =
+            world.engine.opportunity(&truth.id.parse().unwrap(), fulcrum_domain::Sight::All).await.unwrap();
         let right = match found {
             Found::Known(view) => !truth.confidential && same(&truth, &view),
             Found::Unknown => truth.confidential,

@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{conversations, messages, opportunities, opt_out, outbox, status};
+use super::{conversations, messages, opportunities, opt_out, outbox, search, status, templates};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -24,6 +24,9 @@ use super::{conversations, messages, opportunities, opt_out, outbox, status};
         opt_out::decide,
         outbox::failed,
         outbox::retry,
+        templates::list,
+        templates::render,
+        search::search,
     )
 )]
 struct Description;

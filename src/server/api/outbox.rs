@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use fulcrum_domain::Effect;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use super::Listing;
 use super::input::{IdempotencyKey, Input, required};
 use crate::engine::EffectView;
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
 
 /// An effect that failed.
@@ -89,8 +90,11 @@ impl RetryBody {
     responses((status = 200, body = Listing<FailedBody>)),
     security(("bearer" = []))
 )]
-pub(super) async fn failed(State(shared): State<Arc<Shared>>) -> Result<Json<Listing<FailedBody>>, Problem> {
-    let failed = shared.engine.failed_effects().await?;
+pub(super) async fn failed(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Listing<FailedBody>>, Problem> {
+    let failed = shared.engine.failed_effects(caller.sight).await?;
     Ok(Json(Listing { data: failed.into_iter().map(Into::into).collect(), next: None }))
 }
 
@@ -107,10 +111,11 @@ pub(super) async fn failed(State(shared): State<Arc<Shared>>) -> Result<Json<Lis
 )]
 pub(super) async fn retry(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     _key: IdempotencyKey,
     input: Input<RetryBody>,
 ) -> Result<(StatusCode, Json<Retried>), Problem> {
-    if shared.engine.retry_effect(input.value.effect()?).await? {
+    if shared.engine.retry_effect(input.value.effect()?, caller.actor()).await? {
         Ok((StatusCode::ACCEPTED, Json(Retried { state: "due" })))
     } else {
         Err(Problem::not_found("no such effect has failed"))

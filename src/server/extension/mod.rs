@@ -6,41 +6,48 @@
 //! | `GET /extension/fulcrum-chromium.zip`, `.../fulcrum-firefox.zip` | people, to load it by hand or to have it signed |
 //! | `GET /extension/fulcrum.crx`, `.../updates.xml` | Chromium under a policy |
 //! | `GET /extension/updates.json` | Firefox |
+//! | `GET`, `POST /extension/pair` | people, to approve an extension |
+//! | `POST /extension/token` | an extension that was approved |
 //!
-//! None of these asks who calls: browsers fetch updates without signing in, and nothing in a
+//! Downloads ask nobody who they are: browsers fetch updates without signing in, and nothing in a
 //! package is secret. The extension's own source lies in `source/`.
 
 mod crx;
 mod package;
+mod pair;
+mod pairing;
 mod updates;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use bytes::Bytes;
-use http::header;
+use fulcrum_domain::Right;
+use http::{Method, header};
 use serde_json::json;
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::Shared;
-use super::problem::{Kind, Problem, wrong_method};
+use super::problem::{Kind, Problem};
+use super::route::{Route, data, page};
 use crate::config::LeverHost;
 use package::{Packages, VERSION};
+use pairing::Pairings;
 
 /// What the extension's routes share.
 pub(super) struct Extension {
     public_url: Url,
     lever_hosts: Vec<LeverHost>,
     packages: OnceCell<Packages>,
+    pairings: Pairings,
 }
 
 impl Extension {
     pub(super) fn new(public_url: Url, lever_hosts: Vec<LeverHost>) -> Self {
-        Self { public_url, lever_hosts, packages: OnceCell::new() }
+        Self { public_url, lever_hosts, packages: OnceCell::new(), pairings: Pairings::default() }
     }
 
     #[cfg_attr(not(test), expect(dead_code, reason = "the setup page is to offer it"))]
@@ -67,16 +74,21 @@ async fn packages(shared: &Shared) -> Result<&Packages, Problem> {
     extension.packages.get_or_try_init(make).await
 }
 
-pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/extension/about", get(about))
-        .route("/extension/fulcrum-chromium.zip", get(chromium))
-        .route("/extension/fulcrum-firefox.zip", get(firefox))
-        .route("/extension/fulcrum.crx", get(signed))
-        .route("/extension/updates.xml", get(chromium_updates))
-        .route("/extension/updates.json", get(firefox_updates))
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(shared)
+/// Every route of the extension.
+pub(super) fn table() -> Vec<Route> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    vec![
+        data(GET, "/extension/about", None, about),
+        data(GET, "/extension/fulcrum-chromium.zip", None, chromium),
+        data(GET, "/extension/fulcrum-firefox.zip", None, firefox),
+        data(GET, "/extension/fulcrum.crx", None, signed),
+        data(GET, "/extension/updates.xml", None, chromium_updates),
+        data(GET, "/extension/updates.json", None, firefox_updates),
+        page(GET, "/extension/pair", Right::Read, pair::ask),
+        page(POST, "/extension/pair", Right::Read, pair::decide),
+        data(POST, "/extension/token", None, pair::token),
+    ]
 }
 
 /// An answer that is asked for anew each time: after an update there is another.

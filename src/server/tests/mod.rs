@@ -6,6 +6,7 @@ mod extension;
 mod hooks;
 mod limits;
 mod ops;
+mod rights;
 mod texts;
 mod tls;
 
@@ -35,6 +36,7 @@ const OURS: &str = "+14155550100";
 const ADMIN: &str = "admin-admin-admin";
 const RECRUITER: &str = "recruiter-recruiter";
 const VIEWER: &str = "viewer-viewer-viewer";
+const OPERATOR: &str = "operator-operator";
 /// The key of the first vector of lever-api.md 6.4.
 const LEVER_KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978";
 
@@ -143,7 +145,10 @@ struct Answer {
 
 impl Answer {
     async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
+        Self::read(request.send().await.unwrap()).await
+    }
+
+    async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, text: response.text().await.unwrap() }
     }
@@ -173,8 +178,12 @@ impl Answer {
 }
 
 fn keys_of(webhooks: &str, hook_secret: Option<&str>) -> Keys {
-    let token =
-        |name: &str, role, token: &str| ApiToken { name: name.into(), role, token: Secret::new(token) };
+    let token = |name: &str, role, token: &str| ApiToken {
+        name: name.into(),
+        role,
+        token: Secret::new(token),
+        sight: fulcrum_domain::Sight::Open,
+    };
     Keys::new(
         &WebhookTokens::parse(webhooks, "hooks.toml".as_ref()).unwrap(),
         hook_secret.map(Secret::new).as_ref(),
@@ -182,6 +191,7 @@ fn keys_of(webhooks: &str, hook_secret: Option<&str>) -> Keys {
             token("ops", Role::Admin, ADMIN),
             token("scripts", Role::Recruiter, RECRUITER),
             token("board", Role::Viewer, VIEWER),
+            token("watch", Role::Operator, OPERATOR),
         ],
     )
 }
@@ -244,6 +254,8 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        quiet_hours: fulcrum_domain::quiet::Hours::default(),
+        templates: fulcrum_domain::template::Templates::default(),
     };
     Engine::start(remotes, settings, clock).await.unwrap()
 }
