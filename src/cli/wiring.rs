@@ -228,6 +228,7 @@ pub fn server(config: &Config) -> ServerSettings {
         control_socket: Some(config.server.control_socket.clone()),
         tls: config.server.tls.clone(),
         public_url: public_url.clone(),
+        lever_hosts: config.extension.lever_hosts.clone(),
         twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
         setup: setup(config),
         keys: self::keys(config),

@@ -7,6 +7,8 @@
 //! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
 //! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
+//! | public | `/extension/...` (its table stands in `extension`) | `extension` |
+//! | public | `/`, `/inbox`, `/c/...`, `/o/...`, `/fragments/...`, `/events`, `/setup`, `/activity`, `/system`, `/assets/...` | `console` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
 //! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
 //!
@@ -18,6 +20,7 @@ mod api;
 mod body;
 mod caller;
 mod console;
+mod extension;
 mod hooks;
 mod keys;
 mod listener;
@@ -69,6 +72,7 @@ struct Shared {
     stop: CancellationToken,
     porter: Porter,
     body_time: Duration,
+    extension: extension::Extension,
 }
 
 /// The way in. See [`Server::start`].
@@ -125,6 +129,7 @@ impl Server {
             engine,
             keys: ArcSwap::from_pointee(settings.keys),
             twilio: settings.twilio,
+            extension: extension::Extension::new(settings.public_url.clone(), settings.lever_hosts),
             site: Site::new(settings.public_url),
             setup: settings.setup,
             stop: serving.stop.clone(),
@@ -152,7 +157,7 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
 
 /// What people see, and what their browsers ask for. With the API's, all routes that ask who comes.
 fn pages() -> Vec<Route> {
-    [console::table(), sign_in::table()].into_iter().flatten().collect()
+    [console::table(), extension::table(), sign_in::table()].into_iter().flatten().collect()
 }
 
 fn public_router(shared: &Arc<Shared>) -> Router {

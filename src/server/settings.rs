@@ -9,7 +9,7 @@ use url::Url;
 use super::console::SetupSettings;
 use super::keys::Keys;
 use crate::carrier::twilio;
-use crate::config::TlsFiles;
+use crate::config::{LeverHost, TlsFiles};
 
 /// Settings of the server.
 pub struct ServerSettings {
@@ -23,6 +23,8 @@ pub struct ServerSettings {
     pub tls: Option<TlsFiles>,
     /// Under which address the outside reaches `listen`.
     pub public_url: Url,
+    /// Where the browser extension works.
+    pub lever_hosts: Vec<LeverHost>,
     /// The receiving end of Twilio, where that is the carrier.
     pub twilio: Option<twilio::Hooks>,
     /// How the connection with Lever stands on this machine, for the Setup page.

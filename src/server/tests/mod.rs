@@ -3,6 +3,7 @@
 mod api;
 mod control;
 mod desk;
+mod extension;
 mod hooks;
 mod limits;
 mod ops;
@@ -88,6 +89,7 @@ impl World {
             tls: choice.tls,
             twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
             public_url,
+            lever_hosts: Vec::new(),
             keys: keys_of(choice.webhooks, choice.hook_secret),
             limits: choice.limits,
         };
