@@ -327,6 +327,11 @@ pub(crate) async fn engine(
     settings: Settings,
     clock: Clock,
 ) -> Result<Engine, StartError> {
+    Engine::start(remotes(sandbox, file, settings.requests_per_second), settings, clock).await
+}
+
+/// This sandbox and this file.
+pub(crate) fn remotes(sandbox: &Sandbox, file: store::Options, requests_per_second: f64) -> Remotes {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let carrier = twilio::Client::new(
         http,
@@ -340,7 +345,7 @@ pub(crate) async fn engine(
             validity: Duration::from_secs(3600),
         },
     );
-    let remotes = Remotes {
+    Remotes {
         store: file,
         lever: LeverSettings {
             base_url: sandbox.lever_url().parse().unwrap(),
@@ -352,13 +357,12 @@ pub(crate) async fn engine(
             deadline: Duration::from_secs(3),
         },
         pace: PaceSettings {
-            requests_per_second: NonZeroU32::new(settings.requests_per_second as u32).unwrap(),
+            period: Duration::from_secs_f64(1.0 / requests_per_second),
             burst: NonZeroU32::new(20).unwrap(),
             in_flight: 12,
         },
         carrier: Carrier::Twilio(carrier),
-    };
-    Engine::start(remotes, settings, clock).await
+    }
 }
 
 /// Waits until `holds`; a test that waits in vain says for what.
