@@ -22,6 +22,7 @@ mod people;
 mod reconcile;
 mod reference;
 mod refused;
+mod renewal;
 mod send;
 mod settings;
 mod start;

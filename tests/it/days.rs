@@ -100,7 +100,6 @@ impl Days {
     async fn begin(seed: u64) -> Self {
         let (awake, asleep) = std::sync::mpsc::channel::<()>();
         // tokio's paused time moves by itself whenever nobody runs, unless something blocks.
-        #[expect(clippy::disallowed_methods, reason = "it ends with the test, which owns the sender")]
         tokio::task::spawn_blocking(move || asleep.recv());
         let began = Timestamp::from_second(Clock::System.now().as_second()).unwrap();
         let clock = Clock::manual(began);

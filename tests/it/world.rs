@@ -151,7 +151,7 @@ impl World {
 
     /// Ends the daemon and gives back its file, which nobody has open any more, and what keeps it.
     pub(crate) async fn end(self) -> (PathBuf, tempfile::TempDir) {
-        let path = self.folder.path().join("fulcrum.redb");
+        let path = self.file_path();
         self.engine.stop(Duration::from_secs(10)).await;
         drop(self.engine);
         eventually("the file is let go", async || {
@@ -165,6 +165,11 @@ impl World {
         })
         .await;
         (path, self.folder)
+    }
+
+    /// The daemon's file.
+    pub(crate) fn file_path(&self) -> PathBuf {
+        self.folder.path().join("fulcrum.redb")
     }
 
     /// Lets the daemon's clock jump.
