@@ -97,6 +97,8 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
             config::OnUnknown::Hold => OnUnknown::Hold,
         },
         notify_followers: config.transcript.notify_followers,
+        quiet_hours: config.quiet_hours,
+        templates: config.templates.clone(),
     })
 }
 
@@ -115,6 +117,8 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         poll_interval: new.poll_interval,
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
+        quiet_hours: new.quiet_hours,
+        templates: new.templates,
         ..old.clone()
     })
 }
@@ -233,6 +237,7 @@ pub fn server(config: &Config) -> ServerSettings {
 /// What callers prove themselves with.
 pub fn keys(config: &Config) -> Keys {
     Keys::new(&config.lever.webhook_tokens, config.lever.hook_secret.as_ref(), &config.api.tokens)
+        .with_people(&config.users, &config.sign_in)
 }
 
 /// The address to paste into Lever's webhook settings.

@@ -17,13 +17,17 @@
 mod api;
 mod carrier;
 mod check;
+mod extension;
 mod lever;
 mod organisation;
 mod problem;
+mod quiet_hours;
 mod reading;
 mod schema;
 mod secret;
 mod server;
+mod sign_in;
+mod templates;
 mod transcript;
 mod webhook_tokens;
 
@@ -36,18 +40,23 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
+use fulcrum_domain::{quiet::Hours, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-pub use api::{Api, ApiToken, Role};
+pub use api::{Api, ApiToken};
 pub use carrier::{Carrier, CarrierKind, Twilio};
+pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
 pub use secret::Secret;
 pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
+pub use sign_in::{LocalUser, Oidc, SignIn};
 pub use transcript::{OnUnknown, Transcript, TranscriptMode};
 pub use webhook_tokens::WebhookTokens;
+
+pub use fulcrum_domain::{Right, Role};
 
 use check::{Check, Checked};
 use reading::{ConfigFile, Reading};
@@ -55,7 +64,7 @@ use schema::{DEFAULT, Schema, join};
 use secret::{Guard, is_private, read_file};
 
 /// What is read only at the start: sections and single keys. The rest holds after a reload.
-const NEEDS_RESTART: [&str; 15] = [
+const NEEDS_RESTART: [&str; 16] = [
     "server",
     "ops",
     "store",
@@ -71,6 +80,7 @@ const NEEDS_RESTART: [&str; 15] = [
     "lever.request_timeout",
     "backfill",
     "carrier",
+    "extension",
 ];
 
 /// Where settings come from. All of it is passed in, so that tests need no global environment.
@@ -107,10 +117,20 @@ pub struct Config {
     pub transcript: Transcript,
     /// How a STOP is answered.
     pub optout: OptOut,
+    /// When texts may start.
+    pub quiet_hours: Hours,
+    /// Texts to choose from.
+    pub templates: Templates,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
     pub api: Api,
+    /// People who sign in with a password.
+    pub users: Vec<LocalUser>,
+    /// How people sign in.
+    pub sign_in: SignIn,
+    /// The browser extension.
+    pub extension: Extension,
     as_written: AsWritten,
 }
 
@@ -192,8 +212,19 @@ struct Raw {
     backfill: lever::RawBackfill,
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
+    quiet_hours: quiet_hours::RawQuietHours,
+    /// Lists of tables, which no lower layer knows.
+    #[serde(default)]
+    templates: Vec<templates::RawTemplate>,
+    #[serde(default)]
+    saved_links: Vec<templates::RawSavedLink>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
+    /// A list of tables, which no lower layer knows.
+    #[serde(default)]
+    users: Vec<sign_in::RawUser>,
+    sign_in: sign_in::RawSignIn,
+    extension: extension::RawExtension,
 }
 
 impl Raw {
@@ -208,8 +239,14 @@ impl Raw {
         let backfill = self.backfill.check(check);
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
+        let quiet_hours = self.quiet_hours.check(check);
+        let templates = templates::check(&self.templates, &self.saved_links, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
+        let users = sign_in::users(&self.users, check);
+        let sign_in = self.sign_in.check(check);
+        let sandboxed = lever.as_ref().is_ok_and(|lever| lever.base_url.scheme() == "http");
+        let extension = self.extension.check(sandboxed, check);
         Ok(Config {
             organisation: organisation?,
             server: server?,
@@ -221,8 +258,13 @@ impl Raw {
             backfill: backfill?,
             transcript: transcript?,
             optout: optout?,
+            quiet_hours: quiet_hours?,
+            templates: templates?,
             carrier: carrier?,
             api: api?,
+            users: users?,
+            sign_in: sign_in?,
+            extension: extension?,
             as_written: AsWritten { values, secrets: std::mem::take(&mut check.secrets) },
         })
     }

@@ -51,20 +51,29 @@ pub struct Segments {
     pub units: u32,
     /// Segments, each billed; an empty text counts as one.
     pub count: u32,
-    /// The first character that is not in the GSM alphabet.
-    pub culprit: Option<char>,
+    /// Units that the last segment still has room for.
+    pub left: u32,
+    /// The first character that is not in the GSM alphabet, and how many stand before it.
+    pub culprit: Option<(usize, char)>,
+}
+
+/// What a text costs once it is sent, for people who are writing it: it is made [`tidy`] first.
+///
+/// The console counts by the same rules in `segments.js`; both are held to `segments.json`.
+pub fn explain(text: &str) -> Segments {
+    Segments::of(&tidy(text))
 }
 
 impl Segments {
     /// Counts a text as it stands, without [`tidy`].
     pub fn of(text: &str) -> Self {
-        match text.chars().find(|&c| septets(c).is_none()) {
+        match text.chars().enumerate().find(|&(_, c)| septets(c).is_none()) {
             None => Self::packed(Encoding::Gsm7, None, text.chars().filter_map(septets)),
             culprit => Self::packed(Encoding::Ucs2, culprit, text.graphemes(true).flat_map(pieces)),
         }
     }
 
-    fn packed(encoding: Encoding, culprit: Option<char>, pieces: impl Iterator<Item = u32>) -> Self {
+    fn packed(encoding: Encoding, culprit: Option<(usize, char)>, pieces: impl Iterator<Item = u32>) -> Self {
         let (alone, each) = encoding.room();
         let (mut units, mut count, mut filled) = (0, 1, 0);
         for piece in pieces {
@@ -75,8 +84,8 @@ impl Segments {
                 filled = piece;
             }
         }
-        let count = if units <= alone { 1 } else { count };
-        Self { encoding, units, count, culprit }
+        let (count, left) = if units <= alone { (1, alone - units) } else { (count, each - filled) };
+        Self { encoding, units, count, left, culprit }
     }
 }
 
@@ -214,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_first_character_outside_the_alphabet_is_named() {
-        assert_eq!(Segments::of("Naïve — or not").culprit, Some('ï'));
+        assert_eq!(Segments::of("Naïve — or not").culprit, Some((2, 'ï')));
     }
 
     #[test]
@@ -251,7 +260,7 @@ mod tests {
             let got = Segments::of(&text);
             let (alone, each) = got.encoding.room();
             let room = if got.count == 1 { alone } else { got.count * each };
-            prop_assert!(got.units <= room && got.count >= got.units.div_ceil(alone).max(1));
+            prop_assert!(got.units + got.left <= room && got.count >= got.units.div_ceil(alone).max(1));
         }
     }
 }

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::Engine;
+use super::setup::{HookRecord, HookRefusal};
 use super::status::StoredStatus;
 use crate::store::StoreError;
 
@@ -69,7 +70,7 @@ struct Noted {
     /// By part and by what of it: what works does not hide what does not.
     trouble: BTreeMap<(&'static str, String), Component>,
     healthy_since: BTreeMap<&'static str, Timestamp>,
-    hooks: BTreeMap<&'static str, Timestamp>,
+    hooks: BTreeMap<&'static str, HookRecord>,
 }
 
 impl Notices {
@@ -102,12 +103,22 @@ impl Notices {
     }
 
     pub(crate) fn hook_verified(&self, event: HookEvent, now: Timestamp) {
-        self.lock().hooks.insert(event.as_key(), now);
+        self.lock().hooks.entry(event.as_key()).or_default().verified = Some(now);
+    }
+
+    pub(crate) fn hook_refused(&self, event: HookEvent, why: HookRefusal, now: Timestamp) {
+        self.lock().hooks.entry(event.as_key()).or_default().refused = Some((now, why));
+    }
+
+    /// How the webhooks of each event do.
+    pub(crate) fn hook_records(&self) -> BTreeMap<&'static str, HookRecord> {
+        self.lock().hooks.clone()
     }
 
     /// The last verified webhook of each event.
     pub(crate) fn hooks_seen(&self) -> BTreeMap<&'static str, Timestamp> {
-        self.lock().hooks.clone()
+        let noted = self.lock();
+        noted.hooks.iter().filter_map(|(event, record)| Some((*event, record.verified?))).collect()
     }
 
     fn of(&self, part: &'static str, started: Timestamp) -> Component {
@@ -172,7 +183,7 @@ impl Engine {
     /// How the parts are.
     pub(super) fn health_of(&self, stored: &StoredStatus, now: Timestamp) -> Health {
         let mut components = BTreeMap::new();
-        for part in ["store", "lever", "carrier", "backfill", "outbox", "clock"] {
+        for part in ["store", "lever", "carrier", "backfill", "outbox", "clock", "search"] {
             components.insert(part, self.notices.of(part, self.started_at));
         }
         let put = |components: &mut BTreeMap<_, Component>, part, status, detail: String| {

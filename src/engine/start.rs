@@ -9,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::health::{Notices, Pulse};
+use super::indexing::Searching;
 use super::metrics::Metrics;
 use super::tasks::Tasks;
 use super::wake::Wake;
 use super::{Engine, Settings, Shared, changes, deadlines};
 use crate::carrier::Carrier;
 use crate::lever::{LeverClient, LeverSettings, PaceSettings, Pacer, SettingsError};
-use crate::store::tables::SECRETS;
-use crate::store::{Options, Read, SecretKey, Store, StoreError};
+use crate::store::tables::{BOOKMARKS, SECRETS};
+use crate::store::{Options, Read, SecretKey, Seen, Store, StoreError};
 
 /// What the engine talks to.
 pub struct Remotes {
@@ -51,6 +52,7 @@ impl Engine {
         let metrics = Metrics::new();
         let (wake, armed) = Wake::new();
         let wake = Arc::new(wake);
+        let searching = remotes.store.beside(".search").map(|folder| Arc::new(Searching::new(folder)));
         let store = Store::open(remotes.store, wake.clone().on_commit(metrics.clone()))?;
         let pacer = Pacer::start(remotes.pace, tasks.tracker(), tasks.stop_token().clone());
         let lever = LeverClient::new(remotes.lever, pacer, metrics.observer())?;
@@ -65,8 +67,13 @@ impl Engine {
             notices: Notices::default(),
             pulse: Pulse::new(),
             carrier_pause: 0.into(),
+            probed: arc_swap::ArcSwapOption::empty(),
+            probing: tokio::sync::Mutex::new(()),
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
+            refused_hooks: super::intake::RefusedHooks::default(),
+            refreshing: super::refresh::Refreshing::default(),
+            searching,
             started_at: clock.now(),
             clock,
         }));
@@ -114,6 +121,40 @@ impl Engine {
         self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
+        if let Some(searching) = self.searching.clone() {
+            let this = self.clone();
+            self.tasks.keep("search", move || this.clone().run_search(searching.clone()));
+        }
+        // It comes to an end; a failing file ends the process, and the next start goes on.
+        let this = self.clone();
+        self.tasks.run(async move {
+            if let Err(error) = this.place_older().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the inbox lacks older threads until the next start"
+                );
+            }
+        });
+    }
+
+    /// Puts the threads of a file that had no shelves on them, once.
+    async fn place_older(&self) -> Result<(), StoreError> {
+        /// Threads in one change: others need not wait for long.
+        const BATCH: usize = 50;
+        let name = "shelves".to_owned();
+        if self.store.read(move |snapshot| snapshot.has(BOOKMARKS, &name)).await? {
+            return Ok(());
+        }
+        let mut last = None;
+        while !self.tasks.stop_token().is_cancelled() {
+            last = self.store.change(move |tx| changes::place_older(tx, last, BATCH)).await?;
+            if last.is_none() {
+                let now = self.clock.now();
+                let name = "shelves".to_owned();
+                return self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await;
+            }
+        }
+        Ok(())
     }
 
     /// Takes new settings up, whole.
@@ -148,9 +189,9 @@ impl Engine {
         self.clock.now()
     }
 
-    /// News of conversations, for whoever shows them live.
-    pub fn news(&self) -> tokio::sync::broadcast::Receiver<fulcrum_domain::ConversationId> {
-        self.wake.conversations.subscribe()
+    /// News of conversations from now on, or from after what was `seen`, for whoever shows them live.
+    pub fn watch(&self, seen: Option<super::NewsId>) -> super::Watch {
+        self.wake.news.watch(seen)
     }
 
     /// The client of Lever, for `doctor`.

@@ -1,14 +1,12 @@
 //! Who is woken by what a commit tells.
 
-use fulcrum_domain::{ConversationId, DeadlineKey, Remote};
+use fulcrum_domain::{DeadlineKey, Remote};
 use jiff::Timestamp;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, mpsc};
 
 use super::metrics::Metrics;
+use super::news::Newsroom;
 use crate::store::{OnCommit, Signal};
-
-/// News of conversations that a slow listener may miss; it then reads anew.
-const LIVE_NEWS: usize = 1024;
 
 /// A deadline that was armed at a time, or taken away.
 pub(crate) type Armed = (DeadlineKey, Option<Timestamp>);
@@ -20,7 +18,8 @@ pub struct Wake {
     pub(crate) carrier: Notify,
     pub(crate) sync: Notify,
     pub(crate) backfill: Notify,
-    pub(crate) conversations: broadcast::Sender<ConversationId>,
+    pub(crate) news: Newsroom,
+    pub(crate) search: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
@@ -35,7 +34,8 @@ impl Wake {
             carrier: Notify::new(),
             sync: Notify::new(),
             backfill: Notify::new(),
-            conversations: broadcast::channel(LIVE_NEWS).0,
+            news: Newsroom::new(rand::random()),
+            search: Notify::new(),
             armed,
         };
         (wake, deadlines)
@@ -51,8 +51,8 @@ impl Wake {
                     Signal::Outbox(Remote::Carrier) => self.carrier.notify_one(),
                     Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
                     Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
-                    // Nobody may be listening.
-                    Signal::Conversation(id) => drop(self.conversations.send(id)),
+                    Signal::Conversation(id) => self.news.tell(id),
+                    Signal::ToIndex => self.search.notify_one(),
                 }
             }
         })

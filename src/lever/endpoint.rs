@@ -35,6 +35,11 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Whether it is one of the 18 that fulcrum asks for. They come first.
+    pub const fn is_required(self) -> bool {
+        self as usize <= Self::DeleteInterview as usize
+    }
+
     /// The name in metrics and logs.
     pub const fn as_str(self) -> &'static str {
         self.facts().0
@@ -116,5 +121,17 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eighteen_permissions_are_asked_for() {
+        assert_eq!(Endpoint::DeleteInterview as usize + 1, 18);
+        assert!(Endpoint::Users.is_required() && Endpoint::DeleteInterview.is_required());
+        assert!(!Endpoint::Notes.is_required() && !Endpoint::DeletedOpportunities.is_required());
     }
 }

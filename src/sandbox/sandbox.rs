@@ -1,7 +1,8 @@
 //! The two simulated remotes in one running server, with everything that tests and the demo do to them.
 //!
-//! One listener serves all: the paths of Lever (`/v1`), of Twilio (`/2010-04-01`) and of the control routes
-//! (`/_sandbox`) are distinct, so one address is enough for a program that wants both.
+//! One listener serves all: the paths of Lever (`/v1`, and its site's `/candidates`), of Twilio
+//! (`/2010-04-01`) and of the control routes (`/_sandbox`) are distinct, so one address is enough for a
+//! program that wants both.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -18,7 +18,7 @@ use super::Shared;
 use super::body::{self, BodyError};
 use super::problem::{Kind, Problem, no_such_path, wrong_method};
 use crate::carrier::twilio::{self, EMPTY_TWIML, FormError, HookRequest};
-use crate::engine::{HookOutcome, LeverHook};
+use crate::engine::{HookOutcome, HookRefusal, LeverHook};
 use crate::lever::{Envelope, HookError};
 use crate::store::StoreError;
 
@@ -79,6 +79,7 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
                 "a webhook was refused"
             );
             shared.engine.metrics().webhook(refusal.event, refusal.outcome);
+            shared.engine.note_refused_hook(refusal.event, refusal.outcome).await;
             refusal.problem.into_response()
         }
     }
@@ -103,11 +104,14 @@ fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
     let keys = shared.keys.load();
     let tokens = keys.lever(event);
     if !envelope.verify(tokens) {
-        let (outcome, detail) = if tokens.is_empty() {
-            ("no_token", "no signature token is configured for this event")
+        let (outcome, detail, why) = if tokens.is_empty() {
+            ("no_token", "no signature token is configured for this event", HookRefusal::NoToken)
         } else {
-            ("bad_signature", "no token of this event made the signature")
+            let of_another = HookEvent::ALL.into_iter().find(|other| envelope.verify(keys.lever(*other)));
+            let why = of_another.map_or(HookRefusal::BadSignature, HookRefusal::TokenOf);
+            ("bad_signature", "no token of this event made the signature", why)
         };
+        shared.engine.remember_refusal(event, why);
         let problem = Problem::new(Kind::BadSignature, detail);
         return Err(Refusal { event: event.as_key(), outcome, problem });
     }

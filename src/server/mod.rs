@@ -12,13 +12,20 @@
 //! Where the public address has a path of its own, the public routes answer below it too: some
 //! proxies take it off, some do not.
 
+mod admit;
 mod api;
 mod body;
+mod caller;
 mod hooks;
+mod keys;
 mod listener;
 mod ops;
+mod people;
 mod problem;
+mod route;
 mod settings;
+mod sign_in;
+mod site;
 mod sockets;
 
 #[cfg(test)]
@@ -35,18 +42,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody};
-pub use settings::{Keys, Limits, ServerSettings};
+pub use keys::Keys;
+pub use settings::{Limits, ServerSettings};
 pub use sockets::{BindError, ControlSocket, Listeners};
 
 use crate::carrier::twilio;
 use crate::engine::Engine;
+use admit::Door;
 use listener::{Serving, Socket};
+use route::Route;
+use site::Site;
 
 /// What the handlers share.
 struct Shared {
     engine: Engine,
     keys: ArcSwap<Keys>,
     twilio: Option<twilio::Hooks>,
+    site: Site,
     body_time: Duration,
 }
 
@@ -104,16 +116,17 @@ impl Server {
             engine,
             keys: ArcSwap::from_pointee(settings.keys),
             twilio: settings.twilio,
+            site: Site::new(settings.public_url),
             body_time: settings.limits.body_time,
         });
         let public = match acceptor {
             Some(acceptor) => Socket::Tls(listeners.public, acceptor),
             None => Socket::Tcp(listeners.public),
         };
-        serving.start(public, public_router(&shared, settings.public_url.path()));
+        serving.start(public, public_router(&shared));
         serving.start(Socket::Tcp(listeners.ops), ops::router(shared.clone()));
         if let Some(listener) = listeners.control.as_mut().and_then(ControlSocket::take_listener) {
-            let router = api::router(&shared, api::Door::ControlSocket);
+            let router = route::router(&shared, api::table(), Door::ControlSocket);
             serving.start(Socket::Unix(listener), router.fallback(problem::no_such_path));
         }
         Ok(Running { addresses, shared, serving, control: listeners.control })
@@ -125,9 +138,14 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
     listener.local_addr().map_err(|source: io::Error| BindError::Port { address: unknown, source })
 }
 
-fn public_router(shared: &Arc<Shared>, prefix: &str) -> Router {
-    let routes = hooks::router(shared.clone()).merge(api::router(shared, api::Door::Bearer));
-    let prefix = prefix.trim_end_matches('/');
+/// What is served to whoever may see it: one table with a row for each route.
+fn table() -> Vec<Route> {
+    api::table()
+}
+
+fn public_router(shared: &Arc<Shared>) -> Router {
+    let routes = hooks::router(shared.clone()).merge(route::router(shared, table(), Door::Public));
+    let prefix = shared.site.base();
     let below = if prefix.is_empty() { Router::new() } else { Router::new().nest(prefix, routes.clone()) };
     below.merge(routes).fallback(problem::no_such_path)
 }

@@ -20,7 +20,7 @@ type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
-const MIGRATIONS: &[Migration] = &[make_tables];
+const MIGRATIONS: &[Migration] = &[make_tables, make_tables];
 
 const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
 
@@ -59,6 +59,11 @@ impl Options {
 
     pub(super) fn cache(&self) -> usize {
         self.cache_bytes
+    }
+
+    /// The path of what is kept beside the file, by what its name has more; none where there is no file.
+    pub fn beside(&self, ending: &str) -> Option<PathBuf> {
+        self.path().map(|path| with_ending(path, ending))
     }
 
     pub(super) fn path(&self) -> Option<&Path> {
@@ -146,8 +151,12 @@ pub(super) fn give_up(path: &Path) -> Result<(), StoreError> {
 }
 
 fn unfinished(path: &Path) -> PathBuf {
+    with_ending(path, ".new")
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".new");
+    name.push(ending);
     name.into()
 }
 
@@ -219,7 +228,8 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Schema 1: every table there is, so that a snapshot finds each of them.
+/// Every table there is, so that a snapshot finds each of them: those of schema 1, and in a file of
+/// that schema those that 2 brought.
 fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     for name in ALL {
         transaction.open_table(definition(name)).map_err(StoreError::redb)?;

@@ -7,7 +7,7 @@ use fulcrum::engine::Found;
 use fulcrum::engine::changes::{Arrival, Put, mark_invisible, put_opportunity};
 use fulcrum::store::tables::{DELETED, OPPORTUNITIES};
 use fulcrum::store::{self, Read, Store, StoreError};
-use fulcrum_domain::{HookEvent, Number, Opportunity};
+use fulcrum_domain::{HookEvent, Number, Opportunity, Sight};
 use fulcrum_sandbox::{Event, Happened, Options, Permission, Permissions};
 use jiff::SignedDuration;
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
@@ -72,7 +72,7 @@ async fn delete(world: &World, who: &Happened) {
 
 async fn is_erased(world: &World, who: &Happened) {
     eventually("the deletion is processed", async || {
-        matches!(world.engine.opportunity(&id(who)).await.unwrap(), Found::Deleted)
+        matches!(world.engine.opportunity(&id(who), Sight::All).await.unwrap(), Found::Deleted)
     })
     .await;
     world.idle().await;
@@ -110,9 +110,11 @@ async fn a_story(options: Options) -> (World, Happened) {
     };
     world.sandbox.happen(&interview).unwrap();
     world.hook(HookEvent::InterviewCreated, &who).await;
-    eventually("the interview is known", async || match world.engine.opportunity(&id(&who)).await.unwrap() {
-        Found::Known(view) => view.interviews.len() == 1,
-        _ => false,
+    eventually("the interview is known", async || {
+        match world.engine.opportunity(&id(&who), Sight::All).await.unwrap() {
+            Found::Known(view) => view.interviews.len() == 1,
+            _ => false,
+        }
     })
     .await;
     (world, who)
@@ -161,7 +163,7 @@ async fn a_deletion_that_is_announced_after_the_candidate_vanished_erases_as_muc
     delete(&world, &who).await;
     world.hook(HookEvent::CandidateStageChange, &who).await;
     eventually("the candidate has vanished", async || {
-        matches!(world.engine.opportunity(&id(&who)).await.unwrap(), Found::Unknown)
+        matches!(world.engine.opportunity(&id(&who), Sight::All).await.unwrap(), Found::Unknown)
     })
     .await;
     assert_eq!(world.messages(PHONE).await.len(), 4, "what is ours stays meanwhile");
@@ -207,7 +209,9 @@ async fn of_two_people_on_one_number_only_the_deleted_one_goes() {
 async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
     let (world, who) = a_story(small()).await;
     let rules = settings(&world.sandbox).rules;
-    let Found::Known(before) = world.engine.opportunity(&id(&who)).await.unwrap() else { panic!("unknown") };
+    let Found::Known(before) = world.engine.opportunity(&id(&who), Sight::All).await.unwrap() else {
+        panic!("unknown")
+    };
     let page: Opportunity = before.opportunity.clone();
     delete(&world, &who).await;
     world.hook(HookEvent::CandidateDeleted, &who).await;
@@ -234,7 +238,9 @@ async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
 async fn an_older_page_does_not_bring_a_vanished_candidate_back() {
     let (world, who) = a_story(small()).await;
     let rules = settings(&world.sandbox).rules;
-    let Found::Known(before) = world.engine.opportunity(&id(&who)).await.unwrap() else { panic!("unknown") };
+    let Found::Known(before) = world.engine.opportunity(&id(&who), Sight::All).await.unwrap() else {
+        panic!("unknown")
+    };
     let (path, _folder) = world.end().await;
     let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
     let key = id(&who);

@@ -9,12 +9,12 @@ use fulcrum::carrier::{Carrier, ReceivedText, twilio};
 use fulcrum::engine::changes::{Arrival, KeywordAnswers, Mode, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
-    BackfillScope, Confidential, ConversationView, Engine, HookOutcome, LeverHook, MessageView, OnUnknown,
-    Remotes, SendRefusal, SendRequest, Settings, StartError,
+    BackfillScope, Confidential, ConversationView, Engine, HookOutcome, LeverHook, OnUnknown, Remotes,
+    SendRefusal, SendRequest, Settings, StartError,
 };
 use fulcrum::lever::{LeverSettings, PaceSettings};
 use fulcrum::store::{self, StoreError};
-use fulcrum_domain::{Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId};
+use fulcrum_domain::{Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId, Sight};
 use fulcrum_sandbox::{Event, Happened, Options, Sandbox};
 use jiff::SignedDuration;
 
@@ -65,6 +65,8 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        quiet_hours: fulcrum_domain::quiet::Hours::default(),
+        templates: fulcrum_domain::template::Templates::default(),
     }
 }
 
@@ -247,13 +249,14 @@ impl World {
     }
 
     pub(crate) async fn conversation(&self, phone: &str) -> Option<ConversationView> {
-        let all = self.engine.conversations(None, 200).await.unwrap().rows;
+        let all = self.engine.conversations(None, 200, Sight::All).await.unwrap().rows;
         all.into_iter().find(|view| view.conversation.number == number(phone))
     }
 
-    pub(crate) async fn messages(&self, phone: &str) -> Vec<MessageView> {
+    pub(crate) async fn messages(&self, phone: &str) -> Vec<Message> {
         let Some(view) = self.conversation(phone).await else { return Vec::new() };
-        self.engine.messages(view.conversation.id, None, 200).await.unwrap().rows
+        let page = self.engine.messages(view.conversation.id, None, 200, Sight::All).await.unwrap();
+        page.rows.into_iter().map(|view| view.message).collect()
     }
 
     /// Files what is open in the thread with this number; how many transcripts that makes.
@@ -319,6 +322,8 @@ pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
         body: Body::new(body),
         on_behalf_of: None,
         caller: "hr-scripts".into(),
+        account: None,
+        sight: Sight::All,
         from: None,
         send_at: None,
         idempotency: None,

@@ -69,7 +69,11 @@ pub(in crate::cli) fn write(
                 "auth_token_file": file("twilio-auth-token"),
             },
         },
-        "api": { "tokens": [{ "name": "sandbox", "role": "admin", "token_file": file("api-token") }] },
+        // The simulated site as it is, and for a browser that is told to find Lever's name there.
+        "extension": { "lever_hosts": ["http://127.0.0.1", "http://hire.lever.co"] },
+        "api": { "tokens": [{
+            "name": "sandbox", "role": "admin", "token_file": file("api-token"), "confidential": true,
+        }] },
     });
     put(&file("lever-api-key"), sandbox.api_key())?;
     put(&file("lever-webhooks.toml"), &toml::to_string(&tokens(sandbox))?)?;

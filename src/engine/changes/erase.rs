@@ -3,17 +3,23 @@
 
 use std::collections::BTreeSet;
 
-use fulcrum_domain::{Conversation, ConversationId, Effect, Message, Opportunity, OpportunityId, target};
+use fulcrum_domain::{
+    Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, Message, Opportunity, OpportunityId,
+    Searchable, target,
+};
 use jiff::{SignedDuration, Timestamp};
 
+use super::activity::{forget_subject, note};
+use super::desk::{clear, recount};
 use super::outbox::drop_effect;
+use super::searchable::to_index;
 use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BOOKMARKS, BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF,
     INTERVIEWS, MESSAGES, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED, VANISHED,
 };
-use crate::store::{Deleted, Keys, Read, Seen, Signal, StoreError, Tx};
+use crate::store::{Deleted, Keys, Read, Seen, Signal, StoreError, Subject, Tx};
 
 /// The bookmark of the last erasure whose bytes may still be in unused parts of the file.
 pub(crate) const ERASED: &str = "erased";
@@ -38,8 +44,11 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
         threads.extend(thread_of(tx, number)?.map(|conversation| conversation.id));
     }
     let known = forget(tx, id, now)?;
-    if !threads.is_empty() {
+    forget_subject(tx, &Subject::Opportunity(id.clone()))?;
+    if known || !threads.is_empty() {
         owe_new_file(tx, now)?;
+        let erased = "a person was erased, since they were deleted in Lever";
+        note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Sync, erased))?;
     }
     for thread in threads {
         if let Some(conversation) = tx.get(CONVERSATIONS, &thread)? {
@@ -73,6 +82,7 @@ fn forget(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<bool, S
     let Some(opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
     owe_new_file(tx, now)?;
     tx.remove(OPPORTUNITIES, id)?;
+    to_index(tx, Searchable::Person(id.clone()))?;
     tx.remove(BY_CONTACT, &(opportunity.contact.clone(), id.clone()))?;
     for number in opportunity.numbers() {
         tx.remove(BY_NUMBER, &(number, id.clone()))?;
@@ -111,6 +121,9 @@ fn erase_from_thread(
         settle_doubt(tx, &mut conversation)?;
         tx.remove(CONVERSATIONS, &conversation.id)?;
         tx.remove(THREADS, &conversation.number)?;
+        clear(tx, conversation.id)?;
+        forget_subject(tx, &Subject::Conversation(conversation.id))?;
+        to_index(tx, Searchable::Conversation(conversation.id))?;
         tx.signal(Signal::Conversation(conversation.id));
         return Ok(());
     }
@@ -123,12 +136,14 @@ fn erase_from_thread(
     if conversation.opportunity.as_ref() == Some(id) {
         conversation.opportunity = target(&others, None, now);
     }
+    recount(tx, conversation.id)?;
     store(tx, &conversation)
 }
 
 fn erase_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
     let key = key_of(message);
     tx.remove(MESSAGES, &key)?;
+    to_index(tx, Searchable::Message(message.id))?;
     tx.remove(UNFILED, &key)?;
     tx.remove(PLACES, &message.id)?;
     tx.remove(AWAITING_RECEIPT, &message.id)?;

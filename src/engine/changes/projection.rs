@@ -4,13 +4,15 @@
 use std::collections::BTreeSet;
 
 use fulcrum_domain::{
-    Conversation, Effect, EffectState, Interview, Lane, Number, Opportunity, OpportunityId, is_newer,
+    Conversation, Effect, EffectState, Interview, Lane, Number, Opportunity, OpportunityId, Searchable,
+    is_newer,
 };
 use jiff::Timestamp;
 
 use super::Rules;
 use super::filing::attach;
 use super::outbox::ask;
+use super::searchable::to_index;
 use super::thread::thread_of;
 use crate::store::tables::{
     BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, OPPORTUNITIES, OUTBOX, VANISHED,
@@ -82,6 +84,12 @@ pub fn put_opportunity(
         fetched.interviews_as_of = stored.interviews_as_of;
     }
     tx.put(OPPORTUNITIES, id, &fetched)?;
+    if stored
+        .as_ref()
+        .is_none_or(|stored| stored.name != fetched.name || !stored.numbers().eq(fetched.numbers()))
+    {
+        to_index(tx, Searchable::Person(id.clone()))?;
+    }
     if put.is_news() || arrival == Arrival::Webhook {
         index(tx, id, stored.as_ref(), &fetched, rules)?;
     }

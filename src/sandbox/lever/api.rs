@@ -21,12 +21,12 @@ use super::order::{invalid_offset, parse_token, token};
 use super::query::Query;
 use super::render::Shape;
 use super::tenant::Tenant;
-use super::{Lever, interviews, notes, opportunities, tables, webhooks};
+use super::{Lever, interviews, notes, opportunities, site, tables, webhooks};
 use crate::faults::{Faults, Remote};
 use crate::server::{Cut, with_faults};
 
 impl Lever {
-    /// Everything below `/v1`.
+    /// Everything below `/v1`, metered, and the site that people use.
     pub(crate) fn router(&self, faults: Faults) -> Router {
         let routes = Router::new()
             .merge(tables::routes())
@@ -41,6 +41,7 @@ impl Lever {
         let keyed = Router::new().nest("/v1", routes).layer(from_fn_with_state(self.clone(), authenticate));
         with_faults(keyed, Remote::Lever, faults, self.options().latency_ms.clone())
             .layer(from_fn_with_state(self.clone(), meter))
+            .merge(site::routes(self.clone()))
     }
 }
 

@@ -25,6 +25,7 @@ mod reference;
 mod render;
 mod schedule;
 mod signature;
+mod site;
 mod tables;
 mod tenant;
 #[cfg(test)]

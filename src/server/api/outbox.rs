@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use fulcrum_domain::Effect;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use super::Listing;
 use super::input::{IdempotencyKey, Input, required};
 use crate::engine::EffectView;
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
 
 /// An effect that failed.
@@ -33,7 +34,7 @@ pub(super) struct FailedBody {
     error: Option<String>,
 }
 
-/// The effect that is to be tried again.
+/// The effect that is to be tried again, or given up.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = Retry)]
@@ -44,6 +45,13 @@ pub(super) struct RetryBody {
     /// What it is about.
     #[schema(required)]
     id: Option<String>,
+}
+
+/// An effect that is given up.
+#[derive(Serialize, ToSchema)]
+pub(super) struct GivenUp {
+    /// `given_up`.
+    state: &'static str,
 }
 
 /// An effect that is tried again.
@@ -89,8 +97,11 @@ impl RetryBody {
     responses((status = 200, body = Listing<FailedBody>)),
     security(("bearer" = []))
 )]
-pub(super) async fn failed(State(shared): State<Arc<Shared>>) -> Result<Json<Listing<FailedBody>>, Problem> {
-    let failed = shared.engine.failed_effects().await?;
+pub(super) async fn failed(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Listing<FailedBody>>, Problem> {
+    let failed = shared.engine.failed_effects(caller.sight).await?;
     Ok(Json(Listing { data: failed.into_iter().map(Into::into).collect(), next: None }))
 }
 
@@ -107,11 +118,37 @@ pub(super) async fn failed(State(shared): State<Arc<Shared>>) -> Result<Json<Lis
 )]
 pub(super) async fn retry(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     _key: IdempotencyKey,
     input: Input<RetryBody>,
 ) -> Result<(StatusCode, Json<Retried>), Problem> {
-    if shared.engine.retry_effect(input.value.effect()?).await? {
+    if shared.engine.retry_effect(input.value.effect()?, caller.actor()).await? {
         Ok((StatusCode::ACCEPTED, Json(Retried { state: "due" })))
+    } else {
+        Err(Problem::not_found("no such effect has failed"))
+    }
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/outbox/give-up", summary = "Give a failed effect up",
+    description = "A text has failed then, a transcript stays held, and what was to be read is not read.",
+    params(("idempotency-key" = Option<String>, Header)),
+    request_body = RetryBody,
+    responses(
+        (status = 200, body = GivenUp),
+        (status = 404, description = "No such effect has failed", body = ProblemBody),
+        (status = 422, body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn give_up(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    _key: IdempotencyKey,
+    input: Input<RetryBody>,
+) -> Result<Json<GivenUp>, Problem> {
+    if shared.engine.give_up_effect(input.value.effect()?, caller.actor()).await? {
+        Ok(Json(GivenUp { state: "given_up" }))
     } else {
         Err(Problem::not_found("no such effect has failed"))
     }

@@ -1,0 +1,194 @@
+//! Templates: texts that operators prepare, with fields that a candidate fills (behaviour.md 3).
+//!
+//! A [`Template`] is one in which no flaw was found ([`flaws`](Template::new)), so what can still go wrong
+//! is a field without a value. Such a text is held: somebody's name left out, "Hi ," says that nobody
+//! wrote it. The language is minijinja's, without its functions and files, and with a bound on its work.
+
+mod fields;
+mod flaws;
+
+use std::collections::BTreeMap;
+
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
+
+pub use fields::{Field, Fields};
+pub use flaws::{Flaw, shortener_in};
+
+/// Instructions that one text may take; a long one with conditions takes hundreds.
+const FUEL: u64 = 20_000;
+
+/// Links by their id, for `saved_links.<id>`.
+pub type SavedLinks = BTreeMap<String, String>;
+
+/// A text with fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    id: String,
+    name: String,
+    text: String,
+}
+
+impl Template {
+    /// A template whose text is in order.
+    ///
+    /// # Errors
+    /// All that is wrong with the text.
+    pub fn new(id: String, name: String, text: String, links: &SavedLinks) -> Result<Self, Vec<Flaw>> {
+        let flaws = flaws::find(&text, links);
+        if flaws.is_empty() { Ok(Self { id, name, text }) } else { Err(flaws) }
+    }
+
+    /// What it is called by programs.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it is called by people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// All templates of an installation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Templates {
+    list: Vec<Template>,
+    links: SavedLinks,
+}
+
+/// Why there is no text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// No template has that id.
+    #[error("no such template is configured")]
+    Unknown,
+    /// Fields that the text wants have no value for this candidate.
+    #[error("there is no value for {}", fields.join(", "))]
+    Missing {
+        /// Their names.
+        fields: Vec<String>,
+    },
+    /// Its conditions cannot be decided by these values.
+    #[error("the template cannot be filled in: {0}")]
+    Broken(ErrorKind),
+}
+
+impl Templates {
+    /// These templates, and what `saved_links.<id>` stands for in them.
+    pub fn new(list: Vec<Template>, links: SavedLinks) -> Self {
+        Self { list, links }
+    }
+
+    /// The templates in the order of the config.
+    pub fn iter(&self) -> impl Iterator<Item = &Template> {
+        self.list.iter()
+    }
+
+    /// The text for a candidate.
+    ///
+    /// # Errors
+    /// [`RenderError`]; a text with a gap in it is never given out.
+    pub fn render(&self, id: &str, fields: &Fields) -> Result<String, RenderError> {
+        let template = self.list.iter().find(|t| t.id == id).ok_or(RenderError::Unknown)?;
+        let used = used(&template.text).map_err(|error| RenderError::Broken(error.kind()))?;
+        let without = |name: &String| {
+            let field = Field::ALL.into_iter().find(|field| field.name() == *name);
+            field.is_some_and(|field| fields.get(field).is_none())
+        };
+        filled(&template.text, fields, &self.links).map_err(|error| match error.kind() {
+            ErrorKind::UndefinedError => {
+                RenderError::Missing { fields: used.into_iter().filter(without).collect() }
+            }
+            kind => RenderError::Broken(kind),
+        })
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    environment
+}
+
+/// The names that a text takes from outside itself, in alphabetical order.
+fn used(text: &str) -> Result<Vec<String>, minijinja::Error> {
+    let environment = environment();
+    let mut names: Vec<String> =
+        environment.template_from_str(text)?.undeclared_variables(true).into_iter().collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The text with its fields filled in. A field without a value is an undefined one.
+fn filled(text: &str, fields: &Fields, links: &SavedLinks) -> Result<String, minijinja::Error> {
+    let mut groups = fields.groups();
+    groups.insert("saved_links", links.iter().map(|(id, url)| (id.as_str(), url.as_str())).collect());
+    let values = groups.into_iter().map(|(group, values)| (group, Value::from_pairs(values)));
+    environment().template_from_str(text)?.render(Value::from_pairs(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn templates(text: &str) -> Templates {
+        let links = SavedLinks::from([("jobs".to_owned(), "https://acme.example/jobs".to_owned())]);
+        let template = Template::new("a".into(), "A".into(), text.into(), &links).unwrap();
+        Templates::new(vec![template], links)
+    }
+
+    fn dana() -> Fields {
+        let mut fields = Fields::default();
+        fields.set_names(Field::PROFILE, "Dana Reyes");
+        fields.set(Field::JobName, Some("Pilot & <navigator>"));
+        fields.set(Field::JobLocation, Some("  "));
+        fields
+    }
+
+    #[test]
+    fn a_text_is_filled_in_as_it_is() {
+        let text =
+            "Hi {{ profile.first_name }} {{ profile.last_name }}, {{ job.name }}: {{ saved_links.jobs }}";
+        assert_eq!(
+            templates(text).render("a", &dana()).unwrap(),
+            "Hi Dana Reyes, Pilot & <navigator>: https://acme.example/jobs"
+        );
+        assert_eq!(templates(text).render("b", &dana()), Err(RenderError::Unknown));
+    }
+
+    #[test]
+    fn a_text_with_a_gap_is_held() {
+        let error = templates("Hi {{ profile.first_name }}, from {{ sender.name }}, in {{ job.location }}")
+            .render("a", &dana())
+            .unwrap_err();
+        assert_eq!(error.to_string(), "there is no value for job.location, sender.name");
+    }
+
+    #[test]
+    fn a_template_may_ask_whether_there_is_a_value() {
+        let templates = templates("Hi{% if sender.name is defined %} from {{ sender.name }}{% endif %}");
+        assert_eq!(templates.render("a", &dana()).unwrap(), "Hi");
+        let mut known = dana();
+        known.set_names(Field::SENDER, "Priya Shah");
+        assert_eq!(templates.render("a", &known).unwrap(), "Hi from Priya Shah");
+    }
+
+    #[test]
+    fn work_without_end_is_cut_off() {
+        let text =
+            "{% for a in 'xxxxxxxxxx' * 100 %}{% for b in 'xxxxxxxxxx' * 100 %}{% endfor %}{% endfor %}";
+        assert!(filled(text, &dana(), &SavedLinks::new()).is_err());
+    }
+
+    #[test]
+    fn what_a_candidate_is_called_is_not_read_as_a_template() {
+        let mut fields = Fields::default();
+        fields.set_names(Field::PROFILE, "{{ sender.name }}");
+        assert_eq!(
+            templates("Hi {{ profile.last_name }}").render("a", &fields).unwrap(),
+            "Hi sender.name }}"
+        );
+    }
+}

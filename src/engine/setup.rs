@@ -1,0 +1,151 @@
+//! What the Setup page shows of the connection with Lever: what the key may do, and how each
+//! webhook does.
+//!
+//! The permissions are asked for when a person wants to know, since that takes some 25 requests;
+//! the last result stays until the next.
+
+use std::collections::BTreeMap;
+
+use fulcrum_domain::{HookEvent, Lane};
+use jiff::Timestamp;
+
+use super::Engine;
+use crate::lever::{Endpoint, LeverError, Verdict, probe};
+
+/// What somebody found out about the key.
+#[derive(Clone, Debug)]
+pub struct Probed {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub outcome: Result<Vec<Permission>, KeyTrouble>,
+}
+
+/// A tick-box of the key.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    /// As Lever's settings name it.
+    pub name: &'static str,
+    /// One of the 18 that fulcrum asks for; the others are extras.
+    pub required: bool,
+    /// Whether it is there; none when Lever's answer does not tell.
+    pub works: Option<bool>,
+    /// What breaks without it.
+    pub without: &'static str,
+}
+
+/// Why nothing could be found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyTrouble {
+    /// Lever does not know the key.
+    Refused,
+    /// Lever cannot be reached.
+    Unreachable,
+}
+
+/// How the webhooks of one event do, since the daemon's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookRecord {
+    /// The last one that was verified.
+    pub verified: Option<Timestamp>,
+    /// The last one that was not, and why.
+    pub refused: Option<(Timestamp, HookRefusal)>,
+}
+
+impl HookRecord {
+    /// Whether the last thing that happened was a refusal.
+    pub fn fails(&self) -> bool {
+        self.refused.is_some_and(|(at, _)| self.verified.is_none_or(|verified| verified < at))
+    }
+}
+
+/// Why a webhook was refused that named one of the eight events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookRefusal {
+    /// There is no token for it here.
+    NoToken,
+    /// It was signed with the token of another event.
+    TokenOf(HookEvent),
+    /// No token that is known here made the signature.
+    BadSignature,
+}
+
+impl Engine {
+    /// Asks Lever what the key may do, unless somebody is asking just now, and remembers it.
+    pub async fn probe_key(&self) -> Probed {
+        let _one_at_a_time = self.probing.lock().await;
+        let found = probe(&self.lever, Lane::Interactive).await;
+        let outcome = match found {
+            Ok(found) => {
+                let mut permissions: Vec<_> =
+                    found.endpoints.iter().map(|(e, v)| permission(*e, v)).collect();
+                permissions.sort_by_key(|permission| !permission.required);
+                permissions.push(Permission {
+                    name: "Applications within the list of opportunities",
+                    required: false,
+                    works: works(&found.expand_applications),
+                    without: "the initial sync takes a request more for each opportunity",
+                });
+                permissions.push(Permission {
+                    name: "Confidential data",
+                    required: false,
+                    works: works(&found.confidential),
+                    without: "confidential candidates are not seen here",
+                });
+                Ok(permissions)
+            }
+            Err(LeverError::Unauthorized) => Err(KeyTrouble::Refused),
+            Err(_) => Err(KeyTrouble::Unreachable),
+        };
+        let probed = Probed { at: self.clock.now(), outcome };
+        self.probed.store(Some(std::sync::Arc::new(probed.clone())));
+        probed
+    }
+
+    /// What was found out last.
+    pub fn probed(&self) -> Option<Probed> {
+        self.probed.load().as_deref().cloned()
+    }
+
+    /// How the webhooks do.
+    pub fn hook_records(&self) -> BTreeMap<&'static str, HookRecord> {
+        self.notices.hook_records()
+    }
+
+    /// A webhook that named `event` was refused.
+    pub fn remember_refusal(&self, event: HookEvent, why: HookRefusal) {
+        self.notices.hook_refused(event, why, self.clock.now());
+    }
+}
+
+fn permission(endpoint: Endpoint, verdict: &Verdict) -> Permission {
+    Permission {
+        name: endpoint.tick_box(),
+        required: endpoint.is_required(),
+        works: works(verdict),
+        without: endpoint.without(),
+    }
+}
+
+const fn works(verdict: &Verdict) -> Option<bool> {
+    match verdict {
+        Verdict::Allowed => Some(true),
+        Verdict::Missing => Some(false),
+        Verdict::Unknown(_) | Verdict::Odd => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_counts_until_the_next_webhook_is_verified() {
+        let at = |s| Timestamp::from_second(s).unwrap();
+        let refused = Some((at(5), HookRefusal::BadSignature));
+        assert!(HookRecord { verified: None, refused }.fails());
+        assert!(HookRecord { verified: Some(at(4)), refused }.fails());
+        assert!(!HookRecord { verified: Some(at(6)), refused }.fails());
+        assert!(!HookRecord::default().fails());
+    }
+}

@@ -1,0 +1,120 @@
+// The console's pages: live lists, the keyboard, copying, and the conversation that is open.
+
+import { mount } from "./conversation.js";
+import { listen } from "./events.js";
+
+const { base, csrf } = document.body.dataset;
+
+/** Fetch with what a page of ours is admitted by. */
+function call(url, options = {}) {
+  const headers = { ...options.headers };
+  if (options.method && options.method !== "GET") headers["X-CSRF-Token"] = csrf;
+  return fetch(url, { ...options, headers, credentials: "same-origin" }).then((answer) => {
+    if (answer.status === 401) location.reload();
+    return answer;
+  });
+}
+
+function say(words) {
+  document.getElementById("live").textContent = words;
+}
+
+/** Replaces the parts of the page that carry `data-live` by what the server says now. */
+let reading;
+async function refresh() {
+  if (reading) return reading.then(() => (reading = undefined));
+  reading = (async () => {
+    await new Promise((done) => setTimeout(done, 150));
+    const answer = await call(location.href);
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const old of document.querySelectorAll("[data-live]")) {
+      const next = fresh.getElementById(old.id);
+      if (next && next.innerHTML !== old.innerHTML && !old.contains(focusedField())) swap(old, next);
+    }
+  })();
+  await reading.catch(() => {});
+  reading = undefined;
+}
+
+function focusedField() {
+  const focused = document.activeElement;
+  return focused?.matches("input, select, textarea") ? focused : null;
+}
+
+/** Puts `next` in the place of `old`; who had a link focused has it still. */
+function swap(old, next) {
+  const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const top = old.scrollTop;
+  old.replaceChildren(...document.adoptNode(next).childNodes);
+  old.scrollTop = top;
+  if (focused) [...old.querySelectorAll("a[href]")].find((link) => link.getAttribute("href") === focused)?.focus();
+}
+
+const watchers = new Set();
+const live = document.querySelectorAll("[data-live]").length > 0;
+const open = document.querySelector(".open-conversation");
+if (live || open) {
+  listen(base, (id) => {
+    for (const tell of watchers) tell(id);
+    if (live) refresh();
+  });
+}
+if (open) {
+  mount(open, {
+    base,
+    fetch: call,
+    say,
+    listen: (tell) => {
+      watchers.add(tell);
+      return () => watchers.delete(tell);
+    },
+  });
+}
+// What changes without a conversation changing: the sync's progress, health.
+const every = document.querySelector("[data-every]");
+if (every) setInterval(refresh, Number(every.dataset.every) * 1000);
+
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (!copy) return;
+  const field = document.getElementById(copy.dataset.copy);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+  } catch {
+    document.execCommand("copy");
+  }
+  say(copy.dataset.done);
+  copy.textContent = copy.dataset.done;
+});
+
+// The keyboard, as the help says.
+const help = document.getElementById("keys");
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  const act = {
+    j: () => step(1),
+    k: () => step(-1),
+    "/": () => document.querySelector("input[type=search]")?.focus(),
+    r: () => document.querySelector(".composer textarea")?.focus(),
+    e: () => document.querySelector("[data-key=e]")?.click(),
+    "?": () => help?.showModal(),
+  }[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
+});
+
+function step(by) {
+  const links = [...document.querySelectorAll(".listing li a")];
+  if (!links.length) return;
+  const at = links.findIndex((link) => link === document.activeElement || link.hasAttribute("aria-current"));
+  const next = links[Math.min(links.length - 1, Math.max(0, at + by))];
+  next.focus();
+  next.click();
+}

@@ -1,0 +1,8 @@
+//! Signing in and out.
+//!
+//! | route | what for |
+//! | --- | --- |
+
+mod pages;
+
+pub(super) use pages::{path, refusal};

@@ -1,0 +1,72 @@
+//! The pages around signing in. They stand by themselves, without the console's navigation.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use form_urlencoded::byte_serialize;
+use http::StatusCode;
+
+use crate::server::Shared;
+use crate::server::problem::Problem;
+use crate::server::site::local_path;
+
+/// What every page that stands by itself needs.
+struct Plain<'a> {
+    base: &'a str,
+}
+
+/// A page that tells somebody something, with a way on.
+#[derive(Template)]
+#[template(path = "said.html")]
+struct Said<'a> {
+    frame: Plain<'a>,
+    title: &'a str,
+    said: &'a str,
+    on: (&'a str, &'a str),
+}
+
+/// Where people sign in and from there go on to `next`.
+pub(in crate::server) fn path(base: &str, next: &str) -> String {
+    match local_path(next) {
+        "/" => format!("{base}/sign-in"),
+        next => format!("{base}/sign-in?next={}", byte_serialize(next.as_bytes()).collect::<String>()),
+    }
+}
+
+/// A problem, told to a person on a page.
+pub(in crate::server) fn refusal(shared: &Shared, problem: &Problem) -> Response {
+    said(shared, problem.status(), problem.title(), problem.detail(), ("/", "Back to the start"))
+}
+
+/// A page with a title, a paragraph, and a link.
+pub(super) fn said(
+    shared: &Shared,
+    status: StatusCode,
+    title: &str,
+    said: &str,
+    on: (&str, &str),
+) -> Response {
+    let frame = Plain { base: shared.site.base() };
+    (status, shown(&Said { frame, title, said, on })).into_response()
+}
+
+/// A template as a response; it holds texts alone, so nothing of it can fail.
+pub(super) fn shown(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a page could not be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_is_kept_in_the_address_and_leads_nowhere_else() {
+        assert_eq!(path("", "/c/K3V9?a=b&c"), "/sign-in?next=%2Fc%2FK3V9%3Fa%3Db%26c");
+        assert_eq!(path("/x", "//evil.example"), "/x/sign-in");
+    }
+}
