@@ -179,7 +179,7 @@ pub fn lever(config: &Config) -> Result<LeverSettings, WiringError> {
 /// How fast.
 pub fn pace(config: &Config) -> PaceSettings {
     PaceSettings {
-        requests_per_second: config.lever.requests_per_second,
+        period: Duration::from_secs(1) / config.lever.requests_per_second.get(),
         burst: config.lever.burst,
         in_flight: usize::try_from(config.lever.in_flight.get()).unwrap_or(usize::MAX),
     }

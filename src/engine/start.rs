@@ -124,6 +124,8 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
+        self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
+        let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
         if let Some(searching) = self.searching.clone() {
             let this = self.clone();

@@ -223,7 +223,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             deadline: Duration::from_secs(1),
         },
         pace: PaceSettings {
-            requests_per_second: NonZeroU32::new(1000).unwrap(),
+            period: Duration::from_millis(1),
             burst: NonZeroU32::new(20).unwrap(),
             in_flight: 12,
         },
