@@ -49,6 +49,14 @@ impl Searching {
     pub(super) fn index(&self) -> Option<Arc<Index>> {
         self.index.load_full()
     }
+
+    /// Lets what is being written come to its end. What was cut off is done again.
+    pub(super) async fn close(&self) {
+        if let Some(index) = self.index.swap(None) {
+            // Whatever is wrong with it, the next start sees.
+            let _ = blocking(move || index.rest()).await;
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -89,7 +89,7 @@ impl Engine {
     pub async fn take_hook(&self, hook: LeverHook) -> Result<HookOutcome, StoreError> {
         let now = self.clock.now();
         let outcome = if now.duration_since(hook.triggered_at) > HOOK_AGE_MAX {
-            self.hook_refused(hook.event.as_key(), "too old to be true").await;
+            self.note_refused_hook(hook.event.as_key(), "too old to be true").await;
             HookOutcome::Stale
         } else if hook.is_ping {
             let what = format!("{}: the test on set-up", hook.event.as_key());
@@ -132,7 +132,7 @@ impl Engine {
     }
 
     /// A webhook was refused. Anybody can send such, so of one kind the activity has one a minute.
-    pub async fn hook_refused(&self, event: &'static str, why: &'static str) {
+    pub async fn note_refused_hook(&self, event: &'static str, why: &'static str) {
         let now = self.clock.now();
         if !self.refused_hooks.is_new((event, why), now) {
             return;

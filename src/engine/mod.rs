@@ -27,6 +27,7 @@ mod reconcile;
 mod reference;
 mod refresh;
 mod refused;
+mod renewal;
 mod search;
 mod send;
 mod settings;

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fulcrum_domain::{Lane, OpportunityId};
+use fulcrum_domain::{Lane, OpportunityId, Sight};
 
 use super::Engine;
 use super::changes::Arrival;
 use super::people::FetchError;
+use super::view::Found;
 use crate::lever::LeverError;
 use crate::store::tables::OPPORTUNITIES;
 use crate::store::{Read, StoreError};
@@ -53,6 +54,17 @@ impl Engine {
         match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await {
             Ok(_) => Freshness::Fresh,
             Err(error) => Freshness::Stale(why(&error)),
+        }
+    }
+
+    /// The same for a profile that is being shown: its open pages are told when something came.
+    pub async fn refresh_shown(&self, id: &OpportunityId, age: Duration) {
+        if !matches!(self.is_older(id, age).await, Ok(true)) {
+            return;
+        }
+        self.refresh_if_older(id, age).await;
+        if let Ok(Found::Known(found)) = self.opportunity(id, Sight::All).await {
+            found.conversations.into_iter().for_each(|id| self.wake.news.tell(id));
         }
     }
 

@@ -172,7 +172,7 @@ impl Search<'_> {
                 };
                 if let Some(conversation) = conversation.filter(|c| !seen.contains(&c.id)) {
                     let id = conversation.id;
-                    if let Some(hit) = self.conversation(conversation, message)? {
+                    if let Some(hit) = self.conversation(&conversation, message)? {
                         seen.insert(id);
                         found.push(hit);
                     }
@@ -187,7 +187,7 @@ impl Search<'_> {
 
     fn conversation(
         &self,
-        conversation: Conversation,
+        conversation: &Conversation,
         message: Option<Message>,
     ) -> Result<Option<(Timestamp, Hit)>, StoreError> {
         let snippet =

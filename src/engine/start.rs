@@ -19,6 +19,9 @@ use crate::lever::{LeverClient, LeverSettings, PaceSettings, Pacer, SettingsErro
 use crate::store::tables::{BOOKMARKS, SECRETS};
 use crate::store::{Options, Read, SecretKey, Seen, Store, StoreError};
 
+/// The name under which the extension's key is stored.
+const EXTENSION_KEY: &str = "extension";
+
 /// What the engine talks to.
 pub struct Remotes {
     /// The file.
@@ -86,13 +89,16 @@ impl Engine {
     /// Makes the keys that a new file lacks, and gives what was in flight its state.
     async fn recover(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let fresh = SecretKey(rand::random());
+        let fresh =
+            [(changes::HASH_KEY, SecretKey(rand::random())), (EXTENSION_KEY, SecretKey(rand::random()))];
         let found = self
             .store
             .change(move |tx| {
-                let name = changes::HASH_KEY.to_owned();
-                if !tx.has(SECRETS, &name)? {
-                    tx.put(SECRETS, &name, &fresh)?;
+                for (name, key) in &fresh {
+                    let name = (*name).to_owned();
+                    if !tx.has(SECRETS, &name)? {
+                        tx.put(SECRETS, &name, key)?;
+                    }
                 }
                 changes::recover(tx, now)
             })
@@ -117,6 +123,8 @@ impl Engine {
         self.tasks.keep("outbox to carrier", move || this.clone().run_carrier_outbox());
         let this = self.clone();
         self.tasks.keep("sync", move || this.clone().run_sync());
+        let this = self.clone();
+        self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
         if let Some(searching) = self.searching.clone() {
@@ -172,6 +180,11 @@ impl Engine {
         self.settings.load().rules.numbers.clone()
     }
 
+    /// The organisation's zone.
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        self.settings.load().rules.zone.clone()
+    }
+
     /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
@@ -190,6 +203,16 @@ impl Engine {
     /// News of conversations from now on, or from after what was `seen`, for whoever shows them live.
     pub fn watch(&self, seen: Option<super::NewsId>) -> super::Watch {
         self.wake.news.watch(seen)
+    }
+
+    /// What the browser extension of this installation is signed with: 32 random bytes, the same
+    /// for as long as the file is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn extension_key(&self) -> Result<[u8; 32], StoreError> {
+        let key = self.store.read(|read| read.get(SECRETS, &EXTENSION_KEY.to_owned())).await?;
+        key.map(|key| key.0).ok_or(StoreError::Closed)
     }
 
     /// The client of Lever, for `doctor`.
@@ -217,6 +240,9 @@ impl Engine {
     /// lost either way: what was cut off is found again. False when some of it was cut off.
     pub async fn stop(&self, grace: Duration) -> bool {
         let in_time = self.tasks.stop(grace).await;
+        if let Some(searching) = &self.searching {
+            let _ = tokio::time::timeout(grace, searching.close()).await;
+        }
         self.store.close().await;
         in_time
     }

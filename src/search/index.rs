@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use fulcrum_domain::Searchable;
 use tantivy::directory::MmapDirectory;
+use tantivy::index::SegmentId;
 use tantivy::indexer::LogMergePolicy;
 use tantivy::query::{BooleanQuery, FuzzyTermQuery, Occur, PhraseQuery, Query as Matcher, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Value};
@@ -234,7 +235,7 @@ impl Index {
     /// Those of these files that belong to no segment of the index as it is now.
     fn files_besides(&self, files: &HashSet<PathBuf>) -> Result<HashSet<PathBuf>, IndexError> {
         let segments: HashSet<String> =
-            self.index.searchable_segment_ids()?.iter().map(|id| id.uuid_string()).collect();
+            self.index.searchable_segment_ids()?.iter().map(SegmentId::uuid_string).collect();
         let of_a_segment = |file: &&PathBuf| {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let uuid = name.split('.').next().unwrap_or_default();
@@ -308,7 +309,7 @@ fn words_of(query: &Query, field: Field, least: usize) -> Option<Box<dyn Matcher
             Piece::Word(text) | Piece::Beginning(text) => all.push(exactly(word(text))),
             // Names have no positions: people have few of them.
             Piece::Phrase(phrase) if field == NAME => {
-                all.extend(phrase.iter().map(|text| exactly(word(text))))
+                all.extend(phrase.iter().map(|text| exactly(word(text))));
             }
             Piece::Phrase(phrase) => {
                 all.push(Box::new(PhraseQuery::new(phrase.iter().map(|text| word(text)).collect())));

@@ -79,7 +79,7 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
                 "a webhook was refused"
             );
             shared.engine.metrics().webhook(refusal.event, refusal.outcome);
-            shared.engine.hook_refused(refusal.event, refusal.outcome).await;
+            shared.engine.note_refused_hook(refusal.event, refusal.outcome).await;
             refusal.problem.into_response()
         }
     }

@@ -10,6 +10,7 @@ use super::people::People;
 use crate::config::{ApiToken, LocalUser, Secret, SignIn, WebhookTokens};
 
 /// What callers prove themselves with. Replaced as a whole on reload.
+#[derive(Clone)]
 pub struct Keys {
     lever: [Vec<SecretString>; HookEvent::ALL.len()],
     hook_secret: Option<SecretString>,
@@ -18,6 +19,7 @@ pub struct Keys {
 }
 
 /// An API token, known by its digest alone.
+#[derive(Clone)]
 struct ApiKey {
     name: String,
     role: Role,
@@ -28,9 +30,8 @@ struct ApiKey {
 impl Keys {
     /// From the configuration.
     pub fn new(webhooks: &WebhookTokens, hook_secret: Option<&Secret>, api: &[ApiToken]) -> Self {
-        let own = |secret: &Secret| SecretString::from(secret.expose());
         Self {
-            lever: HookEvent::ALL.map(|event| webhooks.tokens_for(event).map(own).collect()),
+            lever: tokens_of(webhooks),
             hook_secret: hook_secret.map(own),
             api: api
                 .iter()
@@ -49,6 +50,12 @@ impl Keys {
     #[must_use]
     pub fn with_people(self, users: &[LocalUser], sign_in: &SignIn) -> Self {
         Self { people: People::new(users, sign_in), ..self }
+    }
+
+    /// The same with other webhook tokens.
+    #[must_use]
+    pub(super) fn with_webhooks(&self, webhooks: &WebhookTokens) -> Self {
+        Self { lever: tokens_of(webhooks), ..self.clone() }
     }
 
     /// The people who may sign in.
@@ -79,6 +86,14 @@ impl Keys {
             .fold(None, |found, key| if key.digest.ct_eq(&given).into() { Some(key) } else { found });
         found.map(|key| Caller::program(&key.name, key.role, key.sight))
     }
+}
+
+fn own(secret: &Secret) -> SecretString {
+    SecretString::from(secret.expose())
+}
+
+fn tokens_of(webhooks: &WebhookTokens) -> [Vec<SecretString>; HookEvent::ALL.len()] {
+    HookEvent::ALL.map(|event| webhooks.tokens_for(event).map(own).collect())
 }
 
 #[cfg(test)]

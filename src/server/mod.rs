@@ -7,6 +7,8 @@
 //! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
 //! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
+//! | public | `/extension/...` (its table stands in `extension`) | `extension` |
+//! | public | `/`, `/inbox`, `/c/...`, `/o/...`, `/fragments/...`, `/events`, `/setup`, `/activity`, `/system`, `/assets/...` | `console` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
 //! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
 //!
@@ -17,6 +19,8 @@ mod admit;
 mod api;
 mod body;
 mod caller;
+mod console;
+mod extension;
 mod hooks;
 mod keys;
 mod listener;
@@ -39,10 +43,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::middleware::from_fn;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody};
+pub use console::SetupSettings;
 pub use keys::Keys;
 pub use settings::{Limits, ServerSettings};
 pub use sockets::{BindError, ControlSocket, Listeners};
@@ -61,8 +67,12 @@ struct Shared {
     keys: ArcSwap<Keys>,
     twilio: Option<twilio::Hooks>,
     site: Site,
+    setup: SetupSettings,
+    /// Cancelled when open streams are to end.
+    stop: CancellationToken,
     porter: Porter,
     body_time: Duration,
+    extension: extension::Extension,
 }
 
 /// The way in. See [`Server::start`].
@@ -119,7 +129,10 @@ impl Server {
             engine,
             keys: ArcSwap::from_pointee(settings.keys),
             twilio: settings.twilio,
+            extension: extension::Extension::new(settings.public_url.clone(), settings.lever_hosts),
             site: Site::new(settings.public_url),
+            setup: settings.setup,
+            stop: serving.stop.clone(),
             porter: Porter::default(),
             body_time: settings.limits.body_time,
         });
@@ -142,13 +155,15 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
     listener.local_addr().map_err(|source: io::Error| BindError::Port { address: unknown, source })
 }
 
-/// What is served to whoever may see it: one table with a row for each route.
-fn table() -> Vec<Route> {
-    [api::table(), sign_in::table()].into_iter().flatten().collect()
+/// What people see, and what their browsers ask for. With the API's, all routes that ask who comes.
+fn pages() -> Vec<Route> {
+    [console::table(), extension::table(), sign_in::table()].into_iter().flatten().collect()
 }
 
 fn public_router(shared: &Arc<Shared>) -> Router {
-    let routes = hooks::router(shared.clone()).merge(route::router(shared, table(), Door::Public));
+    let pages = route::router(shared, pages(), Door::Public).layer(from_fn(console::guarded));
+    let routes =
+        hooks::router(shared.clone()).merge(route::router(shared, api::table(), Door::Public)).merge(pages);
     let prefix = shared.site.base();
     let below = if prefix.is_empty() { Router::new() } else { Router::new().nest(prefix, routes.clone()) };
     below.merge(routes).fallback(problem::no_such_path)

@@ -13,6 +13,7 @@ const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$Y2VydGFpbmx5IG5vdCB0aGUgcmlnaHQgaGFzaCBhdCBhbGw";
 
 /// The people and how they sign in. Part of the keys: replaced as a whole on reload.
+#[derive(Clone)]
 pub(super) struct People {
     users: Vec<LocalUser>,
     oidc: Option<Oidc>,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::console::SetupSettings;
 use super::keys::Keys;
 use crate::carrier::twilio;
-use crate::config::TlsFiles;
+use crate::config::{LeverHost, TlsFiles};
 
 /// Settings of the server.
 pub struct ServerSettings {
@@ -22,8 +23,12 @@ pub struct ServerSettings {
     pub tls: Option<TlsFiles>,
     /// Under which address the outside reaches `listen`.
     pub public_url: Url,
+    /// Where the browser extension works.
+    pub lever_hosts: Vec<LeverHost>,
     /// The receiving end of Twilio, where that is the carrier.
     pub twilio: Option<twilio::Hooks>,
+    /// How the connection with Lever stands on this machine, for the Setup page.
+    pub setup: SetupSettings,
     /// Who may come in.
     pub keys: Keys,
     /// How much a client may take up.

@@ -6,6 +6,7 @@
 mod bad_answers;
 mod crash;
 mod daemon;
+mod days;
 mod disk;
 mod doubts;
 mod erasure;

@@ -5,14 +5,16 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use fulcrum::engine::{Engine, Hit, SearchError, SearchQuery};
+use fulcrum::engine::{Confidential, Engine, Hit, SearchError, SearchQuery};
 use fulcrum_domain::{HookEvent, Sight};
-use fulcrum_sandbox::Event;
+use fulcrum_sandbox::{Event, Permission, Permissions};
 
 use crate::world::{World, eventually, id, small, to};
 
 const NAME: &str = "Zoë Quarterstaff";
 const PHONE: &str = "+12025550142";
+/// The folder of the index.
+const INDEX: &str = "fulcrum.redb.search";
 
 fn query(words: &str) -> SearchQuery {
     SearchQuery { words: words.into(), limit: 20, sight: Sight::Open }
@@ -49,9 +51,8 @@ fn stands_in(folder: &Path, words: &str) -> bool {
 
 async fn search_is(world: &World, status: &str) {
     eventually(&format!("the search is {status}"), async || {
-        let (health, _) = (world.engine.health().await.unwrap(), ());
-        health.components["search"].status.as_str() == status
-            && health.components["search"].detail.is_empty() == (status == "ok")
+        let search = world.engine.status().await.unwrap().health.components["search"].clone();
+        search.status.as_str() == status && search.detail.is_empty() == (status == "ok")
     })
     .await;
 }
@@ -87,11 +88,11 @@ async fn whatever_becomes_of_the_index_all_is_found_again() {
     world.receive(PHONE, "second words").await;
     let world = world.restart(Duration::from_secs(10)).await;
     finds(&world, "second", &["+12025550142: second words"]).await;
-    finds(&world, "zoe", &[NAME]).await;
-    let (path, folder) = world.end().await;
-    fs::remove_dir_all(path.with_extension("redb.search")).unwrap();
-    let world = World::start_in(small(), folder).await;
-    finds(&world, "zoe", &[NAME]).await;
+    finds(&world, "quarterst", &[NAME]).await;
+    let world = world
+        .restart_after(Duration::from_secs(10), |folder| fs::remove_dir_all(folder.join(INDEX)).unwrap())
+        .await;
+    finds(&world, "quarterst", &[NAME]).await;
     finds(&world, "words", &["+12025550142: second words"]).await;
     finds(&world, "\"first words\"", &["+12025550142: first words"]).await;
     search_is(&world, "ok").await;
@@ -105,11 +106,11 @@ async fn erased_people_are_not_found_and_not_in_the_files() {
     world.receive("+12025550143", "licorice").await;
     finds(&world, "marzipan", &["+12025550142: marzipan"]).await;
     finds(&world, "licorice", &["+12025550143: licorice"]).await;
-    finds(&world, "zoe", &[NAME]).await;
-    let folder = world.folder().join("fulcrum.redb.search");
+    finds(&world, "quarterst", &[NAME]).await;
+    let folder = world.folder().join(INDEX);
     world.sandbox.happen(&Event::Delete { opportunity: Some(who.opportunity.clone()) }).unwrap();
     world.hook(HookEvent::CandidateDeleted, &who).await;
-    for words in ["marzipan", "zoe", "0142"] {
+    for words in ["marzipan", "quarterst", "0142"] {
         finds(&world, words, &[]).await;
     }
     let key = id(&who).to_key();
@@ -128,16 +129,39 @@ async fn erased_people_are_not_found_and_not_in_the_files() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_folder_the_daemon_goes_on_and_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    // In the folder's place, so that whoever runs the test cannot make it.
-    let place = folder.path().join("fulcrum.redb.search");
-    fs::write(&place, "not a folder").unwrap();
-    let world = World::start_in(small(), folder).await;
+    let world = World::start(small()).await;
+    // In the folder's place, so that even root cannot make it.
+    let block = |folder: &Path| {
+        fs::remove_dir_all(folder.join(INDEX)).unwrap();
+        fs::write(folder.join(INDEX), "not a folder").unwrap();
+    };
+    world.receive("+12025550143", "before").await;
+    finds(&world, "before", &["+12025550143: before"]).await;
+    let world = world.restart_after(Duration::from_secs(10), block).await;
     world.receive(PHONE, "still stored").await;
     assert!(matches!(world.engine.search(query("stored")).await, Err(SearchError::NotReady)));
     search_is(&world, "degraded").await;
     assert_eq!(world.messages(PHONE).await.len(), 1);
-    fs::remove_file(&place).unwrap();
+    fs::remove_file(world.folder().join(INDEX)).unwrap();
     finds(&world, "stored", &["+12025550142: still stored"]).await;
     search_is(&world, "ok").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_confidential_is_found_by_those_who_may_see_it() {
+    let mut options = small();
+    options.lever.permissions = Permissions::default().with(Permission::Confidential);
+    let world = World::start_with(options, |s| s.confidential = Confidential::Read).await;
+    let who = world.apply(NAME, PHONE).await;
+    world.receive(PHONE, "between us").await;
+    finds(&world, "between", &["+12025550142: between us"]).await;
+    let hide = Event::Confidential { opportunity: Some(who.opportunity.clone()), on: true };
+    world.sandbox.happen(&hide).unwrap();
+    world.fetch(&who).await;
+    for words in ["between", "quarterst", "0142"] {
+        finds(&world, words, &[]).await;
+    }
+    let all = async |words| ask(&world.engine, SearchQuery { sight: Sight::All, ..query(words) }).await;
+    assert_eq!(all("quarterst").await, [NAME]);
+    assert_eq!(all("between").await, ["+12025550142: between us"]);
 }

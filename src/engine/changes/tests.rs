@@ -444,3 +444,75 @@ proptest! {
         }
     }
 }
+
+fn draft(to: u8, at: Option<Timestamp>) -> Draft {
+    Draft {
+        to: Recipient::Number(number(to)),
+        body: Body::new("Are you free?"),
+        author: Author::Staff { user: None, name: "Priya".into() },
+        from: None,
+        send_at: at,
+    }
+}
+
+#[test]
+fn a_text_that_is_called_off_leaves_the_session_as_if_it_had_never_been_written() {
+    let mut life = Life::new();
+    life.step(&Step::Appears { who: 0, active: true });
+    let write =
+        |life: &Life| life.change(|tx, moment| Ok(compose(tx, draft(0, None), &rules(), moment).unwrap()));
+    let call_off = |life: &Life, text: &Message| {
+        let id = text.id;
+        life.change(move |tx, moment| {
+            cancel(tx, id, "priya".into(), &rules(), moment).unwrap();
+            Ok(thread_of(tx, number(0))?.unwrap())
+        })
+    };
+    let first = write(&life);
+    life.step(&Step::TimePasses { minutes: 30 });
+    let second = write(&life);
+    let after = call_off(&life, &second);
+    assert_eq!(after.deadline, first.at.checked_add(SignedDuration::from_hours(1)).ok());
+    let after = call_off(&life, &first);
+    assert_eq!((after.deadline, after.session, after.texted), (None, None, false));
+    life.check();
+}
+
+#[test]
+fn when_the_first_text_is_called_off_the_next_says_who_we_are() {
+    let life = Life::new();
+    let at = |seconds| life.now.checked_add(SignedDuration::from_secs(seconds)).ok();
+    let (soon, later) = (at(10), at(20));
+    life.change(move |tx, moment| {
+        let first = compose(tx, draft(0, soon), &rules(), moment).unwrap();
+        let second = compose(tx, draft(0, later), &rules(), moment).unwrap();
+        assert_eq!(second.body.reveal(), "Are you free?", "the first one says so");
+        cancel(tx, first.id, "priya".into(), &rules(), moment).unwrap();
+        let second = message(tx, second.id)?.unwrap();
+        assert_eq!(second.body.reveal(), first.body.reveal());
+        Ok(())
+    });
+    life.check();
+}
+
+#[test]
+fn a_file_without_shelves_gets_them() {
+    let mut life = Life::new();
+    for who in 0..2 {
+        life.step(&Step::Writes { who, words: 0 });
+        life.step(&Step::IsWritten { who, later: true });
+    }
+    life.change(|tx, _| {
+        for (id, _) in tx.list(DESKS, &Keys::all(), 100)? {
+            tx.remove(DESKS, &id)?;
+        }
+        for (key, ()) in tx.list(SHELVES, &Keys::all(), 100)? {
+            tx.remove(SHELVES, &key)?;
+        }
+        let last = place_older(tx, None, 1)?;
+        let last = place_older(tx, last, 1)?;
+        assert!(last.is_some() && place_older(tx, last, 1)?.is_none(), "there are two");
+        Ok(())
+    });
+    life.check();
+}

@@ -33,7 +33,7 @@ pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, Stor
     tx.put(COUNTERS, &name, &count)?;
     let id = ConversationId::new(count);
     tx.put(THREADS, &number, &id)?;
-    to_index(tx, Searchable::Conversation(id))?;
+    to_index(tx, &Searchable::Conversation(id))?;
     Ok(Conversation::new(id, number))
 }
 
@@ -116,7 +116,7 @@ pub(super) fn put_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), Stor
         .as_ref()
         .is_none_or(|before| before.body != message.body || before.opportunity != message.opportunity)
     {
-        to_index(tx, Searchable::Message(message.id))?;
+        to_index(tx, &Searchable::Message(message.id))?;
     }
     note_message(tx, before.as_ref(), message, |tx| {
         if let Some(before) = before.as_ref().filter(|before| before.at != message.at) {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::gaze::Gaze;
 use super::{PAGE_MAX, Page};
 use crate::engine::Engine;
-use crate::engine::changes::desk_of;
+use crate::engine::changes::{desk_of, message};
 use crate::store::tables::{MESSAGES, OUTBOX};
 use crate::store::{Keys, Read, StoreError};
 
@@ -20,6 +20,21 @@ pub struct MessageView {
 }
 
 impl Engine {
+    /// Whether there is a text with this id for whoever sees so much.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sees_text(&self, id: MessageId, sight: Sight) -> Result<bool, StoreError> {
+        self.store
+            .read(move |snapshot| {
+                let Some(text) = message(snapshot, id)? else { return Ok(false) };
+                let gaze = Gaze::new(snapshot, sight);
+                Ok(gaze.conversation(text.conversation)?.is_some()
+                    && gaze.reaches(text.opportunity.as_ref())?)
+            })
+            .await
+    }
+
     /// The messages of a conversation in order, from after `after` on; on the last page, after
     /// all others, those that wait for their time.
     ///

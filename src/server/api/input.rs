@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
-use crate::engine::PAGE_MAX;
+use crate::engine::{HITS_MAX, InboxCursor, PAGE_MAX};
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Shared, body};
-use crate::store::tables::Digest;
+use crate::store::tables::{ActivityKey, Digest};
 
 /// The longest text is 1,600 characters.
 const BYTES_MAX: usize = 64 * 1024;
@@ -144,14 +144,19 @@ impl<S: Sync> FromRequestParts<S> for Paging {
     async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
         let Query(paging) = Query::<Self>::try_from_uri(&parts.uri)
             .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
-        match paging.limit {
-            1..=PAGE_MAX => Ok(paging),
-            _ => Err(Problem::new(Kind::Malformed, "limit must be 1 to 200")),
-        }
+        Self::new(Some(paging.limit), paging.cursor)
     }
 }
 
 impl Paging {
+    /// Of a request that has other parameters besides.
+    pub(super) fn new(limit: Option<usize>, cursor: Option<String>) -> Result<Self, Problem> {
+        match limit.unwrap_or(fifty()) {
+            limit @ 1..=PAGE_MAX => Ok(Self { limit, cursor }),
+            _ => Err(Problem::new(Kind::Malformed, "limit must be 1 to 200")),
+        }
+    }
+
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
@@ -165,6 +170,39 @@ impl Paging {
             })
         };
         self.cursor.as_ref().map(read).transpose()
+    }
+}
+
+/// What is looked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// Words of a name or of a text: all of them are meant, case and accents do not matter, the last
+    /// may be unfinished, what stands in double quotes stands so in the text. Digits alone are a number:
+    /// its beginning, or its end from four digits on.
+    #[param(min_length = 1, max_length = 200)]
+    pub(super) q: String,
+    /// The most people and the most conversations, 1 to 100.
+    #[serde(default = "twenty")]
+    #[param(default = 20, minimum = 1, maximum = 100)]
+    pub(super) limit: usize,
+}
+
+const fn twenty() -> usize {
+    20
+}
+
+impl<S: Sync> FromRequestParts<S> for Search {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
+        let Query(asked) = Query::<Self>::try_from_uri(&parts.uri)
+            .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
+        match asked.limit {
+            1..=HITS_MAX => Ok(asked),
+            _ => Err(Problem::new(Kind::Malformed, "limit must be 1 to 100")),
+        }
     }
 }
 
@@ -189,6 +227,29 @@ impl Cursor for ConversationId {
 
     fn read(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(u64::from_be_bytes).map(Self::new)
+    }
+}
+
+impl Cursor for InboxCursor {
+    fn bytes(&self) -> Vec<u8> {
+        [self.0.as_millisecond().to_be_bytes(), self.1.number().to_be_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (at, number) = <ActivityKey as Cursor>::read(bytes)?;
+        Some((at, ConversationId::new(number)))
+    }
+}
+
+impl Cursor for ActivityKey {
+    fn bytes(&self) -> Vec<u8> {
+        [self.0.as_millisecond().to_be_bytes(), self.1.to_be_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (at, number) = bytes.split_first_chunk()?;
+        let at = Timestamp::from_millisecond(i64::from_be_bytes(*at)).ok()?;
+        number.try_into().ok().map(|number| (at, u64::from_be_bytes(number)))
     }
 }
 
@@ -254,12 +315,14 @@ mod tests {
             let at = Timestamp::from_millisecond(ms).unwrap();
             let place = (at, MessageId::new(at, &random));
             prop_assert_eq!(Cursor::read(&place.bytes()), Some(place));
+            prop_assert_eq!(Cursor::read(&(at, id).bytes()), Some((at, id)));
         }
 
         #[test]
         fn no_cursor_of_a_strangers_panics(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = ConversationId::read(&bytes);
             let _ = <(Timestamp, MessageId)>::read(&bytes);
+            let _ = InboxCursor::read(&bytes);
         }
     }
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::Listing;
 use super::conversations::named;
 use super::input::{Id, IdempotencyKey, Input, Paging, required};
-use crate::engine::changes::{ComposeError, Recipient};
+use crate::engine::changes::{CancelError, ComposeError, Recipient};
 use crate::engine::{MessageView, SendRefusal, SendRequest, direction_word, failure_words, status_word};
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -184,6 +184,35 @@ pub(super) async fn send(
         status: message.delivery.word(),
     };
     Ok((StatusCode::ACCEPTED, Json(taken)))
+}
+
+#[utoipa::path(
+    delete, path = "/api/v1/messages/{id}", summary = "Call a text off that has not left",
+    description = "It was never sent then, and stands in no transcript.",
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "Called off"),
+        (status = 404, body = ProblemBody),
+        (status = 409, description = "It has left already, or was called off before", body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn cancel(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    let unknown = || Problem::not_found("no text has this id");
+    let id = id.parse().map_err(|_| unknown())?;
+    if !shared.engine.sees_text(id, caller.sight).await? {
+        return Err(unknown());
+    }
+    match shared.engine.cancel_text(id, caller.actor()).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(CancelError::Unknown) => Err(unknown()),
+        Err(error @ CancelError::TooLate) => Err(Problem::new(Kind::TooLate, error.to_string())),
+        Err(CancelError::Store(error)) => Err(error.into()),
+    }
 }
 
 /// What cannot be an id is none of an opportunity.

@@ -11,7 +11,9 @@
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
 
+mod activity;
 mod conversations;
+mod desk;
 mod input;
 mod messages;
 mod openapi;
@@ -30,6 +32,7 @@ use utoipa::ToSchema;
 pub(crate) use conversations::ConversationBody;
 pub(crate) use input::Cursor;
 pub(crate) use messages::MessageBody;
+pub(super) use outbox::{effect_id, effect_of};
 pub(crate) use status::StoredBody;
 
 use super::route::{Route, data};
@@ -42,18 +45,27 @@ pub(super) fn table() -> Vec<Route> {
     vec![
         data(get.clone(), "/api/v1/openapi.json", None, openapi::describe),
         data(get.clone(), "/api/v1/status", Watch, status::status),
+        data(get.clone(), "/api/v1/activity", Watch, activity::list),
+        data(get.clone(), "/api/v1/inbox", Read, desk::inbox),
         data(get.clone(), "/api/v1/conversations", Read, conversations::list),
         data(get.clone(), "/api/v1/conversations/{id}", Read, conversations::one),
         data(get.clone(), "/api/v1/conversations/{id}/messages", Read, messages::list),
         data(post.clone(), "/api/v1/conversations/{id}/file", Text, conversations::file),
         data(post.clone(), "/api/v1/conversations/{id}/opt-out", Text, opt_out::decide),
+        data(post.clone(), "/api/v1/conversations/{id}/assign", Text, desk::assign),
+        data(post.clone(), "/api/v1/conversations/{id}/follow", Read, desk::follow),
+        data(post.clone(), "/api/v1/conversations/{id}/archive", Text, desk::archive),
+        data(post.clone(), "/api/v1/conversations/{id}/dismiss", Text, desk::dismiss),
+        data(post.clone(), "/api/v1/conversations/{id}/read", Read, desk::read),
         data(post.clone(), "/api/v1/messages", Text, messages::send),
+        data(Method::DELETE, "/api/v1/messages/{id}", Text, messages::cancel),
         data(get.clone(), "/api/v1/opportunities/{id}", Read, opportunities::one),
         data(get.clone(), "/api/v1/templates", Read, templates::list),
         data(post.clone(), "/api/v1/templates/{id}/render", Text, templates::render),
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
+        data(post.clone(), "/api/v1/outbox/give-up", Operate, outbox::give_up),
     ]
 }
 

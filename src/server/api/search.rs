@@ -2,50 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{FromRequestParts, Query, State};
-use fulcrum_domain::Sight;
-use http::request;
+use axum::extract::State;
+use axum::{Extension, Json};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::engine::{HITS_MAX, Hit, SearchError, SearchQuery, SnippetPart};
+use super::input::Search;
+use crate::engine::{Hit, SearchError, SearchQuery, SnippetPart};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-
-/// What is looked for.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Asked {
-    /// Words of a name or of a text: all of them are meant, case and accents do not matter, the last
-    /// may be unfinished, what stands in double quotes stands so in the text. Digits alone are a number:
-    /// its beginning, or its end from four digits on.
-    #[param(min_length = 1, max_length = 200)]
-    q: String,
-    /// The most people and the most conversations, 1 to 100.
-    #[serde(default = "twenty")]
-    #[param(default = 20, minimum = 1, maximum = 100)]
-    limit: usize,
-}
-
-const fn twenty() -> usize {
-    20
-}
-
-impl<S: Sync> FromRequestParts<S> for Asked {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
-        let Query(asked) = Query::<Self>::try_from_uri(&parts.uri)
-            .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
-        match asked.limit {
-            1..=HITS_MAX => Ok(asked),
-            _ => Err(Problem::new(Kind::Malformed, "limit must be 1 to 100")),
-        }
-    }
-}
 
 /// What was found: people first, then conversations, the newest text first.
 #[derive(Serialize, ToSchema)]
@@ -134,7 +101,7 @@ impl From<SearchError> for Problem {
 
 #[utoipa::path(
     get, path = "/api/v1/search", summary = "Find people and conversations",
-    params(Asked),
+    params(Search),
     responses(
         (status = 200, body = HitsBody),
         (status = 400, description = "Nothing to look for, or too much", body = ProblemBody),
@@ -144,9 +111,10 @@ impl From<SearchError> for Problem {
 )]
 pub(super) async fn search(
     State(shared): State<Arc<Shared>>,
-    asked: Asked,
+    Extension(caller): Extension<Caller>,
+    asked: Search,
 ) -> Result<Json<HitsBody>, Problem> {
-    let query = SearchQuery { words: asked.q, limit: asked.limit, sight: Sight::Open };
+    let query = SearchQuery { words: asked.q, limit: asked.limit, sight: caller.sight };
     let hits = shared.engine.search(query).await?;
     Ok(Json(HitsBody { data: hits.into_iter().map(Into::into).collect() }))
 }

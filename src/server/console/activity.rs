@@ -12,7 +12,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::frame::{self, Frame, page};
-use super::texts;
+use super::{texts, words};
 use crate::engine::{ActivityQuery, ActivityRow};
 use crate::server::api::{effect_id, effect_of};
 use crate::server::caller::Caller;
@@ -101,7 +101,7 @@ pub(super) async fn show(
         };
         Row {
             at: activity.at.to_string(),
-            time: activity.at.to_zoned(zone.clone()).strftime("%-d %b %H:%M:%S").to_string(),
+            time: words::local(activity.at, &zone).strftime("%-d %b %H:%M:%S").to_string(),
             kind: activity.kind.word(),
             actor: activity.actor.as_str().to_owned(),
             about: name.or(conversation).or(opportunity).unwrap_or_default(),

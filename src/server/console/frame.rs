@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use super::texts;
 use crate::server::Shared;
 use crate::server::caller::Caller;
+use crate::server::sign_in;
 
 /// What every page knows.
 pub(in crate::server) struct Frame {
@@ -51,11 +52,6 @@ impl Frame {
             places: places.map(|(path, name, _)| Place { path, name, here: *path == here }).collect(),
         }
     }
-
-    /// The frame of a page for whoever comes.
-    pub(in crate::server) fn for_anybody(shared: &Shared) -> Self {
-        Self { base: shared.site.base().to_owned(), name: String::new(), csrf: String::new(), places: Vec::new() }
-    }
 }
 
 /// The first place that somebody may be in.
@@ -74,18 +70,9 @@ pub(in crate::server) fn page(template: &impl Template) -> Response {
     }
 }
 
-/// A page that says one thing.
-#[derive(Template)]
-#[template(path = "said.html")]
-struct Said<'a> {
-    frame: Frame,
-    title: &'a str,
-    words: &'a str,
-}
-
 /// Says one thing, with a status.
 pub(in crate::server) fn say(shared: &Shared, status: StatusCode, title: &str, words: &str) -> Response {
-    (status, page(&Said { frame: Frame::for_anybody(shared), title, words })).into_response()
+    sign_in::said(shared, status, title, words, ("/", texts::NOT_FOUND_BACK))
 }
 
 /// For people who follow a link that leads nowhere, or to what they may not see.

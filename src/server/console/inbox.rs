@@ -7,14 +7,14 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use fulcrum_domain::{Conversation, Direction, Folder, Message, Shelf};
+use fulcrum_domain::{Conversation, ConversationId, Direction, Folder, Message, Number, Shelf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::conversation::{Draft, View, Which, shown, view};
+use super::conversation::{Draft, Missing, Talk, Which, shown, talk};
 use super::frame::{Frame, page};
-use super::texts;
+use super::{texts, words};
 use crate::engine::{Hit, InboxQuery, InboxRow, SearchQuery};
 use crate::server::caller::Caller;
 use crate::server::problem::Problem;
@@ -48,7 +48,7 @@ struct Page {
     groups: Vec<Group>,
     empty: &'static str,
     next: Option<String>,
-    open: Option<View>,
+    open: Option<Talk>,
 }
 
 /// A folder in the side list.
@@ -123,17 +123,17 @@ pub(super) async fn show(
         Shelf::Folder(folder) => folder.word(),
     };
     let open = open(&shared, &caller, asked.c.as_deref()).await?;
-    let words = asked.q.as_deref().map(str::trim).unwrap_or_default().to_owned();
+    let sought = asked.q.as_deref().map(str::trim).unwrap_or_default().to_owned();
     let mut page_of = Page {
         frame: Frame::new(&shared, &caller, "/inbox"),
         shelves: shelves(&shared, &caller, folder).await?,
         folder,
         wrong: None,
         groups: Vec::new(),
-        empty: if words.is_empty() { empty(&shelf) } else { texts::EMPTY_SEARCH },
+        empty: if sought.is_empty() { empty(&shelf) } else { texts::EMPTY_SEARCH },
         next: None,
         open,
-        words,
+        words: sought,
     };
     let now = shared.engine.now();
     let drawing = Drawing { zone: shared.engine.zone(), now, folder, open: asked.c };
@@ -170,11 +170,11 @@ fn shelf(caller: &Caller, word: Option<&str>) -> Shelf {
     }
 }
 
-async fn open(shared: &Shared, caller: &Caller, id: Option<&str>) -> Result<Option<View>, Problem> {
+async fn open(shared: &Shared, caller: &Caller, id: Option<&str>) -> Result<Option<Talk>, Problem> {
     let Some(Ok(id)) = id.map(str::parse) else { return Ok(None) };
-    match view(shared, caller, Which::Thread(id), None, Draft::default()).await {
-        Ok(view) => Ok(Some(view)),
-        Err(super::conversation::Missing::Failed(problem)) => Err(problem),
+    match talk(shared, caller, Which::Thread(id), None, Draft::default()).await {
+        Ok(talk) => Ok(Some(talk)),
+        Err(Missing::Failed(problem)) => Err(problem),
         Err(_) => Ok(None),
     }
 }
@@ -190,8 +190,10 @@ async fn shelves(shared: &Shared, caller: &Caller, here: &str) -> Result<Vec<She
     let mine = counts.mine.map(|count| link(MINE, texts::MINE, count, false));
     // What waits for somebody is counted whole; of the others, what the reader has not read.
     let waits = |folder| !matches!(folder, Folder::Team | Folder::Archived);
-    let folders =
-        counts.folders.into_iter().map(|(folder, count)| link(folder.word(), name(folder), count, waits(folder)));
+    let folders = counts
+        .folders
+        .into_iter()
+        .map(|(folder, count)| link(folder.word(), name(folder), count, waits(folder)));
     Ok(mine.into_iter().chain(folders).collect())
 }
 
@@ -214,23 +216,23 @@ struct Drawing {
 impl Drawing {
     fn row(&self, row: InboxRow) -> Row {
         let conversation = &row.view.conversation;
-        let badge = self.badge(conversation, row.view.suppression.is_some(), row.desk.has_failure());
-        let mut drawn = self.thread(conversation, row.view.name.as_deref());
+        let badge = badge(conversation, row.view.suppression.is_some(), row.desk.failed_since().is_some());
+        let name = row.view.name.as_deref();
+        let mut drawn = self.thread(conversation.id, conversation.number, name, conversation.last_message_at);
         drawn.unread = row.unread;
         drawn.badge = badge;
         drawn.parts = row.last.as_ref().map(last_words).into_iter().collect();
         drawn
     }
 
-    fn thread(&self, conversation: &Conversation, name: Option<&str>) -> Row {
-        let id = conversation.id.to_string();
-        let at = conversation.last_message_at;
+    fn thread(&self, id: ConversationId, number: Number, name: Option<&str>, at: Option<Timestamp>) -> Row {
+        let id = id.to_string();
         Row {
             here: self.open.as_deref() == Some(&id),
             href: format!("/inbox?folder={}&c={id}", self.folder),
             name: match name.filter(|name| !name.is_empty()) {
                 Some(name) => shown(name),
-                None => conversation.number.to_string(),
+                None => number.to_string(),
             },
             unread: false,
             at: at.map(|at| at.to_string()),
@@ -240,19 +242,9 @@ impl Drawing {
         }
     }
 
-    const fn badge(&self, conversation: &Conversation, opted_out: bool, failed: bool) -> Option<&'static str> {
-        match (opted_out, conversation.possible_opt_out.is_some(), failed, conversation.opportunity.is_none()) {
-            (true, ..) => Some(texts::BADGE_OPTED_OUT),
-            (_, true, ..) => Some(texts::BADGE_POSSIBLE),
-            (_, _, true, _) => Some(texts::FAILED),
-            (.., true) => Some(texts::UNMATCHED),
-            _ => None,
-        }
-    }
-
     /// The hour today, the day before that.
     fn time(&self, at: Timestamp) -> String {
-        let (at, now) = (at.to_zoned(self.zone.clone()), self.now.to_zoned(self.zone.clone()));
+        let (at, now) = (words::local(at, &self.zone), words::local(self.now, &self.zone));
         let form = match at.date() {
             day if day == now.date() => "%H:%M",
             day if day.year() == now.date().year() => "%-d %b",
@@ -272,14 +264,19 @@ impl Drawing {
                     unread: false,
                     at: None,
                     time: String::new(),
-                    parts: posting.into_iter().map(|text| Part { text: shown(&text), marked: false }).collect(),
+                    parts: posting
+                        .into_iter()
+                        .map(|text| Part { text: shown(&text), marked: false })
+                        .collect(),
                     badge: None,
                 }),
-                Hit::Conversation { view, snippet, .. } => {
-                    let mut row = self.thread(&view.conversation, view.name.as_deref());
-                    row.parts =
-                        snippet.into_iter().map(|(text, marked)| Part { text: shown(&text), marked }).collect();
-                    threads.push(row);
+                Hit::Conversation { id, name, number, snippet, at, .. } => {
+                    let parts = snippet.into_iter();
+                    let parts = parts.map(|part| Part { text: shown(&part.text), marked: part.marked });
+                    threads.push(Row {
+                        parts: parts.collect(),
+                        ..self.thread(id, number, name.as_deref(), Some(at))
+                    });
                 }
             }
         }
@@ -289,8 +286,19 @@ impl Drawing {
     }
 }
 
+const fn badge(conversation: &Conversation, opted_out: bool, failed: bool) -> Option<&'static str> {
+    match (opted_out, conversation.possible_opt_out.is_some(), failed, conversation.opportunity.is_none()) {
+        (true, ..) => Some(texts::BADGE_OPTED_OUT),
+        (_, true, ..) => Some(texts::BADGE_POSSIBLE),
+        (_, _, true, _) => Some(texts::FAILED),
+        (.., true) => Some(texts::UNMATCHED),
+        _ => None,
+    }
+}
+
 fn last_words(message: &Message) -> Part {
-    let mut text = if message.direction == Direction::Out { format!("{}: ", texts::US) } else { String::new() };
+    let mut text =
+        if message.direction == Direction::Out { format!("{}: ", texts::US) } else { String::new() };
     let whole = shown(message.body.reveal());
     let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
     text.extend(line.chars().take(WORDS));

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
-use fulcrum_domain::{HookEvent, Right};
+use fulcrum_domain::{Activity, ActivityKind, HookEvent, Right};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -112,8 +112,13 @@ pub(super) async fn write_tokens(
 ) -> Result<Response, Problem> {
     match shared.setup.write_tokens(form.tokens).await {
         Ok(tokens) => {
-            shared.replace_webhook_tokens(&tokens);
-            shared.engine.admin_did(&caller.actor(), "wrote the webhook tokens").await;
+            shared.keys.rcu(|keys| keys.with_webhooks(&tokens));
+            let words = "wrote the webhook tokens";
+            let now = shared.engine.now();
+            shared
+                .engine
+                .note_activity(Activity::new(now, caller.actor(), ActivityKind::Admin, words))
+                .await?;
             draw(&shared, &caller, String::new(), true).await
         }
         Err(error) => {
@@ -155,7 +160,13 @@ async fn draw(shared: &Shared, caller: &Caller, wrong: String, written: bool) ->
             words: texts::TOKENS_KNOWN.replace("{}", &known.to_string()),
         },
         hooks_seen: Step {
-            mood: if troubled { "bad" } else if seen == 8 { "good" } else { "warn" },
+            mood: if troubled {
+                "bad"
+            } else if seen == 8 {
+                "good"
+            } else {
+                "warn"
+            },
             words: texts::HOOKS_SEEN.replace("{}", &seen.to_string()),
         },
         hooks,
@@ -165,7 +176,7 @@ async fn draw(shared: &Shared, caller: &Caller, wrong: String, written: bool) ->
         requests: words::count(status.stored.backfill.phases.iter().map(|phase| phase.requests).sum()),
         rate: format!("{:.0} %", status.lever.rate_used * 100.0),
         phases: phases(&status),
-        bookmarklet: setup.bookmarklet.clone(),
+        bookmarklet: crate::server::console::bookmarklet(&shared.site.absolute("")),
     }))
 }
 
@@ -256,7 +267,11 @@ fn phases(status: &Status) -> Vec<Phase> {
             state: phase.state,
             done: words::count(phase.done),
             share,
-            left: phase.seconds_left.filter(|_| phase.state == "running").map(words::lasting).unwrap_or_default(),
+            left: phase
+                .seconds_left
+                .filter(|_| phase.state == "running")
+                .map(words::lasting)
+                .unwrap_or_default(),
         }
     };
     status.stored.backfill.phases.iter().map(phase).collect()
@@ -272,8 +287,8 @@ pub struct SetupSettings {
     pub hook_secret: bool,
     /// The file with the tokens; none when they came otherwise.
     pub tokens_file: Option<std::path::PathBuf>,
-    /// Opens the candidate of a page of Lever's here.
-    pub bookmarklet: String,
+    /// Lever's own site, without a slash at the end.
+    pub lever_web: String,
 }
 
 /// Why tokens are not taken.
@@ -281,7 +296,10 @@ pub struct SetupSettings {
 pub(super) enum TokensRefused {
     #[error("paste at least one token")]
     Empty,
-    #[error("\u{201c}{}\u{2026}\u{201d} is no token: one consists of 16 to 128 letters, digits, - and _", start)]
+    #[error(
+        "\u{201c}{}\u{2026}\u{201d} is no token: one consists of 16 to 128 letters, digits, - and _",
+        start
+    )]
     NotAToken { start: String },
     #[error("lever.webhook_tokens_file is not set, so there is no file to write")]
     NoFile,

@@ -254,4 +254,14 @@ texts! {
     BADGE_OPTED_OUT = "opted out";
     BADGE_POSSIBLE = "opted out?";
     NO_SUCH_FAILURE = "No such effect has failed, or somebody was faster.";
+    PROFILE = "Profile";
+    FIRST_TEXT = "First text";
+    FIRST_TEXT_WORDS = "Your organisation's name and how to opt out are added if they are missing.";
+    ARCHIVED_SMALL = "archived";
+    ARCHIVED_IN_LEVER = "Archived in Lever";
+    MESSAGES_SMALL = "messages";
+    HELD = "Held";
+    ON_ITS_WAY = "On its way to Lever";
+    STALE = "Lever could not be asked: {}";
+    DECIDED_HERE = "decided in the console";
 }

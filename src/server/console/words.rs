@@ -1,6 +1,12 @@
 //! Numbers and times as people read them.
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+
+/// A moment as clocks in a zone show it.
+pub(super) fn local(at: Timestamp, zone: &TimeZone) -> ZonedDateTime {
+    at.to_zoned_datetime(zone.clone())
+}
 
 /// A number with its thousands apart.
 pub(super) fn count(number: u64) -> String {

@@ -22,7 +22,7 @@ mod texts;
 use fulcrum_domain::Right::Watch;
 use http::Method;
 
-pub(super) use pages::{path, refusal};
+pub(super) use pages::{path, refusal, said};
 pub(super) use porter::Porter;
 
 use super::route::{Route, page};

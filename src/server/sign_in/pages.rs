@@ -41,7 +41,7 @@ pub(in crate::server) fn refusal(shared: &Shared, problem: &Problem) -> Response
 }
 
 /// A page with a title, a paragraph, and a link.
-pub(super) fn said(
+pub(in crate::server) fn said(
     shared: &Shared,
     status: StatusCode,
     title: &str,

@@ -2,6 +2,8 @@
 
 mod api;
 mod control;
+mod desk;
+mod extension;
 mod hooks;
 mod limits;
 mod ops;
@@ -89,6 +91,7 @@ impl World {
             tls: choice.tls,
             twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
             public_url,
+            lever_hosts: Vec::new(),
             keys: keys_of(choice.webhooks, choice.hook_secret),
             limits: choice.limits,
         };
@@ -237,7 +240,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             deadline: Duration::from_secs(1),
         },
         pace: PaceSettings {
-            requests_per_second: NonZeroU32::new(1000).unwrap(),
+            period: Duration::from_millis(1),
             burst: NonZeroU32::new(20).unwrap(),
             in_flight: 12,
         },

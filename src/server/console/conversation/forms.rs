@@ -73,7 +73,9 @@ async fn send(shared: &Shared, caller: &Caller, which: Which, text: Text) -> Res
                 send_at: Some(at),
                 idempotency: None,
                 on_behalf_of: None,
-                ..caller.request()
+                caller: caller.name.clone(),
+                account: caller.account.clone(),
+                sight: caller.sight,
             };
             shared.engine.send_text(request).await.map_err(|refusal| refusal.to_string())
         }
@@ -117,7 +119,7 @@ pub(in crate::server::console) async fn cancel(
     Form(form): Form<WhichText>,
 ) -> Result<Response, Problem> {
     if let Ok(message) = form.message.parse() {
-        match shared.engine.cancel_text(message, caller.sight, caller.actor()).await {
+        match shared.engine.cancel_text(message, caller.actor()).await {
             Ok(()) => {}
             Err(error) => {
                 let words = error.to_string();
@@ -140,7 +142,7 @@ pub(in crate::server::console) struct Call {
 #[serde(default)]
 struct Fields {
     account: Option<String>,
-    follow: bool,
+    following: bool,
     archived: bool,
     opted_out: bool,
 }
@@ -165,13 +167,15 @@ pub(in crate::server::console) async fn act(
         }
         "follow" => {
             if let Some(account) = caller.account.clone() {
-                engine.follow(thread, account, fields.follow).await?;
+                engine.follow(thread, account, fields.following).await?;
             }
         }
         "archive" => engine.archive(thread, fields.archived, caller.actor()).await?,
         "file" => drop(engine.file_now(thread).await?),
         "opt-out" => {
-            let decided = engine.decide_opt_out(thread, fields.opted_out, caller.name.clone()).await;
+            let decided = engine
+                .decide_opt_out(thread, fields.opted_out, texts::DECIDED_HERE.to_owned(), caller.actor())
+                .await;
             if let Err(error) = decided {
                 let words = error.to_string();
                 return Ok(frame::say(&shared, StatusCode::CONFLICT, texts::TROUBLE, &words));

@@ -2,12 +2,15 @@
 //!
 //! Who wrote and what became of it is said in words and by shape; colour only repeats it.
 
-use fulcrum_domain::{Account, Attachment, Author, Delivery, Direction, FilingId, Message, SendFailure, UserId};
+use fulcrum_domain::{
+    Account, Attachment, Author, Delivery, Direction, FilingId, Message, SendFailure, UserId,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::engine::failure_words;
 use crate::server::console::texts;
+use crate::server::console::words::local;
 
 /// A line of the thread.
 pub(in crate::server::console) enum Line {
@@ -68,10 +71,10 @@ pub(in crate::server::console) fn lines(messages: Vec<Waiting>, reader: &Reader<
             lines.push(Line::Filed(texts::FILED_ABOVE.to_owned()));
         }
         filing.clone_from(&message.filing);
-        let local = send_at.unwrap_or(message.at).to_zoned(reader.zone.clone());
-        if day != Some(local.date()) {
-            day = Some(local.date());
-            lines.push(Line::Day(local.strftime("%A, %-d %B %Y").to_string()));
+        let at = local(send_at.unwrap_or(message.at), reader.zone);
+        if day != Some(at.date()) {
+            day = Some(at.date());
+            lines.push(Line::Day(at.strftime("%A, %-d %B %Y").to_string()));
         }
         lines.push(Line::Message(Box::new(line(message, send_at, reader))));
     }
@@ -84,7 +87,6 @@ pub(in crate::server::console) fn lines(messages: Vec<Waiting>, reader: &Reader<
 fn line(message: Message, send_at: Option<Timestamp>, reader: &Reader<'_>) -> MessageLine {
     let (icon, by) = author(&message.author, reader);
     let automatic = matches!(message.author, Author::Automatic(_));
-    let local = message.at.to_zoned(reader.zone.clone());
     let until = send_at.filter(|_| waits(message.delivery));
     let (state, mood) = match until {
         Some(at) => (texts::LEAVES_AT.replace("{}", &moment(at, reader)), ""),
@@ -103,7 +105,7 @@ fn line(message: Message, send_at: Option<Timestamp>, reader: &Reader<'_>) -> Me
         body: shown(message.body.reveal()),
         files: message.attachments.iter().map(file).collect(),
         at: message.at.to_string(),
-        time: local.strftime("%H:%M").to_string(),
+        time: local(message.at, reader.zone).strftime("%H:%M").to_string(),
         state,
         mood,
         undo: if until.is_some_and(|at| at.duration_since(reader.now).as_secs() <= 60) {
@@ -142,7 +144,9 @@ fn state(message: &Message) -> (String, &'static str) {
     let words = match message.delivery {
         Delivery::Received => return (String::new(), ""),
         Delivery::Canceled => return (texts::NOT_SENT.to_owned(), "warn"),
-        Delivery::Scheduled | Delivery::Queued | Delivery::Submitting => return (texts::QUEUED.to_owned(), ""),
+        Delivery::Scheduled | Delivery::Queued | Delivery::Submitting => {
+            return (texts::QUEUED.to_owned(), "");
+        }
         Delivery::Accepted | Delivery::Sending => return (texts::SENDING.to_owned(), ""),
         Delivery::Sent => return (texts::SENT.to_owned(), ""),
         Delivery::Delivered => return (texts::DELIVERED.to_owned(), "good"),
@@ -185,7 +189,7 @@ fn file(attachment: &Attachment) -> String {
 
 /// A moment to come, with its day if that is not today.
 pub(in crate::server::console) fn moment(at: Timestamp, reader: &Reader<'_>) -> String {
-    let (at, now) = (at.to_zoned(reader.zone.clone()), reader.now.to_zoned(reader.zone.clone()));
+    let (at, now) = (local(at, reader.zone), local(reader.now, reader.zone));
     let form = if at.date() == now.date() { "%H:%M %Z" } else { "%a %-d %b, %H:%M %Z" };
     at.strftime(form).to_string()
 }

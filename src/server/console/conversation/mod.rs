@@ -10,23 +10,24 @@ mod forms;
 mod lines;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use fulcrum_domain::{ConversationId, OpportunityId, Right};
+use fulcrum_domain::{ConversationId, OpportunityId, Right, Sight};
 use http::StatusCode;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::frame::{self, Frame, page};
 use super::texts;
 use crate::engine::{ConversationView, Facts, FilingView, Found, Subject};
-use crate::server::Shared;
 use crate::server::caller::Caller;
-use crate::server::problem::Problem;
+use crate::server::problem::{Kind, Problem};
+use crate::server::{Cursor, Shared};
 pub(super) use forms::{act, cancel, send_in_thread, send_to_candidate};
 pub(super) use lines::shown;
 use lines::{Line, Reader, lines, moment};
@@ -35,7 +36,7 @@ use lines::{Line, Reader, lines, moment};
 const SHOWN: usize = 100;
 
 /// An opened profile is read again when what is known of it is older.
-const FRESH: SignedDuration = SignedDuration::from_secs(30);
+const FRESH: Duration = Duration::from_secs(30);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ impl Which {
 }
 
 /// A conversation, ready to be drawn.
-pub(super) struct View {
+struct View {
     base: String,
     csrf: String,
     texts: String,
@@ -67,7 +68,7 @@ pub(super) struct View {
     opportunity: Option<String>,
     /// The number that a text goes to, where no opportunity says it.
     to: Option<String>,
-    pub(super) title: String,
+    title: String,
     stage: Option<String>,
     confidential: bool,
     assigned: String,
@@ -136,8 +137,10 @@ impl Missing {
 
     fn into_problem(self) -> Problem {
         match self {
-            Self::Nothing => Problem::not_found("no candidate is known here by this id, or you may not see them"),
-            Self::Deleted => Problem::new(crate::server::problem::Kind::Deleted, texts::GONE_WORDS),
+            Self::Nothing => {
+                Problem::not_found("no candidate is known here by this id, or you may not see them")
+            }
+            Self::Deleted => Problem::new(Kind::Deleted, texts::GONE_WORDS),
             Self::Failed(problem) => problem,
         }
     }
@@ -161,13 +164,13 @@ pub(super) struct Older {
 #[template(path = "open.html")]
 struct Open {
     frame: Frame,
-    view: View,
+    talk: Talk,
 }
 
-/// A conversation without a page around it.
+/// A conversation as it is drawn, on whatever page.
 #[derive(Template)]
 #[template(path = "conversation.html")]
-struct Fragment {
+pub(super) struct Talk {
     view: View,
 }
 
@@ -220,67 +223,85 @@ async fn whole(
     older: Older,
     draft: Draft,
 ) -> Result<Response, Problem> {
-    match view(shared, caller, which, older.before.as_deref(), draft).await {
-        Ok(view) => Ok(page(&Open { frame: Frame::new(shared, caller, ""), view })),
+    match talk(shared, caller, which, older.before.as_deref(), draft).await {
+        Ok(talk) => Ok(page(&Open { frame: Frame::new(shared, caller, ""), talk })),
         Err(missing) => missing.into_page(shared),
     }
 }
 
 async fn fragment(shared: &Shared, caller: &Caller, which: Which) -> Result<Response, Problem> {
-    let view = view(shared, caller, which, None, Draft::default()).await.map_err(Missing::into_problem)?;
-    Ok(page(&Fragment { view }))
+    let talk = talk(shared, caller, which, None, Draft::default()).await.map_err(Missing::into_problem)?;
+    Ok(page(&talk))
 }
 
 /// Everything that is shown of a conversation. What is shown is read from then on.
-pub(super) async fn view(
+pub(super) async fn talk(
     shared: &Shared,
     caller: &Caller,
     which: Which,
     before: Option<&str>,
     draft: Draft,
-) -> Result<View, Missing> {
+) -> Result<Talk, Missing> {
     let engine = &shared.engine;
     let (sight, now) = (caller.sight, engine.now());
-    if let Which::Candidate(id) = &which {
-        engine.refresh_if_older(id, FRESH).await;
-    }
     let (thread, opportunity) = match which {
         Which::Thread(id) => {
             let view = engine.conversation(id, sight).await?.ok_or(Missing::Nothing)?;
             let opportunity = view.conversation.opportunity.clone();
             (Some(view), opportunity)
         }
-        Which::Candidate(id) => {
-            let found = match engine.opportunity(&id, sight).await? {
-                Found::Known(found) => found,
-                Found::Deleted => return Err(Missing::Deleted),
-                Found::Unknown => return Err(Missing::Nothing),
-            };
-            let mut thread = None;
-            for id in found.conversations {
-                let other = engine.conversation(id, sight).await?;
-                let newer = |view: &ConversationView| {
-                    thread.as_ref().is_none_or(|known: &ConversationView| {
-                        known.conversation.last_message_at < view.conversation.last_message_at
-                    })
-                };
-                if other.as_ref().is_some_and(newer) {
-                    thread = other;
-                }
-            }
-            (thread, Some(id))
-        }
+        Which::Candidate(id) => (thread_with(shared, &id, sight).await?, Some(id)),
     };
     let subject = match (&opportunity, &thread) {
-        (Some(id), _) => Subject::Opportunity(id.clone(), thread.as_ref().map(|view| view.conversation.id)),
+        (Some(id), _) => Subject::Opportunity(id.clone()),
         (None, Some(view)) => Subject::Conversation(view.conversation.id),
         (None, None) => return Err(Missing::Nothing),
     };
-    let facts = engine.facts(subject, sight, caller.account.as_ref()).await?;
+    let reader = crate::engine::Reader { sight, user: caller.user.clone(), name: caller.name.clone() };
+    let facts = engine.facts(subject, reader).await?.ok_or(Missing::Nothing)?;
     let mut view = drawn(shared, caller, thread, opportunity, facts, before, now).await?;
     view.draft = draft.words;
     view.wrong = draft.wrong;
-    Ok(view)
+    Ok(Talk { view })
+}
+
+/// The newest thread with an opportunity's candidate, if anything was ever said. A candidate who is
+/// not synced yet is read first; one who is, again, while what is known is shown already.
+async fn thread_with(
+    shared: &Shared,
+    id: &OpportunityId,
+    sight: Sight,
+) -> Result<Option<ConversationView>, Missing> {
+    let engine = &shared.engine;
+    let mut found = engine.opportunity(id, sight).await?;
+    if let Found::Unknown = found {
+        engine.refresh_if_older(id, FRESH).await;
+        found = engine.opportunity(id, sight).await?;
+    } else {
+        refresh(shared, id.clone());
+    }
+    let found = match found {
+        Found::Known(found) => found,
+        Found::Deleted => return Err(Missing::Deleted),
+        Found::Unknown => return Err(Missing::Nothing),
+    };
+    let mut newest: Option<ConversationView> = None;
+    for id in found.conversations {
+        let Some(other) = engine.conversation(id, sight).await? else { continue };
+        let last = |view: &ConversationView| view.conversation.last_message_at;
+        if newest.as_ref().is_none_or(|known| last(known) < last(&other)) {
+            newest = Some(other);
+        }
+    }
+    Ok(newest)
+}
+
+/// Reads an opened profile again beside the page, and tells the page when there is something new.
+fn refresh(shared: &Shared, id: OpportunityId) {
+    let engine = shared.engine.clone();
+    shared.engine.tasks().run(async move {
+        engine.refresh_shown(&id, FRESH).await;
+    });
 }
 
 async fn drawn(
@@ -296,7 +317,8 @@ async fn drawn(
     let zone = engine.zone();
     let base = shared.site.base().to_owned();
     let number = thread.as_ref().map(|view| view.conversation.number).or(facts.number);
-    let title = match (&facts.name, number) {
+    let name = facts.candidate.as_ref().map(|candidate| &candidate.opportunity.name);
+    let title = match (name.filter(|name| !name.is_empty()), number) {
         (Some(name), _) => shown(name),
         (None, Some(number)) => number.to_string(),
         (None, None) => texts::UNKNOWN_NAME.to_owned(),
@@ -321,13 +343,13 @@ async fn drawn(
         id: thread.as_ref().map(|view| view.conversation.id.to_string()),
         opportunity: opportunity.as_ref().map(ToString::to_string),
         to: number.filter(|_| thread.is_some() || opportunity.is_none()).map(|number| number.to_string()),
-        stage: facts.stage.clone(),
-        confidential: facts.confidential,
+        stage: facts.candidate.as_ref().and_then(|candidate| candidate.stage.as_deref().map(shown)),
+        confidential: facts.candidate.as_ref().is_some_and(|candidate| candidate.opportunity.confidential),
         assigned: texts::NOBODY.to_owned(),
         actions: Vec::new(),
         lines: Vec::new(),
         older: None,
-        notices: notices(&facts, &reader),
+        notices: notices(&facts),
         blocked: blocked(caller, &facts),
         send_to: format!("{own}/texts"),
         draft: String::new(),
@@ -335,8 +357,10 @@ async fn drawn(
         templates: engine.templates().into_iter().map(|(id, name)| Choice { id, name }).collect(),
         morning: facts.next_morning.map(|at| at.to_string()).unwrap_or_default(),
         morning_words: facts.next_morning.map(|at| moment(at, &reader)).unwrap_or_default(),
-        facts: facts::lines(&facts, &base, &engine.lever_web(), &reader),
-        as_of: facts.as_of.map(|at| texts::FROM_LEVER.replace("{}", &super::words::ago(at, now))),
+        facts: facts::lines(&facts, &base, &shared.setup.lever_web, &reader),
+        as_of: facts.candidate.as_ref().map(|candidate| {
+            texts::FROM_LEVER.replace("{}", &super::words::ago(candidate.opportunity.as_of, now))
+        }),
         transcript: String::new(),
         may_file: false,
         notes: Vec::new(),
@@ -362,13 +386,13 @@ async fn fill_thread(
 ) -> Result<(), Missing> {
     let engine = &shared.engine;
     let conversation = &thread.conversation;
-    let before = before.and_then(crate::server::Cursor::from_text);
-    let newest = engine.newest_messages(conversation.id, before, SHOWN, caller.sight).await?;
+    let before = before.and_then(Cursor::from_text);
+    let newest = engine.messages_before(conversation.id, before, SHOWN, caller.sight).await?;
     let desk = engine.desk(conversation.id).await?;
     if let (Some(account), Some(last)) = (&caller.account, conversation.last_message_at) {
         engine.mark_read(conversation.id, account.clone(), last).await?;
     }
-    view.older = newest.next.map(|place| format!("{own}?before={}", crate::server::Cursor::to_text(&place)));
+    view.older = newest.next.map(|place| format!("{own}?before={}", place.to_text()));
     view.lines = lines(newest.rows.into_iter().map(|row| (row.message, row.send_at)).collect(), reader);
     view.assigned = match &desk.assigned {
         Some(account) if Some(account) == caller.account.as_ref() => texts::YOU.to_owned(),
@@ -385,8 +409,9 @@ async fn fill_thread(
         _ => texts::NOTHING_OPEN.to_owned(),
     };
     let filings: Vec<FilingView> = engine.filings(conversation.id, caller.sight).await?;
-    view.notes = facts::notes(&filings, &engine.lever_web(), reader);
-    view.doubt = conversation.possible_opt_out.filter(|_| caller.may(Right::Text)).map(|_| texts::POSSIBLE.to_owned());
+    view.notes = facts::notes(&filings, &shared.setup.lever_web, reader);
+    view.doubt =
+        conversation.possible_opt_out.filter(|_| caller.may(Right::Text)).map(|_| texts::POSSIBLE.to_owned());
     if conversation.opportunity.is_none() {
         view.notices.push(Notice { mood: "", words: texts::MATCH_HINT.to_owned() });
     }
@@ -401,10 +426,14 @@ fn actions(caller: &Caller, desk: &fulcrum_domain::Desk) -> Vec<Action> {
         actions.push(if mine {
             Action { call: "assign", name: texts::UNASSIGN, body: json!({ "account": null }).to_string() }
         } else {
-            Action { call: "assign", name: texts::ASSIGN_ME, body: json!({ "account": account.as_str() }).to_string() }
+            Action {
+                call: "assign",
+                name: texts::ASSIGN_ME,
+                body: json!({ "account": account.as_str() }).to_string(),
+            }
         });
         let name = if follows { texts::UNFOLLOW } else { texts::FOLLOW };
-        actions.push(Action { call: "follow", name, body: json!({ "follow": !follows }).to_string() });
+        actions.push(Action { call: "follow", name, body: json!({ "following": !follows }).to_string() });
     }
     let archived = desk.archived_at.is_some();
     let name = if archived { texts::UNARCHIVE } else { texts::ARCHIVE };
@@ -416,17 +445,18 @@ fn blocked(caller: &Caller, facts: &Facts) -> Option<String> {
     if !caller.may(Right::Text) {
         return Some(texts::READ_ONLY.to_owned());
     }
-    facts.may_text.as_ref().err().cloned()
+    facts.may_text().err()
 }
 
-fn notices(facts: &Facts, reader: &Reader<'_>) -> Vec<Notice> {
+fn notices(facts: &Facts) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut warn = |words: String| notices.push(Notice { mood: "warn", words });
-    if let Some((name, seconds)) = &facts.colleague {
-        warn(texts::COLLEAGUE_JUST_SENT.replacen("{}", name, 1).replacen("{}", &seconds.to_string(), 1));
+    if let Some(colleague) = &facts.colleague {
+        let seconds = colleague.seconds.to_string();
+        warn(texts::COLLEAGUE_JUST_SENT.replacen("{}", &colleague.name, 1).replacen("{}", &seconds, 1));
     }
-    if let Some(opens) = facts.quiet_until {
-        warn(format!("{} ({})", texts::QUIET, moment(opens, reader)));
+    if let Some(words) = facts.quiet_words() {
+        warn(words);
     }
     notices
 }
