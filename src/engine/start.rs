@@ -116,10 +116,16 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
         let this = self.clone();
-        self.tasks.keep("shelves", move || this.clone().place_older());
+        self.tasks.run(async move {
+            if let Err(error) = this.place_older().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "the inbox lacks older conversations until the next start");
+            }
+        });
     }
 
-    /// Puts the threads of a file that had no shelves on them, once.
+    /// Puts the threads of a file that had no shelves on them, once. What a stop cuts short, the next
+    /// start goes on with.
     async fn place_older(self) -> Result<(), StoreError> {
         /// Threads in one change: others need not wait for long.
         const BATCH: usize = 50;
@@ -128,7 +134,7 @@ impl Engine {
             return Ok(());
         }
         let mut last = None;
-        loop {
+        while !self.tasks.stop_token().is_cancelled() {
             last = self.store.change(move |tx| changes::place_older(tx, last, BATCH)).await?;
             if last.is_none() {
                 let now = self.clock.now();
@@ -136,6 +142,7 @@ impl Engine {
                 return self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await;
             }
         }
+        Ok(())
     }
 
     /// Takes new settings up, whole.
