@@ -4,6 +4,7 @@
 //! beside it. See ARCHITECTURE.md.
 
 pub mod config;
+pub mod search;
 pub mod store;
 
 pub mod carrier;

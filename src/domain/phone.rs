@@ -162,6 +162,13 @@ pub struct Region(rlibphonenumber::Region);
 #[error("not a country: it must be two letters, such as \"US\" or \"GB\"")]
 pub struct NotARegion;
 
+impl Region {
+    /// The digits that numbers of this region begin with in E.164.
+    pub fn calling_code(&self) -> Option<u16> {
+        PHONE_NUMBER_UTIL.get_country_code_for_region(self.0).and_then(|code| code.try_into().ok())
+    }
+}
+
 impl FromStr for Region {
     type Err = NotARegion;
 
@@ -256,6 +263,13 @@ mod tests {
     fn only_the_last_four_digits_reach_a_log() {
         let number = Number::from_e164("+12025550042").unwrap();
         assert_eq!(format!("{number:?} {}", number.last4()), "Number(..0042) 0042");
+    }
+
+    #[test]
+    fn a_region_knows_how_its_numbers_begin() {
+        for (region, code) in [("US", 1), ("GB", 44), ("DE", 49)] {
+            assert_eq!(region.parse::<Region>().unwrap().calling_code(), Some(code));
+        }
     }
 
     #[test]

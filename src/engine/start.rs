@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::health::{Notices, Pulse};
+use super::indexing::Searching;
 use super::metrics::Metrics;
 use super::tasks::Tasks;
 use super::wake::Wake;
@@ -17,6 +18,9 @@ use crate::carrier::Carrier;
 use crate::lever::{LeverClient, LeverSettings, PaceSettings, Pacer, SettingsError};
 use crate::store::tables::{BOOKMARKS, SECRETS};
 use crate::store::{Options, Read, SecretKey, Seen, Store, StoreError};
+
+/// The name under which the extension's key is stored.
+const EXTENSION_KEY: &str = "extension";
 
 /// What the engine talks to.
 pub struct Remotes {
@@ -51,6 +55,7 @@ impl Engine {
         let metrics = Metrics::new();
         let (wake, armed) = Wake::new();
         let wake = Arc::new(wake);
+        let searching = remotes.store.beside(".search").map(|folder| Arc::new(Searching::new(folder)));
         let store = Store::open(remotes.store, wake.clone().on_commit(metrics.clone()))?;
         let pacer = Pacer::start(remotes.pace, tasks.tracker(), tasks.stop_token().clone());
         let lever = LeverClient::new(remotes.lever, pacer, metrics.observer())?;
@@ -70,6 +75,8 @@ impl Engine {
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
             refused_hooks: super::intake::RefusedHooks::default(),
+            refreshing: super::refresh::Refreshing::default(),
+            searching,
             started_at: clock.now(),
             clock,
         }));
@@ -82,13 +89,16 @@ impl Engine {
     /// Makes the keys that a new file lacks, and gives what was in flight its state.
     async fn recover(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let fresh = SecretKey(rand::random());
+        let fresh =
+            [(changes::HASH_KEY, SecretKey(rand::random())), (EXTENSION_KEY, SecretKey(rand::random()))];
         let found = self
             .store
             .change(move |tx| {
-                let name = changes::HASH_KEY.to_owned();
-                if !tx.has(SECRETS, &name)? {
-                    tx.put(SECRETS, &name, &fresh)?;
+                for (name, key) in &fresh {
+                    let name = (*name).to_owned();
+                    if !tx.has(SECRETS, &name)? {
+                        tx.put(SECRETS, &name, key)?;
+                    }
                 }
                 changes::recover(tx, now)
             })
@@ -114,19 +124,27 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
+        self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
+        let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
+        if let Some(searching) = self.searching.clone() {
+            let this = self.clone();
+            self.tasks.keep("search", move || this.clone().run_search(searching.clone()));
+        }
+        // It comes to an end; a failing file ends the process, and the next start goes on.
         let this = self.clone();
         self.tasks.run(async move {
             if let Err(error) = this.place_older().await {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "the inbox lacks older conversations until the next start");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the inbox lacks older threads until the next start"
+                );
             }
         });
     }
 
-    /// Puts the threads of a file that had no shelves on them, once. What a stop cuts short, the next
-    /// start goes on with.
-    async fn place_older(self) -> Result<(), StoreError> {
+    /// Puts the threads of a file that had no shelves on them, once.
+    async fn place_older(&self) -> Result<(), StoreError> {
         /// Threads in one change: others need not wait for long.
         const BATCH: usize = 50;
         let name = "shelves".to_owned();
@@ -162,6 +180,11 @@ impl Engine {
         self.settings.load().rules.numbers.clone()
     }
 
+    /// The organisation's zone.
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        self.settings.load().rules.zone.clone()
+    }
+
     /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
@@ -180,6 +203,16 @@ impl Engine {
     /// News of conversations from now on, or from after what was `seen`, for whoever shows them live.
     pub fn watch(&self, seen: Option<super::NewsId>) -> super::Watch {
         self.wake.news.watch(seen)
+    }
+
+    /// What the browser extension of this installation is signed with: 32 random bytes, the same
+    /// for as long as the file is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn extension_key(&self) -> Result<[u8; 32], StoreError> {
+        let key = self.store.read(|read| read.get(SECRETS, &EXTENSION_KEY.to_owned())).await?;
+        key.map(|key| key.0).ok_or(StoreError::Closed)
     }
 
     /// The client of Lever, for `doctor`.
@@ -207,6 +240,9 @@ impl Engine {
     /// lost either way: what was cut off is found again. False when some of it was cut off.
     pub async fn stop(&self, grace: Duration) -> bool {
         let in_time = self.tasks.stop(grace).await;
+        if let Some(searching) = &self.searching {
+            let _ = tokio::time::timeout(grace, searching.close()).await;
+        }
         self.store.close().await;
         in_time
     }

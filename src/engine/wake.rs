@@ -19,6 +19,7 @@ pub struct Wake {
     pub(crate) sync: Notify,
     pub(crate) backfill: Notify,
     pub(crate) news: Newsroom,
+    pub(crate) search: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
@@ -34,6 +35,7 @@ impl Wake {
             sync: Notify::new(),
             backfill: Notify::new(),
             news: Newsroom::new(rand::random()),
+            search: Notify::new(),
             armed,
         };
         (wake, deadlines)
@@ -50,6 +52,7 @@ impl Wake {
                     Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
                     Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
                     Signal::Conversation(id) => self.news.tell(id),
+                    Signal::ToIndex => self.search.notify_one(),
                 }
             }
         })

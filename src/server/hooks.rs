@@ -111,7 +111,7 @@ fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
             let why = of_another.map_or(HookRefusal::BadSignature, HookRefusal::TokenOf);
             ("bad_signature", "no token of this event made the signature", why)
         };
-        shared.engine.hook_refused(event, why);
+        shared.engine.remember_refusal(event, why);
         let problem = Problem::new(Kind::BadSignature, detail);
         return Err(Refusal { event: event.as_key(), outcome, problem });
     }

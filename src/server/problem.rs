@@ -20,6 +20,7 @@ pub(super) enum Kind {
     BadSignature,
     NotOurs,
     Forbidden,
+    Forged,
     NotFound,
     MethodNotAllowed,
     TooSlow,
@@ -40,12 +41,13 @@ impl Kind {
     const fn words(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
-            Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "A valid bearer token is needed"),
+            Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "Nobody is signed in"),
             Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad-signature", "The signature is not right"),
             Self::NotOurs => {
                 (StatusCode::FORBIDDEN, "bad-signature", "The signature or account is not right")
             }
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Your role does not allow this"),
+            Self::Forged => (StatusCode::FORBIDDEN, "forged", "This did not come from a page of ours"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit the path")
@@ -105,6 +107,22 @@ impl Problem {
     /// A field of the body is not right.
     pub(super) fn invalid(field: &str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Invalid, detail).at(field)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.words().0
+    }
+
+    pub(super) fn title(&self) -> &'static str {
+        self.kind.words().2
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(super) fn not_found(detail: &'static str) -> Self {

@@ -7,7 +7,7 @@
 
 use fulcrum_domain::{
     Account, ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, Folder, InterviewId, MessageId,
-    Number, OpportunityId, PostingId, Shelf, StageId, UserId,
+    Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -104,6 +104,15 @@ impl Key for [u8; 16] {
         let (digest, rest) = bytes.split_first_chunk::<16>()?;
         *bytes = rest;
         Some(*digest)
+    }
+}
+
+impl Key for SessionId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.to_key().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        <[u8; 16]>::read(bytes).map(Self::new)
     }
 }
 

@@ -5,7 +5,8 @@
 
 use fulcrum_domain::{
     Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
-    Message, MessageId, Opportunity, OpportunityId, Posting, Shelf, Stage, Suppression, User,
+    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
+    User,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -209,8 +210,10 @@ stored! {
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    Searchable = 1;
     SecretKey = 1;
     Seen = 1;
+    SignIn = 1;
     Stage = 1;
     Suppression = 1;
     User = 1;

@@ -16,6 +16,8 @@ pub enum Signal {
     Text(Direction, Delivery),
     /// A conversation has changed.
     Conversation(ConversationId),
+    /// Something waits to be indexed for the search.
+    ToIndex,
 }
 
 /// Told after each commit, on the writer's thread: it must not block.

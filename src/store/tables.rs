@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 use fulcrum_domain::{
     Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
     EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
-    OpportunityId, Posting, PostingId, Shelf, Stage, StageId, Suppression, User, UserId,
+    OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
+    User, UserId,
 };
 use jiff::Timestamp;
 
@@ -143,4 +144,9 @@ tables! {
     COUNTERS = "counters-1": String => u64;
     /// Keys made at the first start.
     SECRETS = "secrets-1": String => SecretKey;
+    /// What the search index does not know yet, in the order in which it changed. A log, not a set:
+    /// what changes again while it is being indexed stands behind, and is not lost with it.
+    TO_INDEX = "to-index-1": u64 => Searchable;
+    /// Browsers and extensions that are signed in, by the digest of their secret.
+    SIGN_INS = "sign-ins-1": SessionId => SignIn;
 }

@@ -6,14 +6,17 @@
 mod bad_answers;
 mod crash;
 mod daemon;
+mod days;
 mod disk;
 mod doubts;
 mod erasure;
 mod events;
+mod facts;
 mod floors;
 mod holdups;
 mod hours;
 mod opt_out;
+mod search;
 mod secrecy;
 mod segments;
 mod store_faults;

@@ -1,7 +1,7 @@
 //! A daemon's engine and the sandbox, wired together, for one test.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        quiet_hours: fulcrum_domain::quiet::Hours::default(),
+        templates: fulcrum_domain::template::Templates::default(),
     }
 }
 
@@ -128,9 +130,15 @@ impl World {
     /// Stops the daemon and starts it again on the same file. With no `grace`, what is under way is
     /// left behind.
     pub(crate) async fn restart(self, grace: Duration) -> Self {
+        self.restart_after(grace, |_| {}).await
+    }
+
+    /// The same, and something happens to the folder in between.
+    pub(crate) async fn restart_after(self, grace: Duration, happens: impl FnOnce(&Path)) -> Self {
         let Self { sandbox, engine: old, settings, clock, folder } = self;
         old.stop(grace).await;
         drop(old);
+        happens(folder.path());
         let path = folder.path().join("fulcrum.redb");
         let reopening = async {
             loop {
@@ -151,7 +159,7 @@ impl World {
 
     /// Ends the daemon and gives back its file, which nobody has open any more, and what keeps it.
     pub(crate) async fn end(self) -> (PathBuf, tempfile::TempDir) {
-        let path = self.folder.path().join("fulcrum.redb");
+        let path = self.file_path();
         self.engine.stop(Duration::from_secs(10)).await;
         drop(self.engine);
         eventually("the file is let go", async || {
@@ -165,6 +173,16 @@ impl World {
         })
         .await;
         (path, self.folder)
+    }
+
+    /// Where the daemon keeps what it keeps.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The daemon's file.
+    pub(crate) fn file_path(&self) -> PathBuf {
+        self.folder.path().join("fulcrum.redb")
     }
 
     /// Lets the daemon's clock jump.
@@ -330,6 +348,11 @@ pub(crate) async fn engine(
     settings: Settings,
     clock: Clock,
 ) -> Result<Engine, StartError> {
+    Engine::start(remotes(sandbox, file, settings.requests_per_second), settings, clock).await
+}
+
+/// This sandbox and this file.
+pub(crate) fn remotes(sandbox: &Sandbox, file: store::Options, requests_per_second: f64) -> Remotes {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let carrier = twilio::Client::new(
         http,
@@ -343,7 +366,7 @@ pub(crate) async fn engine(
             validity: Duration::from_secs(3600),
         },
     );
-    let remotes = Remotes {
+    Remotes {
         store: file,
         lever: LeverSettings {
             base_url: sandbox.lever_url().parse().unwrap(),
@@ -355,13 +378,12 @@ pub(crate) async fn engine(
             deadline: Duration::from_secs(3),
         },
         pace: PaceSettings {
-            requests_per_second: NonZeroU32::new(settings.requests_per_second as u32).unwrap(),
+            period: Duration::from_secs_f64(1.0 / requests_per_second),
             burst: NonZeroU32::new(20).unwrap(),
             in_flight: 12,
         },
         carrier: Carrier::Twilio(carrier),
-    };
-    Engine::start(remotes, settings, clock).await
+    }
 }
 
 /// Waits until `holds`; a test that waits in vain says for what.

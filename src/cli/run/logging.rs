@@ -43,7 +43,9 @@ impl Filter {
 /// Whether a line is ours, or of a level at which a library says nothing of what it handles.
 fn is_harmless(line: &Metadata<'_>) -> bool {
     let of = |name| line.target().starts_with(name);
-    of("fulcrum") || *line.level() <= Level::INFO && !of("rlibphonenumber")
+    // tantivy tells of each commit.
+    let most = if of("tantivy") { Level::WARN } else { Level::INFO };
+    of("fulcrum") || *line.level() <= most && !of("rlibphonenumber")
 }
 
 /// What `auto` means here.

@@ -2,11 +2,12 @@
 
 use fulcrum_domain::{
     Candidacy, Conversation, ConversationId, DeadlineKey, Message, MessageId, Number, OpportunityId,
-    PostingId, Session,
+    PostingId, Searchable, Session,
 };
 use jiff::Timestamp;
 
 use super::desk::{note_message, place};
+use super::searchable::to_index;
 use super::{Mode, Rules};
 use crate::store::tables::{
     BY_NUMBER, CONVERSATIONS, COUNTERS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, SPOKEN_OF,
@@ -32,6 +33,7 @@ pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, Stor
     tx.put(COUNTERS, &name, &count)?;
     let id = ConversationId::new(count);
     tx.put(THREADS, &number, &id)?;
+    to_index(tx, &Searchable::Conversation(id))?;
     Ok(Conversation::new(id, number))
 }
 
@@ -110,6 +112,12 @@ pub(super) fn key_of(message: &Message) -> MessageKey {
 /// leaves. What follows for the inbox is placed once its thread is stored.
 pub(super) fn put_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
     let before = self::message(tx, message.id)?;
+    if before
+        .as_ref()
+        .is_none_or(|before| before.body != message.body || before.opportunity != message.opportunity)
+    {
+        to_index(tx, &Searchable::Message(message.id))?;
+    }
     note_message(tx, before.as_ref(), message, |tx| {
         if let Some(before) = before.as_ref().filter(|before| before.at != message.at) {
             tx.remove(MESSAGES, &key_of(before))?;

@@ -14,8 +14,8 @@ use super::Listing;
 use super::input::Paging;
 use crate::engine::{ActivityQuery, ActivityRow};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// What is asked for of what happened.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -114,7 +114,7 @@ pub(super) async fn list(
         opportunity: params.opportunity.map(|id| id.parse().map_err(no_id)).transpose()?,
         before: paging.after()?,
         limit: paging.limit(),
-        sight: caller.sight(),
+        sight: caller.sight,
         names: true,
     };
     Ok(Json(shared.engine.activity(query).await?.into()))

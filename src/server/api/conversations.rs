@@ -14,8 +14,8 @@ use super::Listing;
 use super::input::{Id, IdempotencyKey, Paging};
 use crate::engine::{ConversationView, FilingView};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// The thread with one phone number.
 #[derive(Serialize, ToSchema)]
@@ -124,7 +124,7 @@ impl From<FilingView> for TranscriptBody {
 /// The conversation that a path names, if the caller may see it.
 pub(super) async fn named(shared: &Shared, caller: &Caller, id: &str) -> Result<ConversationView, Problem> {
     let found = match id.parse::<ConversationId>() {
-        Ok(id) => shared.engine.conversation(id, caller.sight()).await?,
+        Ok(id) => shared.engine.conversation(id, caller.sight).await?,
         Err(_) => None,
     };
     found.ok_or_else(|| Problem::not_found("no conversation has this id"))
@@ -141,7 +141,7 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     paging: Paging,
 ) -> Result<Json<Listing<ConversationBody>>, Problem> {
-    let page = shared.engine.conversations(paging.after()?, paging.limit(), caller.sight()).await?;
+    let page = shared.engine.conversations(paging.after()?, paging.limit(), caller.sight).await?;
     Ok(Json(page.into()))
 }
 
@@ -157,7 +157,7 @@ pub(super) async fn one(
     Id(id): Id,
 ) -> Result<Json<OneConversationBody>, Problem> {
     let view = named(&shared, &caller, &id).await?;
-    let transcripts = shared.engine.filings(view.conversation.id, caller.sight()).await?;
+    let transcripts = shared.engine.filings(view.conversation.id, caller.sight).await?;
     Ok(Json(OneConversationBody {
         conversation: view.into(),
         transcripts: transcripts.into_iter().map(Into::into).collect(),

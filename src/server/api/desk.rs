@@ -18,8 +18,8 @@ use super::input::{Id, Input, Paging, required};
 use super::{Listing, MessageBody};
 use crate::engine::{InboxQuery, InboxRow, MessageView};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// The part of the inbox that is asked for.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -161,7 +161,7 @@ fn account(text: &str) -> Result<Account, Problem> {
 
 /// The account that is meant: a person's own and no other.
 fn whose(caller: &Caller, said: Option<&str>) -> Result<Option<Account>, Problem> {
-    match (caller.account(), said.map(account).transpose()?) {
+    match (caller.account.as_ref(), said.map(account).transpose()?) {
         (Some(own), Some(said)) if *own != said => {
             Err(Problem::new(Kind::Forbidden, "that is somebody else's account"))
         }
@@ -191,7 +191,7 @@ pub(super) async fn inbox(
             .map(Shelf::Folder)
             .ok_or_else(|| Problem::new(Kind::Malformed, "there is no such folder"))?,
     };
-    let (after, limit, sight) = (paging.after()?, paging.limit(), caller.sight());
+    let (after, limit, sight) = (paging.after()?, paging.limit(), caller.sight);
     Ok(Json(shared.engine.inbox(InboxQuery { shelf, after, limit, sight, reader }).await?.into()))
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
-use crate::engine::{InboxCursor, PAGE_MAX};
+use crate::engine::{HITS_MAX, InboxCursor, PAGE_MAX};
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Shared, body};
 use crate::store::tables::{ActivityKey, Digest};
@@ -170,6 +170,39 @@ impl Paging {
             })
         };
         self.cursor.as_ref().map(read).transpose()
+    }
+}
+
+/// What is looked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// Words of a name or of a text: all of them are meant, case and accents do not matter, the last
+    /// may be unfinished, what stands in double quotes stands so in the text. Digits alone are a number:
+    /// its beginning, or its end from four digits on.
+    #[param(min_length = 1, max_length = 200)]
+    pub(super) q: String,
+    /// The most people and the most conversations, 1 to 100.
+    #[serde(default = "twenty")]
+    #[param(default = 20, minimum = 1, maximum = 100)]
+    pub(super) limit: usize,
+}
+
+const fn twenty() -> usize {
+    20
+}
+
+impl<S: Sync> FromRequestParts<S> for Search {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
+        let Query(asked) = Query::<Self>::try_from_uri(&parts.uri)
+            .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
+        match asked.limit {
+            1..=HITS_MAX => Ok(asked),
+            _ => Err(Problem::new(Kind::Malformed, "limit must be 1 to 100")),
+        }
     }
 }
 

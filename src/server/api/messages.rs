@@ -16,8 +16,8 @@ use super::input::{Id, IdempotencyKey, Input, Paging, required};
 use crate::engine::changes::{CancelError, ComposeError, Recipient};
 use crate::engine::{MessageView, SendRefusal, SendRequest, direction_word, failure_words, status_word};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// A text that is to be sent: to a candidate, to a number, or to one of a candidate's numbers.
 #[derive(Default, Deserialize, ToSchema)]
@@ -127,7 +127,7 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Json<Listing<MessageBody>>, Problem> {
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    let page = shared.engine.messages(id, paging.after()?, paging.limit(), caller.sight()).await?;
+    let page = shared.engine.messages(id, paging.after()?, paging.limit(), caller.sight).await?;
     Ok(Json(page.into()))
 }
 
@@ -172,9 +172,9 @@ pub(super) async fn send(
         on_behalf_of: wanted.r#as,
         from: wanted.from.map(|text| number("from", text)).transpose()?,
         send_at: wanted.send_at,
-        idempotency: key.of(&caller.name).map(|key| (key, input.digest)),
-        account: caller.account().cloned(),
-        sight: caller.sight(),
+        idempotency: key.of(caller.actor().as_str()).map(|key| (key, input.digest)),
+        account: caller.account.clone(),
+        sight: caller.sight,
         caller: caller.name,
     };
     let message = shared.engine.send_text(request).await?;
@@ -204,7 +204,7 @@ pub(super) async fn cancel(
 ) -> Result<StatusCode, Problem> {
     let unknown = || Problem::not_found("no text has this id");
     let id = id.parse().map_err(|_| unknown())?;
-    if !shared.engine.sees_text(id, caller.sight()).await? {
+    if !shared.engine.sees_text(id, caller.sight).await? {
         return Err(unknown());
     }
     match shared.engine.cancel_text(id, caller.actor()).await {
@@ -216,7 +216,7 @@ pub(super) async fn cancel(
 }
 
 /// What cannot be an id is none of an opportunity.
-fn opportunity_id(text: &str) -> Result<OpportunityId, Problem> {
+pub(super) fn opportunity_id(text: &str) -> Result<OpportunityId, Problem> {
     text.parse().map_err(|_| Problem::not_found("no such opportunity is known").at("opportunity"))
 }
 

@@ -6,7 +6,9 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{activity, conversations, desk, messages, opportunities, opt_out, outbox, status};
+use super::{
+    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -33,6 +35,9 @@ use super::{activity, conversations, desk, messages, opportunities, opt_out, out
         outbox::failed,
         outbox::retry,
         outbox::give_up,
+        templates::list,
+        templates::render,
+        search::search,
     )
 )]
 struct Description;

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use super::input::Id;
 use crate::engine::{Found, OpportunityView};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// An opportunity, as it was in Lever at `as_of`.
 #[derive(Serialize, ToSchema)]
@@ -139,7 +139,7 @@ pub(super) async fn one(
     Id(id): Id,
 ) -> Result<Json<OpportunityBody>, Problem> {
     let found = match id.parse() {
-        Ok(id) => shared.engine.opportunity(&id, caller.sight()).await?,
+        Ok(id) => shared.engine.opportunity(&id, caller.sight).await?,
         Err(_) => Found::Unknown,
     };
     match found {

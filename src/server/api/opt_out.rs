@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use fulcrum_domain::Right;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::conversations::named;
 use super::input::{Id, Input, required};
-use crate::config::Role;
 use crate::engine::changes::LiftError;
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// The longest reason.
 const REASON_CHARS: usize = 500;
@@ -64,7 +64,7 @@ pub(super) async fn decide(
         return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
     }
     let view = named(&shared, &caller, &id).await?;
-    if !opted_out && view.suppression.is_some() && caller.role != Role::Admin {
+    if !opted_out && view.suppression.is_some() && !caller.may(Right::Administer) {
         return Err(Problem::new(Kind::Forbidden, "only an admin lifts an opt-out"));
     }
     let reason = reason.trim().to_owned();

@@ -14,8 +14,8 @@ use super::Listing;
 use super::input::{IdempotencyKey, Input, required};
 use crate::engine::EffectView;
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// An effect that failed.
 #[derive(Serialize, ToSchema)]
@@ -65,11 +65,7 @@ impl From<EffectView> for FailedBody {
     fn from(view: EffectView) -> Self {
         Self {
             kind: view.effect.kind(),
-            id: match &view.effect {
-                Effect::Send(id) => id.to_string(),
-                Effect::PostNote(id) => id.to_string(),
-                Effect::Hydrate(id) | Effect::Interviews(id) => id.to_string(),
-            },
+            id: effect_id(&view.effect),
             asked_at: view.row.asked_at,
             attempts: view.row.attempts,
             error: view.row.last_error,
@@ -79,17 +75,29 @@ impl From<EffectView> for FailedBody {
 
 impl RetryBody {
     fn effect(self) -> Result<Effect, Problem> {
-        let kind = required("kind", self.kind)?;
-        let id = required("id", self.id)?;
-        let effect = match kind.as_str() {
-            "send" => id.parse().map(Effect::Send),
-            "note" => id.parse().map(Effect::PostNote),
-            "hydrate" => id.parse().map(Effect::Hydrate),
-            "interviews" => id.parse().map(Effect::Interviews),
-            _ => return Err(Problem::invalid("kind", "it must be send, note, hydrate or interviews")),
-        };
-        effect.map_err(|error| Problem::invalid("id", error.to_string()))
+        effect_of(&required("kind", self.kind)?, &required("id", self.id)?)
     }
+}
+
+/// What an effect is about, as lists name it.
+pub(in crate::server) fn effect_id(effect: &Effect) -> String {
+    match effect {
+        Effect::Send(id) => id.to_string(),
+        Effect::PostNote(id) => id.to_string(),
+        Effect::Hydrate(id) | Effect::Interviews(id) => id.to_string(),
+    }
+}
+
+/// The effect that a list named so.
+pub(in crate::server) fn effect_of(kind: &str, id: &str) -> Result<Effect, Problem> {
+    let effect = match kind {
+        "send" => id.parse().map(Effect::Send),
+        "note" => id.parse().map(Effect::PostNote),
+        "hydrate" => id.parse().map(Effect::Hydrate),
+        "interviews" => id.parse().map(Effect::Interviews),
+        _ => return Err(Problem::invalid("kind", "it must be send, note, hydrate or interviews")),
+    };
+    effect.map_err(|error| Problem::invalid("id", error.to_string()))
 }
 
 #[utoipa::path(
@@ -101,7 +109,7 @@ pub(super) async fn failed(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Listing<FailedBody>>, Problem> {
-    let failed = shared.engine.failed_effects(caller.sight()).await?;
+    let failed = shared.engine.failed_effects(caller.sight).await?;
     Ok(Json(Listing { data: failed.into_iter().map(Into::into).collect(), next: None }))
 }
 

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::*;
 use crate::carrier::ReceivedText;
-use crate::server::api;
 use crate::store::tables::{DELETED, OPPORTUNITIES};
 use crate::store::{Deleted, StoreError};
 
@@ -14,50 +13,6 @@ fn number(n: u32) -> String {
 
 fn text_to(to: &str) -> Value {
     json!({"to": to, "body": "Hello"})
-}
-
-/// The row, at what a token's holder may do with it.
-const EACH: [(&str, Option<Role>); 4] = [
-    ("", None),
-    (VIEWER, Some(Role::Viewer)),
-    (RECRUITER, Some(Role::Recruiter)),
-    (ADMIN, Some(Role::Admin)),
-];
-
-/// What a viewer marks for themselves.
-const MARKS: [&str; 2] = ["/follow", "/read"];
-
-#[tokio::test]
-async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
-    let world = World::start(Choice::default()).await;
-    let may = |role: Option<Role>, needs: Option<Role>| match needs {
-        None => true,
-        Some(Role::Viewer) => role.is_some(),
-        Some(Role::Recruiter) => matches!(role, Some(Role::Recruiter | Role::Admin)),
-        Some(Role::Admin) => role == Some(Role::Admin),
-    };
-    for route in api::table() {
-        let changes =
-            route.method != http::Method::GET && !MARKS.iter().any(|mark| route.path.ends_with(mark));
-        assert!(!changes || !may(Some(Role::Viewer), route.needs), "a viewer only reads: {}", route.path);
-        for (token, role) in EACH {
-            let request =
-                world.client.request(route.method.clone(), world.url(&route.path.replace("{id}", "x")));
-            let request = if token.is_empty() { request } else { request.bearer_auth(token) };
-            let answer = Answer::of(request).await;
-            match role {
-                role if may(role, route.needs) => assert!(!matches!(answer.status, 401 | 403), "{answer:?}"),
-                None => {
-                    answer.problem(401, "no-token");
-                    assert!(answer.header("www-authenticate").starts_with("Bearer"));
-                }
-                Some(_) => drop(answer.problem(403, "forbidden")),
-            }
-        }
-        let wrong = Answer::of(world.client.patch(world.url(&route.path.replace("{id}", "x")))).await;
-        wrong.problem(405, "method-not-allowed");
-        assert!(wrong.header("allow").contains(route.method.as_str()));
-    }
 }
 
 #[tokio::test]
@@ -240,6 +195,24 @@ async fn opportunities_are_shown_unknown_or_gone() {
     assert_eq!(shown["conversations"], json!([sent.json()["conversation"]]));
     assert_eq!(text("opp-2").await.problem(410, "deleted").unwrap(), "/opportunity");
     assert_eq!(text("a b").await.problem(404, "not-found").unwrap(), "/opportunity");
+    assert_eq!(
+        world.get("/api/v1/templates", VIEWER).await.json(),
+        json!({"data": [{"id": "hello", "name": "Say hello"}], "next": null})
+    );
+    let fill = async |template: &str, body: Value| {
+        world.post_json(&format!("/api/v1/templates/{template}/render"), RECRUITER, &body).await
+    };
+    let held = fill("hello", json!({"opportunity": "opp-1"})).await;
+    assert!(held.json()["detail"].as_str().unwrap().contains("sender.name"), "{held:?}");
+    held.problem(422, "invalid");
+    fill("other", json!({"opportunity": "opp-1"})).await.problem(404, "not-found");
+    for (body, status, kind, pointer) in [
+        (json!({}), 422, "invalid", "/opportunity"),
+        (json!({"opportunity": "opp-3"}), 404, "not-found", "/opportunity"),
+        (json!({"opportunity": "opp-1", "as": "nobody@acme.example"}), 422, "invalid", "/as"),
+    ] {
+        assert_eq!(fill("hello", body).await.problem(status, kind).unwrap(), pointer);
+    }
     let unreachable = text("opp-3").await;
     unreachable.problem(503, "lever-unreachable");
     assert!(!unreachable.header("retry-after").is_empty());
@@ -305,5 +278,46 @@ async fn only_a_failed_effect_can_be_tried_again() {
         (json!({"kind": "send", "id": "x"}), "/id"),
     ] {
         assert_eq!(retry(body).await.problem(422, "invalid").unwrap(), pointer);
+    }
+}
+
+#[tokio::test]
+async fn a_text_is_found_by_its_words_and_its_number() {
+    let world = World::start(Choice::default()).await;
+    let taken = world.post_json("/api/v1/messages", RECRUITER, &text_to("(415) 555-2671")).await.json();
+    let find = async |query: &str| world.get(&format!("/api/v1/search?{query}"), VIEWER).await;
+    let searching = async {
+        loop {
+            let found = find("q=HEL").await;
+            if found.status == 200 && found.json()["data"] != json!([]) {
+                break found.json();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, searching).await.unwrap();
+    let hit = &found["data"][0];
+    assert_eq!((&hit["kind"], &hit["id"]), (&"conversation".into(), &taken["conversation"]));
+    assert_eq!((&hit["message"], &hit["name"]), (&taken["id"], &Value::Null));
+    let marked = hit["snippet"].as_array().unwrap().iter().find(|part| part["marked"] == true).unwrap();
+    assert_eq!(marked["text"], "Hello");
+    let found = find("q=5552671&limit=1").await.json();
+    assert_eq!((&found["data"][0]["id"], &found["data"][0]["snippet"]), (&taken["conversation"], &json!([])));
+    assert_eq!(find("q=%22%20AND%20(").await.json(), json!({"data": []}));
+}
+
+#[tokio::test]
+async fn a_search_for_nothing_or_too_much_is_refused() {
+    let world = World::start(Choice::default()).await;
+    let long = format!("q={}", "x".repeat(201));
+    for query in
+        ["", "q=", "q=%20%20", "q=x&limit=0", "q=x&limit=101", "q=x&limit=y", "q=x&w=1", "q=%ff", &long]
+    {
+        let answer = world.get(&format!("/api/v1/search?{query}"), VIEWER).await;
+        if query == "q=%ff" {
+            assert!(matches!(answer.status, 200 | 400 | 503), "{answer:?}");
+        } else {
+            answer.problem(400, "malformed");
+        }
     }
 }
