@@ -14,7 +14,7 @@ use fulcrum::config::{
     CarrierKind, Confidential, Config, OnUnknown, Origin, Problem, Problems, Role, Secret, Sources,
     TranscriptMode,
 };
-use fulcrum_domain::HookEvent;
+use fulcrum_domain::{HookEvent, quiet::Hours};
 use tempfile::TempDir;
 
 const MINIMAL: &str = include_str!("../config/examples/minimal.toml");
@@ -205,7 +205,7 @@ burst = 3
       fulcrum.toml:32: carrier.numbers[1]: "202 555 0100", expected a number such as "+12025550100", without spaces
       fulcrum.toml:32: carrier.numbers[2]: "+12025550100" again, expected each once
       fulcrum.toml:35: carrier.twilio.account_sid: something else, expected AC and 32 hex digits
-      fulcrum.toml:39: api.tokens[0].role: "owner", expected "admin" or "recruiter" or "viewer"
+      fulcrum.toml:39: api.tokens[0].role: "owner", expected "admin" or "recruiter" or "viewer" or "operator"
       fulcrum.toml:41: lver: an unknown key, expected a key of the reference, config/default.toml; did you mean lever?
       fulcrum.toml: transcript.postings[0].posting: not set, expected the id of a posting in Lever
       fulcrum.toml: api.tokens[0].token_file: not set, expected a file with the secret, or api-token-scripts as a credential or beside the config
@@ -473,6 +473,117 @@ fn a_reload_tells_what_can_change_now_from_what_needs_a_restart() {
         ["lever.poll_interval", "lever.webhook_tokens_file: candidate_hired[0]", "transcript.delay"]
     );
     assert_eq!(changes.needing_restart, ["carrier.twilio.auth_token_file", "lever.burst", "ops.listen"]);
+}
+
+#[test]
+fn quiet_hours_are_a_window_with_exceptions() {
+    let machine = Machine::new(&minimal_and("[quiet_hours]\nsaturday = \"10:00-16:00\"\nsunday = \"off\""));
+    let window = |text: &str| Some(text.parse().unwrap());
+    let usual = window("08:00-20:00");
+    let hours = Hours::new([usual, usual, usual, usual, usual, window("10:00-16:00"), None]);
+    assert_eq!(machine.load().unwrap().quiet_hours, hours);
+    let machine = Machine::new(&minimal_and(
+        "[quiet_hours]\nwindow = \"20:00-08:00\"\nfriday = \"no\"\nsunday = \"8-12\"",
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    3 problems in the settings
+      fulcrum.toml:20: quiet_hours.window: "20:00-08:00", expected a window, such as "08:00-20:00"
+      fulcrum.toml:21: quiet_hours.friday: "no", expected "off", or a window, such as "10:00-18:00"
+      fulcrum.toml:22: quiet_hours.sunday: "8-12", expected "off", or a window, such as "10:00-18:00"
+    "#);
+    let off = |day: &str| format!("{day} = \"off\"\n");
+    let week =
+        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"].map(off).concat();
+    let machine = Machine::new(&minimal_and(&format!("[quiet_hours]\n{week}")));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:20: quiet_hours.monday: "off", as on all other days, expected one day at least
+    "#);
+}
+
+#[test]
+fn templates_are_read_in_their_order() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[templates]]
+id = "call"
+name = "Ask for a call"
+text = "Hi {{ profile.first_name }}, free for a call? Or look here: {{ saved_links.jobs }}"
+
+[[templates]]
+id = "thanks"
+name = "Thanks"
+text = """
+Hi {{ profile.first_name }},
+thanks for your time{% if interview.date is defined %} on {{ interview.date }}{% endif %}.
+"""
+
+[[saved_links]]
+id = "jobs"
+url = "https://acme.example/jobs"
+"#,
+    ));
+    let templates = machine.load().unwrap().templates;
+    let list: Vec<_> = templates.iter().map(|template| (template.id(), template.name())).collect();
+    assert_eq!(list, [("call", "Ask for a call"), ("thanks", "Thanks")]);
+}
+
+#[test]
+fn every_flaw_of_every_template_is_reported() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[templates]]
+id = "call"
+name = "Ask for a call"
+text = """
+Hi {{ profile.fist_name }}, {{ weather }}
+Reply CANCEL to move it: https://bit.ly/x"""
+
+[[templates]]
+id = "call"
+name = ""
+text = "Hi {{ profile.first_name }"
+
+[[templates]]
+id = "call"
+name = "Again"
+text = "Hi {{ saved_links.jobs }}"
+
+[[templates]]
+id = "call"
+name = "And again"
+text = "Hi"
+
+[[templates]]
+id = "no spaces"
+name = "Empty"
+
+[[saved_links]]
+id = "jobs"
+url = "https://tinyurl.com/x"
+
+[[saved_links]]
+id = "my-jobs"
+url = "acme"
+"#,
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    14 problems in the settings
+      fulcrum.toml:23: templates[0].text: line 1 of the text: the unknown field profile.fist_name, expected profile.first_name
+      fulcrum.toml:23: templates[0].text: line 1 of the text: the unknown field weather, expected one of profile.first_name, profile.last_name, sender.name, sender.first_name, sender.last_name, owner.name, owner.first_name, owner.last_name, job.name, job.location, stage.name, interview.date, interview.time, interview.location, org.name, saved_links.<id>
+      fulcrum.toml:23: templates[0].text: line 2 of the text: it invites the answer CANCEL, by which people opt out, expected another word, or "to opt out" after it
+      fulcrum.toml:23: templates[0].text: line 2 of the text: a link by bit.ly, expected the whole link: carriers take those of public shorteners for spam
+      fulcrum.toml:28: templates[1].id: "call" again, expected each id once
+      fulcrum.toml:29: templates[1].name: not set, expected a name to choose it by
+      fulcrum.toml:30: templates[1].text: line 1 of the text: unexpected `}`, expected end of variable block
+      fulcrum.toml:33: templates[2].id: "call" again, expected each id once
+      fulcrum.toml:38: templates[3].id: "call" again, expected each id once
+      fulcrum.toml:43: templates[4].id: "no spaces", expected letters, digits, - and _, beginning with a letter
+      fulcrum.toml:48: saved_links[0].url: a link by tinyurl.com, expected the whole link: carriers take those of public shorteners for spam
+      fulcrum.toml:51: saved_links[1].id: "my-jobs", expected letters, digits and _, beginning with a letter
+      fulcrum.toml:52: saved_links[1].url: "acme", expected an address, such as "https://text.acme.example"
+      fulcrum.toml: templates[4].text: no text, expected the words of the text
+    "#);
 }
 
 #[test]

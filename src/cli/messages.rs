@@ -54,7 +54,7 @@ fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
     for row in &page.data {
         let mood = match row.status.as_str() {
             "failed" => Mood::Bad,
-            "unconfirmed" => Mood::Doubtful,
+            "unconfirmed" | "cancelled" => Mood::Doubtful,
             _ => Mood::Good,
         };
         let status = match &row.error {

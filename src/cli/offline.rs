@@ -4,7 +4,7 @@
 //! an answer comes from. What only a running daemon knows (rates, tasks, health) is not there.
 
 use anyhow::{Context, bail};
-use fulcrum_domain::ConversationId;
+use fulcrum_domain::{ConversationId, Sight};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -49,17 +49,22 @@ impl Offline {
     pub(super) fn conversations(&self, paging: &Paging) -> anyhow::Result<Value> {
         let after = after(paging)?;
         self.read(|snapshot| {
-            Ok(Listing::<ConversationBody>::from(view::conversations(snapshot, after, paging.limit())?))
+            Ok(Listing::<ConversationBody>::from(view::conversations(
+                snapshot,
+                after,
+                paging.limit(),
+                Sight::All,
+            )?))
         })
     }
 
     pub(super) fn messages(&self, id: ConversationId, paging: &Paging) -> anyhow::Result<Value> {
         let after = after(paging)?;
         self.read(|snapshot| {
-            if view::conversation(snapshot, id)?.is_none() {
+            if view::conversation(snapshot, id, Sight::All)?.is_none() {
                 bail!("no conversation has this id");
             }
-            Ok(Listing::<MessageBody>::from(view::messages(snapshot, id, after, paging.limit())?))
+            Ok(Listing::<MessageBody>::from(view::messages(snapshot, id, after, paging.limit(), Sight::All)?))
         })
     }
 

@@ -16,7 +16,7 @@ use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler
 use crate::engine::changes::{KeywordAnswers, Mode, Rules};
 use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
-use crate::server::{Keys, Limits, ServerSettings};
+use crate::server::{Keys, Limits, ServerSettings, SetupSettings};
 use crate::store;
 
 /// To have a connection to the carrier. Twilio answers in less than a second.
@@ -97,6 +97,8 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
             config::OnUnknown::Hold => OnUnknown::Hold,
         },
         notify_followers: config.transcript.notify_followers,
+        quiet_hours: config.quiet_hours,
+        templates: config.templates.clone(),
     })
 }
 
@@ -115,6 +117,8 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         poll_interval: new.poll_interval,
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
+        quiet_hours: new.quiet_hours,
+        templates: new.templates,
         ..old.clone()
     })
 }
@@ -175,7 +179,7 @@ pub fn lever(config: &Config) -> Result<LeverSettings, WiringError> {
 /// How fast.
 pub fn pace(config: &Config) -> PaceSettings {
     PaceSettings {
-        requests_per_second: config.lever.requests_per_second,
+        period: Duration::from_secs(1) / config.lever.requests_per_second.get(),
         burst: config.lever.burst,
         in_flight: usize::try_from(config.lever.in_flight.get()).unwrap_or(usize::MAX),
     }
@@ -224,15 +228,30 @@ pub fn server(config: &Config) -> ServerSettings {
         control_socket: Some(config.server.control_socket.clone()),
         tls: config.server.tls.clone(),
         public_url: public_url.clone(),
+        lever_hosts: config.extension.lever_hosts.clone(),
         twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
+        setup: setup(config),
         keys: self::keys(config),
         limits: Limits::default(),
+    }
+}
+
+/// What the Setup page knows of this machine.
+fn setup(config: &Config) -> SetupSettings {
+    let lever = &config.lever;
+    SetupSettings {
+        key_file: lever.api_key_file.as_ref().map_or_else(String::new, |path| path.display().to_string()),
+        hook_url: lever_hook_url(config),
+        hook_secret: lever.hook_secret.is_some(),
+        tokens_file: lever.webhook_tokens_file.clone(),
+        lever_web: config.extension.lever_hosts.first().map_or_else(String::new, ToString::to_string),
     }
 }
 
 /// What callers prove themselves with.
 pub fn keys(config: &Config) -> Keys {
     Keys::new(&config.lever.webhook_tokens, config.lever.hook_secret.as_ref(), &config.api.tokens)
+        .with_people(&config.users, &config.sign_in)
 }
 
 /// The address to paste into Lever's webhook settings.

@@ -1,5 +1,6 @@
 //! `[[api.tokens]]`: the programs that may use `/api/v1`.
 
+use fulcrum_domain::{Role, Sight};
 use serde::Deserialize;
 
 use super::{
@@ -26,17 +27,8 @@ pub struct ApiToken {
     pub role: Role,
     /// Its bearer token, 16 characters or more, unique.
     pub token: Secret,
-}
-
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Everything.
-    Admin,
-    /// Text and read.
-    Recruiter,
-    /// Read.
-    Viewer,
+    /// How much of what is confidential it may see; nothing unless set.
+    pub sight: Sight,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +45,7 @@ struct RawToken {
     name: String,
     role: String,
     token_file: String,
+    confidential: bool,
 }
 
 impl RawApi {
@@ -80,11 +73,7 @@ impl RawApi {
 
 impl RawToken {
     fn check(&self, at: &str, check: &mut Check<'_>) -> Checked<ApiToken> {
-        let role = check.choice(
-            &format!("{at}.role"),
-            &self.role,
-            &[("admin", Role::Admin), ("recruiter", Role::Recruiter), ("viewer", Role::Viewer)],
-        );
+        let role = check.role(&format!("{at}.role"), &self.role);
         let what = "a name of letters, digits, - and _";
         let key = format!("{at}.name");
         let name = check.text(&key, &self.name, what)?;
@@ -100,6 +89,11 @@ impl RawToken {
                 format!("{TOKEN_CHARS_MIN} characters or more"),
             ));
         }
-        Ok(ApiToken { name, role: role?, token })
+        Ok(ApiToken { name, role: role?, token, sight: sight(self.confidential) })
     }
+}
+
+/// What the switch `confidential` means.
+pub(super) fn sight(confidential: bool) -> Sight {
+    if confidential { Sight::All } else { Sight::Open }
 }

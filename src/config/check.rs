@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use fulcrum_domain::Role;
 use jiff::SignedDuration;
 use url::{Host, Url};
 
@@ -65,6 +66,15 @@ impl<'a> Check<'a> {
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Noted {
+        self.reject_each(key, [(found.into(), expected.into())])
+    }
+
+    /// The same for a key with several problems, as pairs of what is found and what is expected.
+    pub(super) fn reject_each(
+        &mut self,
+        key: &str,
+        problems: impl IntoIterator<Item = (String, String)>,
+    ) -> Noted {
         let known = |problem: &Problem| {
             problem.key == key
                 || problem.suggestion.as_deref() == Some(key)
@@ -73,14 +83,15 @@ impl<'a> Check<'a> {
         let (origin, line) = self.places.of(key);
         let stands = line.is_some() || matches!(origin, Origin::Environment(_));
         if (stands || !self.torn) && !self.problems.iter().any(known) {
-            self.problems.push(Problem {
+            let noted = problems.into_iter().map(|(found, expected)| Problem {
                 key: key.to_owned(),
-                origin,
+                origin: origin.clone(),
                 line,
-                found: found.into(),
-                expected: expected.into(),
+                found,
+                expected,
                 suggestion: None,
             });
+            self.problems.extend(noted);
         }
         Noted
     }
@@ -112,6 +123,11 @@ impl<'a> Check<'a> {
             let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
             self.reject(key, format!("\"{value}\""), words.join(" or "))
         })
+    }
+
+    /// A role by its name.
+    pub(super) fn role(&mut self, key: &str, value: &str) -> Checked<Role> {
+        self.choice(key, value, &Role::ALL.map(|role| (role.word(), role)))
     }
 
     /// A number within bounds.

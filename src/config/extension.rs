@@ -23,7 +23,7 @@ pub struct LeverHost(String);
 
 impl LeverHost {
     /// `hire.lever.co`, or with its scheme; https unless it says http.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let url = Url::parse(&whole).ok()?;
         let origin = format!("{}://{}", url.scheme(), url.host_str()?);

@@ -26,6 +26,8 @@ pub struct Lever {
     pub base_url: Url,
     /// The API key, the user name of Basic auth. Needs a restart.
     pub api_key: Secret,
+    /// In which file the key is; none where it stands in the config itself.
+    pub api_key_file: Option<PathBuf>,
     /// Confidential opportunities; off unless set. Needs a restart.
     pub confidential: Confidential,
     /// E-mail of the Lever user who is the author of notes where no sender can be.
@@ -109,6 +111,7 @@ impl RawLever {
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Lever> {
         let base_url = check.secure_url("lever.base_url", &self.base_url);
         let api_key = check.secret("lever.api_key", &self.api_key_file, "lever-api-key");
+        let api_key_file = check.secret_path("lever.api_key_file", &self.api_key_file, "lever-api-key");
         let confidential = check.choice(
             "lever.confidential",
             &self.confidential,
@@ -134,6 +137,7 @@ impl RawLever {
         Ok(Lever {
             base_url: base_url?,
             api_key: api_key?,
+            api_key_file: api_key_file?.map(|(path, _)| path),
             confidential: confidential?,
             notes_as: notes_as?,
             requests_per_second: requests_per_second?,

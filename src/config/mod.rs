@@ -20,11 +20,15 @@ mod check;
 mod extension;
 mod lever;
 mod organisation;
+pub mod password;
 mod problem;
+mod quiet_hours;
 mod reading;
 mod schema;
 mod secret;
 mod server;
+mod sign_in;
+mod templates;
 mod transcript;
 mod webhook_tokens;
 
@@ -37,10 +41,11 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
+use fulcrum_domain::{quiet::Hours, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-pub use api::{Api, ApiToken, Role};
+pub use api::{Api, ApiToken};
 pub use carrier::{Carrier, CarrierKind, Twilio};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
@@ -48,8 +53,11 @@ pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
 pub use secret::Secret;
 pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
+pub use sign_in::{LocalUser, Oidc, SignIn};
 pub use transcript::{OnUnknown, Transcript, TranscriptMode};
 pub use webhook_tokens::WebhookTokens;
+
+pub use fulcrum_domain::{Right, Role};
 
 use check::{Check, Checked};
 use reading::{ConfigFile, Reading};
@@ -110,10 +118,18 @@ pub struct Config {
     pub transcript: Transcript,
     /// How a STOP is answered.
     pub optout: OptOut,
+    /// When texts may start.
+    pub quiet_hours: Hours,
+    /// Texts to choose from.
+    pub templates: Templates,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
     pub api: Api,
+    /// People who sign in with a password.
+    pub users: Vec<LocalUser>,
+    /// How people sign in.
+    pub sign_in: SignIn,
     /// The browser extension.
     pub extension: Extension,
     as_written: AsWritten,
@@ -197,8 +213,18 @@ struct Raw {
     backfill: lever::RawBackfill,
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
+    quiet_hours: quiet_hours::RawQuietHours,
+    /// Lists of tables, which no lower layer knows.
+    #[serde(default)]
+    templates: Vec<templates::RawTemplate>,
+    #[serde(default)]
+    saved_links: Vec<templates::RawSavedLink>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
+    /// A list of tables, which no lower layer knows.
+    #[serde(default)]
+    users: Vec<sign_in::RawUser>,
+    sign_in: sign_in::RawSignIn,
     extension: extension::RawExtension,
 }
 
@@ -214,8 +240,12 @@ impl Raw {
         let backfill = self.backfill.check(check);
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
+        let quiet_hours = self.quiet_hours.check(check);
+        let templates = templates::check(&self.templates, &self.saved_links, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
+        let users = sign_in::users(&self.users, check);
+        let sign_in = self.sign_in.check(check);
         let sandboxed = lever.as_ref().is_ok_and(|lever| lever.base_url.scheme() == "http");
         let extension = self.extension.check(sandboxed, check);
         Ok(Config {
@@ -229,8 +259,12 @@ impl Raw {
             backfill: backfill?,
             transcript: transcript?,
             optout: optout?,
+            quiet_hours: quiet_hours?,
+            templates: templates?,
             carrier: carrier?,
             api: api?,
+            users: users?,
+            sign_in: sign_in?,
             extension: extension?,
             as_written: AsWritten { values, secrets: std::mem::take(&mut check.secrets) },
         })

@@ -3,8 +3,10 @@
 //! Pure: nothing here knows a clock, a socket, a file or a runtime. Time comes in as an
 //! argument, randomness too, and what is to be done comes out as a value.
 
+mod activity;
 mod conversation;
 mod delivery;
+mod desk;
 mod filing;
 mod hook_event;
 mod ids;
@@ -18,16 +20,19 @@ pub mod quiet;
 mod searchable;
 mod segments;
 mod sending;
+mod sign_in;
 mod suppression;
 pub mod template;
 mod tenant;
 mod wheel;
 pub mod zones;
 
+pub use activity::{Activity, ActivityKind};
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };
 pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
+pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
 pub use hook_event::HookEvent;
 pub use ids::{
@@ -36,11 +41,12 @@ pub use ids::{
 };
 pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};
-pub use people::{Account, Actor, NotAnAccount, Sight};
+pub use people::{Account, Actor, NotAnAccount, Right, Role, Sight};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use searchable::Searchable;
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, explain, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};
+pub use sign_in::{Authority, Lifetimes, SessionId, SignIn, SignInKind};
 pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
 pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User, is_newer};
 pub use wheel::{Tick, Wheel};

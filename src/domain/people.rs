@@ -98,9 +98,75 @@ impl Sight {
     }
 }
 
+/// What somebody is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Does everything.
+    Admin,
+    /// Reads and texts.
+    Recruiter,
+    /// Reads.
+    Viewer,
+    /// Keeps the daemon running: sees how it is and what it did, without what people wrote.
+    Operator,
+}
+
+/// What somebody must be allowed to do for something to be served to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// See how the daemon is.
+    Watch,
+    /// Read conversations and candidates.
+    Read,
+    /// Text, and decide about conversations.
+    Text,
+    /// See what happened, retry or give up what failed.
+    Operate,
+    /// Change who and what the daemon is connected to.
+    Administer,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Recruiter, Self::Viewer, Self::Operator];
+
+    /// Whether it includes a right.
+    pub fn may(self, right: Right) -> bool {
+        match right {
+            Right::Watch => true,
+            Right::Read => self != Self::Operator,
+            Right::Text => matches!(self, Self::Admin | Self::Recruiter),
+            Right::Operate => matches!(self, Self::Admin | Self::Operator),
+            Right::Administer => self == Self::Admin,
+        }
+    }
+
+    /// Its name in the config and on pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Recruiter => "recruiter",
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_may_what_it_is_there_for_and_no_more() {
+        let rights = |role: Role| {
+            let all = [Right::Watch, Right::Read, Right::Text, Right::Operate, Right::Administer];
+            all.map(|right| role.may(right))
+        };
+        assert_eq!(rights(Role::Admin), [true; 5]);
+        assert_eq!(rights(Role::Recruiter), [true, true, true, false, false]);
+        assert_eq!(rights(Role::Viewer), [true, true, false, false, false]);
+        assert_eq!(rights(Role::Operator), [true, false, false, true, false]);
+    }
 
     #[test]
     fn an_account_is_known_by_its_address_in_whatever_case() {

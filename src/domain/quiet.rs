@@ -75,6 +75,13 @@ pub struct Hours {
     windows: [Option<Window>; 7],
 }
 
+impl Default for Hours {
+    /// From eight to eight on each day.
+    fn default() -> Self {
+        Self::new([Some(Window { open: 8 * 60, close: 20 * 60 }); 7])
+    }
+}
+
 /// Whether a text may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

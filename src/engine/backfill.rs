@@ -16,7 +16,7 @@
 
 use std::future::Future;
 
-use fulcrum_domain::{Lane, Opportunity, OpportunityId};
+use fulcrum_domain::{Activity, ActivityKind, Actor, Lane, Opportunity, OpportunityId};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
@@ -87,6 +87,9 @@ impl Engine {
             .store
             .change(move |tx| {
                 let stored = tx.get(BACKFILL, &())?.filter(|state| !scope.is_wider_than(&state.scope));
+                if stored.is_none() {
+                    note_sync(tx, "the initial sync began", now)?;
+                }
                 let state = BackfillState { scope, ..stored.unwrap_or_else(|| begin(now, scope)) };
                 tx.put(BACKFILL, &(), &state)?;
                 for ((rank, id), ()) in
@@ -118,6 +121,7 @@ impl Engine {
             .change(move |tx| {
                 let Some(mut state) = tx.get(BACKFILL, &())? else { return Ok(()) };
                 state.complete_at = Some(now);
+                note_sync(tx, "the initial sync is complete", now)?;
                 tx.put(BACKFILL, &(), &state).map(drop)
             })
             .await?;
@@ -330,6 +334,10 @@ impl Engine {
             })
             .await
     }
+}
+
+fn note_sync(tx: &mut Tx<'_>, what: &str, now: Timestamp) -> Result<(), StoreError> {
+    changes::note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Sync, what))
 }
 
 fn begin(now: Timestamp, scope: Scope) -> BackfillState {

@@ -4,9 +4,11 @@
 //! and its status are decided at once, in the transaction that stores them: an opt-out is in force
 //! before the carrier hears that we have it.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 
-use fulcrum_domain::{Attachment, Body, HookEvent, Number, OpportunityId, class_of};
+use fulcrum_domain::{Activity, ActivityKind, Attachment, Body, HookEvent, Number, OpportunityId, class_of};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -47,6 +49,26 @@ pub enum HookOutcome {
     Stale,
 }
 
+/// What the activity calls whoever sends webhooks.
+const LEVER: &str = "lever";
+
+/// When which kind of webhook was last refused.
+#[derive(Debug, Default)]
+pub(crate) struct RefusedHooks(Mutex<BTreeMap<(&'static str, &'static str), Timestamp>>);
+
+impl RefusedHooks {
+    /// Whether none of that kind was within a minute.
+    fn is_new(&self, kind: (&'static str, &'static str), now: Timestamp) -> bool {
+        const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = last.get(&kind).is_none_or(|at| now.duration_since(*at).abs() >= MINUTE);
+        if is_new {
+            last.insert(kind, now);
+        }
+        is_new
+    }
+}
+
 impl HookOutcome {
     /// As answers and metrics name it.
     pub fn as_str(self) -> &'static str {
@@ -67,8 +89,11 @@ impl Engine {
     pub async fn take_hook(&self, hook: LeverHook) -> Result<HookOutcome, StoreError> {
         let now = self.clock.now();
         let outcome = if now.duration_since(hook.triggered_at) > HOOK_AGE_MAX {
+            self.note_refused_hook(hook.event.as_key(), "too old to be true").await;
             HookOutcome::Stale
         } else if hook.is_ping {
+            let what = format!("{}: the test on set-up", hook.event.as_key());
+            self.note_activity(Activity::new(now, LEVER.into(), ActivityKind::Webhook, what)).await?;
             HookOutcome::Verified
         } else {
             self.store_hook(hook.clone(), now).await?
@@ -91,6 +116,8 @@ impl Engine {
                 let name = "inbox".to_owned();
                 let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
                 tx.put(COUNTERS, &name, &number)?;
+                let what = Activity::new(now, LEVER.into(), ActivityKind::Webhook, hook.event.as_key());
+                changes::note(tx, &what.about(hook.opportunity.clone()))?;
                 let row = HookRow {
                     event: hook.event,
                     opportunity: hook.opportunity,
@@ -102,6 +129,19 @@ impl Engine {
                 Ok(HookOutcome::Stored)
             })
             .await
+    }
+
+    /// A webhook was refused. Anybody can send such, so of one kind the activity has one a minute.
+    pub async fn note_refused_hook(&self, event: &'static str, why: &'static str) {
+        let now = self.clock.now();
+        if !self.refused_hooks.is_new((event, why), now) {
+            return;
+        }
+        let what = format!("{event} was refused: {why}");
+        let activity = Activity::new(now, LEVER.into(), ActivityKind::Webhook, what);
+        if let Err(error) = self.store.try_change(move |tx| changes::note(tx, &activity)).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "a refusal was not written down");
+        }
     }
 
     /// Takes a text in. None when it did not come from a telephone number, such as a short code:
@@ -192,16 +232,22 @@ impl Engine {
 const HOOKS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 const ANSWERS_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How long it is known what happened.
+const ACTIVITY_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+
 /// Rows that are forgotten in one change.
 const FORGOTTEN: usize = 1000;
 
 impl Engine {
-    /// Forgets webhooks and answers that nobody will repeat any more.
+    /// Forgets webhooks and answers that nobody will repeat any more, and what happened long ago.
     pub(crate) async fn forget_seen(&self) -> Result<(), StoreError> {
         let before = |age| self.clock.now().saturating_sub(age).unwrap_or(Timestamp::MIN);
         let (hooks, answers) = (before(HOOKS_FOR), before(ANSWERS_FOR));
         self.forget(SEEN_HOOKS, move |seen| seen.0 < hooks).await?;
-        self.forget(IDEMPOTENT, move |answer| answer.at < answers).await
+        self.forget(IDEMPOTENT, move |answer| answer.at < answers).await?;
+        let activity = before(ACTIVITY_FOR);
+        while self.store.change(move |tx| changes::forget_activity(tx, activity, FORGOTTEN)).await? > 0 {}
+        Ok(())
     }
 
     /// Takes away what is old. It is looked for on a snapshot, since that may take a while.

@@ -5,6 +5,7 @@
 //! file alone: whoever changes it is told to nobody but through [`crate::store::Signal`], after the
 //! commit, and whoever wakes looks at what is stored.
 
+pub mod accounts;
 pub mod changes;
 pub mod clock;
 
@@ -12,6 +13,7 @@ mod backfill;
 mod convert;
 mod deadlines;
 mod dispatch;
+mod facts;
 mod health;
 mod hydrate;
 mod inbound;
@@ -23,7 +25,9 @@ mod notes;
 mod people;
 mod reconcile;
 mod reference;
+mod refresh;
 mod refused;
+mod renewal;
 mod search;
 mod send;
 mod settings;
@@ -31,24 +35,29 @@ mod setup;
 mod start;
 pub(crate) mod status;
 mod tasks;
+mod templates;
 pub(crate) mod view;
 mod wake;
 
 pub use deadlines::wheel_of;
+pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
 pub use metrics::Metrics;
 pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
+pub use refresh::Freshness;
 pub use search::{HITS_MAX, Hit, QUERY_CHARS_MAX, SearchError, SearchQuery, SnippetPart};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
 pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed};
 pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;
+pub use templates::{Sender, TemplateError};
 pub use view::{
-    ConversationView, EffectView, FilingView, Found, MessageView, OpportunityView, PAGE_MAX, Page,
-    direction_word, failure_words,
+    ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
+    InboxQuery, InboxRow, MessageView, OpportunityView, PAGE_MAX, Page, ShelfCount, Shelves, direction_word,
+    failure_words, status_word,
 };
 pub use wake::Wake;
 
@@ -80,12 +89,14 @@ pub struct Shared {
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
     pub(crate) refused: refused::Refused,
-    /// None beside a store that is no file.
-    pub(crate) searching: Option<Arc<indexing::Searching>>,
+    pub(crate) refreshing: refresh::Refreshing,
     /// What the key may do, as it was found out last.
     pub(crate) probed: arc_swap::ArcSwapOption<Probed>,
     /// Held while that is found out.
     pub(crate) probing: tokio::sync::Mutex<()>,
+    pub(crate) refused_hooks: intake::RefusedHooks,
+    /// None beside a store that is no file.
+    pub(crate) searching: Option<Arc<indexing::Searching>>,
     /// Held while one look at what changed is made.
     pub(crate) looking: tokio::sync::Mutex<()>,
     pub(crate) started_at: jiff::Timestamp,

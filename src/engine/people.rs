@@ -1,13 +1,16 @@
 //! What people and scripts ask for: send a text, file a transcript, read a candidate again.
 
-use fulcrum_domain::{Author, Body, ConversationId, Effect, Lane, Message, Number};
+use fulcrum_domain::{
+    Account, Activity, ActivityKind, Actor, Author, Body, ConversationId, Effect, Lane, Message, MessageId,
+    Number, OpportunityId, Sight,
+};
 use jiff::Timestamp;
 
 use super::Engine;
 use super::changes::{self, Arrival, ComposeError, Draft, Recipient};
 use super::view::Found;
 use crate::lever::LeverError;
-use crate::store::tables::{Digest, IDEMPOTENT};
+use crate::store::tables::{Digest, IDEMPOTENT, OPPORTUNITIES, USERS};
 use crate::store::{Idempotent, Read, StoreError};
 
 /// A text that somebody wants sent.
@@ -21,6 +24,10 @@ pub struct SendRequest {
     pub on_behalf_of: Option<String>,
     /// What to call the author if no Lever user is meant.
     pub caller: String,
+    /// Whose account writes it, if a person's: they take part in the conversation from now on.
+    pub account: Option<Account>,
+    /// What the caller may see: nobody texts about what they may not.
+    pub sight: Sight,
     /// From which of our numbers.
     pub from: Option<Number>,
     /// Not before.
@@ -77,7 +84,7 @@ impl Engine {
             return Ok(before);
         }
         if let Recipient::Opportunity(id) | Recipient::Both(id, _) = &request.to {
-            match self.opportunity(id).await? {
+            match self.opportunity(id, Sight::All).await? {
                 Found::Known(_) => {}
                 Found::Deleted => return Err(SendRefusal::Deleted),
                 Found::Unknown => match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await
@@ -98,6 +105,9 @@ impl Engine {
                 if let Some(before) = answered_before(tx, request.idempotency)? {
                     return Ok(before);
                 }
+                let actor =
+                    request.account.as_ref().map_or_else(|| request.caller.as_str().into(), Actor::from);
+                let named = !matches!(request.to, Recipient::Number(_));
                 let author = author(tx, request.on_behalf_of.as_deref(), request.caller)?;
                 let draft = Draft {
                     to: request.to,
@@ -107,6 +117,23 @@ impl Engine {
                     send_at: request.send_at,
                 };
                 let message = changes::compose(tx, draft, &settings.rules, &mut moment)?;
+                if !request.sight.reaches(is_confidential(tx, message.opportunity.as_ref())?) {
+                    return Err(if named {
+                        ComposeError::UnknownOpportunity
+                    } else {
+                        ComposeError::Confidential
+                    }
+                    .into());
+                }
+                if let Some(account) = &request.account {
+                    changes::change_desk(tx, message.conversation, |desk| desk.take_part(account))?;
+                }
+                let what = match request.send_at.filter(|at| *at > moment.now) {
+                    Some(at) => format!("a text was written, to leave at {at:.0}"),
+                    None => "a text was written".to_owned(),
+                };
+                let activity = Activity::new(moment.now, actor, ActivityKind::Message, what);
+                changes::note(tx, &activity.of(message.conversation).about(message.opportunity.clone()))?;
                 if let Some((key, asked)) = request.idempotency {
                     let answer = Idempotent { at: moment.now, request: asked, message: message.id };
                     tx.put(IDEMPOTENT, &key, &answer)?;
@@ -133,10 +160,11 @@ impl Engine {
         &self,
         id: ConversationId,
         opted_out: bool,
-        who: String,
+        reason: String,
+        by: Actor,
     ) -> Result<(), changes::LiftError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::decide_opt_out(tx, id, opted_out, who, now)).await
+        self.store.change(move |tx| changes::decide_opt_out(tx, id, opted_out, &reason, by, now)).await
     }
 
     /// Files the open session of a conversation at once. How many transcripts come of it: none
@@ -154,9 +182,30 @@ impl Engine {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn retry_effect(&self, effect: Effect) -> Result<bool, StoreError> {
+    pub async fn retry_effect(&self, effect: Effect, by: Actor) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::retry_failed(tx, &effect, now)).await
+        self.store.change(move |tx| changes::retry_failed(tx, &effect, by, now)).await
+    }
+
+    /// Gives a failed effect up, since a person says so: a text has failed then, a transcript stays
+    /// held, and what was to be read is not read. False when there is no such failure.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn give_up_effect(&self, effect: Effect, by: Actor) -> Result<bool, StoreError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store.change(move |tx| changes::give_up(tx, &effect, by, &settings.rules, &mut moment)).await
+    }
+
+    /// Calls a text off that has not been handed over: it was never sent, and stands in no transcript.
+    ///
+    /// # Errors
+    /// [`CancelError`](changes::CancelError); then nothing changes.
+    pub async fn cancel_text(&self, id: MessageId, by: Actor) -> Result<(), changes::CancelError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store.change(move |tx| changes::cancel(tx, id, by, &settings.rules, &mut moment)).await
     }
 }
 
@@ -175,9 +224,14 @@ fn answered_before(
     changes::message(read, before.message)?.map(Some).ok_or(SendRefusal::Deleted)
 }
 
+fn is_confidential(read: &impl Read, about: Option<&OpportunityId>) -> Result<bool, StoreError> {
+    let row = about.map(|id| read.get(OPPORTUNITIES, id)).transpose()?.flatten();
+    Ok(row.is_some_and(|row| row.confidential))
+}
+
 fn author(read: &impl Read, email: Option<&str>, caller: String) -> Result<Author, SendRefusal> {
     let Some(email) = email else { return Ok(Author::Staff { user: None, name: caller }) };
     let user = changes::user_by_email(read, email)?.ok_or(SendRefusal::UnknownAuthor)?;
-    let name = read.get(crate::store::tables::USERS, &user)?.map_or(caller, |user| user.name);
+    let name = read.get(USERS, &user)?.map_or(caller, |user| user.name);
     Ok(Author::Staff { user: Some(user), name })
 }

@@ -77,7 +77,7 @@ impl Engine {
             (turns, round) = self
                 .store
                 .read(move |snapshot| {
-                    let round = turns.choose(snapshot, now, Instant::now())?;
+                    let round = turns.choose(snapshot, now, tokio::time::Instant::now().into_std())?;
                     Ok::<_, StoreError>((turns, round))
                 })
                 .await?;

@@ -113,7 +113,7 @@ impl Engine {
     }
 
     /// A webhook that named `event` was refused.
-    pub fn hook_refused(&self, event: HookEvent, why: HookRefusal) {
+    pub fn remember_refusal(&self, event: HookEvent, why: HookRefusal) {
         self.notices.hook_refused(event, why, self.clock.now());
     }
 }

@@ -16,8 +16,11 @@ use super::wake::Wake;
 use super::{Engine, Settings, Shared, changes, deadlines};
 use crate::carrier::Carrier;
 use crate::lever::{LeverClient, LeverSettings, PaceSettings, Pacer, SettingsError};
-use crate::store::tables::SECRETS;
-use crate::store::{Options, Read, SecretKey, Store, StoreError};
+use crate::store::tables::{BOOKMARKS, SECRETS};
+use crate::store::{Options, Read, SecretKey, Seen, Store, StoreError};
+
+/// The name under which the extension's key is stored.
+const EXTENSION_KEY: &str = "extension";
 
 /// What the engine talks to.
 pub struct Remotes {
@@ -71,6 +74,8 @@ impl Engine {
             probing: tokio::sync::Mutex::new(()),
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
+            refused_hooks: super::intake::RefusedHooks::default(),
+            refreshing: super::refresh::Refreshing::default(),
             searching,
             started_at: clock.now(),
             clock,
@@ -84,13 +89,16 @@ impl Engine {
     /// Makes the keys that a new file lacks, and gives what was in flight its state.
     async fn recover(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let fresh = SecretKey(rand::random());
+        let fresh =
+            [(changes::HASH_KEY, SecretKey(rand::random())), (EXTENSION_KEY, SecretKey(rand::random()))];
         let found = self
             .store
             .change(move |tx| {
-                let name = changes::HASH_KEY.to_owned();
-                if !tx.has(SECRETS, &name)? {
-                    tx.put(SECRETS, &name, &fresh)?;
+                for (name, key) in &fresh {
+                    let name = (*name).to_owned();
+                    if !tx.has(SECRETS, &name)? {
+                        tx.put(SECRETS, &name, key)?;
+                    }
                 }
                 changes::recover(tx, now)
             })
@@ -116,11 +124,43 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
+        self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
+        let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
         if let Some(searching) = self.searching.clone() {
             let this = self.clone();
             self.tasks.keep("search", move || this.clone().run_search(searching.clone()));
         }
+        // It comes to an end; a failing file ends the process, and the next start goes on.
+        let this = self.clone();
+        self.tasks.run(async move {
+            if let Err(error) = this.place_older().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the inbox lacks older threads until the next start"
+                );
+            }
+        });
+    }
+
+    /// Puts the threads of a file that had no shelves on them, once.
+    async fn place_older(&self) -> Result<(), StoreError> {
+        /// Threads in one change: others need not wait for long.
+        const BATCH: usize = 50;
+        let name = "shelves".to_owned();
+        if self.store.read(move |snapshot| snapshot.has(BOOKMARKS, &name)).await? {
+            return Ok(());
+        }
+        let mut last = None;
+        while !self.tasks.stop_token().is_cancelled() {
+            last = self.store.change(move |tx| changes::place_older(tx, last, BATCH)).await?;
+            if last.is_none() {
+                let now = self.clock.now();
+                let name = "shelves".to_owned();
+                return self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await;
+            }
+        }
+        Ok(())
     }
 
     /// Takes new settings up, whole.
@@ -138,6 +178,11 @@ impl Engine {
     /// Our numbers.
     pub fn numbers(&self) -> Vec<Number> {
         self.settings.load().rules.numbers.clone()
+    }
+
+    /// The organisation's zone.
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        self.settings.load().rules.zone.clone()
     }
 
     /// The metrics.
@@ -158,6 +203,16 @@ impl Engine {
     /// News of conversations from now on, or from after what was `seen`, for whoever shows them live.
     pub fn watch(&self, seen: Option<super::NewsId>) -> super::Watch {
         self.wake.news.watch(seen)
+    }
+
+    /// What the browser extension of this installation is signed with: 32 random bytes, the same
+    /// for as long as the file is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn extension_key(&self) -> Result<[u8; 32], StoreError> {
+        let key = self.store.read(|read| read.get(SECRETS, &EXTENSION_KEY.to_owned())).await?;
+        key.map(|key| key.0).ok_or(StoreError::Closed)
     }
 
     /// The client of Lever, for `doctor`.

@@ -18,8 +18,8 @@ pub struct Wake {
     pub(crate) carrier: Notify,
     pub(crate) sync: Notify,
     pub(crate) backfill: Notify,
-    pub(crate) search: Notify,
     pub(crate) news: Newsroom,
+    pub(crate) search: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
@@ -34,8 +34,8 @@ impl Wake {
             carrier: Notify::new(),
             sync: Notify::new(),
             backfill: Notify::new(),
-            search: Notify::new(),
             news: Newsroom::new(rand::random()),
+            search: Notify::new(),
             armed,
         };
         (wake, deadlines)
@@ -51,8 +51,8 @@ impl Wake {
                     Signal::Outbox(Remote::Carrier) => self.carrier.notify_one(),
                     Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
                     Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
-                    Signal::ToIndex => self.search.notify_one(),
                     Signal::Conversation(id) => self.news.tell(id),
+                    Signal::ToIndex => self.search.notify_one(),
                 }
             }
         })

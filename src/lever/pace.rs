@@ -26,8 +26,9 @@ use tokio_util::task::TaskTracker;
 /// What Lever allows, and how many requests may be under way.
 #[derive(Clone, Copy, Debug)]
 pub struct PaceSettings {
-    /// Lever's steady rate, for each key (lever-api.md 2: 10).
-    pub requests_per_second: NonZeroU32,
+    /// Lever's steady rate, for each key, as the time from one request to the next (lever-api.md 2:
+    /// a tenth of a second).
+    pub period: Duration,
     /// Lever's bucket (lever-api.md 2: 20). A quarter of it is used.
     pub burst: NonZeroU32,
     /// The most requests under way: the rate times the latency, and some; 16 for Lever's 10/s.
@@ -37,8 +38,7 @@ pub struct PaceSettings {
 impl PaceSettings {
     /// One token each period: a thousandth slower than allowed, since clocks differ.
     fn quota(&self, percent: u32) -> Quota {
-        let full = Duration::from_micros(1_001_000) / self.requests_per_second.get();
-        let period = full * 100 / percent.max(1);
+        let period = self.period.mul_f64(1.001) * 100 / percent.max(1);
         let burst = NonZeroU32::new(self.burst.get() / 4).unwrap_or(NonZeroU32::MIN);
         Quota::with_period(period.max(Duration::from_nanos(1)))
             .expect("a period of a nanosecond or more")
@@ -127,7 +127,7 @@ impl Pacer {
         let now = self.0.now();
         state.passed(now);
         PaceStatus {
-            rate_used: state.usage.ratio(f64::from(self.0.settings.requests_per_second.get())),
+            rate_used: state.usage.ratio(1.0 / self.0.settings.period.as_secs_f64()),
             rate_percent: state.rate.percent(now),
             turns: state.handed_out,
             waiting: state.waiting(),

@@ -214,7 +214,7 @@ mod tests {
         let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         tracker.spawn(async move { axum::serve(listener, router).await });
         let many = NonZeroU32::new(1000).unwrap();
-        let pace = PaceSettings { requests_per_second: many, burst: many, in_flight: 8 };
+        let pace = PaceSettings { period: Duration::from_millis(1), burst: many, in_flight: 8 };
         let settings = LeverSettings {
             base_url,
             api_key: SecretString::from("key"),

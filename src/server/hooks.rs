@@ -79,6 +79,7 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
                 "a webhook was refused"
             );
             shared.engine.metrics().webhook(refusal.event, refusal.outcome);
+            shared.engine.note_refused_hook(refusal.event, refusal.outcome).await;
             refusal.problem.into_response()
         }
     }
@@ -110,7 +111,7 @@ fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
             let why = of_another.map_or(HookRefusal::BadSignature, HookRefusal::TokenOf);
             ("bad_signature", "no token of this event made the signature", why)
         };
-        shared.engine.hook_refused(event, why);
+        shared.engine.remember_refusal(event, why);
         let problem = Problem::new(Kind::BadSignature, detail);
         return Err(Refusal { event: event.as_key(), outcome, problem });
     }

@@ -9,6 +9,7 @@
 //! A stop lets requests under way come to their end; a cut does not.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +47,10 @@ pub(super) enum Socket {
     Unix(UnixListener),
 }
 
+/// Who is at the other end of a connection over the network; stands in each of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 enum Stream {
     Tcp(TcpStream),
     Tls(TcpStream, TlsAcceptor),
@@ -54,11 +59,18 @@ enum Stream {
 
 impl Socket {
     /// Cancel-safe.
-    async fn accept(&self) -> io::Result<Stream> {
+    async fn accept(&self) -> io::Result<(Stream, Option<Peer>)> {
+        let from = |(stream, address): (TcpStream, SocketAddr)| (stream, Some(Peer(address.ip())));
         Ok(match self {
-            Self::Tcp(listener) => Stream::Tcp(listener.accept().await?.0),
-            Self::Tls(listener, acceptor) => Stream::Tls(listener.accept().await?.0, acceptor.clone()),
-            Self::Unix(listener) => Stream::Unix(listener.accept().await?.0),
+            Self::Tcp(listener) => {
+                let (stream, peer) = from(listener.accept().await?);
+                (Stream::Tcp(stream), peer)
+            }
+            Self::Tls(listener, acceptor) => {
+                let (stream, peer) = from(listener.accept().await?);
+                (Stream::Tls(stream, acceptor.clone()), peer)
+            }
+            Self::Unix(listener) => (Stream::Unix(listener.accept().await?.0), None),
         })
     }
 }
@@ -93,10 +105,10 @@ impl Serving {
         };
         while let Some((permit, accepted)) = self.stop.run_until_cancelled(next()).await {
             match accepted {
-                Ok(stream) => {
+                Ok((stream, peer)) => {
                     let (this, router) = (self.clone(), router.clone());
                     self.spawn(async move {
-                        this.stream(stream, router).await;
+                        this.stream(stream, peer, router).await;
                         drop(permit);
                     });
                 }
@@ -109,19 +121,19 @@ impl Serving {
         }
     }
 
-    async fn stream(&self, stream: Stream, router: Router) {
+    async fn stream(&self, stream: Stream, peer: Option<Peer>, router: Router) {
         // An answer is one small write; without this it would wait for the client's delayed ACK.
         let at_once = |stream: &TcpStream| drop(stream.set_nodelay(true));
         match stream {
-            Stream::Unix(stream) => self.connection(stream, router).await,
+            Stream::Unix(stream) => self.connection(stream, peer, router).await,
             Stream::Tcp(stream) => {
                 at_once(&stream);
-                self.connection(stream, router).await;
+                self.connection(stream, peer, router).await;
             }
             Stream::Tls(stream, acceptor) => {
                 at_once(&stream);
                 match tokio::time::timeout(self.limits.head_time, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => self.connection(stream, router).await,
+                    Ok(Ok(stream)) => self.connection(stream, peer, router).await,
                     Ok(Err(error)) => {
                         tracing::debug!(error = &error as &dyn std::error::Error, "a TLS handshake failed");
                     }
@@ -131,9 +143,15 @@ impl Serving {
         }
     }
 
-    async fn connection(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+    async fn connection(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: Option<Peer>,
+        router: Router,
+    ) {
         let pulse = Arc::new(Pulse::default());
-        let service = service_fn(|request: Request<Incoming>| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            peer.map(|peer| request.extensions_mut().insert(peer));
             let beat = Beat::begin(&pulse);
             let answer = router.clone().oneshot(request);
             async move { answer.await.map(|response| held(response, beat)) }

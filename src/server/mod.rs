@@ -6,19 +6,31 @@
 //! | public | `POST /hooks/lever`, `POST /hooks/lever/{secret}` | `hooks` |
 //! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
+//! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
+//! | public | `/extension/...` (its table stands in `extension`) | `extension` |
+//! | public | `/`, `/inbox`, `/c/...`, `/o/...`, `/fragments/...`, `/events`, `/setup`, `/activity`, `/system`, `/assets/...` | `console` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
 //! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
 //!
 //! Where the public address has a path of its own, the public routes answer below it too: some
 //! proxies take it off, some do not.
 
+mod admit;
 mod api;
 mod body;
+mod caller;
+mod console;
+mod extension;
 mod hooks;
+mod keys;
 mod listener;
 mod ops;
+mod people;
 mod problem;
+mod route;
 mod settings;
+mod sign_in;
+mod site;
 mod sockets;
 
 #[cfg(test)]
@@ -31,23 +43,36 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::middleware::from_fn;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody};
-pub use settings::{Keys, Limits, ServerSettings};
+pub use console::SetupSettings;
+pub use keys::Keys;
+pub use settings::{Limits, ServerSettings};
 pub use sockets::{BindError, ControlSocket, Listeners};
 
 use crate::carrier::twilio;
 use crate::engine::Engine;
+use admit::Door;
 use listener::{Serving, Socket};
+use route::Route;
+use sign_in::Porter;
+use site::Site;
 
 /// What the handlers share.
 struct Shared {
     engine: Engine,
     keys: ArcSwap<Keys>,
     twilio: Option<twilio::Hooks>,
+    site: Site,
+    setup: SetupSettings,
+    /// Cancelled when open streams are to end.
+    stop: CancellationToken,
+    porter: Porter,
     body_time: Duration,
+    extension: extension::Extension,
 }
 
 /// The way in. See [`Server::start`].
@@ -104,16 +129,21 @@ impl Server {
             engine,
             keys: ArcSwap::from_pointee(settings.keys),
             twilio: settings.twilio,
+            extension: extension::Extension::new(settings.public_url.clone(), settings.lever_hosts),
+            site: Site::new(settings.public_url),
+            setup: settings.setup,
+            stop: serving.stop.clone(),
+            porter: Porter::default(),
             body_time: settings.limits.body_time,
         });
         let public = match acceptor {
             Some(acceptor) => Socket::Tls(listeners.public, acceptor),
             None => Socket::Tcp(listeners.public),
         };
-        serving.start(public, public_router(&shared, settings.public_url.path()));
+        serving.start(public, public_router(&shared));
         serving.start(Socket::Tcp(listeners.ops), ops::router(shared.clone()));
         if let Some(listener) = listeners.control.as_mut().and_then(ControlSocket::take_listener) {
-            let router = api::router(&shared, api::Door::ControlSocket);
+            let router = route::router(&shared, api::table(), Door::ControlSocket);
             serving.start(Socket::Unix(listener), router.fallback(problem::no_such_path));
         }
         Ok(Running { addresses, shared, serving, control: listeners.control })
@@ -125,9 +155,16 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
     listener.local_addr().map_err(|source: io::Error| BindError::Port { address: unknown, source })
 }
 
-fn public_router(shared: &Arc<Shared>, prefix: &str) -> Router {
-    let routes = hooks::router(shared.clone()).merge(api::router(shared, api::Door::Bearer));
-    let prefix = prefix.trim_end_matches('/');
+/// What people see, and what their browsers ask for. With the API's, all routes that ask who comes.
+fn pages() -> Vec<Route> {
+    [console::table(), extension::table(), sign_in::table()].into_iter().flatten().collect()
+}
+
+fn public_router(shared: &Arc<Shared>) -> Router {
+    let pages = route::router(shared, pages(), Door::Public).layer(from_fn(console::guarded));
+    let routes =
+        hooks::router(shared.clone()).merge(route::router(shared, api::table(), Door::Public)).merge(pages);
+    let prefix = shared.site.base();
     let below = if prefix.is_empty() { Router::new() } else { Router::new().nest(prefix, routes.clone()) };
     below.merge(routes).fallback(problem::no_such_path)
 }

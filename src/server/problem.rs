@@ -20,10 +20,12 @@ pub(super) enum Kind {
     BadSignature,
     NotOurs,
     Forbidden,
+    Forged,
     NotFound,
     MethodNotAllowed,
     TooSlow,
     OptedOut,
+    TooLate,
     Deleted,
     TooLarge,
     NotJson,
@@ -39,18 +41,20 @@ impl Kind {
     const fn words(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
-            Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "A valid bearer token is needed"),
+            Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token", "Nobody is signed in"),
             Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad-signature", "The signature is not right"),
             Self::NotOurs => {
                 (StatusCode::FORBIDDEN, "bad-signature", "The signature or account is not right")
             }
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The token's role does not allow this"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Your role does not allow this"),
+            Self::Forged => (StatusCode::FORBIDDEN, "forged", "This did not come from a page of ours"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit the path")
             }
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long to arrive"),
             Self::OptedOut => (StatusCode::CONFLICT, "opted-out", "The number has opted out"),
+            Self::TooLate => (StatusCode::CONFLICT, "too-late", "The text has left already"),
             Self::Deleted => (StatusCode::GONE, "deleted", "The candidate was deleted"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body must be JSON"),
@@ -103,6 +107,22 @@ impl Problem {
     /// A field of the body is not right.
     pub(super) fn invalid(field: &str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Invalid, detail).at(field)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.words().0
+    }
+
+    pub(super) fn title(&self) -> &'static str {
+        self.kind.words().2
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(super) fn not_found(detail: &'static str) -> Self {

@@ -6,11 +6,13 @@
 //! a changed one gets the next version, and [`Stored::upgrade`] reads the older.
 
 use fulcrum_domain::{
-    ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, InterviewId, MessageId, Number,
-    OpportunityId, PostingId, StageId, UserId,
+    Account, ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, Folder, InterviewId, MessageId,
+    Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
+
+use super::records::Subject;
 
 /// What can be a key, or a part of one.
 pub trait Key: Sized {
@@ -105,6 +107,15 @@ impl Key for [u8; 16] {
     }
 }
 
+impl Key for SessionId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.to_key().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        <[u8; 16]>::read(bytes).map(Self::new)
+    }
+}
+
 /// Text, only as the last part of a key.
 impl Key for String {
     fn write(&self, out: &mut Vec<u8>) {
@@ -177,6 +188,52 @@ impl Key for Effect {
             2 => Key::read(bytes).map(Self::PostNote),
             3 => Key::read(bytes).map(Self::Hydrate),
             4 => Key::read(bytes).map(Self::Interviews),
+            _ => None,
+        }
+    }
+}
+
+/// Its length first, so that others can follow it. An e-mail is shorter than 256 bytes.
+impl Key for Account {
+    fn write(&self, out: &mut Vec<u8>) {
+        u8::try_from(self.as_str().len()).unwrap_or(u8::MAX).write(out);
+        out.extend_from_slice(self.as_str().as_bytes());
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let length = u8::read(bytes)?;
+        let (text, rest) = bytes.split_at_checked(length.into())?;
+        *bytes = rest;
+        std::str::from_utf8(text).ok()?.parse().ok()
+    }
+}
+
+impl Key for Shelf {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Folder(folder) => (1u8, *folder as u8).write(out),
+            Self::Mine(account) => (2u8, account.clone()).write(out),
+        }
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            1 => Folder::ALL.get(usize::from(u8::read(bytes)?)).copied().map(Self::Folder),
+            2 => Key::read(bytes).map(Self::Mine),
+            _ => None,
+        }
+    }
+}
+
+impl Key for Subject {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Conversation(id) => (1u8, *id).write(out),
+            Self::Opportunity(id) => (2u8, id.clone()).write(out),
+        }
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match u8::read(bytes)? {
+            1 => Key::read(bytes).map(Self::Conversation),
+            2 => Key::read(bytes).map(Self::Opportunity),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ mod codec;
 mod error;
 mod open;
 mod records;
+mod renew;
 mod signal;
 pub mod tables;
 mod tx;
@@ -16,6 +17,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use redb::{Database, ReadOnlyDatabase, ReadableDatabase};
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +25,8 @@ pub use codec::{Key, Stored};
 pub use error::StoreError;
 pub use open::Options;
 pub use records::{
-    BackfillScope, BackfillState, Deleted, HookRow, Idempotent, Phase, PhaseName, PhaseState, Place, Scope,
-    SecretKey, Seen,
+    BackfillScope, BackfillState, Deleted, DeskRow, HookRow, Idempotent, Phase, PhaseName, PhaseState, Place,
+    Scope, SecretKey, Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};
@@ -37,9 +39,12 @@ pub struct Store {
 }
 
 struct Inner {
-    database: Arc<Database>,
+    /// The writer changes it over when the file is written anew.
+    database: Arc<ArcSwap<Database>>,
     writer: tokio::sync::RwLock<()>,
     path: Option<PathBuf>,
+    cache_bytes: usize,
+    closing: CancellationToken,
     handle: Mutex<Option<Arc<writer::Writer>>>,
     broken: CancellationToken,
 }
@@ -52,7 +57,8 @@ impl Store {
     /// [`StoreError::Damaged`] when it cannot be used; the file is then untouched.
     pub fn open(options: Options, on_commit: OnCommit) -> Result<Self, StoreError> {
         let path = options.path().map(Path::to_owned);
-        let database = Arc::new(open::open(options)?);
+        let cache_bytes = options.cache();
+        let database = Arc::new(ArcSwap::from_pointee(open::open(options)?));
         let broken = CancellationToken::new();
         let writer = writer::Writer::start(database.clone(), on_commit, broken.clone())
             .map_err(|error| StoreError::redb(redb::StorageError::Io(error)))?;
@@ -61,6 +67,8 @@ impl Store {
                 database,
                 writer: tokio::sync::RwLock::new(()),
                 path,
+                cache_bytes,
+                closing: CancellationToken::new(),
                 handle: Mutex::new(Some(Arc::new(writer))),
                 broken,
             }),
@@ -131,7 +139,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let database = self.inner.database.clone();
+        let database = self.inner.database.load_full();
         let done = tokio::task::spawn_blocking(move || {
             let transaction = database.begin_read().map_err(StoreError::redb)?;
             read(&Snapshot::new(transaction))
@@ -147,7 +155,7 @@ impl Store {
         &self,
         read: impl FnOnce(&Snapshot) -> Result<T, E>,
     ) -> Result<T, E> {
-        read(&Snapshot::new(self.inner.database.begin_read().map_err(StoreError::redb)?))
+        read(&Snapshot::new(self.inner.database.load().begin_read().map_err(StoreError::redb)?))
     }
 
     /// Cancelled when the storage has failed under a commit: the process must end.
@@ -167,6 +175,7 @@ impl Store {
 
     /// Writes what waits and closes. Later changes fail with [`StoreError::Closed`].
     pub async fn close(&self) {
+        self.inner.closing.cancel();
         let _nobody = self.inner.writer.write().await;
         let writer = self.handle().take();
         let closed = tokio::task::spawn_blocking(move || {

@@ -57,13 +57,13 @@ impl Options {
         self
     }
 
+    pub(super) fn cache(&self) -> usize {
+        self.cache_bytes
+    }
+
     /// The path of what is kept beside the file, by what its name has more; none where there is no file.
     pub fn beside(&self, ending: &str) -> Option<PathBuf> {
-        self.path().map(|path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            name.into()
-        })
+        self.path().map(|path| with_ending(path, ending))
     }
 
     pub(super) fn path(&self) -> Option<&Path> {
@@ -121,17 +121,52 @@ pub(super) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, StoreError
 /// Makes a new file under another name and lets it appear when it is whole: a power cut on the way
 /// leaves nothing that a later start would have to call damaged.
 fn make(builder: &Builder, path: &Path) -> Result<(), StoreError> {
-    let io = |error| StoreError::redb(redb::StorageError::Io(error));
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let unfinished = PathBuf::from(name);
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
-        _ => {}
-    }
+    drop(begin(builder, path)?);
+    appear(path)
+}
+
+/// The same for a file that is to take the place of the one at `path`.
+pub(super) fn begin_anew(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache_bytes).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    begin(&builder, path)
+}
+
+/// A new file with empty tables, under the other name.
+fn begin(builder: &Builder, path: &Path) -> Result<Database, StoreError> {
+    give_up(path)?;
+    let unfinished = unfinished(path);
     OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished).map_err(io)?;
-    migrate(&builder.create(&unfinished).map_err(|error| refusal(&unfinished, error))?)?;
-    fs::rename(&unfinished, path).map_err(io)?;
+    let database = builder.create(&unfinished).map_err(|error| refusal(&unfinished, error))?;
+    migrate(&database)?;
+    Ok(database)
+}
+
+/// Takes away what was begun and did not appear.
+pub(super) fn give_up(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(unfinished(path)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(error)),
+        _ => Ok(()),
+    }
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    with_ending(path, ".new")
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn io(error: std::io::Error) -> StoreError {
+    StoreError::redb(redb::StorageError::Io(error))
+}
+
+/// Gives a file that is whole its name.
+pub(super) fn appear(path: &Path) -> Result<(), StoreError> {
+    fs::rename(unfinished(path), path).map_err(io)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
 }
@@ -193,8 +228,8 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Schema 1, and 2 with the queue of the search: every table there is, so that a snapshot finds each
-/// of them.
+/// Every table there is, so that a snapshot finds each of them: those of schema 1, and in a file of
+/// that schema those that 2 brought.
 fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     for name in ALL {
         transaction.open_table(definition(name)).map_err(StoreError::redb)?;

@@ -4,8 +4,9 @@
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
 use fulcrum_domain::{
-    ArchiveReason, Conversation, ConversationId, EffectRow, Filing, HookEvent, Interview, Message, MessageId,
-    Opportunity, OpportunityId, Posting, Searchable, Stage, Suppression, User,
+    Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
+    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
+    User,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -45,6 +46,27 @@ pub struct Place {
     /// Its time there.
     #[serde(with = "millisecond::required")]
     pub at: Timestamp,
+}
+
+/// The office's side of a thread, and where the inbox has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskRow {
+    /// What is known.
+    pub desk: Desk,
+    /// On which shelves it lies.
+    pub shelves: Vec<Shelf>,
+    /// At which place there: its last activity.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+}
+
+/// What something happened to, as the activity is looked up by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A thread.
+    Conversation(ConversationId),
+    /// An opportunity.
+    Opportunity(OpportunityId),
 }
 
 /// The answer to a request that carried an `Idempotency-Key`, given again to its repeats.
@@ -171,11 +193,13 @@ macro_rules! stored {
 stored! {
     () = 1;
     u64 = 1;
+    Activity = 1;
     ArchiveReason = 1;
     BackfillState = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;
+    DeskRow = 1;
     EffectRow = 1;
     Filing = 1;
     HookRow = 1;
@@ -189,6 +213,7 @@ stored! {
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;
+    SignIn = 1;
     Stage = 1;
     Suppression = 1;
     User = 1;

@@ -6,15 +6,16 @@
 use std::marker::PhantomData;
 
 use fulcrum_domain::{
-    ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect, EffectRow, Filing,
-    FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity, OpportunityId, Posting,
-    PostingId, Searchable, Stage, StageId, Suppression, User, UserId,
+    Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
+    EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
+    OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
+    User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
-use super::records::{BackfillState, Deleted, HookRow, Idempotent, Place, SecretKey, Seen};
+use super::records::{BackfillState, Deleted, DeskRow, HookRow, Idempotent, Place, SecretKey, Seen, Subject};
 
 /// A table with keys `K` and values `V`.
 pub struct Table<K, V> {
@@ -45,6 +46,8 @@ impl<K: Key, V: Stored> Table<K, V> {
 pub type MessageKey = (ConversationId, Timestamp, MessageId);
 /// An effect by remote, lane, time and name, as a key.
 pub type DueKey = (u8, (u8, Timestamp, Effect));
+/// When something happened, and its number among all that did, as a key.
+pub type ActivityKey = (Timestamp, u64);
 /// A keyed hash or a digest, as a key.
 pub type Digest = [u8; 16];
 
@@ -109,6 +112,16 @@ tables! {
     AWAITING_RECEIPT = "awaiting-receipt-1": MessageId => Seen;
     /// Texts that stand in no filed transcript yet.
     UNFILED = "unfiled-1": MessageKey => ();
+    /// The office's side of threads.
+    DESKS = "desks-1": ConversationId => DeskRow;
+    /// Which threads lie on a shelf of the inbox, by their last activity.
+    SHELVES = "shelves-1": (Shelf, Timestamp, ConversationId) => ();
+    /// Up to when an account has read a thread.
+    READ = "read-1": (ConversationId, Account) => Seen;
+    /// What happened, for 90 days.
+    ACTIVITY = "activity-1": ActivityKey => Activity;
+    /// What happened in a thread, or to an opportunity.
+    ACTIVITY_OF = "activity-by-subject-1": (Subject, ActivityKey) => ();
     /// Numbers that have opted out, by keyed hash.
     SUPPRESSIONS = "suppressions-1": Digest => Suppression;
     /// Effects.
@@ -134,4 +147,6 @@ tables! {
     /// What the search index does not know yet, in the order in which it changed. A log, not a set:
     /// what changes again while it is being indexed stands behind, and is not lost with it.
     TO_INDEX = "to-index-1": u64 => Searchable;
+    /// Browsers and extensions that are signed in, by the digest of their secret.
+    SIGN_INS = "sign-ins-1": SessionId => SignIn;
 }

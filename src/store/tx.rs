@@ -13,8 +13,9 @@ use super::codec::{Key, Stored, encode};
 use super::error::StoreError;
 use super::signal::Signal;
 use super::tables::{ALL, Table};
+use super::writer::Changed;
 
-type Bytes = &'static [u8];
+pub(super) type Bytes = &'static [u8];
 type Raw<'t> = RedbTable<'t, Bytes, Bytes>;
 type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError> + 'v;
 
@@ -220,15 +221,18 @@ pub struct Tx<'t> {
     tables: [OnceCell<Raw<'t>>; ALL.len()],
     undo: Vec<(usize, Vec<u8>, Option<Vec<u8>>)>,
     signals: Vec<Signal>,
+    changed: Option<&'t mut Changed>,
 }
 
 impl<'t> Tx<'t> {
-    pub(super) fn new(transaction: &'t WriteTransaction) -> Self {
+    /// What its changes touch is noted in `changed`, if somebody wants to know.
+    pub(super) fn new(transaction: &'t WriteTransaction, changed: Option<&'t mut Changed>) -> Self {
         Self {
             transaction,
             tables: std::array::from_fn(|_| OnceCell::new()),
             undo: Vec::new(),
             signals: Vec::new(),
+            changed,
         }
     }
 
@@ -286,7 +290,10 @@ impl<'t> Tx<'t> {
 
     /// The change has succeeded: what it said stays to be told after the commit.
     pub(super) fn keep(&mut self) -> Vec<Signal> {
-        self.undo.clear();
+        let touched = self.undo.drain(..).map(|(table, key, _)| (table, key));
+        if let Some(changed) = &mut self.changed {
+            changed.extend(touched);
+        }
         std::mem::take(&mut self.signals)
     }
 

@@ -6,12 +6,14 @@
 //! so that the next open needs no repair. And a commit that fails is the end: the kernel may have
 //! dropped the pages, so the store refuses everything from then on and the process must end.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use redb::Database;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -35,8 +37,12 @@ type Job = Box<dyn FnOnce(&mut Tx<'_>) -> (Reply, Vec<Signal>) + Send>;
 
 enum Order {
     Change(Job, OwnedSemaphorePermit),
+    Between(Box<dyn FnOnce(&mut Loop) + Send>),
     Close,
 }
+
+/// Rows that have changed, by table and key.
+pub(super) type Changed = BTreeSet<(usize, Vec<u8>)>;
 
 /// Counters of the writer.
 #[derive(Debug, Default)]
@@ -58,14 +64,15 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn start(
-        database: Arc<Database>,
+        database: Arc<ArcSwap<Database>>,
         on_commit: OnCommit,
         broken: CancellationToken,
     ) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let failed = Arc::new(AtomicBool::new(false));
         let stats = Arc::new(WriterStats::default());
-        let state = Loop { database, on_commit, failed: failed.clone(), broken, stats: stats.clone() };
+        let state =
+            Loop { database, on_commit, failed: failed.clone(), broken, stats: stats.clone(), changed: None };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || state.run(&receiver))?;
         Ok(Self { orders, room: Arc::new(Semaphore::new(QUEUE)), thread: Some(thread), failed, stats })
     }
@@ -117,6 +124,11 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
+    /// The way to the thread for work between two commits.
+    pub(super) fn between(&self) -> Between {
+        Between(self.orders.clone())
+    }
+
     /// Lets what waits be written, and ends the thread.
     pub(super) fn close(&mut self) {
         let _ = self.orders.send(Order::Close);
@@ -126,32 +138,57 @@ impl Writer {
     }
 }
 
-struct Loop {
-    database: Arc<Database>,
+/// Runs work on the writer's thread between two commits, when no change is half done.
+pub(super) struct Between(Sender<Order>);
+
+impl Between {
+    /// Waits on this thread until `work` is done.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Loop) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (sender, answer) = channel();
+        let order = Order::Between(Box::new(move |state| drop(sender.send(work(state)))));
+        self.0.send(order).map_err(|_| StoreError::Closed)?;
+        answer.recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// What the writer's thread holds.
+pub(super) struct Loop {
+    pub(super) database: Arc<ArcSwap<Database>>,
     on_commit: OnCommit,
     failed: Arc<AtomicBool>,
     broken: CancellationToken,
     stats: Arc<WriterStats>,
+    /// What has changed since somebody began to ask.
+    pub(super) changed: Option<Changed>,
 }
 
 impl Loop {
-    fn run(self, orders: &Receiver<Order>) {
+    fn run(mut self, orders: &Receiver<Order>) {
         let mut in_order = false;
+        let mut after = None;
         loop {
-            let first = if in_order {
-                orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                orders.recv_timeout(QUIET)
+            let first = match after.take() {
+                Some(order) => Ok(order),
+                None if in_order => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => orders.recv_timeout(QUIET),
             };
             match first {
                 Ok(Order::Change(job, _room)) => {
                     in_order = false;
-                    let (jobs, closing) = gather(job, orders);
+                    let jobs;
+                    (jobs, after) = gather(job, orders);
                     if self.commit(jobs).is_err() {
                         break self.refuse(orders);
                     }
-                    if closing {
-                        break self.leave_in_order();
+                }
+                Ok(Order::Between(work)) => {
+                    in_order = false;
+                    work(&mut self);
+                    if self.failed.load(Ordering::Acquire) {
+                        break self.refuse(orders);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -163,17 +200,18 @@ impl Loop {
         }
     }
 
-    fn commit(&self, jobs: Vec<Job>) -> Result<(), StoreError> {
+    fn commit(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
         let count = jobs.len() as u64;
         let mut replies = Vec::with_capacity(jobs.len());
         let mut signals = Vec::new();
+        let mut changed = self.changed.as_ref().map(|_| Changed::new());
         let outcome = (|| {
-            let mut transaction = self.database.begin_write().map_err(StoreError::redb)?;
+            let mut transaction = self.database.load().begin_write().map_err(StoreError::redb)?;
             // Strangers choose bytes that are stored here: two phases close the attack by which
             // such bytes pass for a commit after a crash.
             transaction.set_two_phase_commit(true);
             {
-                let mut tx = Tx::new(&transaction);
+                let mut tx = Tx::new(&transaction, changed.as_mut());
                 for job in jobs {
                     let (reply, told) = job(&mut tx);
                     replies.push(reply);
@@ -189,6 +227,9 @@ impl Loop {
         for reply in replies {
             reply(committed);
         }
+        if let (Some(all), Some(these)) = (&mut self.changed, &mut changed) {
+            all.append(these);
+        }
         if committed {
             self.stats.changes.fetch_add(count, Ordering::Relaxed);
             self.stats.commits.fetch_add(1, Ordering::Relaxed);
@@ -199,7 +240,8 @@ impl Loop {
         outcome
     }
 
-    fn fail(&self, error: &StoreError) {
+    /// The storage cannot be relied on any more.
+    pub(super) fn fail(&self, error: &StoreError) {
         tracing::error!(error = %Chain(error), "the store has failed: ending, so that the next start repairs it");
         self.failed.store(true, Ordering::Release);
         self.broken.cancel();
@@ -207,13 +249,13 @@ impl Loop {
 
     /// Answers everybody who still waits, so that nobody waits for ever.
     fn refuse(&self, orders: &Receiver<Order>) {
-        while let Ok(Order::Change(..)) = orders.try_recv() {}
+        while orders.try_recv().is_ok() {}
     }
 
     /// An empty commit that leaves the allocator's state in the file: the next open is quick.
     fn leave_in_order(&self) {
         let outcome = (|| {
-            let mut transaction = self.database.begin_write().map_err(StoreError::redb)?;
+            let mut transaction = self.database.load().begin_write().map_err(StoreError::redb)?;
             transaction.set_quick_repair(true);
             transaction.commit().map_err(StoreError::redb)
         })();
@@ -223,17 +265,18 @@ impl Loop {
     }
 }
 
-/// The change at hand and all that wait behind it, up to a group's size.
-fn gather(first: Job, orders: &Receiver<Order>) -> (Vec<Job>, bool) {
+/// The change at hand and all that wait behind it, up to a group's size; and what comes after them
+/// and is no change.
+fn gather(first: Job, orders: &Receiver<Order>) -> (Vec<Job>, Option<Order>) {
     let mut jobs = vec![first];
     while jobs.len() < GROUP {
         match orders.try_recv() {
             Ok(Order::Change(job, _room)) => jobs.push(job),
-            Ok(Order::Close) => return (jobs, true),
+            Ok(other) => return (jobs, Some(other)),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
         }
     }
-    (jobs, false)
+    (jobs, None)
 }
 
 /// An error with its causes, for the log.

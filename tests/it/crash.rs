@@ -13,7 +13,7 @@ use fulcrum::engine::changes::{Arrival, Recipient};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{Engine, Found, OnUnknown};
 use fulcrum::store::Options;
-use fulcrum_domain::{Delivery, Direction, Lane, Message};
+use fulcrum_domain::{Delivery, Direction, Lane, Message, Sight};
 use fulcrum_sandbox::{
     Event, Fault, Permission, Permissions, Remote, Rule, Sandbox, WebhookRetries, twilio::KeywordHandling,
 };
@@ -170,7 +170,7 @@ async fn torture(may_list_notes: bool, policy: OnUnknown) {
     check_texts(&sandbox, &done, &messages, kills);
     check_notes(&sandbox, &done, &messages, may_list_notes, policy);
     check_hooks(&sandbox, &engine).await;
-    let failed = engine.failed_effects().await.unwrap();
+    let failed = engine.failed_effects(Sight::All).await.unwrap();
     assert!(failed.is_empty() || policy == OnUnknown::Hold, "{failed:?}");
     let failed = failed.len();
     println!("{kills} kills, {} messages, {} notes, {failed} held", messages.len(), notes(&sandbox).len());
@@ -194,11 +194,11 @@ async fn settle(sandbox: &Sandbox, engine: &Engine, clock: &Clock) {
 
 async fn all_messages(engine: &Engine) -> Vec<Message> {
     let mut all = Vec::new();
-    for view in engine.conversations(None, 200).await.unwrap().rows {
+    for view in engine.conversations(None, 200, Sight::All).await.unwrap().rows {
         let mut after = None;
         loop {
-            let page = engine.messages(view.conversation.id, after, 200).await.unwrap();
-            all.extend(page.rows);
+            let page = engine.messages(view.conversation.id, after, 200, Sight::All).await.unwrap();
+            all.extend(page.rows.into_iter().map(|view| view.message));
             after = page.next;
             if after.is_none() {
                 break;
@@ -276,7 +276,7 @@ async fn check_hooks(sandbox: &Sandbox, engine: &Engine) {
     }
     let mut checked = 0;
     for truth in sandbox.truth().filter(|t| announced.contains(&t.id) && !given_up.contains(&t.id)) {
-        match engine.opportunity(&truth.id.parse().unwrap()).await.unwrap() {
+        match engine.opportunity(&truth.id.parse().unwrap(), Sight::All).await.unwrap() {
             Found::Known(view) => assert!(same(&truth, &view), "an acknowledged webhook was lost: {truth:?}"),
             found => assert!(truth.confidential, "{found:?}"),
         }

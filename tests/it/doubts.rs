@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fulcrum::engine::changes::{Arrival, Put};
 use fulcrum::engine::{BackfillScope, Found, HealthStatus};
-use fulcrum_domain::{HookEvent, Lane};
+use fulcrum_domain::{HookEvent, Lane, Sight};
 use fulcrum_sandbox::{Event, Fault, Happened, Permission, Permissions, Remote, Rule};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -30,7 +30,7 @@ fn interview(of: &Happened) -> Event {
 }
 
 async fn found(world: &World, who: &Happened) -> Found {
-    world.engine.opportunity(&id(who)).await.unwrap()
+    world.engine.opportunity(&id(who), Sight::All).await.unwrap()
 }
 
 async fn has_interview(world: &World, who: &Happened) -> bool {
@@ -77,7 +77,9 @@ async fn interviews_wait_for_a_missing_tick_box_and_are_read_once_it_is_there() 
         let truth: Vec<_> = world.sandbox.truth().filter(|t| !t.confidential).collect();
         let mut known = 0;
         for one in &truth {
-            let Found::Known(view) = world.engine.opportunity(&one.id.parse().unwrap()).await.unwrap() else {
+            let Found::Known(view) =
+                world.engine.opportunity(&one.id.parse().unwrap(), Sight::All).await.unwrap()
+            else {
                 panic!("{} is unknown", one.id);
             };
             known += usize::from(view.opportunity.interviews_as_of.is_some());
@@ -103,7 +105,7 @@ async fn a_wider_scope_begins_the_sync_anew() {
     world.settings.interviews = BackfillScope::All;
     let world = world.restart(Duration::from_secs(5)).await;
     eventually("interviews of archived opportunities are read", async || {
-        let found = world.engine.opportunity(&archived.id.parse().unwrap()).await.unwrap();
+        let found = world.engine.opportunity(&archived.id.parse().unwrap(), Sight::All).await.unwrap();
         matches!(found, Found::Known(view) if view.opportunity.interviews_as_of.is_some())
     })
     .await;

@@ -2,7 +2,7 @@
 //! however often each comes.
 
 use fulcrum::engine::{Found, OpportunityView};
-use fulcrum_domain::HookEvent;
+use fulcrum_domain::{HookEvent, Sight};
 use fulcrum_sandbox::{Event, Fault, Happened, Remote, Rule, Truth};
 use http::Method;
 use rand::rngs::SmallRng;
@@ -30,7 +30,10 @@ fn interviews_are_the_same(truth: &Truth, view: &OpportunityView) -> bool {
 }
 
 async fn is_right(world: &World, who: &Happened) -> bool {
-    match (world.sandbox.truth_of(&who.opportunity), world.engine.opportunity(&id(who)).await.unwrap()) {
+    match (
+        world.sandbox.truth_of(&who.opportunity),
+        world.engine.opportunity(&id(who), Sight::All).await.unwrap(),
+    ) {
         (Some(truth), Found::Known(view)) => same(&truth, &view) && interviews_are_the_same(&truth, &view),
         (None, Found::Deleted) => true,
         _ => false,

@@ -6,10 +6,12 @@
 mod bad_answers;
 mod crash;
 mod daemon;
+mod days;
 mod disk;
 mod doubts;
 mod erasure;
 mod events;
+mod facts;
 mod floors;
 mod holdups;
 mod hours;

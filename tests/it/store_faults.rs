@@ -14,7 +14,7 @@ use fulcrum::engine::changes::Recipient;
 use fulcrum::engine::clock::Clock;
 use fulcrum::store::tables::{BOOKMARKS, COUNTERS};
 use fulcrum::store::{Keys, Options, Read, Seen, Store, StoreError, Tx};
-use fulcrum_domain::HookEvent;
+use fulcrum_domain::{HookEvent, Sight};
 use fulcrum_sandbox::Sandbox;
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -346,9 +346,9 @@ async fn an_engine_whose_disk_fails_acknowledges_nothing_more() {
     let disk = Disk::holding(disk.platter());
     let file = Options::backend(disk);
     let engine = crate::world::engine(&sandbox, file, settings(&sandbox), Clock::System).await.unwrap();
-    let known = engine.conversations(None, 10).await.unwrap().rows;
+    let known = engine.conversations(None, 10, Sight::All).await.unwrap().rows;
     assert_eq!(known.len(), 1);
-    let texts = engine.messages(known[0].conversation.id, None, 10).await.unwrap().rows;
+    let texts = engine.messages(known[0].conversation.id, None, 10, Sight::All).await.unwrap().rows;
     assert_eq!(texts.len(), 1, "the one that was acknowledged");
     engine.stop(Duration::from_secs(5)).await;
 }

@@ -1,7 +1,7 @@
 //! The initial sync and the looks after it: what is stored is what Lever has.
 
-use fulcrum::engine::{Found, OpportunityView};
-use fulcrum_sandbox::{Event, Truth};
+use fulcrum::engine::{Engine, Found, OpportunityView};
+use fulcrum_sandbox::{Event, Sandbox, Truth};
 
 use crate::world::{World, eventually, fast};
 
@@ -19,9 +19,14 @@ pub(crate) fn same(truth: &Truth, view: &OpportunityView) -> bool {
 
 /// Opportunities that are not stored as Lever shows them.
 pub(crate) async fn differences(world: &World) -> Vec<String> {
+    differences_between(&world.sandbox, &world.engine).await
+}
+
+/// The same of any two.
+pub(crate) async fn differences_between(sandbox: &Sandbox, engine: &Engine) -> Vec<String> {
     let mut different = Vec::new();
-    for truth in world.sandbox.truth() {
-        let found = world.engine.opportunity(&truth.id.parse().unwrap()).await.unwrap();
+    for truth in sandbox.truth() {
+        let found = engine.opportunity(&truth.id.parse().unwrap(), fulcrum_domain::Sight::All).await.unwrap();
         let right = match found {
             Found::Known(view) => !truth.confidential && same(&truth, &view),
             Found::Unknown => truth.confidential,

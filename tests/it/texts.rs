@@ -27,6 +27,8 @@ async fn a_conversation_becomes_one_note_on_the_right_opportunity() {
         body: Body::new("Are you free at 2?"),
         on_behalf_of: None,
         caller: "hr-scripts".into(),
+        account: None,
+        sight: fulcrum_domain::Sight::All,
         from: None,
         send_at: None,
         idempotency: None,

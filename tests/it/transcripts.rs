@@ -5,7 +5,7 @@ use std::time::Duration;
 use fulcrum::carrier::StatusUpdate;
 use fulcrum::engine::changes::{Mode, Recipient};
 use fulcrum::engine::{Confidential, OnUnknown, SendRequest};
-use fulcrum_domain::{Delivery, FilingState, FilingTimes, Lane, MessageId};
+use fulcrum_domain::{Delivery, FilingState, FilingTimes, Lane, MessageId, Sight};
 use fulcrum_sandbox::{Event, Fault, Options, Permission, Permissions, Remote, Rule};
 use http::Method;
 use jiff::SignedDuration;
@@ -246,7 +246,7 @@ async fn a_note_that_lever_refused_by_mistake_is_filed_after_all() {
     eventually("the messages are open again", async || {
         world
             .engine
-            .filings(world.conversation(DANA).await.unwrap().conversation.id)
+            .filings(world.conversation(DANA).await.unwrap().conversation.id, Sight::All)
             .await
             .unwrap()
             .is_empty()
@@ -271,7 +271,7 @@ async fn a_note_whose_fate_is_unknown_after_a_restart_stands_once_where_notes_ca
         world.file(DANA).await;
         let posting = async || {
             let id = world.conversation(DANA).await.unwrap().conversation.id;
-            let filings = world.engine.filings(id).await.unwrap();
+            let filings = world.engine.filings(id, Sight::All).await.unwrap();
             filings.iter().all(|view| view.filing.state == FilingState::Posting)
         };
         eventually("the note is being posted", posting).await;
@@ -280,7 +280,7 @@ async fn a_note_whose_fate_is_unknown_after_a_restart_stands_once_where_notes_ca
         world.idle().await;
         assert_eq!(holding(&world.notes(), "once and only once"), 1, "{fault:?}");
         let id = world.conversation(DANA).await.unwrap().conversation.id;
-        let filings = world.engine.filings(id).await.unwrap();
+        let filings = world.engine.filings(id, Sight::All).await.unwrap();
         assert!(filings[0].filing.state == FilingState::Filed && filings[0].filing.notes.len() == 1);
     }
 }
@@ -304,10 +304,10 @@ async fn a_note_whose_fate_is_unknown_is_reposted_or_held_where_notes_cannot_be_
         let notes = world.notes();
         assert_eq!(notes.len(), copies, "{policy:?}");
         assert!(notes.iter().all(|note| note.value == notes[0].value), "a repeat shows by its reference");
-        let failed = world.engine.failed_effects().await.unwrap();
+        let failed = world.engine.failed_effects(Sight::All).await.unwrap();
         assert_eq!(failed.len(), usize::from(policy == OnUnknown::Hold));
         if let Some(held) = failed.first() {
-            assert!(world.engine.retry_effect(held.effect.clone()).await.unwrap());
+            assert!(world.engine.retry_effect(held.effect.clone(), "ops".into()).await.unwrap());
             world.noted(2).await;
             world.idle().await;
         }
@@ -324,7 +324,7 @@ async fn a_note_that_lever_fails_on_is_tried_again_and_not_held() {
     world.file(DANA).await;
     eventually("the note stands", async || {
         world.advance(SignedDuration::from_mins(31));
-        assert!(world.engine.failed_effects().await.unwrap().is_empty());
+        assert!(world.engine.failed_effects(Sight::All).await.unwrap().is_empty());
         !world.notes().is_empty()
     })
     .await;

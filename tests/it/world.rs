@@ -9,12 +9,12 @@ use fulcrum::carrier::{Carrier, ReceivedText, twilio};
 use fulcrum::engine::changes::{Arrival, KeywordAnswers, Mode, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
-    BackfillScope, Confidential, ConversationView, Engine, HookOutcome, LeverHook, MessageView, OnUnknown,
-    Remotes, SendRefusal, SendRequest, Settings, StartError,
+    BackfillScope, Confidential, ConversationView, Engine, HookOutcome, LeverHook, OnUnknown, Remotes,
+    SendRefusal, SendRequest, Settings, StartError,
 };
 use fulcrum::lever::{LeverSettings, PaceSettings};
 use fulcrum::store::{self, StoreError};
-use fulcrum_domain::{Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId};
+use fulcrum_domain::{Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId, Sight};
 use fulcrum_sandbox::{Event, Happened, Options, Sandbox};
 use jiff::SignedDuration;
 
@@ -65,6 +65,8 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        quiet_hours: fulcrum_domain::quiet::Hours::default(),
+        templates: fulcrum_domain::template::Templates::default(),
     }
 }
 
@@ -157,7 +159,7 @@ impl World {
 
     /// Ends the daemon and gives back its file, which nobody has open any more, and what keeps it.
     pub(crate) async fn end(self) -> (PathBuf, tempfile::TempDir) {
-        let path = self.folder.path().join("fulcrum.redb");
+        let path = self.file_path();
         self.engine.stop(Duration::from_secs(10)).await;
         drop(self.engine);
         eventually("the file is let go", async || {
@@ -176,6 +178,11 @@ impl World {
     /// Where the daemon keeps what it keeps.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The daemon's file.
+    pub(crate) fn file_path(&self) -> PathBuf {
+        self.folder.path().join("fulcrum.redb")
     }
 
     /// Lets the daemon's clock jump.
@@ -253,13 +260,14 @@ impl World {
     }
 
     pub(crate) async fn conversation(&self, phone: &str) -> Option<ConversationView> {
-        let all = self.engine.conversations(None, 200).await.unwrap().rows;
+        let all = self.engine.conversations(None, 200, Sight::All).await.unwrap().rows;
         all.into_iter().find(|view| view.conversation.number == number(phone))
     }
 
-    pub(crate) async fn messages(&self, phone: &str) -> Vec<MessageView> {
+    pub(crate) async fn messages(&self, phone: &str) -> Vec<Message> {
         let Some(view) = self.conversation(phone).await else { return Vec::new() };
-        self.engine.messages(view.conversation.id, None, 200).await.unwrap().rows
+        let page = self.engine.messages(view.conversation.id, None, 200, Sight::All).await.unwrap();
+        page.rows.into_iter().map(|view| view.message).collect()
     }
 
     /// Files what is open in the thread with this number; how many transcripts that makes.
@@ -325,6 +333,8 @@ pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
         body: Body::new(body),
         on_behalf_of: None,
         caller: "hr-scripts".into(),
+        account: None,
+        sight: Sight::All,
         from: None,
         send_at: None,
         idempotency: None,
@@ -338,6 +348,11 @@ pub(crate) async fn engine(
     settings: Settings,
     clock: Clock,
 ) -> Result<Engine, StartError> {
+    Engine::start(remotes(sandbox, file, settings.requests_per_second), settings, clock).await
+}
+
+/// This sandbox and this file.
+pub(crate) fn remotes(sandbox: &Sandbox, file: store::Options, requests_per_second: f64) -> Remotes {
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let carrier = twilio::Client::new(
         http,
@@ -351,7 +366,7 @@ pub(crate) async fn engine(
             validity: Duration::from_secs(3600),
         },
     );
-    let remotes = Remotes {
+    Remotes {
         store: file,
         lever: LeverSettings {
             base_url: sandbox.lever_url().parse().unwrap(),
@@ -363,13 +378,12 @@ pub(crate) async fn engine(
             deadline: Duration::from_secs(3),
         },
         pace: PaceSettings {
-            requests_per_second: NonZeroU32::new(settings.requests_per_second as u32).unwrap(),
+            period: Duration::from_secs_f64(1.0 / requests_per_second),
             burst: NonZeroU32::new(20).unwrap(),
             in_flight: 12,
         },
         carrier: Carrier::Twilio(carrier),
-    };
-    Engine::start(remotes, settings, clock).await
+    }
 }
 
 /// Waits until `holds`; a test that waits in vain says for what.

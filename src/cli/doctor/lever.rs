@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fulcrum_domain::Lane;
 use jiff::SignedDuration;
@@ -14,8 +15,9 @@ use crate::config::{Confidential, Config};
 use crate::engine::clock::Clock;
 use crate::lever::{Endpoint, LeverClient, LeverError, PaceSettings, Pacer, Verdict, probe};
 
-/// Lever counts the daemon's requests and ours together, so beside a running one we are slow.
-const BESIDE_THE_DAEMON: NonZeroU32 = NonZeroU32::new(2).expect("two is not zero");
+/// Lever counts the daemon's requests and ours together, so beside a running one we are slow: the
+/// time from one request to the next.
+const BESIDE_THE_DAEMON: Duration = Duration::from_millis(500);
 
 /// Signatures hold for days, but times in notes and deadlines would be wrong.
 const SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
@@ -25,11 +27,9 @@ const REQUIRED: [Endpoint; 3] = [Endpoint::Opportunities, Endpoint::Opportunity,
 
 pub(super) async fn look(config: &Config, daemon_runs: bool) -> Result<Vec<Finding>, WiringError> {
     let pace = match wiring::pace(config) {
-        pace if daemon_runs => PaceSettings {
-            requests_per_second: pace.requests_per_second.min(BESIDE_THE_DAEMON),
-            burst: NonZeroU32::MIN,
-            in_flight: 1,
-        },
+        pace if daemon_runs => {
+            PaceSettings { period: pace.period.max(BESIDE_THE_DAEMON), burst: NonZeroU32::MIN, in_flight: 1 }
+        }
         pace => pace,
     };
     let stop = CancellationToken::new();

@@ -71,7 +71,9 @@ pub(in crate::cli) fn write(
         },
         // The simulated site as it is, and for a browser that is told to find Lever's name there.
         "extension": { "lever_hosts": ["http://127.0.0.1", "http://hire.lever.co"] },
-        "api": { "tokens": [{ "name": "sandbox", "role": "admin", "token_file": file("api-token") }] },
+        "api": { "tokens": [{
+            "name": "sandbox", "role": "admin", "token_file": file("api-token"), "confidential": true,
+        }] },
     });
     put(&file("lever-api-key"), sandbox.api_key())?;
     put(&file("lever-webhooks.toml"), &toml::to_string(&tokens(sandbox))?)?;

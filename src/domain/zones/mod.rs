@@ -37,10 +37,15 @@ pub fn of(number: Number) -> Zones {
         }
         prefix /= 10;
     }
-    Zones(Vec::new())
+    Zones::unknown()
 }
 
 impl Zones {
+    /// Nothing is known.
+    pub const fn unknown() -> Self {
+        Self(Vec::new())
+    }
+
     /// A zone that is known for sure.
     pub fn one(zone: TimeZone) -> Self {
         Self(vec![zone])
@@ -59,6 +64,11 @@ impl Zones {
     /// The zones one by one.
     pub fn iter(&self) -> impl Iterator<Item = &TimeZone> {
         self.0.iter()
+    }
+
+    /// The zone whose clock shows what all of them show at `at`, if they agree.
+    pub fn agreed(&self, at: Timestamp) -> Option<&TimeZone> {
+        self.0.first().filter(|_| self.clocks(at).len() == 1)
     }
 
     /// What the clocks show there at `now`, in order and each time once: one in most cases.
@@ -146,5 +156,7 @@ mod tests {
         let noon: Timestamp = "2025-03-04T17:00:00Z".parse().unwrap();
         let clocks = |number: &str| of(Number::from_e164(number).unwrap()).clocks(noon).len();
         assert_eq!((clocks("+447911123456"), clocks("+12195550142"), clocks("+18005550142")), (1, 2, 0));
+        let agreed = |number: &str| of(Number::from_e164(number).unwrap()).agreed(noon).is_some();
+        assert!(agreed("+447911123456") && !agreed("+12195550142") && !agreed("+18005550142"));
     }
 }

@@ -1,12 +1,13 @@
 //! A text is to go out: whether it may, what exactly it says, and the effect that sends it.
 
 use fulcrum_domain::{
-    Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS, Message, MessageId,
-    Number, Opportunity, OpportunityId, Purpose, Refusal, may_send, target, tidy,
+    ActivityKind, Actor, Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS,
+    Message, MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, may_send, target, tidy,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
+use super::activity::note_of;
 use super::outbox::ask_later;
 use super::suppress::suppression_of;
 use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
@@ -135,6 +136,11 @@ pub fn compose(
     match draft.send_at.filter(|at| *at > moment.now) {
         None => Ok(queue(tx, conversation, message, rules)?),
         Some(at) => {
+            // One that only waits for somebody to call it off is as good as sent.
+            if is_soon(at, moment.now) {
+                conversation.texted = true;
+                conversation.our_number = Some(message.our_number);
+            }
             let message = Message { delivery: Delivery::Scheduled, ..message };
             put_message(tx, &message)?;
             tell(tx, &message);
@@ -145,12 +151,18 @@ pub fn compose(
     }
 }
 
+/// Whether a text that leaves then comes before all that are written from now on.
+pub(super) fn is_soon(at: Timestamp, now: Timestamp) -> bool {
+    const SOON: SignedDuration = SignedDuration::from_secs(60);
+    at.duration_since(now) <= SOON
+}
+
 fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeError> {
     read.get(OPPORTUNITIES, id)?.ok_or(ComposeError::UnknownOpportunity)
 }
 
 /// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).
-fn first_text(words: &str, organisation: &str) -> String {
+pub(super) fn first_text(words: &str, organisation: &str) -> String {
     let spoken = |text: &str| -> Vec<String> {
         let split = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         split.map(str::to_lowercase).collect()
@@ -220,6 +232,8 @@ pub(super) fn queue_automatic(
         author: Author::Automatic(label.into()),
         ..outbound(&conversation, words, purpose, moment)
     };
+    let what = format!("a text was written by itself: {label}");
+    note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
     queue(tx, conversation, message, rules).map(drop)
 }
 

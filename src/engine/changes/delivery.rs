@@ -1,18 +1,22 @@
 //! Sending a text: the last check, what the carrier said, and what it reports later.
 
 use fulcrum_domain::{
-    CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number, OptOutSource, Refusal,
-    SendFailure, may_send,
+    Activity, ActivityKind, CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number,
+    OptOutSource, Refusal, SendFailure, may_send,
 };
 use jiff::Timestamp;
 
+use super::activity::note;
 use super::outbox::{finish, postpone};
 use super::suppress::{suppress, suppression_of};
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
-use crate::store::tables::{AWAITING_RECEIPT, BY_SID, CONVERSATIONS, MESSAGES, OUTBOX, UNFILED};
+use crate::store::tables::{AWAITING_RECEIPT, BY_SID, CONVERSATIONS, OUTBOX, UNFILED};
 use crate::store::{Read, Seen, StoreError, Tx};
+
+/// What the activity calls whoever reports of texts.
+const CARRIER: &str = "carrier";
 
 /// A text that may leave now.
 #[derive(Clone, Debug)]
@@ -54,7 +58,6 @@ pub fn begin_send(
     }
     if text.delivery == Delivery::Scheduled {
         // Its place in the thread is where it leaves, not where it was written.
-        tx.remove(MESSAGES, &key_of(&text))?;
         text.at = moment.now;
         conversation.texted = true;
         conversation.our_number = Some(text.our_number);
@@ -123,7 +126,7 @@ pub fn report(
         }
     }
     if news.failure == Some(SendFailure::OptedOut) {
-        suppress(tx, conversation.number, OptOutSource::Carrier, moment.now)?;
+        suppress(tx, conversation.number, OptOutSource::Carrier, CARRIER.into(), moment.now)?;
     }
     let was_open = text.delivery;
     if let Some(next) = text.delivery.advance(news.delivery) {
@@ -145,6 +148,18 @@ pub fn report(
     // Several states are one to people: `queued` until the carrier says that it is sent.
     if text.delivery.word() != was_open.word() {
         tell(tx, &text);
+        let what = match text.delivery {
+            Delivery::Unconfirmed => Some("a text may not have been sent".to_owned()),
+            Delivery::Failed | Delivery::Undelivered => {
+                let why = text.failure.unwrap_or(SendFailure::Unknown).reason();
+                Some(format!("a text did not arrive: {why}"))
+            }
+            _ => None,
+        };
+        if let Some(what) = what {
+            let activity = Activity::new(moment.now, CARRIER.into(), ActivityKind::Message, what);
+            note(tx, &activity.of(text.conversation).about(text.opportunity.clone()))?;
+        }
     }
     // It was still waiting when its session was filed: it opens the next one.
     let waited = matches!(was_open, Delivery::Queued | Delivery::Submitting);

@@ -4,19 +4,25 @@
 use std::collections::BTreeSet;
 
 use fulcrum_domain::{
-    Conversation, ConversationId, Effect, Message, Opportunity, OpportunityId, Searchable, target,
+    Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, Message, Opportunity, OpportunityId,
+    Searchable, target,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::activity::{forget_subject, note};
+use super::desk::{clear, recount};
 use super::outbox::drop_effect;
 use super::searchable::to_index;
 use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
-    AWAITING_RECEIPT, BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS,
-    MESSAGES, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED, VANISHED,
+    AWAITING_RECEIPT, BOOKMARKS, BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF,
+    INTERVIEWS, MESSAGES, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED, VANISHED,
 };
-use crate::store::{Deleted, Keys, Read, Seen, Signal, StoreError, Tx};
+use crate::store::{Deleted, Keys, Read, Seen, Signal, StoreError, Subject, Tx};
+
+/// The bookmark of the last erasure whose bytes may still be in unused parts of the file.
+pub(crate) const ERASED: &str = "erased";
 
 /// Erases an opportunity and what was said about it, over all numbers that it had. Of a thread the
 /// messages about the one who is gone are erased, and those about nobody when its number leads to
@@ -37,7 +43,13 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
     for number in tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers) {
         threads.extend(thread_of(tx, number)?.map(|conversation| conversation.id));
     }
-    let known = forget(tx, id)?;
+    let known = forget(tx, id, now)?;
+    forget_subject(tx, &Subject::Opportunity(id.clone()))?;
+    if known || !threads.is_empty() {
+        owe_new_file(tx, now)?;
+        let erased = "a person was erased, since they were deleted in Lever";
+        note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Sync, erased))?;
+    }
     for thread in threads {
         if let Some(conversation) = tx.get(CONVERSATIONS, &thread)? {
             erase_from_thread(tx, conversation, id, now)?;
@@ -50,15 +62,25 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
 /// (lever-api.md 1.5): it is forgotten as a projection and nothing of ours is erased.
 pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId, as_of: Timestamp) -> Result<bool, StoreError> {
     tx.put(VANISHED, id, &Seen(as_of))?;
-    forget(tx, id)
+    forget(tx, id, as_of)
+}
+
+/// The rows go at once, their bytes when the file is written anew (`engine/renewal`). Each erasure
+/// has a time of its own, so that one that comes meanwhile is not taken for paid.
+fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let name = ERASED.to_owned();
+    let next = |Seen(before): Seen| before.checked_add(SignedDuration::from_millis(1)).unwrap_or(before);
+    let at = tx.get(BOOKMARKS, &name)?.map_or(now, |before| now.max(next(before)));
+    tx.put(BOOKMARKS, &name, &Seen(at)).map(drop)
 }
 
 /// Takes the projection of an opportunity away. False when there was none.
-fn forget(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+fn forget(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<bool, StoreError> {
     for ((_, interview), _) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
         tx.remove(INTERVIEWS, &(id.clone(), interview))?;
     }
     let Some(opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
+    owe_new_file(tx, now)?;
     tx.remove(OPPORTUNITIES, id)?;
     to_index(tx, &Searchable::Person(id.clone()))?;
     tx.remove(BY_CONTACT, &(opportunity.contact.clone(), id.clone()))?;
@@ -99,6 +121,8 @@ fn erase_from_thread(
         settle_doubt(tx, &mut conversation)?;
         tx.remove(CONVERSATIONS, &conversation.id)?;
         tx.remove(THREADS, &conversation.number)?;
+        clear(tx, conversation.id)?;
+        forget_subject(tx, &Subject::Conversation(conversation.id))?;
         to_index(tx, &Searchable::Conversation(conversation.id))?;
         tx.signal(Signal::Conversation(conversation.id));
         return Ok(());
@@ -112,6 +136,7 @@ fn erase_from_thread(
     if conversation.opportunity.as_ref() == Some(id) {
         conversation.opportunity = target(&others, None, now);
     }
+    recount(tx, conversation.id)?;
     store(tx, &conversation)
 }
 

@@ -4,8 +4,12 @@
 //! needs, take it, and write all its consequences: rows, effects and deadlines together. They run
 //! on the store's thread, so they never wait, and a crash leaves all of one or nothing of it.
 
+mod accounts;
+mod activity;
+mod cancel;
 mod compose;
 mod delivery;
+mod desk;
 mod erase;
 mod filing;
 mod outbox;
@@ -27,9 +31,14 @@ use jiff::tz::TimeZone;
 use crate::engine::clock::Moment;
 use crate::store::{StoreError, Tx};
 
+pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
+pub use activity::{forget_activity, note, note_in_thread};
+pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
+pub use desk::{change_desk, desk_of, mark_read, place_older};
+pub(crate) use erase::ERASED;
 pub use erase::{erase_opportunity, mark_invisible};
 pub use filing::file_now;
 pub(crate) use filing::user_by_email;

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use fulcrum_domain::{Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, retry_at};
+use fulcrum_domain::{Actor, Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, retry_at};
 use jiff::Timestamp;
 
+use super::activity::note_effect;
 use super::thread::message;
 use crate::engine::clock::Moment;
 use crate::store::tables::{COUNTERS, DueKey, FILINGS, OUTBOX, OUTBOX_DUE};
@@ -249,6 +250,11 @@ pub fn postpone(
     let failures = before.attempts.max(before.looks);
     let due_at = at.unwrap_or_else(|| retry_at(moment.now, failures, moment.jitter()));
     let row = EffectRow { state, due_at, last_error: Some(why.to_owned()), ..before.clone() };
+    // Of a transcript that is held, its filing tells.
+    if state == EffectState::Failed && !matches!(effect, Effect::PostNote(_)) {
+        let what = format!("{} failed, attempt {}: {why}", effect.kind(), row.attempts);
+        note_effect(tx, effect, Actor::fulcrum(), what, moment.now)?;
+    }
     store(tx, effect, Some(&before), &row)
 }
 
@@ -304,12 +310,13 @@ fn may_have_left(read: &impl Read, effect: &Effect) -> Result<bool, StoreError> 
 }
 
 /// Makes a failed effect due again, by a person's wish. False when there is no such failure.
-pub fn retry_failed(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<bool, StoreError> {
+pub fn retry_failed(tx: &mut Tx<'_>, effect: &Effect, by: Actor, now: Timestamp) -> Result<bool, StoreError> {
     let Some(row) = tx.get(OUTBOX, effect)?.filter(|row| row.state == EffectState::Failed) else {
         return Ok(false);
     };
     let due = EffectRow { state: EffectState::Due, due_at: now, attempts: 0, ..row.clone() };
     store(tx, effect, Some(&row), &due)?;
+    note_effect(tx, effect, by, format!("{} is tried again", effect.kind()), now)?;
     Ok(true)
 }
 

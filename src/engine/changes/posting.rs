@@ -1,12 +1,13 @@
 //! Posting a filing, part by part, and what follows from each answer (behaviour.md 1, "Once").
 
 use fulcrum_domain::{
-    Conversation, ConversationId, Effect, EffectState, Filing, FilingId, FilingState, Lane, Message, NoteId,
-    Opportunity, OpportunityId, Session, target,
+    Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, EffectState, Filing, FilingId,
+    FilingState, Lane, Message, NoteId, Opportunity, OpportunityId, Session, target,
 };
 use jiff::Timestamp;
 
 use super::Rules;
+use super::activity::note;
 use super::filing::fallback_author;
 use super::outbox::{ask, finish, postpone};
 use super::thread::{arm, candidacies, key_of, put_message, store, unfiled};
@@ -75,6 +76,8 @@ pub fn finish_post(
     filing.parts = Vec::new();
     tx.put(FILINGS, &id, &filing)?;
     finish(tx, &Effect::PostNote(id), now)?;
+    let what = format!("a transcript of {} messages stands in Lever", filing.messages);
+    note_filing(tx, &filing, what, now)?;
     tx.signal(crate::store::Signal::Conversation(filing.conversation));
     Ok(AfterPost::Filed(filing.due_at))
 }
@@ -96,8 +99,14 @@ pub fn hold_post(tx: &mut Tx<'_>, id: FilingId, why: &str, moment: &mut Moment) 
     if let Some(mut filing) = tx.get(FILINGS, &id)? {
         filing.state = FilingState::Held(why.to_owned());
         tx.put(FILINGS, &id, &filing)?;
+        note_filing(tx, &filing, format!("a transcript is held: {why}"), moment.now)?;
     }
     postpone(tx, &Effect::PostNote(id), EffectState::Failed, Some(moment.now), why, moment)
+}
+
+fn note_filing(tx: &mut Tx<'_>, filing: &Filing, what: String, now: Timestamp) -> Result<(), StoreError> {
+    let activity = Activity::new(now, Actor::fulcrum(), ActivityKind::Filing, what);
+    note(tx, &activity.of(filing.conversation).about(Some(filing.opportunity.clone())))
 }
 
 /// Lever does not take the author: the fallback signs, or nobody. False when that was so already.

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use fulcrum_domain::{
-    Conversation, Effect, Interview, Lane, Number, Opportunity, OpportunityId, Searchable, is_newer,
+    Conversation, Effect, EffectState, Interview, Lane, Number, Opportunity, OpportunityId, Searchable,
+    is_newer,
 };
 use jiff::Timestamp;
 
@@ -14,7 +15,7 @@ use super::outbox::ask;
 use super::searchable::to_index;
 use super::thread::thread_of;
 use crate::store::tables::{
-    BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, OPPORTUNITIES, VANISHED,
+    BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, OPPORTUNITIES, OUTBOX, VANISHED,
 };
 use crate::store::{Keys, Read, Seen, StoreError, Tx};
 
@@ -92,10 +93,19 @@ pub fn put_opportunity(
     if put.is_news() || arrival == Arrival::Webhook {
         index(tx, id, stored.as_ref(), &fetched, rules)?;
     }
-    if arrival == Arrival::Poll && fetched.wants_interviews(now) {
+    if arrival == Arrival::Poll && fetched.wants_interviews(now) && !are_asked_for(tx, id, &fetched)? {
         ask(tx, &Effect::Interviews(id.clone()), Lane::Reconcile, now)?;
     }
     Ok(put)
+}
+
+/// Whether a listing of the interviews waits, or is under way, that shows all that this row may tell
+/// of: one look finds a candidate in two or three lists.
+fn are_asked_for(tx: &Tx<'_>, id: &OpportunityId, row: &Opportunity) -> Result<bool, StoreError> {
+    let asked = tx.get(OUTBOX, &Effect::Interviews(id.clone()))?;
+    Ok(asked.is_some_and(|asked| {
+        asked.state != EffectState::Failed && row.updated_at.is_none_or(|at| at < asked.asked_at)
+    }))
 }
 
 fn index(

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use fulcrum_domain::optout::{self, Verdict};
 use fulcrum_domain::{
-    Attachment, Author, Body, CarrierSid, Conversation, Delivery, Direction, Message, MessageId, Number,
-    OpportunityId, OptOutSource, Purpose, target,
+    ActivityKind, Attachment, Author, Body, CarrierSid, Conversation, Delivery, Direction, Message,
+    MessageId, Number, OpportunityId, OptOutSource, Purpose, target,
 };
 use jiff::{SignedDuration, Timestamp};
 
+use super::activity::note_of;
 use super::compose::queue_automatic;
 use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
 use super::thread::{add_message, candidacies, key_of, open, store, tell};
@@ -19,6 +20,9 @@ use crate::store::{Keys, Read, StoreError, Tx};
 
 /// The rule behind an opt-out that the carrier understood.
 const CARRIERS_KEYWORD: &str = "the carrier's keyword";
+
+/// What the activity calls whoever writes to us: it names no candidate.
+const CANDIDATE: &str = "candidate";
 
 /// What the carrier itself made of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +120,7 @@ pub fn receive(
     add_message(tx, &mut conversation, &message, rules)?;
     tell(tx, &message);
     store(tx, &conversation)?;
+    note_of(tx, &conversation, CANDIDATE.into(), ActivityKind::Message, "a text came in", moment.now)?;
     if !outdated {
         obey(tx, verdict, conversation, fresh && !carrier_answers, rules, moment)?;
     }
@@ -167,20 +172,20 @@ fn obey(
         Verdict::OptOut { rule } => {
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
-            let is_new = suppress(tx, number, OptOutSource::Text(rule.into()), moment.now)?;
+            let is_new = suppress(tx, number, OptOutSource::Text(rule.into()), CANDIDATE.into(), moment.now)?;
             if is_new && we_answer {
                 let words = rules.opt_out_confirmation.clone();
                 let purpose = Purpose::OptOutConfirmation;
                 queue_automatic(tx, conversation, "opt-out confirmation", words, purpose, rules, moment)?;
             }
         }
-        Verdict::PossibleOptOut { .. } => {
-            doubt(tx, &mut conversation, moment.now)?;
+        Verdict::PossibleOptOut { rule } => {
+            doubt(tx, &mut conversation, rule, moment.now)?;
         }
         Verdict::Start => {
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
-            lift(tx, number, true)?;
+            lift(tx, number, true, CANDIDATE.into(), moment.now)?;
         }
         Verdict::Help => {
             if we_answer && suppression_of(tx, number)?.is_none() {

@@ -1,12 +1,15 @@
 //! Opt-outs: stored under a keyed hash of the number, in force with the transaction that stores them.
 
 use fulcrum_domain::{
-    Conversation, ConversationId, DeadlineKey, Delivery, Effect, Number, OptOutSource, Purpose, Suppression,
+    ActivityKind, Actor, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Number, OptOutSource,
+    Purpose, Suppression,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 
+use super::activity::note_of;
+use super::desk::place;
 use super::outbox::drop_effect;
 use super::thread::{store, thread_of};
 use crate::store::tables::{CONVERSATIONS, DEADLINES, Digest, MESSAGES, OUTBOX, SECRETS, SUPPRESSIONS};
@@ -37,15 +40,23 @@ pub(super) fn suppress(
     tx: &mut Tx<'_>,
     number: Number,
     source: OptOutSource,
+    by: Actor,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
     let key = digest(tx, number)?;
     if tx.has(SUPPRESSIONS, &key)? {
         return Ok(false);
     }
+    let what = match &source {
+        OptOutSource::Text(rule) => format!("opted out: {rule}"),
+        OptOutSource::Carrier => "opted out at the carrier".to_owned(),
+        OptOutSource::Person(_) => "an opt-out was recorded".to_owned(),
+    };
     tx.put(SUPPRESSIONS, &key, &Suppression { at, source })?;
     if let Some(conversation) = thread_of(tx, number)? {
+        note_of(tx, &conversation, by, ActivityKind::OptOut, what, at)?;
         call_off(tx, conversation.id)?;
+        place(tx, &conversation)?;
         tx.signal(Signal::Conversation(conversation.id));
     }
     Ok(true)
@@ -53,13 +64,25 @@ pub(super) fn suppress(
 
 /// Lets a number be texted again. False when it was not opted out, or when `by_candidate` and the
 /// opt-out is not theirs to lift.
-pub(super) fn lift(tx: &mut Tx<'_>, number: Number, by_candidate: bool) -> Result<bool, StoreError> {
+pub(super) fn lift(
+    tx: &mut Tx<'_>,
+    number: Number,
+    by_candidate: bool,
+    by: Actor,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
     let key = digest(tx, number)?;
     let Some(suppression) = tx.get(SUPPRESSIONS, &key)? else { return Ok(false) };
     if by_candidate && !suppression.lifted_by_start() {
         return Ok(false);
     }
-    tx.remove(SUPPRESSIONS, &key)
+    tx.remove(SUPPRESSIONS, &key)?;
+    if let Some(conversation) = thread_of(tx, number)? {
+        note_of(tx, &conversation, by, ActivityKind::OptOut, "may be texted again", at)?;
+        place(tx, &conversation)?;
+        tx.signal(Signal::Conversation(conversation.id));
+    }
+    Ok(true)
 }
 
 /// How long a person has to say whether a possible opt-out is one (behaviour.md 2).
@@ -69,10 +92,13 @@ const DOUBT: SignedDuration = SignedDuration::from_hours(24);
 pub(super) fn doubt(
     tx: &mut Tx<'_>,
     conversation: &mut Conversation,
+    rule: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if conversation.possible_opt_out.is_none() {
         conversation.possible_opt_out = Some(now);
+        let what = format!("may want no texts: {rule}");
+        note_of(tx, conversation, Actor::fulcrum(), ActivityKind::PossibleOptOut, what, now)?;
         arm_doubt(tx, conversation.id, now, true)?;
     }
     store(tx, conversation)
@@ -110,7 +136,7 @@ pub(super) fn doubt_is_over(tx: &mut Tx<'_>, id: ConversationId, now: Timestamp)
     settle_doubt(tx, &mut conversation)?;
     store(tx, &conversation)?;
     let rule = "possible opt-out, nobody said otherwise in 24 hours";
-    suppress(tx, conversation.number, OptOutSource::Text(rule.into()), now).map(drop)
+    suppress(tx, conversation.number, OptOutSource::Text(rule.into()), Actor::fulcrum(), now).map(drop)
 }
 
 /// Why a person cannot let a number be texted again.
@@ -125,7 +151,8 @@ pub enum LiftError {
 }
 
 /// A person records that a candidate wants no texts, or that they may be texted: the answer to a
-/// possible opt-out, or the end of one that a person recorded.
+/// possible opt-out, or the end of one that a person recorded. The reason stands with the opt-out and
+/// not in the activity, since people write names into it.
 ///
 /// # Errors
 /// [`LiftError`]; then nothing changes.
@@ -133,17 +160,23 @@ pub fn decide_opt_out(
     tx: &mut Tx<'_>,
     id: ConversationId,
     opted_out: bool,
-    who: String,
+    reason: &str,
+    by: Actor,
     now: Timestamp,
 ) -> Result<(), LiftError> {
     let Some(mut conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(()) };
     let number = conversation.number;
+    if conversation.possible_opt_out.is_some() {
+        let what = if opted_out { "they want no texts" } else { "they may be texted" };
+        note_of(tx, &conversation, by.clone(), ActivityKind::PossibleOptOut, what, now)?;
+    }
     if opted_out {
-        suppress(tx, number, OptOutSource::Person(who), now)?;
+        let source = OptOutSource::Person(format!("{}: {reason}", by.as_str()));
+        suppress(tx, number, source, by, now)?;
     } else if suppression_of(tx, number)?.is_some_and(|suppression| suppression.lifted_by_start()) {
         return Err(LiftError::ByText);
     } else {
-        lift(tx, number, false)?;
+        lift(tx, number, false, by, now)?;
     }
     settle_doubt(tx, &mut conversation)?;
     Ok(store(tx, &conversation)?)

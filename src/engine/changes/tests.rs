@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
-    Author, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Effect, EffectState, FilingState,
-    FilingTimes, MessageId, Number, Opportunity, OpportunityId, Phone, Remote, SendFailure,
+    Activity, Author, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, Effect,
+    EffectState, FilingState, FilingTimes, Message, MessageId, Number, Opportunity, OpportunityId, Phone,
+    Remote, Said, SendFailure, shelves,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -14,7 +15,8 @@ use proptest::test_runner::FileFailurePersistence;
 use super::*;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    CONVERSATIONS, DEADLINES, FILINGS, MESSAGES, OPPORTUNITIES, OUTBOX, OUTBOX_DUE, PLACES, SECRETS, UNFILED,
+    ACTIVITY, ACTIVITY_OF, CONVERSATIONS, DEADLINES, DESKS, FILINGS, MESSAGES, MessageKey, OPPORTUNITIES,
+    OUTBOX, OUTBOX_DUE, PLACES, SECRETS, SHELVES, UNFILED,
 };
 use crate::store::{Keys, Options, Read, SecretKey, Store, StoreError, Tx};
 
@@ -29,6 +31,9 @@ enum Step {
     Reports { nth: u8, delivery: u8 },
     Posts { outcome: u8 },
     IsRetried,
+    IsGivenUp,
+    IsCalledOff { nth: u8 },
+    IsArchived { who: u8 },
     TimePasses { minutes: u16 },
     FiledByHand { who: u8 },
     Restarts,
@@ -45,6 +50,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0u8..8, 0u8..4).prop_map(|(nth, delivery)| Step::Reports { nth, delivery }),
         3 => (0u8..5).prop_map(|outcome| Step::Posts { outcome }),
         1 => Just(Step::IsRetried),
+        1 => Just(Step::IsGivenUp),
+        3 => (0u8..8).prop_map(|nth| Step::IsCalledOff { nth }),
+        1 => who.clone().prop_map(|who| Step::IsArchived { who }),
         4 => prop_oneof![3 => 1u16..90, 1 => 1500u16..3000].prop_map(|minutes| Step::TimePasses { minutes }),
         1 => who.prop_map(|who| Step::FiledByHand { who }),
         1 => Just(Step::Restarts),
@@ -198,9 +206,35 @@ impl Life {
             Step::Posts { outcome } => self.post(outcome),
             Step::IsRetried => self.change(move |tx, _| {
                 for (effect, _) in tx.list(OUTBOX, &Keys::all(), 1000)? {
-                    retry_failed(tx, &effect, now)?;
+                    retry_failed(tx, &effect, "ops".into(), now)?;
                 }
                 Ok(())
+            }),
+            Step::IsGivenUp => self.change(move |tx, moment| {
+                for (effect, _) in tx.list(OUTBOX, &Keys::all(), 1000)? {
+                    give_up(tx, &effect, "ops".into(), &rules(), moment)?;
+                }
+                Ok(())
+            }),
+            Step::IsCalledOff { nth } => self.change(move |tx, moment| {
+                let all = tx.list_back(MESSAGES, &Keys::all(), 1000)?;
+                let ours = all.into_iter().map(|(_, m)| m).filter(|m| m.direction == Direction::Out);
+                let Some(text) = ours.into_iter().nth(nth.into()) else { return Ok(()) };
+                let may_be = matches!(text.delivery, Delivery::Scheduled | Delivery::Queued);
+                match cancel(tx, text.id, "ops".into(), &rules(), moment) {
+                    Ok(()) => assert!(may_be, "it had left: {text:?}"),
+                    Err(CancelError::TooLate) => assert!(!may_be, "it had not left: {text:?}"),
+                    Err(error) => panic!("{error}"),
+                }
+                Ok(())
+            }),
+            Step::IsArchived { who } => self.change(move |tx, _| match thread_of(tx, number(who))? {
+                Some(conversation) => change_desk(tx, conversation.id, |desk| {
+                    desk.archive(now);
+                    desk.take_part(&"priya@acme.example".parse().unwrap());
+                })
+                .map(drop),
+                None => Ok(()),
             }),
             Step::TimePasses { minutes } => {
                 self.now = now.checked_add(SignedDuration::from_mins(minutes.into())).unwrap();
@@ -314,7 +348,8 @@ fn check(read: &impl Read, now: Timestamp) {
     for (id, filing) in &filings {
         assert_eq!(in_filing.get(id).copied(), Some(filing.messages), "messages of {filing:?}");
         let posted = read.has(OUTBOX, &Effect::PostNote(*id)).unwrap();
-        assert_eq!(posted, filing.state != FilingState::Filed, "{filing:?}");
+        let given_up = matches!(filing.state, FilingState::Held(_)) && !posted;
+        assert_eq!(posted || given_up, filing.state != FilingState::Filed, "{filing:?}");
     }
     assert!(unfiled.iter().all(|key| messages.iter().any(|(k, _)| k == key)));
 
@@ -335,6 +370,7 @@ fn check(read: &impl Read, now: Timestamp) {
         assert!(!settled || conversation.deadline.is_some(), "an open session is forgotten: {waits:?}");
     }
     assert_eq!(armed, expected);
+    check_shelves(read, &messages);
 
     let indexed: BTreeSet<Effect> = read
         .list(OUTBOX_DUE, &Keys::all(), 10_000)
@@ -355,11 +391,39 @@ fn check(read: &impl Read, now: Timestamp) {
     assert_eq!(effect_counts(read).unwrap(), counts);
 }
 
+/// The index holds what each thread's rows say, counted from the beginning.
+fn check_shelves(read: &impl Read, messages: &[(MessageKey, Message)]) {
+    let found: BTreeSet<_> =
+        read.list(SHELVES, &Keys::all(), 10_000).unwrap().into_iter().map(|(key, ())| key).collect();
+    let mut expected = BTreeSet::new();
+    let mut desks = 0;
+    for (id, conversation) in read.list(CONVERSATIONS, &Keys::all(), 1000).unwrap() {
+        desks += 1;
+        let theirs = messages.iter().map(|(_, message)| message).filter(|message| message.conversation == id);
+        let said = theirs.fold(Said::default(), |said, message| said.with(message));
+        let desk = desk_of(read, id).unwrap();
+        assert_eq!(desk.said, said, "what was said in {id}");
+        assert_eq!(desk.opted_out, suppression_of(read, conversation.number).unwrap().is_some());
+        let at = said.last_at.unwrap();
+        expected.extend(shelves(&conversation, &desk).into_iter().map(|shelf| (shelf, at, id)));
+    }
+    assert_eq!(found, expected);
+    assert_eq!(read.len(DESKS).unwrap(), desks, "a desk outlived its thread");
+    assert_eq!(
+        read.list(ACTIVITY, &Keys::all(), 100_000).unwrap().iter().map(|(_, a)| subjects_of(a)).sum::<u64>(),
+        read.len(ACTIVITY_OF).unwrap()
+    );
+}
+
+fn subjects_of(activity: &Activity) -> u64 {
+    u64::from(activity.conversation.is_some()) + u64::from(activity.opportunity.is_some())
+}
+
 fn open_messages(
-    messages: &[((ConversationId, Timestamp, MessageId), fulcrum_domain::Message)],
+    messages: &[((ConversationId, Timestamp, MessageId), Message)],
     unfiled: &BTreeSet<(ConversationId, Timestamp, MessageId)>,
     id: ConversationId,
-) -> Vec<fulcrum_domain::Message> {
+) -> Vec<Message> {
     messages.iter().filter(|(key, _)| key.0 == id && unfiled.contains(key)).map(|(_, m)| m.clone()).collect()
 }
 
@@ -379,4 +443,76 @@ proptest! {
             life.check();
         }
     }
+}
+
+fn draft(to: u8, at: Option<Timestamp>) -> Draft {
+    Draft {
+        to: Recipient::Number(number(to)),
+        body: Body::new("Are you free?"),
+        author: Author::Staff { user: None, name: "Priya".into() },
+        from: None,
+        send_at: at,
+    }
+}
+
+#[test]
+fn a_text_that_is_called_off_leaves_the_session_as_if_it_had_never_been_written() {
+    let mut life = Life::new();
+    life.step(&Step::Appears { who: 0, active: true });
+    let write =
+        |life: &Life| life.change(|tx, moment| Ok(compose(tx, draft(0, None), &rules(), moment).unwrap()));
+    let call_off = |life: &Life, text: &Message| {
+        let id = text.id;
+        life.change(move |tx, moment| {
+            cancel(tx, id, "priya".into(), &rules(), moment).unwrap();
+            Ok(thread_of(tx, number(0))?.unwrap())
+        })
+    };
+    let first = write(&life);
+    life.step(&Step::TimePasses { minutes: 30 });
+    let second = write(&life);
+    let after = call_off(&life, &second);
+    assert_eq!(after.deadline, first.at.checked_add(SignedDuration::from_hours(1)).ok());
+    let after = call_off(&life, &first);
+    assert_eq!((after.deadline, after.session, after.texted), (None, None, false));
+    life.check();
+}
+
+#[test]
+fn when_the_first_text_is_called_off_the_next_says_who_we_are() {
+    let life = Life::new();
+    let at = |seconds| life.now.checked_add(SignedDuration::from_secs(seconds)).ok();
+    let (soon, later) = (at(10), at(20));
+    life.change(move |tx, moment| {
+        let first = compose(tx, draft(0, soon), &rules(), moment).unwrap();
+        let second = compose(tx, draft(0, later), &rules(), moment).unwrap();
+        assert_eq!(second.body.reveal(), "Are you free?", "the first one says so");
+        cancel(tx, first.id, "priya".into(), &rules(), moment).unwrap();
+        let second = message(tx, second.id)?.unwrap();
+        assert_eq!(second.body.reveal(), first.body.reveal());
+        Ok(())
+    });
+    life.check();
+}
+
+#[test]
+fn a_file_without_shelves_gets_them() {
+    let mut life = Life::new();
+    for who in 0..2 {
+        life.step(&Step::Writes { who, words: 0 });
+        life.step(&Step::IsWritten { who, later: true });
+    }
+    life.change(|tx, _| {
+        for (id, _) in tx.list(DESKS, &Keys::all(), 100)? {
+            tx.remove(DESKS, &id)?;
+        }
+        for (key, ()) in tx.list(SHELVES, &Keys::all(), 100)? {
+            tx.remove(SHELVES, &key)?;
+        }
+        let last = place_older(tx, None, 1)?;
+        let last = place_older(tx, last, 1)?;
+        assert!(last.is_some() && place_older(tx, last, 1)?.is_none(), "there are two");
+        Ok(())
+    });
+    life.check();
 }

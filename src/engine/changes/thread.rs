@@ -6,6 +6,7 @@ use fulcrum_domain::{
 };
 use jiff::Timestamp;
 
+use super::desk::{note_message, place};
 use super::searchable::to_index;
 use super::{Mode, Rules};
 use crate::store::tables::{
@@ -38,6 +39,7 @@ pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, Stor
 
 pub(super) fn store(tx: &mut Tx<'_>, conversation: &Conversation) -> Result<(), StoreError> {
     tx.put(CONVERSATIONS, &conversation.id, conversation)?;
+    place(tx, conversation)?;
     tx.signal(Signal::Conversation(conversation.id));
     Ok(())
 }
@@ -106,12 +108,22 @@ pub(super) fn key_of(message: &Message) -> MessageKey {
     (message.conversation, message.at, message.id)
 }
 
+/// Writes a message where its time puts it: a text that waited for its time moves there as it
+/// leaves. What follows for the inbox is placed once its thread is stored.
 pub(super) fn put_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
-    let stored = tx.get(MESSAGES, &key_of(message))?;
-    if stored.is_none_or(|stored| stored.body != message.body || stored.opportunity != message.opportunity) {
+    let before = self::message(tx, message.id)?;
+    if before
+        .as_ref()
+        .is_none_or(|before| before.body != message.body || before.opportunity != message.opportunity)
+    {
         to_index(tx, &Searchable::Message(message.id))?;
     }
-    tx.put(MESSAGES, &key_of(message), message)?;
+    note_message(tx, before.as_ref(), message, |tx| {
+        if let Some(before) = before.as_ref().filter(|before| before.at != message.at) {
+            tx.remove(MESSAGES, &key_of(before))?;
+        }
+        tx.put(MESSAGES, &key_of(message), message).map(drop)
+    })?;
     let place = Place { conversation: message.conversation, at: message.at };
     tx.put(PLACES, &message.id, &place)?;
     if let Some(opportunity) = &message.opportunity {

@@ -53,7 +53,7 @@ impl Bench {
 
 fn client(base_url: &str, tracker: &TaskTracker, stop: CancellationToken) -> LeverClient {
     let many = NonZeroU32::new(1000).unwrap();
-    let pace = PaceSettings { requests_per_second: many, burst: many, in_flight: 8 };
+    let pace = PaceSettings { period: Duration::from_millis(1), burst: many, in_flight: 8 };
     let settings = LeverSettings {
         base_url: base_url.parse().unwrap(),
         api_key: SecretString::from("k/e+y"),

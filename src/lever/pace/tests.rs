@@ -4,11 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LEVER: PaceSettings = PaceSettings {
-    requests_per_second: NonZeroU32::new(10).unwrap(),
-    burst: NonZeroU32::new(20).unwrap(),
-    in_flight: 16,
-};
+const LEVER: PaceSettings =
+    PaceSettings { period: Duration::from_millis(100), burst: NonZeroU32::new(20).unwrap(), in_flight: 16 };
 
 /// Lever's own bucket: 20, refilled at 10 a second. Says how many requests it would refuse.
 fn refusals(sent_at: &[Duration]) -> usize {
@@ -209,7 +206,7 @@ async fn those_who_wait_are_told_of_the_stop() {
 #[tokio::test]
 async fn a_raised_limit_is_used_too() {
     let Bench { pacer, tracker, .. } = bench(PaceSettings {
-        requests_per_second: NonZeroU32::new(20_000).unwrap(),
+        period: Duration::from_micros(50),
         burst: NonZeroU32::new(4_000).unwrap(),
         in_flight: 64,
     });

@@ -81,6 +81,11 @@ async fn meter(State(lever): State<Lever>, request: Request, next: Next) -> Resp
         if allowed { next.run(request).await } else { ApiError::too_many_requests().into_response() };
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static("lever-data-api"));
+    // By its own clock, as a remote would.
+    let now = jiff::Timestamp::from_millisecond(lever.now()).unwrap_or_default();
+    if let Ok(date) = HeaderValue::from_str(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
+        headers.insert(header::DATE, date);
+    }
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     }

@@ -25,8 +25,8 @@ pub struct Stats {
     pub list_pages: u64,
 }
 
-/// The bucket. Its time is that since it was made, and real: a client's pace is real, whatever the simulated
-/// clock does.
+/// The bucket. Its time is that since it was made, by tokio's time as the client's pace is, whatever the
+/// simulated clock does.
 #[derive(Debug)]
 pub(super) struct Bucket {
     rate: f64,

@@ -36,9 +36,9 @@ mod wire;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,7 +68,7 @@ pub struct LeverOptions {
     pub opportunities: u32,
     /// Share of them that is active.
     pub active_share: f64,
-    /// Requests a second that refill the bucket; in real time, whatever the simulated clock does.
+    /// Requests a second that refill the bucket; by tokio's time, whatever the simulated clock does.
     pub rate: f64,
     /// Size of the bucket.
     pub burst: u32,

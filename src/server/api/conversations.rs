@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use fulcrum_domain::{ConversationId, FilingState};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use super::Listing;
 use super::input::{Id, IdempotencyKey, Paging};
 use crate::engine::{ConversationView, FilingView};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
 
 /// The thread with one phone number.
@@ -120,10 +121,10 @@ impl From<FilingView> for TranscriptBody {
     }
 }
 
-/// The conversation that a path names.
-pub(super) async fn named(shared: &Shared, id: &str) -> Result<ConversationView, Problem> {
+/// The conversation that a path names, if the caller may see it.
+pub(super) async fn named(shared: &Shared, caller: &Caller, id: &str) -> Result<ConversationView, Problem> {
     let found = match id.parse::<ConversationId>() {
-        Ok(id) => shared.engine.conversation(id).await?,
+        Ok(id) => shared.engine.conversation(id, caller.sight).await?,
         Err(_) => None,
     };
     found.ok_or_else(|| Problem::not_found("no conversation has this id"))
@@ -137,9 +138,11 @@ pub(super) async fn named(shared: &Shared, id: &str) -> Result<ConversationView,
 )]
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     paging: Paging,
 ) -> Result<Json<Listing<ConversationBody>>, Problem> {
-    Ok(Json(shared.engine.conversations(paging.after()?, paging.limit()).await?.into()))
+    let page = shared.engine.conversations(paging.after()?, paging.limit(), caller.sight).await?;
+    Ok(Json(page.into()))
 }
 
 #[utoipa::path(
@@ -150,10 +153,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<Json<OneConversationBody>, Problem> {
-    let view = named(&shared, &id).await?;
-    let transcripts = shared.engine.filings(view.conversation.id).await?;
+    let view = named(&shared, &caller, &id).await?;
+    let transcripts = shared.engine.filings(view.conversation.id, caller.sight).await?;
     Ok(Json(OneConversationBody {
         conversation: view.into(),
         transcripts: transcripts.into_iter().map(Into::into).collect(),
@@ -168,10 +172,11 @@ pub(super) async fn one(
 )]
 pub(super) async fn file(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
     _key: IdempotencyKey,
 ) -> Result<(StatusCode, Json<FiledBody>), Problem> {
-    let view = named(&shared, &id).await?;
+    let view = named(&shared, &caller, &id).await?;
     let transcripts = shared.engine.file_now(view.conversation.id).await?;
     Ok((StatusCode::ACCEPTED, Json(FiledBody { transcripts })))
 }

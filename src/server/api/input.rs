@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
-use crate::engine::{HITS_MAX, PAGE_MAX};
+use crate::engine::{HITS_MAX, InboxCursor, PAGE_MAX};
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Shared, body};
-use crate::store::tables::Digest;
+use crate::store::tables::{ActivityKey, Digest};
 
 /// The longest text is 1,600 characters.
 const BYTES_MAX: usize = 64 * 1024;
@@ -144,14 +144,19 @@ impl<S: Sync> FromRequestParts<S> for Paging {
     async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
         let Query(paging) = Query::<Self>::try_from_uri(&parts.uri)
             .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
-        match paging.limit {
-            1..=PAGE_MAX => Ok(paging),
-            _ => Err(Problem::new(Kind::Malformed, "limit must be 1 to 200")),
-        }
+        Self::new(Some(paging.limit), paging.cursor)
     }
 }
 
 impl Paging {
+    /// Of a request that has other parameters besides.
+    pub(super) fn new(limit: Option<usize>, cursor: Option<String>) -> Result<Self, Problem> {
+        match limit.unwrap_or(fifty()) {
+            limit @ 1..=PAGE_MAX => Ok(Self { limit, cursor }),
+            _ => Err(Problem::new(Kind::Malformed, "limit must be 1 to 200")),
+        }
+    }
+
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
@@ -225,6 +230,29 @@ impl Cursor for ConversationId {
     }
 }
 
+impl Cursor for InboxCursor {
+    fn bytes(&self) -> Vec<u8> {
+        [self.0.as_millisecond().to_be_bytes(), self.1.number().to_be_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (at, number) = <ActivityKey as Cursor>::read(bytes)?;
+        Some((at, ConversationId::new(number)))
+    }
+}
+
+impl Cursor for ActivityKey {
+    fn bytes(&self) -> Vec<u8> {
+        [self.0.as_millisecond().to_be_bytes(), self.1.to_be_bytes()].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (at, number) = bytes.split_first_chunk()?;
+        let at = Timestamp::from_millisecond(i64::from_be_bytes(*at)).ok()?;
+        number.try_into().ok().map(|number| (at, u64::from_be_bytes(number)))
+    }
+}
+
 impl Cursor for (Timestamp, MessageId) {
     fn bytes(&self) -> Vec<u8> {
         [self.0.as_millisecond().to_be_bytes().as_slice(), &self.1.to_key()].concat()
@@ -287,12 +315,14 @@ mod tests {
             let at = Timestamp::from_millisecond(ms).unwrap();
             let place = (at, MessageId::new(at, &random));
             prop_assert_eq!(Cursor::read(&place.bytes()), Some(place));
+            prop_assert_eq!(Cursor::read(&(at, id).bytes()), Some((at, id)));
         }
 
         #[test]
         fn no_cursor_of_a_strangers_panics(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = ConversationId::read(&bytes);
             let _ = <(Timestamp, MessageId)>::read(&bytes);
+            let _ = InboxCursor::read(&bytes);
         }
     }
 }

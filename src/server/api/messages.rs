@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::{Author, Body, Message, Number, OpportunityId};
+use fulcrum_domain::{Author, Body, Number, OpportunityId};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,11 +13,11 @@ use utoipa::ToSchema;
 use super::Listing;
 use super::conversations::named;
 use super::input::{Id, IdempotencyKey, Input, Paging, required};
-use crate::engine::changes::{ComposeError, Recipient};
-use crate::engine::{SendRefusal, SendRequest, direction_word, failure_words};
+use crate::engine::changes::{CancelError, ComposeError, Recipient};
+use crate::engine::{MessageView, SendRefusal, SendRequest, direction_word, failure_words, status_word};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// A text that is to be sent: to a candidate, to a number, or to one of a candidate's numbers.
 #[derive(Default, Deserialize, ToSchema)]
@@ -63,11 +63,14 @@ pub(crate) struct MessageBody {
     body: String,
     /// Media types of what came with it.
     attachments: Vec<String>,
-    /// `received`, `queued`, `sent`, `delivered`, `failed` or `unconfirmed`.
+    /// `received`, `scheduled`, `queued`, `sent`, `delivered`, `failed`, `unconfirmed` or `cancelled`.
     status: &'static str,
     /// When it came, or was taken to be sent.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
+    /// When it leaves, while it waits for its time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    send_at: Option<Timestamp>,
     /// Why it did not arrive, in words.
     error: Option<&'static str>,
     /// `candidate`, `staff` or `automatic`.
@@ -80,9 +83,10 @@ pub(crate) struct MessageBody {
     transcript: Option<String>,
 }
 
-impl From<Message> for MessageBody {
-    fn from(message: Message) -> Self {
-        let error = failure_words(&message);
+impl From<MessageView> for MessageBody {
+    fn from(view: MessageView) -> Self {
+        let MessageView { message, send_at } = view;
+        let (status, error) = (status_word(&message), failure_words(&message));
         let (author, author_name) = match message.author {
             Author::Candidate => ("candidate", None),
             Author::Staff { name, .. } => ("staff", Some(name)),
@@ -93,8 +97,9 @@ impl From<Message> for MessageBody {
             direction: direction_word(message.direction),
             body: message.body.reveal().to_owned(),
             attachments: message.attachments.into_iter().map(|file| file.media_type).collect(),
-            status: message.delivery.word(),
+            status,
             at: message.at,
+            send_at,
             error,
             author,
             author_name,
@@ -106,6 +111,7 @@ impl From<Message> for MessageBody {
 
 #[utoipa::path(
     get, path = "/api/v1/conversations/{id}/messages", summary = "The messages of a conversation in order",
+    description = "After the last, those that wait for their time.",
     params(("id" = String, Path), Paging),
     responses(
         (status = 200, body = Listing<MessageBody>),
@@ -116,11 +122,13 @@ impl From<Message> for MessageBody {
 )]
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
     paging: Paging,
 ) -> Result<Json<Listing<MessageBody>>, Problem> {
-    let id = named(&shared, &id).await?.conversation.id;
-    Ok(Json(shared.engine.messages(id, paging.after()?, paging.limit()).await?.into()))
+    let id = named(&shared, &caller, &id).await?.conversation.id;
+    let page = shared.engine.messages(id, paging.after()?, paging.limit(), caller.sight).await?;
+    Ok(Json(page.into()))
 }
 
 #[utoipa::path(
@@ -164,7 +172,9 @@ pub(super) async fn send(
         on_behalf_of: wanted.r#as,
         from: wanted.from.map(|text| number("from", text)).transpose()?,
         send_at: wanted.send_at,
-        idempotency: key.of(&caller.name).map(|key| (key, input.digest)),
+        idempotency: key.of(caller.actor().as_str()).map(|key| (key, input.digest)),
+        account: caller.account.clone(),
+        sight: caller.sight,
         caller: caller.name,
     };
     let message = shared.engine.send_text(request).await?;
@@ -176,8 +186,37 @@ pub(super) async fn send(
     Ok((StatusCode::ACCEPTED, Json(taken)))
 }
 
+#[utoipa::path(
+    delete, path = "/api/v1/messages/{id}", summary = "Call a text off that has not left",
+    description = "It was never sent then, and stands in no transcript.",
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "Called off"),
+        (status = 404, body = ProblemBody),
+        (status = 409, description = "It has left already, or was called off before", body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn cancel(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    let unknown = || Problem::not_found("no text has this id");
+    let id = id.parse().map_err(|_| unknown())?;
+    if !shared.engine.sees_text(id, caller.sight).await? {
+        return Err(unknown());
+    }
+    match shared.engine.cancel_text(id, caller.actor()).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(CancelError::Unknown) => Err(unknown()),
+        Err(error @ CancelError::TooLate) => Err(Problem::new(Kind::TooLate, error.to_string())),
+        Err(CancelError::Store(error)) => Err(error.into()),
+    }
+}
+
 /// What cannot be an id is none of an opportunity.
-fn opportunity_id(text: &str) -> Result<OpportunityId, Problem> {
+pub(super) fn opportunity_id(text: &str) -> Result<OpportunityId, Problem> {
     text.parse().map_err(|_| Problem::not_found("no such opportunity is known").at("opportunity"))
 }
 

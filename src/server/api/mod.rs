@@ -1,9 +1,8 @@
 //! `/api/v1`: what scripts and commands may ask (interface.md, HTTP).
 //!
-//! One table lists every route with the least role that it needs, so that no route can be added
-//! without saying who may use it; the tests walk the same table. It is served twice: on the public
-//! listener to bearers of a token, and on the control socket, whose file mode is the guard, as
-//! admin.
+//! One table lists every route with the right that it needs. It is served twice: on the public
+//! listener to bearers of a token and to browsers that are signed in, and on the control socket,
+//! whose file mode is the guard, as admin.
 //!
 //! Conventions: times are RFC 3339 in UTC; ids are strings; lists are `{"data": [...], "next":
 //! cursor or null}`; a field without a value is null, never left out; a POST that is repeated with
@@ -12,8 +11,9 @@
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
 
-mod admit;
+mod activity;
 mod conversations;
+mod desk;
 mod input;
 mod messages;
 mod openapi;
@@ -22,73 +22,51 @@ mod opt_out;
 mod outbox;
 mod search;
 mod status;
+mod templates;
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use fulcrum_domain::Right;
 use http::Method;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(super) use admit::Door;
 pub(crate) use conversations::ConversationBody;
 pub(crate) use input::Cursor;
 pub(crate) use messages::MessageBody;
+pub(super) use outbox::{effect_id, effect_of};
 pub(crate) use status::StoredBody;
 
-use super::Shared;
-use super::problem::wrong_method;
-use crate::config::Role;
+use super::route::{Route, data};
 use crate::engine::Page;
-use admit::{Gate, admit};
-
-/// A route, and who may use it.
-pub(super) struct Route {
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests walk the table by it"))]
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    /// The least role; none for everybody.
-    pub(super) needs: Option<Role>,
-    handler: MethodRouter<Arc<Shared>>,
-}
-
-fn get<T: 'static>(path: &'static str, needs: Option<Role>, handler: impl Handler<T, Arc<Shared>>) -> Route {
-    Route { method: Method::GET, path, needs, handler: on(MethodFilter::GET, handler) }
-}
-
-fn post<T: 'static>(path: &'static str, needs: Role, handler: impl Handler<T, Arc<Shared>>) -> Route {
-    Route { method: Method::POST, path, needs: Some(needs), handler: on(MethodFilter::POST, handler) }
-}
 
 /// Every route of the API.
 pub(super) fn table() -> Vec<Route> {
-    use Role::{Admin, Recruiter, Viewer};
+    use Right::{Operate, Read, Text, Watch};
+    let (get, post) = (Method::GET, Method::POST);
     vec![
-        get("/api/v1/openapi.json", None, openapi::describe),
-        get("/api/v1/status", Some(Viewer), status::status),
-        get("/api/v1/conversations", Some(Viewer), conversations::list),
-        get("/api/v1/conversations/{id}", Some(Viewer), conversations::one),
-        get("/api/v1/conversations/{id}/messages", Some(Viewer), messages::list),
-        post("/api/v1/conversations/{id}/file", Recruiter, conversations::file),
-        post("/api/v1/conversations/{id}/opt-out", Recruiter, opt_out::decide),
-        post("/api/v1/messages", Recruiter, messages::send),
-        get("/api/v1/opportunities/{id}", Some(Viewer), opportunities::one),
-        get("/api/v1/search", Some(Viewer), search::search),
-        get("/api/v1/outbox/failed", Some(Viewer), outbox::failed),
-        post("/api/v1/outbox/retry", Admin, outbox::retry),
+        data(get.clone(), "/api/v1/openapi.json", None, openapi::describe),
+        data(get.clone(), "/api/v1/status", Watch, status::status),
+        data(get.clone(), "/api/v1/activity", Watch, activity::list),
+        data(get.clone(), "/api/v1/inbox", Read, desk::inbox),
+        data(get.clone(), "/api/v1/conversations", Read, conversations::list),
+        data(get.clone(), "/api/v1/conversations/{id}", Read, conversations::one),
+        data(get.clone(), "/api/v1/conversations/{id}/messages", Read, messages::list),
+        data(post.clone(), "/api/v1/conversations/{id}/file", Text, conversations::file),
+        data(post.clone(), "/api/v1/conversations/{id}/opt-out", Text, opt_out::decide),
+        data(post.clone(), "/api/v1/conversations/{id}/assign", Text, desk::assign),
+        data(post.clone(), "/api/v1/conversations/{id}/follow", Read, desk::follow),
+        data(post.clone(), "/api/v1/conversations/{id}/archive", Text, desk::archive),
+        data(post.clone(), "/api/v1/conversations/{id}/dismiss", Text, desk::dismiss),
+        data(post.clone(), "/api/v1/conversations/{id}/read", Read, desk::read),
+        data(post.clone(), "/api/v1/messages", Text, messages::send),
+        data(Method::DELETE, "/api/v1/messages/{id}", Text, messages::cancel),
+        data(get.clone(), "/api/v1/opportunities/{id}", Read, opportunities::one),
+        data(get.clone(), "/api/v1/templates", Read, templates::list),
+        data(post.clone(), "/api/v1/templates/{id}/render", Text, templates::render),
+        data(get.clone(), "/api/v1/search", Read, search::search),
+        data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
+        data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
+        data(post.clone(), "/api/v1/outbox/give-up", Operate, outbox::give_up),
     ]
-}
-
-/// The API behind `door`.
-pub(super) fn router(shared: &Arc<Shared>, door: Door) -> Router {
-    let routes = table().into_iter().fold(Router::new(), |router, route| {
-        let gate = Gate { shared: shared.clone(), door, needs: route.needs };
-        router.route(route.path, route.handler.route_layer(from_fn_with_state(gate, admit)))
-    });
-    routes.method_not_allowed_fallback(wrong_method).with_state(shared.clone())
 }
 
 /// A page of a list.

@@ -6,7 +6,9 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{conversations, messages, opportunities, opt_out, outbox, search, status};
+use super::{
+    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -15,15 +17,26 @@ use super::{conversations, messages, opportunities, opt_out, outbox, search, sta
     paths(
         describe,
         status::status,
+        activity::list,
+        desk::inbox,
+        desk::assign,
+        desk::follow,
+        desk::archive,
+        desk::dismiss,
+        desk::read,
         conversations::list,
         conversations::one,
         conversations::file,
         messages::list,
         messages::send,
+        messages::cancel,
         opportunities::one,
         opt_out::decide,
         outbox::failed,
         outbox::retry,
+        outbox::give_up,
+        templates::list,
+        templates::render,
         search::search,
     )
 )]

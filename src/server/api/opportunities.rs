@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use fulcrum_domain::Interview;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::input::Id;
 use crate::engine::{Found, OpportunityView};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
 
 /// An opportunity, as it was in Lever at `as_of`.
@@ -134,10 +135,11 @@ impl From<OpportunityView> for OpportunityBody {
 )]
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<Json<OpportunityBody>, Problem> {
     let found = match id.parse() {
-        Ok(id) => shared.engine.opportunity(&id).await?,
+        Ok(id) => shared.engine.opportunity(&id, caller.sight).await?,
         Err(_) => Found::Unknown,
     };
     match found {

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use fulcrum_domain::Right;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::conversations::named;
 use super::input::{Id, Input, required};
-use crate::config::Role;
 use crate::engine::changes::LiftError;
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-use crate::server::settings::Caller;
 
 /// The longest reason.
 const REASON_CHARS: usize = 500;
@@ -63,12 +63,12 @@ pub(super) async fn decide(
     if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS {
         return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
     }
-    let view = named(&shared, &id).await?;
-    if !opted_out && view.suppression.is_some() && caller.role != Role::Admin {
+    let view = named(&shared, &caller, &id).await?;
+    if !opted_out && view.suppression.is_some() && !caller.may(Right::Administer) {
         return Err(Problem::new(Kind::Forbidden, "only an admin lifts an opt-out"));
     }
-    let who = format!("{}: {}", caller.name, reason.trim());
-    match shared.engine.decide_opt_out(view.conversation.id, opted_out, who).await {
+    let reason = reason.trim().to_owned();
+    match shared.engine.decide_opt_out(view.conversation.id, opted_out, reason, caller.actor()).await {
         Ok(()) => Ok(Json(OptOutState { opted_out })),
         Err(LiftError::ByText) => Err(Problem::new(Kind::OptedOut, LiftError::ByText.to_string())),
         Err(LiftError::Store(error)) => Err(error.into()),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use fulcrum_domain::Effect;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use super::Listing;
 use super::input::{IdempotencyKey, Input, required};
 use crate::engine::EffectView;
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
 
 /// An effect that failed.
@@ -33,7 +34,7 @@ pub(super) struct FailedBody {
     error: Option<String>,
 }
 
-/// The effect that is to be tried again.
+/// The effect that is to be tried again, or given up.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = Retry)]
@@ -44,6 +45,13 @@ pub(super) struct RetryBody {
     /// What it is about.
     #[schema(required)]
     id: Option<String>,
+}
+
+/// An effect that is given up.
+#[derive(Serialize, ToSchema)]
+pub(super) struct GivenUp {
+    /// `given_up`.
+    state: &'static str,
 }
 
 /// An effect that is tried again.
@@ -57,11 +65,7 @@ impl From<EffectView> for FailedBody {
     fn from(view: EffectView) -> Self {
         Self {
             kind: view.effect.kind(),
-            id: match &view.effect {
-                Effect::Send(id) => id.to_string(),
-                Effect::PostNote(id) => id.to_string(),
-                Effect::Hydrate(id) | Effect::Interviews(id) => id.to_string(),
-            },
+            id: effect_id(&view.effect),
             asked_at: view.row.asked_at,
             attempts: view.row.attempts,
             error: view.row.last_error,
@@ -71,17 +75,29 @@ impl From<EffectView> for FailedBody {
 
 impl RetryBody {
     fn effect(self) -> Result<Effect, Problem> {
-        let kind = required("kind", self.kind)?;
-        let id = required("id", self.id)?;
-        let effect = match kind.as_str() {
-            "send" => id.parse().map(Effect::Send),
-            "note" => id.parse().map(Effect::PostNote),
-            "hydrate" => id.parse().map(Effect::Hydrate),
-            "interviews" => id.parse().map(Effect::Interviews),
-            _ => return Err(Problem::invalid("kind", "it must be send, note, hydrate or interviews")),
-        };
-        effect.map_err(|error| Problem::invalid("id", error.to_string()))
+        effect_of(&required("kind", self.kind)?, &required("id", self.id)?)
     }
+}
+
+/// What an effect is about, as lists name it.
+pub(in crate::server) fn effect_id(effect: &Effect) -> String {
+    match effect {
+        Effect::Send(id) => id.to_string(),
+        Effect::PostNote(id) => id.to_string(),
+        Effect::Hydrate(id) | Effect::Interviews(id) => id.to_string(),
+    }
+}
+
+/// The effect that a list named so.
+pub(in crate::server) fn effect_of(kind: &str, id: &str) -> Result<Effect, Problem> {
+    let effect = match kind {
+        "send" => id.parse().map(Effect::Send),
+        "note" => id.parse().map(Effect::PostNote),
+        "hydrate" => id.parse().map(Effect::Hydrate),
+        "interviews" => id.parse().map(Effect::Interviews),
+        _ => return Err(Problem::invalid("kind", "it must be send, note, hydrate or interviews")),
+    };
+    effect.map_err(|error| Problem::invalid("id", error.to_string()))
 }
 
 #[utoipa::path(
@@ -89,8 +105,11 @@ impl RetryBody {
     responses((status = 200, body = Listing<FailedBody>)),
     security(("bearer" = []))
 )]
-pub(super) async fn failed(State(shared): State<Arc<Shared>>) -> Result<Json<Listing<FailedBody>>, Problem> {
-    let failed = shared.engine.failed_effects().await?;
+pub(super) async fn failed(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Listing<FailedBody>>, Problem> {
+    let failed = shared.engine.failed_effects(caller.sight).await?;
     Ok(Json(Listing { data: failed.into_iter().map(Into::into).collect(), next: None }))
 }
 
@@ -107,11 +126,37 @@ pub(super) async fn failed(State(shared): State<Arc<Shared>>) -> Result<Json<Lis
 )]
 pub(super) async fn retry(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     _key: IdempotencyKey,
     input: Input<RetryBody>,
 ) -> Result<(StatusCode, Json<Retried>), Problem> {
-    if shared.engine.retry_effect(input.value.effect()?).await? {
+    if shared.engine.retry_effect(input.value.effect()?, caller.actor()).await? {
         Ok((StatusCode::ACCEPTED, Json(Retried { state: "due" })))
+    } else {
+        Err(Problem::not_found("no such effect has failed"))
+    }
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/outbox/give-up", summary = "Give a failed effect up",
+    description = "A text has failed then, a transcript stays held, and what was to be read is not read.",
+    params(("idempotency-key" = Option<String>, Header)),
+    request_body = RetryBody,
+    responses(
+        (status = 200, body = GivenUp),
+        (status = 404, description = "No such effect has failed", body = ProblemBody),
+        (status = 422, body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn give_up(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    _key: IdempotencyKey,
+    input: Input<RetryBody>,
+) -> Result<Json<GivenUp>, Problem> {
+    if shared.engine.give_up_effect(input.value.effect()?, caller.actor()).await? {
+        Ok(Json(GivenUp { state: "given_up" }))
     } else {
         Err(Problem::not_found("no such effect has failed"))
     }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use fulcrum_domain::Sight;
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 use super::input::Search;
 use crate::engine::{Hit, SearchError, SearchQuery, SnippetPart};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
 
 /// What was found: people first, then conversations, the newest text first.
@@ -111,9 +111,10 @@ impl From<SearchError> for Problem {
 )]
 pub(super) async fn search(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     asked: Search,
 ) -> Result<Json<HitsBody>, Problem> {
-    let query = SearchQuery { words: asked.q, limit: asked.limit, sight: Sight::Open };
+    let query = SearchQuery { words: asked.q, limit: asked.limit, sight: caller.sight };
     let hits = shared.engine.search(query).await?;
     Ok(Json(HitsBody { data: hits.into_iter().map(Into::into).collect() }))
 }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use fulcrum_domain::Sight;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, News, NewsId, Watch};
 use crate::server::Shared;
@@ -29,6 +30,8 @@ struct Watcher {
     engine: Engine,
     sight: Sight,
     watch: Watch,
+    /// The server ends streams first, since it waits for connections.
+    stop: CancellationToken,
     /// Still to be said: where the watch begins.
     hello: Option<NewsId>,
 }
@@ -40,11 +43,9 @@ impl Watcher {
             return Some((Ok(event), self));
         }
         loop {
-            // Connections end before the engine does.
-            let stop = self.engine.tasks().stop_token();
             let (id, news) = tokio::select! {
                 news = self.watch.next() => news?,
-                () = stop.cancelled() => return None,
+                () = self.stop.cancelled() => return None,
             };
             let event = Event::default().id(id.to_string());
             let event = match news {
@@ -76,7 +77,7 @@ pub(super) async fn events(
     let engine = shared.engine.clone();
     let watch = engine.watch(seen);
     let hello = seen.is_none().then(|| watch.place());
-    let watcher = Watcher { engine, sight: caller.sight, watch, hello };
+    let watcher = Watcher { engine, sight: caller.sight, watch, stop: shared.stop.clone(), hello };
     let stream = stream::unfold(watcher, Watcher::next);
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     ([unbuffered], Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).into_response()

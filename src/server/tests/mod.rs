@@ -2,9 +2,12 @@
 
 mod api;
 mod control;
+mod desk;
+mod extension;
 mod hooks;
 mod limits;
 mod ops;
+mod rights;
 mod texts;
 mod tls;
 
@@ -12,6 +15,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use fulcrum_domain::template::{SavedLinks, Template, Templates};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +38,7 @@ const OURS: &str = "+14155550100";
 const ADMIN: &str = "admin-admin-admin";
 const RECRUITER: &str = "recruiter-recruiter";
 const VIEWER: &str = "viewer-viewer-viewer";
+const OPERATOR: &str = "operator-operator";
 /// The key of the first vector of lever-api.md 6.4.
 const LEVER_KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978";
 
@@ -84,6 +89,7 @@ impl World {
             tls: choice.tls,
             twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
             public_url,
+            lever_hosts: Vec::new(),
             keys: keys_of(choice.webhooks, choice.hook_secret),
             limits: choice.limits,
         };
@@ -141,7 +147,10 @@ struct Answer {
 
 impl Answer {
     async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
+        Self::read(request.send().await.unwrap()).await
+    }
+
+    async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, text: response.text().await.unwrap() }
     }
@@ -171,8 +180,12 @@ impl Answer {
 }
 
 fn keys_of(webhooks: &str, hook_secret: Option<&str>) -> Keys {
-    let token =
-        |name: &str, role, token: &str| ApiToken { name: name.into(), role, token: Secret::new(token) };
+    let token = |name: &str, role, token: &str| ApiToken {
+        name: name.into(),
+        role,
+        token: Secret::new(token),
+        sight: fulcrum_domain::Sight::Open,
+    };
     Keys::new(
         &WebhookTokens::parse(webhooks, "hooks.toml".as_ref()).unwrap(),
         hook_secret.map(Secret::new).as_ref(),
@@ -180,6 +193,7 @@ fn keys_of(webhooks: &str, hook_secret: Option<&str>) -> Keys {
             token("ops", Role::Admin, ADMIN),
             token("scripts", Role::Recruiter, RECRUITER),
             token("board", Role::Viewer, VIEWER),
+            token("watch", Role::Operator, OPERATOR),
         ],
     )
 }
@@ -209,7 +223,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             deadline: Duration::from_secs(1),
         },
         pace: PaceSettings {
-            requests_per_second: NonZeroU32::new(1000).unwrap(),
+            period: Duration::from_millis(1),
             burst: NonZeroU32::new(20).unwrap(),
             in_flight: 12,
         },
@@ -242,8 +256,17 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        quiet_hours: fulcrum_domain::quiet::Hours::default(),
+        templates: templates(),
     };
     Engine::start(remotes, settings, clock).await.unwrap()
+}
+
+/// One template that wants the candidate's name and the sender's.
+fn templates() -> Templates {
+    let text = "Hi {{ profile.first_name }}, this is {{ sender.name }}.";
+    let template = Template::new("hello".into(), "Say hello".into(), text.into(), &SavedLinks::new());
+    Templates::new(vec![template.unwrap()], SavedLinks::new())
 }
 
 /// A clock that stands shortly after this millisecond.

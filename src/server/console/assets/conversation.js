@@ -283,8 +283,7 @@ class Conversation {
 
   /** A button of the page whose form names a call of the API. */
   async act(form) {
-    const fields = Object.fromEntries([...new FormData(form)].filter(([name]) => name !== "csrf"));
-    const body = form.dataset.body ? { ...JSON.parse(form.dataset.body), ...fields } : fields;
+    const body = JSON.parse(form.elements.call.value);
     const answer = await this.call("POST", form.dataset.call, body).catch(() => undefined);
     if (answer?.ok) this.wrong("");
     else this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);

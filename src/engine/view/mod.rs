@@ -1,23 +1,33 @@
 //! What people and scripts are shown: reads on a snapshot, in pages.
 //!
 //! Each is a function on whatever can be read, since the command line also reads the file of a daemon
-//! that does not run.
+//! that does not run. Whoever may not see what is confidential is shown none of it here: neither a
+//! conversation about it, nor messages about it in another, nor its opportunity.
+
+mod activity;
+mod desk;
+mod gaze;
+mod messages;
 
 use std::ops::ControlFlow;
 
 use fulcrum_domain::{
-    ContactId, Conversation, ConversationId, Delivery, Direction, Effect, EffectRow, EffectState, Filing,
-    FilingId, Interview, Message, MessageId, Number, Opportunity, OpportunityId, Suppression,
+    ContactId, Conversation, ConversationId, Effect, EffectRow, EffectState, Filing, FilingId, Interview,
+    Number, Opportunity, OpportunityId, Sight, Suppression,
 };
-use jiff::Timestamp;
 
 use super::Engine;
-use super::changes::{count_failed, effect_counts, suppression_of, thread_of};
+use super::changes::{count_failed, effect_counts, message, suppression_of, thread_of};
 use crate::store::tables::{
-    BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, MESSAGES, OPPORTUNITIES, OUTBOX,
-    STAGES,
+    BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, OPPORTUNITIES, OUTBOX, STAGES,
 };
 use crate::store::{Keys, Read, StoreError};
+
+pub use activity::{ActivityQuery, ActivityRow};
+pub use desk::{COUNTED, InboxCursor, InboxQuery, InboxRow, ShelfCount, Shelves};
+use gaze::Gaze;
+pub(crate) use messages::messages;
+pub use messages::{MessageView, direction_word, failure_words, status_word};
 
 /// A page of a list.
 #[derive(Clone, Debug)]
@@ -38,9 +48,6 @@ pub struct ConversationView {
     /// Whether and why the number has opted out.
     pub suppression: Option<Suppression>,
 }
-
-/// A message.
-pub type MessageView = Message;
 
 /// An opportunity with what belongs to it.
 #[derive(Clone, Debug)]
@@ -98,54 +105,46 @@ impl Engine {
         &self,
         after: Option<ConversationId>,
         limit: usize,
+        sight: Sight,
     ) -> Result<Page<ConversationView, ConversationId>, StoreError> {
-        self.store.read(move |snapshot| conversations(snapshot, after, limit)).await
+        self.store.read(move |snapshot| conversations(snapshot, after, limit, sight)).await
     }
 
     /// One conversation.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationView>, StoreError> {
-        self.store.read(move |snapshot| conversation(snapshot, id)).await
-    }
-
-    /// The messages of a conversation in order, from after `after` on.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn messages(
+    pub async fn conversation(
         &self,
         id: ConversationId,
-        after: Option<(Timestamp, MessageId)>,
-        limit: usize,
-    ) -> Result<Page<MessageView, (Timestamp, MessageId)>, StoreError> {
-        self.store.read(move |snapshot| messages(snapshot, id, after, limit)).await
+        sight: Sight,
+    ) -> Result<Option<ConversationView>, StoreError> {
+        self.store.read(move |snapshot| conversation(snapshot, id, sight)).await
     }
 
     /// One opportunity as it is stored.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn opportunity(&self, id: &OpportunityId) -> Result<Found, StoreError> {
+    pub async fn opportunity(&self, id: &OpportunityId, sight: Sight) -> Result<Found, StoreError> {
         let id = id.clone();
-        self.store.read(move |snapshot| opportunity(snapshot, id)).await
+        self.store.read(move |snapshot| opportunity(snapshot, id, sight)).await
     }
 
     /// The transcripts of a conversation, the newest first, at most a page.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn filings(&self, id: ConversationId) -> Result<Vec<FilingView>, StoreError> {
-        self.store.read(move |snapshot| filings(snapshot, id)).await
+    pub async fn filings(&self, id: ConversationId, sight: Sight) -> Result<Vec<FilingView>, StoreError> {
+        self.store.read(move |snapshot| filings(snapshot, id, sight)).await
     }
 
     /// Effects that a person must look at, at most a page.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn failed_effects(&self) -> Result<Vec<EffectView>, StoreError> {
-        self.store.read(failed_effects).await
+    pub async fn failed_effects(&self, sight: Sight) -> Result<Vec<EffectView>, StoreError> {
+        self.store.read(move |snapshot| failed_effects(snapshot, sight)).await
     }
 }
 
@@ -154,67 +153,71 @@ pub(crate) fn conversations(
     read: &impl Read,
     after: Option<ConversationId>,
     limit: usize,
+    sight: Sight,
 ) -> Result<Page<ConversationView, ConversationId>, StoreError> {
     let limit = limit.clamp(1, PAGE_MAX);
+    let gaze = Gaze::new(read, sight);
     let keys = after.map_or_else(Keys::all, |id| Keys::all().before(&id));
     let mut rows = read.list_back(CONVERSATIONS, &keys, limit + 1)?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|(id, _)| *id);
-    let views = rows.into_iter().map(|(_, row)| conversation_view(read, row));
-    Ok(Page { rows: views.collect::<Result<_, _>>()?, next })
+    let mut views = Vec::with_capacity(rows.len());
+    for (_, row) in rows {
+        if gaze.reaches(row.opportunity.as_ref())? {
+            views.push(conversation_view(read, row)?);
+        }
+    }
+    Ok(Page { rows: views, next })
 }
 
 /// See [`Engine::conversation`].
 pub(crate) fn conversation(
     read: &impl Read,
     id: ConversationId,
+    sight: Sight,
 ) -> Result<Option<ConversationView>, StoreError> {
-    read.get(CONVERSATIONS, &id)?.map(|row| conversation_view(read, row)).transpose()
+    Gaze::new(read, sight).conversation(id)?.map(|row| conversation_view(read, row)).transpose()
 }
 
-/// See [`Engine::messages`].
-pub(crate) fn messages(
-    read: &impl Read,
-    id: ConversationId,
-    after: Option<(Timestamp, MessageId)>,
-    limit: usize,
-) -> Result<Page<MessageView, (Timestamp, MessageId)>, StoreError> {
-    let limit = limit.clamp(1, PAGE_MAX);
-    let all = Keys::beginning(&id);
-    let keys = match after {
-        Some((at, message)) => all.after(&(id, at, message)),
-        None => all,
-    };
-    let mut rows = read.list(MESSAGES, &keys, limit + 1)?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|((_, at, message), _)| (*at, *message));
-    Ok(Page { rows: rows.into_iter().map(|(_, message)| message).collect(), next })
-}
-
-fn filings(read: &impl Read, id: ConversationId) -> Result<Vec<FilingView>, StoreError> {
+fn filings(read: &impl Read, id: ConversationId, sight: Sight) -> Result<Vec<FilingView>, StoreError> {
+    let gaze = Gaze::new(read, sight);
     let mut views = Vec::new();
     for ((_, id), ()) in read.list_back(FILINGS_OF, &Keys::beginning(&id), PAGE_MAX)? {
-        views.extend(read.get(FILINGS, &id)?.map(|filing| FilingView { id, filing }));
+        if let Some(filing) = read.get(FILINGS, &id)?
+            && sight.reaches(filing.confidential)
+            && gaze.reaches(Some(&filing.opportunity))?
+        {
+            views.push(FilingView { id, filing });
+        }
     }
     Ok(views)
 }
 
-fn failed_effects(read: &impl Read) -> Result<Vec<EffectView>, StoreError> {
+fn failed_effects(read: &impl Read, sight: Sight) -> Result<Vec<EffectView>, StoreError> {
     // The whole outbox is gone through only as long as there are failures left to find.
     let failures = count_failed(&effect_counts(read)?);
     let most = usize::try_from(failures).unwrap_or(PAGE_MAX).min(PAGE_MAX);
+    let gaze = Gaze::new(read, sight);
     let mut failed = Vec::with_capacity(most);
     if most > 0 {
         read.scan(OUTBOX, &Keys::all(), |effect, row| {
-            if row.state == EffectState::Failed {
+            if row.state == EffectState::Failed && reaches_effect(&gaze, &effect)? {
                 failed.push(EffectView { effect, row });
             }
             Ok(if failed.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
     }
     Ok(failed)
+}
+
+fn reaches_effect(gaze: &Gaze<'_, impl Read>, effect: &Effect) -> Result<bool, StoreError> {
+    let about = match effect {
+        Effect::Send(id) => message(gaze.read, *id)?.and_then(|text| text.opportunity),
+        Effect::PostNote(id) => gaze.read.get(FILINGS, id)?.map(|filing| filing.opportunity),
+        Effect::Hydrate(id) | Effect::Interviews(id) => Some(id.clone()),
+    };
+    gaze.reaches(about.as_ref())
 }
 
 fn conversation_view(read: &impl Read, conversation: Conversation) -> Result<ConversationView, StoreError> {
@@ -226,12 +229,16 @@ fn conversation_view(read: &impl Read, conversation: Conversation) -> Result<Con
     Ok(ConversationView { name: opportunity.map(|o| o.name), suppression, conversation })
 }
 
-fn opportunity(read: &impl Read, id: OpportunityId) -> Result<Found, StoreError> {
+fn opportunity(read: &impl Read, id: OpportunityId, sight: Sight) -> Result<Found, StoreError> {
     let Some(opportunity) = read.get(OPPORTUNITIES, &id)? else {
         return Ok(if read.has(DELETED, &id)? { Found::Deleted } else { Found::Unknown });
     };
+    if !sight.reaches(opportunity.confidential) {
+        return Ok(Found::Unknown);
+    }
+    let gaze = Gaze::new(read, sight);
     let stage = read.get(STAGES, &opportunity.stage)?.map(|stage| stage.text);
-    let conversations = conversations_of(read, &opportunity.contact, &opportunity)?;
+    let conversations = conversations_of(&gaze, &opportunity.contact, &opportunity)?;
     let rows = read.list(INTERVIEWS, &Keys::beginning(&id), PAGE_MAX)?;
     let mut interviews: Vec<Interview> = rows.into_iter().map(|(_, interview)| interview).collect();
     interviews.sort_by_key(|interview| interview.starts_at);
@@ -239,10 +246,11 @@ fn opportunity(read: &impl Read, id: OpportunityId) -> Result<Found, StoreError>
 }
 
 fn conversations_of(
-    read: &impl Read,
+    gaze: &Gaze<'_, impl Read>,
     contact: &ContactId,
     opportunity: &Opportunity,
 ) -> Result<Vec<ConversationId>, StoreError> {
+    let read = gaze.read;
     let mut numbers: Vec<Number> = opportunity.numbers().collect();
     for ((_, other), ()) in read.list(BY_CONTACT, &Keys::beginning(contact), 100)? {
         numbers.extend(read.get(OPPORTUNITIES, &other)?.iter().flat_map(Opportunity::numbers));
@@ -251,28 +259,11 @@ fn conversations_of(
     numbers.dedup();
     let mut found = Vec::new();
     for number in numbers {
-        found.extend(thread_of(read, number)?.map(|conversation| conversation.id));
+        if let Some(conversation) = thread_of(read, number)?
+            && gaze.reaches(conversation.opportunity.as_ref())?
+        {
+            found.push(conversation.id);
+        }
     }
     Ok(found)
-}
-
-/// The word for a message's direction in the API and on the command line.
-pub fn direction_word(direction: Direction) -> &'static str {
-    match direction {
-        Direction::In => "in",
-        Direction::Out => "out",
-    }
-}
-
-/// What a person is told of a message that did not arrive.
-pub fn failure_words(message: &Message) -> Option<&'static str> {
-    let failed = matches!(
-        message.delivery,
-        Delivery::Failed | Delivery::Undelivered | Delivery::Canceled | Delivery::Unconfirmed
-    );
-    failed.then(|| match (message.delivery, message.failure) {
-        (Delivery::Unconfirmed, _) => "it may not have been sent; it was not sent again",
-        (_, Some(failure)) => failure.reason(),
-        (_, None) => "the carrier could not deliver it",
-    })
 }

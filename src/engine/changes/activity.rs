@@ -1,0 +1,94 @@
+//! Writing down what happened, in the transaction in which it did.
+
+use fulcrum_domain::{Activity, ActivityKind, Actor, Conversation, ConversationId, Effect};
+use jiff::Timestamp;
+
+use super::thread::message;
+use crate::store::tables::{ACTIVITY, ACTIVITY_OF, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS};
+use crate::store::{Keys, Read, StoreError, Subject, Tx};
+
+/// Writes down what happened.
+pub fn note(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreError> {
+    let name = "activity".to_owned();
+    let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
+    tx.put(COUNTERS, &name, &number)?;
+    let key = (activity.at, number);
+    tx.put(ACTIVITY, &key, activity)?;
+    for subject in subjects(activity) {
+        tx.put(ACTIVITY_OF, &(subject, key), &())?;
+    }
+    Ok(())
+}
+
+/// The same for what happened in a thread, about its current opportunity.
+pub fn note_in_thread(tx: &mut Tx<'_>, id: ConversationId, activity: Activity) -> Result<(), StoreError> {
+    let about = tx.get(CONVERSATIONS, &id)?.and_then(|conversation| conversation.opportunity);
+    note(tx, &activity.of(id).about(about))
+}
+
+/// The same, with the thread at hand.
+pub(super) fn note_of(
+    tx: &mut Tx<'_>,
+    conversation: &Conversation,
+    actor: Actor,
+    kind: ActivityKind,
+    detail: impl Into<String>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let activity = Activity::new(at, actor, kind, detail).of(conversation.id);
+    note(tx, &activity.about(conversation.opportunity.clone()))
+}
+
+/// The same for what becomes of an effect, about whatever that is about.
+pub(super) fn note_effect(
+    tx: &mut Tx<'_>,
+    effect: &Effect,
+    actor: Actor,
+    detail: String,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let activity = Activity::new(at, actor, ActivityKind::Effect, detail);
+    let activity = match effect {
+        Effect::Send(id) => match message(tx, *id)? {
+            Some(text) => activity.of(text.conversation).about(text.opportunity),
+            None => activity,
+        },
+        Effect::PostNote(id) => match tx.get(FILINGS, id)? {
+            Some(filing) => activity.of(filing.conversation).about(Some(filing.opportunity)),
+            None => activity,
+        },
+        Effect::Hydrate(id) | Effect::Interviews(id) => activity.about(Some(id.clone())),
+    };
+    note(tx, &activity)
+}
+
+fn subjects(activity: &Activity) -> impl Iterator<Item = Subject> {
+    let conversation = activity.conversation.map(Subject::Conversation);
+    conversation.into_iter().chain(activity.opportunity.clone().map(Subject::Opportunity))
+}
+
+fn remove(tx: &mut Tx<'_>, key: ActivityKey, activity: &Activity) -> Result<(), StoreError> {
+    for subject in subjects(activity) {
+        tx.remove(ACTIVITY_OF, &(subject, key))?;
+    }
+    tx.remove(ACTIVITY, &key).map(drop)
+}
+
+/// Forgets what happened to somebody who is erased.
+pub(super) fn forget_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<(), StoreError> {
+    for ((_, key), ()) in tx.list(ACTIVITY_OF, &Keys::beginning(subject), usize::MAX)? {
+        if let Some(activity) = tx.get(ACTIVITY, &key)? {
+            remove(tx, key, &activity)?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets at most `count` of what happened before a time. How many there were.
+pub fn forget_activity(tx: &mut Tx<'_>, before: Timestamp, count: usize) -> Result<usize, StoreError> {
+    let old = tx.list(ACTIVITY, &Keys::all().before(&(before, 0u64)), count)?;
+    for (key, activity) in &old {
+        remove(tx, *key, activity)?;
+    }
+    Ok(old.len())
+}

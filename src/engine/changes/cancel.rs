@@ -1,0 +1,129 @@
+//! Calling off: a text before it leaves, and an effect that failed.
+
+use fulcrum_domain::{
+    Activity, ActivityKind, Actor, Body, Conversation, Delivery, Direction, Effect, EffectState, Message,
+    MessageId, Purpose,
+};
+use jiff::Timestamp;
+
+use super::Rules;
+use super::activity::{note, note_effect};
+use super::compose::{first_text, is_soon};
+use super::delivery::{Report, report};
+use super::outbox::drop_effect;
+use super::thread::{arm, extend_session, key_of, message, mode_for, put_message, store, tell, unfiled};
+use crate::engine::clock::Moment;
+use crate::store::tables::{CONVERSATIONS, MESSAGES, OUTBOX, UNFILED};
+use crate::store::{Keys, Read, StoreError, Tx};
+
+/// Why a text is not called off.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// There is none.
+    #[error("no text has this id")]
+    Unknown,
+    /// It is at the carrier, or was called off before.
+    #[error("the text has left already, or was called off before")]
+    TooLate,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Calls a text off. It can be until the transaction that hands it over, which looks at what is
+/// stored here: whichever of the two comes first decides.
+///
+/// # Errors
+/// [`CancelError`]; then nothing changes.
+pub fn cancel(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    by: Actor,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), CancelError> {
+    let mut text = message(tx, id)?.ok_or(CancelError::Unknown)?;
+    let mut conversation = tx.get(CONVERSATIONS, &text.conversation)?.ok_or(CancelError::Unknown)?;
+    if !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued) {
+        return Err(CancelError::TooLate);
+    }
+    text.delivery = Delivery::Canceled;
+    put_message(tx, &text)?;
+    tell(tx, &text);
+    drop_effect(tx, &Effect::Send(id))?;
+    if tx.remove(UNFILED, &key_of(&text))? {
+        leave_session(tx, &mut conversation, rules)?;
+    }
+    introduce_anew(tx, &mut conversation, rules, moment.now)?;
+    store(tx, &conversation)?;
+    let activity = Activity::new(moment.now, by, ActivityKind::Message, "a text was called off");
+    Ok(note(tx, &activity.of(text.conversation).about(text.opportunity))?)
+}
+
+/// The open session is what it would be without the message that has just left it.
+fn leave_session(tx: &mut Tx<'_>, conversation: &mut Conversation, rules: &Rules) -> Result<(), StoreError> {
+    if conversation.session.is_none() {
+        return Ok(()); // What is left waits for its outcome.
+    }
+    conversation.session = None;
+    arm(tx, conversation, None)?;
+    for text in unfiled(tx, conversation.id)? {
+        let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
+        extend_session(tx, conversation, text.at, mode, rules)?;
+    }
+    Ok(())
+}
+
+/// If nothing has ever left for this number, the next that does is the first, and says who we are.
+fn introduce_anew(
+    tx: &mut Tx<'_>,
+    conversation: &mut Conversation,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const PAGE: usize = 200;
+    let mut waiting: Vec<(Timestamp, Message)> = Vec::new();
+    let mut keys = Keys::beginning(&conversation.id);
+    loop {
+        let page = tx.list(MESSAGES, &keys, PAGE)?;
+        let Some((last, _)) = page.last() else { break };
+        keys = keys.after(last);
+        for (_, text) in page.into_iter().filter(|(_, text)| text.direction == Direction::Out) {
+            match text.delivery {
+                Delivery::Canceled => {}
+                Delivery::Scheduled | Delivery::Queued if text.purpose == Purpose::Conversation => {
+                    let row = tx.get(OUTBOX, &Effect::Send(text.id))?;
+                    waiting.extend(row.map(|row| (row.due_at, text)));
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+    let first = waiting.into_iter().min_by_key(|(due_at, text)| (*due_at, text.id));
+    conversation.texted = first.as_ref().is_some_and(|(due_at, _)| is_soon(*due_at, now));
+    if let Some((_, mut text)) = first {
+        text.body = Body::new(first_text(text.body.reveal(), &rules.organisation));
+        put_message(tx, &text)?;
+    }
+    Ok(())
+}
+
+/// Gives up a failed effect, by a person's wish, and does what follows from that. False when there
+/// is no such failure.
+pub fn give_up(
+    tx: &mut Tx<'_>,
+    effect: &Effect,
+    by: Actor,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<bool, StoreError> {
+    if tx.get(OUTBOX, effect)?.is_none_or(|row| row.state != EffectState::Failed) {
+        return Ok(false);
+    }
+    note_effect(tx, effect, by, format!("{} was given up", effect.kind()), moment.now)?;
+    if let Effect::Send(id) = effect {
+        report(tx, *id, Report { delivery: Delivery::Failed, failure: None, sid: None }, rules, moment)?;
+    }
+    drop_effect(tx, effect)?;
+    Ok(true)
+}

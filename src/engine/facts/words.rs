@@ -1,0 +1,250 @@
+//! The facts in words, for the people who text.
+
+use fulcrum_domain::quiet::Verdict;
+use fulcrum_domain::zones::Zones;
+use fulcrum_domain::{Delivery, Direction, Message, OptOutSource, SendFailure, Suppression};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Facts, NextInterview, Reader, colleague_of};
+
+/// A colleague's text is worth a warning for so long.
+const JUST_NOW: SignedDuration = SignedDuration::from_mins(2);
+
+/// How the zones of a candidate are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneEvidence {
+    /// The area or the country of their number has one zone.
+    Number,
+    /// It has several.
+    NumberInDoubt,
+    /// Their number says nothing: the organisation's zone stands in.
+    Organisation,
+}
+
+impl ZoneEvidence {
+    pub(super) fn of(known: &Zones) -> Self {
+        match known.iter().count() {
+            0 => Self::Organisation,
+            1 => Self::Number,
+            _ => Self::NumberInDoubt,
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Number => "by the number's area",
+            Self::NumberInDoubt => "by the number's area, which has several time zones",
+            Self::Organisation => "the number has no known area; this is your own time",
+        }
+    }
+}
+
+/// Whether somebody may be texted, and how that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// Whether a person may text them.
+    pub may: bool,
+    /// What is known.
+    pub words: &'static str,
+    /// By what evidence, and since when.
+    pub source: Option<String>,
+}
+
+impl Consent {
+    /// From what is recorded of the number; `in_doubt` while a person should look whether they opted out.
+    pub(super) fn of(suppression: Option<&Suppression>, in_doubt: bool, zone: &TimeZone) -> Self {
+        match suppression {
+            Some(suppression) => Self {
+                may: false,
+                words: "opted out of texts",
+                source: Some(opt_out_source(suppression, zone)),
+            },
+            None if in_doubt => {
+                Self { may: true, words: "may have opted out: decide before you text", source: None }
+            }
+            None => Self { may: true, words: "no consent on record is needed", source: None },
+        }
+    }
+}
+
+fn opt_out_source(suppression: &Suppression, zone: &TimeZone) -> String {
+    let how = match &suppression.source {
+        OptOutSource::Text(_) => "by text".to_owned(),
+        OptOutSource::Carrier => "at the carrier".to_owned(),
+        OptOutSource::Person(who) => format!("recorded by {who}"),
+    };
+    format!("{how}, {}", zone.to_datetime(suppression.at).strftime("%-d %b %Y"))
+}
+
+/// A colleague who has just texted the candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Colleague {
+    /// Their name.
+    pub name: String,
+    /// How long ago.
+    pub seconds: i64,
+}
+
+/// The colleague who wrote the newest text, if that was just now. `messages` have the newest first.
+pub(super) fn colleague(messages: &[Message], reader: &Reader, now: Timestamp) -> Option<Colleague> {
+    messages.iter().find_map(|message| {
+        let ago = now.duration_since(message.at);
+        let name = colleague_of(message, reader).filter(|_| ago <= JUST_NOW)?;
+        Some(Colleague { name: name.to_owned(), seconds: ago.as_secs().max(0) })
+    })
+}
+
+/// Why the next text would not arrive either: the newest whose end is known failed for the number's own
+/// sake, and nothing has come from it since. `messages` have the newest first.
+pub(super) fn unusable(messages: &[Message]) -> Option<&'static str> {
+    let telling = messages.iter().find_map(|message| match (message.direction, message.delivery) {
+        (Direction::In, _) | (Direction::Out, Delivery::Delivered) => Some(None),
+        (Direction::Out, Delivery::Failed | Delivery::Undelivered) => {
+            let condemned =
+                |failure: &SendFailure| failure.condemns_number() && *failure != SendFailure::OptedOut;
+            message.failure.filter(condemned).map(Some)
+        }
+        _ => None,
+    });
+    telling.flatten().map(SendFailure::reason)
+}
+
+impl Facts {
+    /// Whether a person may text the candidate.
+    ///
+    /// # Errors
+    /// The reason, for people, with what to do.
+    pub fn may_text(&self) -> Result<(), String> {
+        if self.number.is_none() {
+            return Err(
+                "There is no number in Lever that can be texted. Add one there, or write an e-mail.".into()
+            );
+        }
+        if !self.consent.may {
+            let source = self.consent.source.as_deref().unwrap_or("as recorded");
+            return Err(format!(
+                "The candidate has {} ({source}). Write an e-mail or call.",
+                self.consent.words
+            ));
+        }
+        if self.only_read {
+            return Err("The opportunity is confidential, and candidates of such are not texted here.".into());
+        }
+        match self.unusable {
+            Some(reason) => {
+                Err(format!("The last text did not arrive: {reason}. Try another number, or an e-mail."))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What the candidate's clock shows, such as "3:10 pm" or "between 2:10 pm and 3:10 pm".
+    pub fn local_time(&self) -> String {
+        spoken(&self.zones.clocks(self.now), "%-I:%M %P")
+    }
+
+    /// The same for another moment, with its day: "Wed 5 Mar, 8:00 am".
+    pub fn in_their_time(&self, at: Timestamp) -> String {
+        spoken(&self.zones.clocks(at), "%a %-d %b, %-I:%M %P")
+    }
+
+    /// The warning in quiet hours, with when they end.
+    pub fn quiet_words(&self) -> Option<String> {
+        let here = self.local_time();
+        match self.quiet {
+            Verdict::Open => None,
+            Verdict::Closed { opens: Some(opens) } => Some(format!(
+                "It is {here} for the candidate. Quiet hours end {}, their time.",
+                self.in_their_time(opens)
+            )),
+            Verdict::Closed { opens: None } => Some(format!(
+                "It is {here} for the candidate, and no hour is right in all time zones of their number."
+            )),
+        }
+    }
+}
+
+/// One time, or the first and the last of several.
+fn spoken(clocks: &[DateTime], format: &str) -> String {
+    let time = |clock: &DateTime| clock.strftime(format).to_string();
+    match clocks {
+        [] => String::new(),
+        [one] => time(one),
+        [first, .., last] => format!("between {} and {}", time(first), time(last)),
+    }
+}
+
+impl NextInterview {
+    /// Its day, as a template says it: "Tuesday 4 March".
+    pub fn date(&self) -> String {
+        self.in_zone("%A %-d %B")
+    }
+
+    /// Its time with the zone, as a template says it: "2:30 pm EST".
+    pub fn time(&self) -> String {
+        self.in_zone("%-I:%M %P %Z")
+    }
+
+    fn in_zone(&self, format: &str) -> String {
+        self.starts_at.to_zoned_datetime(self.zone.clone()).strftime(format).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fulcrum_domain::{Author, Body, MessageId, Purpose};
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn message(direction: Direction, delivery: Delivery, failure: Option<SendFailure>) -> Message {
+        let number = fulcrum_domain::Number::from_e164("+12025550142").unwrap();
+        Message {
+            id: MessageId::new(Timestamp::UNIX_EPOCH, &[0; 10]),
+            conversation: fulcrum_domain::ConversationId::new(1),
+            direction,
+            at: Timestamp::UNIX_EPOCH,
+            author: Author::Candidate,
+            body: Body::new("words"),
+            attachments: Vec::new(),
+            our_number: number,
+            purpose: Purpose::Conversation,
+            opportunity: None,
+            delivery,
+            failure,
+            sid: None,
+            rule: None,
+            filing: None,
+            submitted_at: None,
+        }
+    }
+
+    #[test]
+    fn a_landline_is_unusable_until_something_comes_from_it() {
+        let landline = message(Direction::Out, Delivery::Undelivered, Some(SendFailure::Landline));
+        let off = message(Direction::Out, Delivery::Undelivered, Some(SendFailure::Unreachable));
+        let waiting = message(Direction::Out, Delivery::Queued, None);
+        let answer = message(Direction::In, Delivery::Received, None);
+        let arrived = message(Direction::Out, Delivery::Delivered, None);
+        let reason = Some("landline or unreachable");
+        assert_eq!(unusable(&[waiting.clone(), off.clone(), landline.clone()]), reason);
+        assert_eq!(unusable(&[waiting, off]), None);
+        assert_eq!(unusable(&[answer, landline.clone()]), None);
+        assert_eq!(unusable(&[arrived, landline]), None);
+    }
+
+    #[test]
+    fn an_opt_out_is_no_fault_of_the_number() {
+        assert_eq!(unusable(&[message(Direction::Out, Delivery::Failed, Some(SendFailure::OptedOut))]), None);
+    }
+
+    #[test]
+    fn several_clocks_are_told_by_the_first_and_the_last() {
+        let clocks = [date(2025, 3, 4).at(11, 5, 0, 0), date(2025, 3, 4).at(12, 5, 0, 0)];
+        assert_eq!(spoken(&clocks, "%-I:%M %P"), "between 11:05 am and 12:05 pm");
+        assert_eq!(spoken(&clocks[..1], "%a %-d %b, %-I:%M %P"), "Tue 4 Mar, 11:05 am");
+    }
+}

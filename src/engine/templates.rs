@@ -1,0 +1,113 @@
+//! Templates filled in for a candidate.
+
+use fulcrum_domain::template::{Field, Fields, RenderError};
+use fulcrum_domain::zones::{self, Zones};
+use fulcrum_domain::{OpportunityId, Sight, UserId};
+use jiff::Timestamp;
+
+use super::facts::candidate;
+use super::{Engine, Settings, changes};
+use crate::store::tables::{OPPORTUNITIES, USERS};
+use crate::store::{Read, StoreError};
+
+/// In whose name a text is written.
+#[derive(Clone, Debug)]
+pub enum Sender {
+    /// A Lever user.
+    User(UserId),
+    /// The same, by their e-mail.
+    Email(String),
+    /// Somebody whom Lever does not know, by their full name.
+    Name(String),
+}
+
+/// Why a template gives no text.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// It cannot be filled in.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// No such opportunity is known, or none for these eyes.
+    #[error("no such opportunity is known")]
+    UnknownOpportunity,
+    /// No active Lever user has that e-mail.
+    #[error("no active Lever user has that e-mail")]
+    UnknownSender,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// The templates to choose from, as (id, name), in the order of the config.
+    pub fn templates(&self) -> Vec<(String, String)> {
+        let settings = self.settings.load();
+        settings.templates.iter().map(|t| (t.id().to_owned(), t.name().to_owned())).collect()
+    }
+
+    /// The text of a template for a candidate. Without a sender, one that signs is held.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub async fn render_template(
+        &self,
+        id: &str,
+        opportunity: OpportunityId,
+        sender: Option<Sender>,
+        sight: Sight,
+    ) -> Result<String, TemplateError> {
+        let settings = self.settings.load_full();
+        let now = self.clock.now();
+        let id = id.to_owned();
+        self.store
+            .read(move |snapshot| {
+                let fields = fields(snapshot, opportunity, sender, sight, &settings, now)?;
+                Ok(settings.templates.render(&id, &fields)?)
+            })
+            .await
+    }
+}
+
+fn fields(
+    read: &impl Read,
+    id: OpportunityId,
+    sender: Option<Sender>,
+    sight: Sight,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Fields, TemplateError> {
+    let opportunity = read.get(OPPORTUNITIES, &id)?.filter(|row| sight.reaches(row.confidential));
+    let opportunity = opportunity.ok_or(TemplateError::UnknownOpportunity)?;
+    let known = opportunity.number().map_or_else(Zones::unknown, zones::of);
+    let candidate = candidate(read, id, opportunity, &known, sight, &settings.rules.zone, now)?;
+    let mut fields = Fields::default();
+    fields.set_names(Field::PROFILE, &candidate.opportunity.name);
+    fields.set_names(Field::OWNER, candidate.owner.as_deref().unwrap_or_default());
+    if let Some(name) = sender_name(read, sender)? {
+        fields.set_names(Field::SENDER, &name);
+    }
+    if let Some((title, location)) = &candidate.posting {
+        fields.set(Field::JobName, Some(title));
+        fields.set(Field::JobLocation, location.as_deref());
+    }
+    fields.set(Field::StageName, candidate.stage.as_deref());
+    if let Some(interview) = &candidate.interview {
+        fields.set(Field::InterviewDate, Some(&interview.date()));
+        fields.set(Field::InterviewTime, Some(&interview.time()));
+        fields.set(Field::InterviewLocation, interview.location.as_deref());
+    }
+    fields.set(Field::OrgName, Some(&settings.rules.organisation));
+    Ok(fields)
+}
+
+fn sender_name(read: &impl Read, sender: Option<Sender>) -> Result<Option<String>, TemplateError> {
+    let user = match sender {
+        None => return Ok(None),
+        Some(Sender::Name(name)) => return Ok(Some(name)),
+        Some(Sender::User(user)) => user,
+        Some(Sender::Email(email)) => {
+            changes::user_by_email(read, &email)?.ok_or(TemplateError::UnknownSender)?
+        }
+    };
+    Ok(read.get(USERS, &user)?.map(|user| user.name))
+}

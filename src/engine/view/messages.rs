@@ -1,0 +1,188 @@
+//! The messages of a thread, from its beginning or from its end, and the words for them.
+
+use fulcrum_domain::{ConversationId, Delivery, Direction, Effect, Message, MessageId, Sight};
+use jiff::Timestamp;
+
+use super::gaze::Gaze;
+use super::{PAGE_MAX, Page};
+use crate::engine::Engine;
+use crate::engine::changes::{desk_of, message};
+use crate::store::tables::{MESSAGES, OUTBOX};
+use crate::store::{Keys, Read, StoreError};
+
+/// A message.
+#[derive(Clone, Debug)]
+pub struct MessageView {
+    /// The row.
+    pub message: Message,
+    /// When it leaves, if it waits for its time.
+    pub send_at: Option<Timestamp>,
+}
+
+impl Engine {
+    /// Whether there is a text with this id for whoever sees so much.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sees_text(&self, id: MessageId, sight: Sight) -> Result<bool, StoreError> {
+        self.store
+            .read(move |snapshot| {
+                let Some(text) = message(snapshot, id)? else { return Ok(false) };
+                let gaze = Gaze::new(snapshot, sight);
+                Ok(gaze.conversation(text.conversation)?.is_some()
+                    && gaze.reaches(text.opportunity.as_ref())?)
+            })
+            .await
+    }
+
+    /// The messages of a conversation in order, from after `after` on; on the last page, after
+    /// all others, those that wait for their time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn messages(
+        &self,
+        id: ConversationId,
+        after: Option<(Timestamp, MessageId)>,
+        limit: usize,
+        sight: Sight,
+    ) -> Result<Page<MessageView, (Timestamp, MessageId)>, StoreError> {
+        self.store.read(move |snapshot| messages(snapshot, id, after, limit, sight)).await
+    }
+
+    /// The messages of a conversation that come before `before`, in order, as many of the newest as
+    /// fit; without it, those that wait for their time as well. `next` leads to older ones.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn messages_before(
+        &self,
+        id: ConversationId,
+        before: Option<(Timestamp, MessageId)>,
+        limit: usize,
+        sight: Sight,
+    ) -> Result<Page<MessageView, (Timestamp, MessageId)>, StoreError> {
+        self.store.read(move |snapshot| messages_before(snapshot, id, before, limit, sight)).await
+    }
+}
+
+type MessagePage = Page<MessageView, (Timestamp, MessageId)>;
+
+/// See [`Engine::messages`].
+pub(crate) fn messages(
+    read: &impl Read,
+    id: ConversationId,
+    after: Option<(Timestamp, MessageId)>,
+    limit: usize,
+    sight: Sight,
+) -> Result<MessagePage, StoreError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let gaze = Gaze::new(read, sight);
+    let all = Keys::beginning(&id);
+    let keys = match after {
+        Some((at, message)) => all.after(&(id, at, message)),
+        None => all,
+    };
+    let mut rows = read.list(MESSAGES, &keys, limit + 1)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|((_, at, message), _)| (*at, *message));
+    let mut views = gone(&gaze, rows.into_iter().map(|(_, message)| message))?;
+    if !more {
+        views.extend(waiting(&gaze, id)?);
+    }
+    Ok(Page { rows: views, next })
+}
+
+fn messages_before(
+    read: &impl Read,
+    id: ConversationId,
+    before: Option<(Timestamp, MessageId)>,
+    limit: usize,
+    sight: Sight,
+) -> Result<MessagePage, StoreError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let gaze = Gaze::new(read, sight);
+    let all = Keys::beginning(&id);
+    let keys = match before {
+        Some((at, message)) => all.before(&(id, at, message)),
+        None => all,
+    };
+    let mut rows = read.list_back(MESSAGES, &keys, limit + 1)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|((_, at, message), _)| (*at, *message));
+    let mut views = gone(&gaze, rows.into_iter().rev().map(|(_, message)| message))?;
+    if before.is_none() {
+        views.extend(waiting(&gaze, id)?);
+    }
+    Ok(Page { rows: views, next })
+}
+
+/// Those that do not wait for their time.
+fn gone(
+    gaze: &Gaze<'_, impl Read>,
+    messages: impl Iterator<Item = Message>,
+) -> Result<Vec<MessageView>, StoreError> {
+    let gone = messages.filter(|message| message.delivery != Delivery::Scheduled).collect();
+    let views = gaze.of_messages(gone)?.into_iter();
+    Ok(views.map(|message| MessageView { message, send_at: None }).collect())
+}
+
+/// The texts of a thread that wait for their time, in order of that.
+fn waiting(gaze: &Gaze<'_, impl Read>, id: ConversationId) -> Result<Vec<MessageView>, StoreError> {
+    const CHUNK: usize = 100;
+    let count = desk_of(gaze.read, id)?.said.scheduled;
+    let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+    let (mut views, mut keys) = (Vec::new(), Keys::beginning(&id));
+    // They were written of late, as a rule.
+    while left > 0 {
+        let rows = gaze.read.list_back(MESSAGES, &keys, CHUNK)?;
+        let Some((oldest, _)) = rows.last() else { break };
+        keys = keys.before(oldest);
+        let scheduled: Vec<Message> = rows
+            .into_iter()
+            .map(|(_, message)| message)
+            .filter(|message| message.delivery == Delivery::Scheduled)
+            .collect();
+        left = left.saturating_sub(scheduled.len());
+        for message in gaze.of_messages(scheduled)? {
+            let send_at = gaze.read.get(OUTBOX, &Effect::Send(message.id))?.map(|row| row.due_at);
+            views.push(MessageView { message, send_at });
+        }
+    }
+    views.sort_by_key(|view| (view.send_at, view.message.id));
+    Ok(views)
+}
+
+/// The word for a message's direction in the API and on the command line.
+pub fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::In => "in",
+        Direction::Out => "out",
+    }
+}
+
+/// The word for how far a message is, in the API and on the command line (interface.md, HTTP), and
+/// two more: for one that waits for its time, and for one that a person called off.
+pub fn status_word(message: &Message) -> &'static str {
+    match (message.delivery, message.failure) {
+        (Delivery::Scheduled, _) => "scheduled",
+        (Delivery::Canceled, None) => "cancelled",
+        (delivery, _) => delivery.word(),
+    }
+}
+
+/// What a person is told of a message that did not arrive.
+pub fn failure_words(message: &Message) -> Option<&'static str> {
+    let failed = matches!(
+        message.delivery,
+        Delivery::Failed | Delivery::Undelivered | Delivery::Canceled | Delivery::Unconfirmed
+    );
+    failed.then(|| match (message.delivery, message.failure) {
+        (Delivery::Canceled, None) => "it was called off before it left",
+        (Delivery::Unconfirmed, _) => "it may not have been sent; it was not sent again",
+        (_, Some(failure)) => failure.reason(),
+        (_, None) => "the carrier could not deliver it",
+    })
+}

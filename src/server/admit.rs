@@ -1,0 +1,188 @@
+//! Who may pass: the caller and their right, before anything of the request is taken for true.
+//!
+//! A browser sends the cookie along for other sites' pages as well. So whatever changes something
+//! and came by cookie must also carry what only our own pages know, in the header `X-CSRF-Token` or
+//! the form's field `csrf`; and where the browser says which site asked, it must be ours.
+//! (`Origin: null` says nothing: pages that send no referrer send that.)
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use bytes::Bytes;
+use fulcrum_domain::Right;
+use http::{HeaderMap, header};
+use subtle::ConstantTimeEq;
+
+use super::caller::Caller;
+use super::problem::{Kind, Problem};
+use super::site::Site;
+use super::{Shared, body, sign_in};
+
+/// Which way a request comes in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Door {
+    /// From anywhere, with a token or a cookie.
+    Public,
+    /// Over the control socket: whoever may open that file is admin.
+    ControlSocket,
+}
+
+/// How a route refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Face {
+    /// With problem+json.
+    Data,
+    /// With a page, or the way to the one where people sign in.
+    Page,
+}
+
+/// What stands before one route.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) shared: Arc<Shared>,
+    pub(super) door: Door,
+    pub(super) needs: Option<Right>,
+    pub(super) face: Face,
+}
+
+/// The largest form that is looked into: it may hold a text or tokens, no files.
+pub(super) const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// Lets the request through with its [`Caller`], or says why not.
+pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let Some(needs) = gate.needs else { return next.run(request).await };
+    match gate.pass(needs, request).await {
+        Ok(request) => next.run(request).await,
+        Err(Refusal { problem, way_back }) => match gate.face {
+            Face::Data => problem.into_response(),
+            Face::Page if problem.kind() == Kind::NoToken => {
+                Redirect::to(&sign_in::path(gate.shared.site.base(), &way_back)).into_response()
+            }
+            Face::Page => sign_in::refusal(&gate.shared, &problem),
+        },
+    }
+}
+
+/// Why a request does not pass, and what it had asked for.
+struct Refusal {
+    problem: Problem,
+    way_back: String,
+}
+
+impl Gate {
+    async fn pass(&self, needs: Right, mut request: Request) -> Result<Request, Refusal> {
+        // Only what was looked at can be looked at again after signing in.
+        let path = request.uri().path_and_query().filter(|_| request.method().is_safe());
+        let way_back = path.map_or("/", |path| path.as_str()).to_owned();
+        match self.caller(needs, &mut request).await {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                Ok(request)
+            }
+            Err(problem) => Err(Refusal { problem, way_back }),
+        }
+    }
+
+    async fn caller(&self, needs: Right, request: &mut Request) -> Result<Caller, Problem> {
+        let caller = match self.door {
+            Door::ControlSocket => Caller::operator(),
+            Door::Public => Caller::of(&self.shared, request.headers()).await?,
+        };
+        if caller.came_by_cookie() && !request.method().is_safe() {
+            own_page(&self.shared, request, caller.csrf()).await?;
+        }
+        if caller.may(needs) {
+            return Ok(caller);
+        }
+        let detail = match needs {
+            Right::Watch => "a role is needed",
+            Right::Read => "the role viewer, recruiter or admin is needed",
+            Right::Text => "the role recruiter or admin is needed",
+            Right::Operate => "the role operator or admin is needed",
+            Right::Administer => "the role admin is needed",
+        };
+        Err(Problem::new(Kind::Forbidden, detail))
+    }
+}
+
+/// Whether a request that changes something was made by a page of ours, which knows `token`.
+pub(super) async fn own_page(shared: &Shared, request: &mut Request, token: &str) -> Result<(), Problem> {
+    let forged = |detail| Err(Problem::new(Kind::Forged, detail));
+    if !is_of_our_site(request.headers(), &shared.site) {
+        return forged("the browser says that another site's page asked for this");
+    }
+    let header = request.headers().get("x-csrf-token").map(|value| value.as_bytes().to_vec());
+    let given = match header {
+        Some(given) => Some(given),
+        None => field(&form(shared, request).await?, "csrf").map(String::into_bytes),
+    };
+    match given {
+        Some(given) if given.ct_eq(token.as_bytes()).into() => Ok(()),
+        Some(_) => forged("the page is from before the last sign-in; open it anew"),
+        None => forged("neither the header X-CSRF-Token nor the field csrf is there"),
+    }
+}
+
+fn is_of_our_site(headers: &HeaderMap, site: &Site) -> bool {
+    let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let fetch_site = said("sec-fetch-site").is_none_or(|from| matches!(from, "same-origin" | "none"));
+    // Where somebody reaches us by another name than the public one, the names must agree all the same.
+    let host = said(header::HOST.as_str()).unwrap_or_default();
+    let ours = |origin: &str| {
+        origin == "null"
+            || origin == site.origin()
+            || origin.split_once("://").is_some_and(|(_, name)| name == host)
+    };
+    fetch_site && said(header::ORIGIN.as_str()).is_none_or(ours)
+}
+
+/// The body of a form, which stays in the request; empty when it is none.
+async fn form(shared: &Shared, request: &mut Request) -> Result<Bytes, Problem> {
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_form = media_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+    if !is_form {
+        return Ok(Bytes::new());
+    }
+    let whole = std::mem::take(request.body_mut());
+    let bytes = body::read(whole, FORM_BYTES_MAX, shared.body_time).await?;
+    *request.body_mut() = Body::from(bytes.clone());
+    Ok(bytes)
+}
+
+/// A field of a form; none when it is missing.
+pub(super) fn field(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn another_sites_page_is_known_by_what_the_browser_says() {
+        let site = Site::new("https://text.acme.example/x".parse().unwrap());
+        let ours = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter().copied();
+            let headers = pairs.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+            is_of_our_site(&headers.collect(), &site)
+        };
+        assert!(ours(&[]));
+        assert!(ours(&[("origin", "https://text.acme.example"), ("sec-fetch-site", "same-origin")]));
+        assert!(ours(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
+        assert!(ours(&[("origin", "http://localhost:8080"), ("host", "localhost:8080")]));
+        assert!(!ours(&[("origin", "https://evil.example"), ("host", "text.acme.example")]));
+        assert!(!ours(&[("origin", "https://text.acme.example"), ("sec-fetch-site", "cross-site")]));
+        assert!(!ours(&[("sec-fetch-site", "same-site")]), "a neighbour is a stranger");
+    }
+
+    #[test]
+    fn a_field_is_read_as_it_was_typed() {
+        assert_eq!(field(b"a=1&csrf=x%2By+z", "csrf").as_deref(), Some("x+y z"));
+        assert_eq!(field(b"a=1", "csrf"), None);
+    }
+}

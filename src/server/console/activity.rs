@@ -1,0 +1,180 @@
+//! `/activity`: what happened, to whom and why; and what waits for a person to try it again or give
+//! it up.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
+use fulcrum_domain::{ActivityKind, ConversationId, Right};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::frame::{self, Frame, page};
+use super::{texts, words};
+use crate::engine::{ActivityQuery, ActivityRow};
+use crate::server::api::{effect_id, effect_of};
+use crate::server::caller::Caller;
+use crate::server::problem::Problem;
+use crate::server::{Cursor, Shared};
+
+/// Rows of a page.
+const ROWS: usize = 100;
+
+/// What the address says.
+#[derive(Default, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    who: String,
+    c: Option<String>,
+    before: Option<String>,
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "activity.html")]
+struct Page {
+    frame: Frame,
+    failed: Vec<Failed>,
+    kinds: Vec<Kind>,
+    who: String,
+    conversation: Option<String>,
+    rows: Vec<Row>,
+    next: Option<String>,
+}
+
+/// A failed effect.
+struct Failed {
+    kind: &'static str,
+    id: String,
+    reason: String,
+    attempts: u32,
+}
+
+/// A kind to choose.
+struct Kind {
+    word: &'static str,
+    chosen: bool,
+}
+
+/// Something that happened.
+struct Row {
+    at: String,
+    time: String,
+    kind: &'static str,
+    actor: String,
+    about: String,
+    href: Option<String>,
+    detail: String,
+}
+
+/// `GET /activity`.
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let kind = ActivityKind::from_word(&asked.kind);
+    let query = ActivityQuery {
+        kinds: kind.into_iter().collect(),
+        who: Some(asked.who.trim().to_owned()).filter(|who| !who.is_empty()),
+        conversation: asked.c.as_deref().and_then(|id| id.parse::<ConversationId>().ok()),
+        opportunity: None,
+        before: asked.before.as_deref().and_then(Cursor::from_text),
+        limit: ROWS,
+        sight: caller.sight,
+        names: caller.may(Right::Read),
+    };
+    let found = shared.engine.activity(query).await?;
+    let zone = shared.engine.zone();
+    let rows = found.rows.into_iter().map(|ActivityRow { activity, name }| {
+        let conversation = activity.conversation.map(|id| id.to_string());
+        let opportunity = activity.opportunity.as_ref().map(ToString::to_string);
+        let href = match (&conversation, &opportunity) {
+            _ if !caller.may(Right::Read) => None,
+            (Some(id), _) => Some(format!("/c/{id}")),
+            (None, Some(id)) => Some(format!("/o/{id}")),
+            (None, None) => None,
+        };
+        Row {
+            at: activity.at.to_string(),
+            time: words::local(activity.at, &zone).strftime("%-d %b %H:%M:%S").to_string(),
+            kind: activity.kind.word(),
+            actor: activity.actor.as_str().to_owned(),
+            about: name.or(conversation).or(opportunity).unwrap_or_default(),
+            href,
+            detail: activity.detail,
+        }
+    });
+    let link = |place: &dyn Fn() -> String| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("kind", &asked.kind).append_pair("who", &asked.who);
+        if let Some(id) = &asked.c {
+            query.append_pair("c", id);
+        }
+        format!("/activity?{}", query.append_pair("before", &place()).finish())
+    };
+    let rows = rows.collect();
+    let failed = shared.engine.failed_effects(caller.sight).await?;
+    Ok(page(&Page {
+        frame: Frame::new(&shared, &caller, "/activity"),
+        failed: failed
+            .into_iter()
+            .map(|view| Failed {
+                kind: view.effect.kind(),
+                id: effect_id(&view.effect),
+                reason: view.row.last_error.unwrap_or_default(),
+                attempts: view.row.attempts,
+            })
+            .collect(),
+        kinds: ActivityKind::ALL
+            .into_iter()
+            .map(|each| Kind { word: each.word(), chosen: Some(each) == kind })
+            .collect(),
+        next: found.next.map(|place| link(&|| place.to_text())),
+        who: asked.who.clone(),
+        conversation: asked.c.clone(),
+        rows,
+    }))
+}
+
+/// Which effect.
+#[derive(Deserialize)]
+pub(super) struct WhichEffect {
+    #[serde(default)]
+    effect: String,
+    #[serde(default)]
+    id: String,
+}
+
+/// `POST /activity/retry`.
+pub(super) async fn retry(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Form(form): Form<WhichEffect>,
+) -> Result<Response, Problem> {
+    let effect = effect_of(&form.effect, &form.id)?;
+    let done = shared.engine.retry_effect(effect, caller.actor()).await?;
+    Ok(back(&shared, done))
+}
+
+/// `POST /activity/give-up`.
+pub(super) async fn give_up(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Form(form): Form<WhichEffect>,
+) -> Result<Response, Problem> {
+    let effect = effect_of(&form.effect, &form.id)?;
+    let done = shared.engine.give_up_effect(effect, caller.actor()).await?;
+    Ok(back(&shared, done))
+}
+
+fn back(shared: &Shared, done: bool) -> Response {
+    if done {
+        return Redirect::to(&format!("{}/activity", shared.site.base())).into_response();
+    }
+    frame::say(shared, StatusCode::NOT_FOUND, texts::NOT_FOUND, texts::NO_SUCH_FAILURE)
+}

@@ -1,0 +1,291 @@
+//! The lines of a conversation as people read them: days, messages, and where transcripts ended.
+//!
+//! Who wrote and what became of it is said in words and by shape; colour only repeats it.
+
+use fulcrum_domain::{
+    Account, Attachment, Author, Delivery, Direction, FilingId, Message, SendFailure, UserId,
+};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::engine::failure_words;
+use crate::server::console::texts;
+use crate::server::console::words::local;
+
+/// A line of the thread.
+pub(in crate::server::console) enum Line {
+    /// A day begins.
+    Day(String),
+    /// A message.
+    Message(Box<MessageLine>),
+    /// The messages above stand in a note.
+    Filed(String),
+}
+
+/// A message, as it is drawn.
+pub(in crate::server::console) struct MessageLine {
+    pub(in crate::server::console) id: String,
+    pub(in crate::server::console) conversation: String,
+    /// Classes: the side that it stands on, and whether it was sent by itself.
+    pub(in crate::server::console) kind: &'static str,
+    /// The shape that says who wrote it.
+    pub(in crate::server::console) icon: &'static str,
+    pub(in crate::server::console) by: String,
+    pub(in crate::server::console) body: String,
+    pub(in crate::server::console) files: Vec<String>,
+    pub(in crate::server::console) at: String,
+    pub(in crate::server::console) time: String,
+    pub(in crate::server::console) state: String,
+    pub(in crate::server::console) mood: &'static str,
+    /// Until when it can be called off.
+    pub(in crate::server::console) until: Option<String>,
+    pub(in crate::server::console) undo: &'static str,
+}
+
+/// Who is looking, and at what time.
+pub(in crate::server::console) struct Reader<'a> {
+    pub(in crate::server::console) user: Option<&'a UserId>,
+    pub(in crate::server::console) account: Option<&'a Account>,
+    pub(in crate::server::console) name: &'a str,
+    pub(in crate::server::console) candidate: &'a str,
+    pub(in crate::server::console) zone: &'a TimeZone,
+    pub(in crate::server::console) now: Timestamp,
+}
+
+/// A message that waits, with the time at which it leaves.
+pub(in crate::server::console) type Waiting = (Message, Option<Timestamp>);
+
+const PERSON: &str = "<circle cx=\"8\" cy=\"5\" r=\"3\"/><path d=\"M2 14c0-3.3 2.7-5 6-5s6 1.7 6 5z\"/>";
+const COLLEAGUES: &str = "<circle cx=\"5.5\" cy=\"5\" r=\"2.5\"/><circle cx=\"11\" cy=\"6\" r=\"2\"/><path d=\"M1 14c0-3 2-4.5 4.5-4.5S10 11 10 14z\"/><path d=\"M11 14c0-1.5-.3-2.7-.9-3.7C13 9.7 15 11 15 14z\"/>";
+const SELF: &str = "<path d=\"M2 8l12-6-3 12-3.5-4z\"/>";
+const CLOCKWORK: &str = "<path d=\"M8 1.5A6.5 6.5 0 1 0 8 14.5 6.5 6.5 0 0 0 8 1.5zm0 1.8a4.7 4.7 0 1 1 0 9.4 4.7 4.7 0 0 1 0-9.4zm-.8 1.5v3.7l2.9 1.7.8-1.3-2.2-1.3V4.8z\"/>";
+const PROGRAM: &str = "<path d=\"M1 2.5h14v11H1zm1.5 2v7.5h11V4.5zm1.2 1.3l2.8 2.2-2.8 2.2-.9-1.1L4.2 8 2.8 6.9zM7.5 9.5h4V11h-4z\"/>";
+
+/// The lines of messages that stand in order, oldest first.
+pub(in crate::server::console) fn lines(messages: Vec<Waiting>, reader: &Reader<'_>) -> Vec<Line> {
+    let mut lines = Vec::with_capacity(messages.len() + 4);
+    let mut day = None;
+    let mut filing: Option<FilingId> = None;
+    for (message, send_at) in messages {
+        if filing.is_some() && message.filing != filing {
+            lines.push(Line::Filed(texts::FILED_ABOVE.to_owned()));
+        }
+        filing.clone_from(&message.filing);
+        let at = local(send_at.unwrap_or(message.at), reader.zone);
+        if day != Some(at.date()) {
+            day = Some(at.date());
+            lines.push(Line::Day(at.strftime("%A, %-d %B %Y").to_string()));
+        }
+        lines.push(Line::Message(Box::new(line(message, send_at, reader))));
+    }
+    if filing.is_some() {
+        lines.push(Line::Filed(texts::FILED_ABOVE.to_owned()));
+    }
+    lines
+}
+
+fn line(message: Message, send_at: Option<Timestamp>, reader: &Reader<'_>) -> MessageLine {
+    let (icon, by) = author(&message.author, reader);
+    let automatic = matches!(message.author, Author::Automatic(_));
+    let until = send_at.filter(|_| waits(message.delivery));
+    let (state, mood) = match until {
+        Some(at) => (texts::LEAVES_AT.replace("{}", &moment(at, reader)), ""),
+        None => state(&message),
+    };
+    MessageLine {
+        id: message.id.to_string(),
+        conversation: message.conversation.to_string(),
+        kind: match (message.direction, automatic) {
+            (Direction::In, _) => "in",
+            (Direction::Out, false) => "out",
+            (Direction::Out, true) => "out auto",
+        },
+        icon,
+        by,
+        body: shown(message.body.reveal()),
+        files: message.attachments.iter().map(file).collect(),
+        at: message.at.to_string(),
+        time: local(message.at, reader.zone).strftime("%H:%M").to_string(),
+        state,
+        mood,
+        undo: if until.is_some_and(|at| at.duration_since(reader.now).as_secs() <= 60) {
+            texts::UNDO
+        } else {
+            texts::CANCEL
+        },
+        until: until.map(|at| at.to_string()),
+    }
+}
+
+/// Whether it can still be called off.
+const fn waits(delivery: Delivery) -> bool {
+    matches!(delivery, Delivery::Scheduled)
+}
+
+fn author(author: &Author, reader: &Reader<'_>) -> (&'static str, String) {
+    match author {
+        Author::Candidate => (PERSON, reader.candidate.to_owned()),
+        Author::Staff { user: Some(user), .. } if reader.user == Some(user) => (SELF, texts::YOU.to_owned()),
+        Author::Staff { user: None, name } if name == reader.name && reader.account.is_some() => {
+            (SELF, texts::YOU.to_owned())
+        }
+        Author::Staff { user: Some(_), name } => (COLLEAGUES, format!("{name} ({})", texts::COLLEAGUE)),
+        // No Lever user: a program with a token, or an account that Lever does not know.
+        Author::Staff { user: None, name } if name.contains('@') => {
+            (COLLEAGUES, format!("{name} ({})", texts::COLLEAGUE))
+        }
+        Author::Staff { user: None, name } => (PROGRAM, format!("{name} ({})", texts::PROGRAM)),
+        Author::Automatic(reason) => (CLOCKWORK, format!("{}: {reason}", texts::AUTOMATIC)),
+    }
+}
+
+/// What became of a message, and how good that is.
+fn state(message: &Message) -> (String, &'static str) {
+    let words = match message.delivery {
+        Delivery::Received => return (String::new(), ""),
+        Delivery::Canceled => return (texts::NOT_SENT.to_owned(), "warn"),
+        Delivery::Scheduled | Delivery::Queued | Delivery::Submitting => {
+            return (texts::QUEUED.to_owned(), "");
+        }
+        Delivery::Accepted | Delivery::Sending => return (texts::SENDING.to_owned(), ""),
+        Delivery::Sent => return (texts::SENT.to_owned(), ""),
+        Delivery::Delivered => return (texts::DELIVERED.to_owned(), "good"),
+        Delivery::Unconfirmed => failure_words(message).unwrap_or(texts::NOT_DELIVERED).to_owned(),
+        Delivery::Undelivered | Delivery::Failed => {
+            let why = failure_words(message).unwrap_or(texts::NOT_DELIVERED);
+            format!("{}: {why}", texts::NOT_DELIVERED)
+        }
+    };
+    let mood = if message.delivery == Delivery::Unconfirmed { "warn" } else { "bad" };
+    match message.failure.and_then(advice) {
+        Some(advice) => (format!("{words}. {advice}"), mood),
+        None => (words, mood),
+    }
+}
+
+/// What a person can do about a text that did not arrive.
+const fn advice(failure: SendFailure) -> Option<&'static str> {
+    Some(match failure {
+        SendFailure::Landline | SendFailure::BadNumber => texts::TRY_MAIL,
+        SendFailure::Unreachable | SendFailure::Expired => texts::TRY_LATER,
+        SendFailure::Filtered => texts::TRY_OTHER_WORDS,
+        SendFailure::Blocked | SendFailure::OptedOut => texts::TRY_NOT,
+        SendFailure::Config | SendFailure::Sender | SendFailure::NotPermitted => texts::TRY_OPERATOR,
+        SendFailure::TooLong => texts::TRY_SHORTER,
+        _ => return None,
+    })
+}
+
+fn file(attachment: &Attachment) -> String {
+    let kind = attachment.media_type.split('/').next().unwrap_or_default();
+    let words = match kind {
+        "image" => texts::PICTURE,
+        "video" => texts::VIDEO,
+        "audio" => texts::AUDIO,
+        _ => texts::FILE,
+    };
+    format!("[{words}, {}]", attachment.media_type)
+}
+
+/// A moment to come, with its day if that is not today.
+pub(in crate::server::console) fn moment(at: Timestamp, reader: &Reader<'_>) -> String {
+    let (at, now) = (local(at, reader.zone), local(reader.now, reader.zone));
+    let form = if at.date() == now.date() { "%H:%M %Z" } else { "%a %-d %b, %H:%M %Z" };
+    at.strftime(form).to_string()
+}
+
+/// Text of strangers: characters that turn the direction of what follows, or that are no characters
+/// at all, are taken out, so that nothing outside a message is changed by one.
+pub(in crate::server::console) fn shown(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !turns(*c) && (!c.is_control() || matches!(c, '\n' | '\t'))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use fulcrum_domain::{Body, CarrierSid, ConversationId, MessageId, Number, Purpose};
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_741_100_000 + second).unwrap()
+    }
+
+    fn message(second: i64, author: Author, delivery: Delivery) -> Message {
+        let inbound = matches!(author, Author::Candidate);
+        Message {
+            id: MessageId::new(at(second), &[0; 10]),
+            conversation: ConversationId::new(1),
+            direction: if inbound { Direction::In } else { Direction::Out },
+            at: at(second),
+            author,
+            body: Body::new("Hello"),
+            attachments: Vec::new(),
+            our_number: Number::from_e164("+12025550100").unwrap(),
+            purpose: Purpose::Conversation,
+            opportunity: None,
+            delivery,
+            failure: None,
+            sid: None::<CarrierSid>,
+            rule: None,
+            filing: None,
+            submitted_at: None,
+        }
+    }
+
+    fn staff(name: &str, user: Option<&str>) -> Author {
+        Author::Staff { user: user.map(|id| id.parse().unwrap()), name: name.to_owned() }
+    }
+
+    fn drawn(message: Message, send_at: Option<Timestamp>) -> MessageLine {
+        let me = "u1".parse().unwrap();
+        let reader = Reader {
+            user: Some(&me),
+            account: None,
+            name: "Priya Shah",
+            candidate: "Dana Reyes",
+            zone: &TimeZone::UTC,
+            now: at(0),
+        };
+        line(message, send_at, &reader)
+    }
+
+    #[test]
+    fn who_wrote_is_said_in_words_and_by_shape() {
+        let by = |author| {
+            let line = drawn(message(0, author, Delivery::Delivered), None);
+            (line.by, line.icon)
+        };
+        assert_eq!(by(Author::Candidate), ("Dana Reyes".to_owned(), PERSON));
+        assert_eq!(by(staff("Priya Shah", Some("u1"))), ("You".to_owned(), SELF));
+        assert_eq!(by(staff("Tom", Some("u2"))), ("Tom (Colleague)".to_owned(), COLLEAGUES));
+        assert_eq!(by(staff("hr-scripts", None)), ("hr-scripts (Program)".to_owned(), PROGRAM));
+        assert_eq!(by(Author::Automatic("Help".into())), ("Automatic: Help".to_owned(), CLOCKWORK));
+    }
+
+    #[test]
+    fn a_failed_text_says_why_and_what_to_do() {
+        let failed = Message {
+            failure: Some(SendFailure::Landline),
+            ..message(0, staff("Tom", None), Delivery::Undelivered)
+        };
+        let line = drawn(failed, None);
+        assert_eq!(line.state, "not delivered: landline or unreachable. Try e-mail or a call.");
+        assert_eq!(line.mood, "bad");
+    }
+
+    #[test]
+    fn what_waits_can_be_called_off_until_it_leaves() {
+        let waiting = message(0, staff("Tom", None), Delivery::Scheduled);
+        let soon = drawn(waiting.clone(), Some(at(10)));
+        assert_eq!((soon.undo, soon.until.is_some()), (texts::UNDO, true));
+        let later = drawn(waiting, Some(at(90_000)));
+        assert_eq!(later.undo, texts::CANCEL);
+        assert!(drawn(message(0, staff("Tom", None), Delivery::Sent), None).until.is_none());
+    }
+
+    #[test]
+    fn nothing_in_a_message_changes_what_stands_beside_it() {
+        assert_eq!(shown("a\u{202e}b\u{0}c\u{2066}d\ne\u{7f}"), "abcd\ne");
+    }
+}

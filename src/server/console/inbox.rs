@@ -1,0 +1,312 @@
+//! `/inbox`: folders, the conversations in one of them or those that a search finds, and the one
+//! that is open.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use fulcrum_domain::{Conversation, ConversationId, Direction, Folder, Message, Number, Shelf};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use super::conversation::{Draft, Missing, Talk, Which, shown, talk};
+use super::frame::{Frame, page};
+use super::{texts, words};
+use crate::engine::{Hit, InboxQuery, InboxRow, SearchQuery};
+use crate::server::caller::Caller;
+use crate::server::problem::Problem;
+use crate::server::{Cursor, Shared};
+
+/// Conversations of a page.
+const ROWS: usize = 40;
+/// Hits of a search.
+const HITS: usize = 30;
+/// Characters of the last message that a row shows.
+const WORDS: usize = 90;
+
+/// What the address says.
+#[derive(Default, Deserialize)]
+pub(super) struct Asked {
+    folder: Option<String>,
+    q: Option<String>,
+    c: Option<String>,
+    after: Option<String>,
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "inbox.html")]
+struct Page {
+    frame: Frame,
+    shelves: Vec<ShelfLink>,
+    folder: &'static str,
+    words: String,
+    wrong: Option<String>,
+    groups: Vec<Group>,
+    empty: &'static str,
+    next: Option<String>,
+    open: Option<Talk>,
+}
+
+/// A folder in the side list.
+struct ShelfLink {
+    key: &'static str,
+    name: &'static str,
+    count: Option<String>,
+    here: bool,
+}
+
+/// Rows under a heading; it is empty where there is one group alone.
+struct Group {
+    name: &'static str,
+    rows: Vec<Row>,
+}
+
+/// A conversation or a candidate.
+struct Row {
+    href: String,
+    here: bool,
+    name: String,
+    unread: bool,
+    at: Option<String>,
+    time: String,
+    parts: Vec<Part>,
+    badge: Option<&'static str>,
+}
+
+/// Words, some of which were searched for.
+struct Part {
+    text: String,
+    marked: bool,
+}
+
+/// The word of a person's own shelf.
+const MINE: &str = "mine";
+
+const fn name(folder: Folder) -> &'static str {
+    match folder {
+        Folder::Team => texts::TEAM,
+        Folder::Unanswered => texts::UNANSWERED,
+        Folder::Failed => texts::FAILED,
+        Folder::Scheduled => texts::SCHEDULED,
+        Folder::PossibleOptOut => texts::POSSIBLE_OPT_OUTS,
+        Folder::Unmatched => texts::UNMATCHED,
+        Folder::Archived => texts::ARCHIVED,
+    }
+}
+
+const fn empty(shelf: &Shelf) -> &'static str {
+    match shelf {
+        Shelf::Mine(_) => texts::EMPTY_MINE,
+        Shelf::Folder(Folder::Team) => texts::EMPTY_TEAM,
+        Shelf::Folder(Folder::Unanswered) => texts::EMPTY_UNANSWERED,
+        Shelf::Folder(Folder::Failed) => texts::EMPTY_FAILED,
+        Shelf::Folder(Folder::Scheduled) => texts::EMPTY_SCHEDULED,
+        Shelf::Folder(Folder::PossibleOptOut) => texts::EMPTY_POSSIBLE,
+        Shelf::Folder(Folder::Unmatched) => texts::EMPTY_UNMATCHED,
+        Shelf::Folder(Folder::Archived) => texts::EMPTY_ARCHIVED,
+    }
+}
+
+/// `GET /inbox`.
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let shelf = shelf(&caller, asked.folder.as_deref());
+    let folder = match &shelf {
+        Shelf::Mine(_) => MINE,
+        Shelf::Folder(folder) => folder.word(),
+    };
+    let open = open(&shared, &caller, asked.c.as_deref()).await?;
+    let sought = asked.q.as_deref().map(str::trim).unwrap_or_default().to_owned();
+    let mut page_of = Page {
+        frame: Frame::new(&shared, &caller, "/inbox"),
+        shelves: shelves(&shared, &caller, folder).await?,
+        folder,
+        wrong: None,
+        groups: Vec::new(),
+        empty: if sought.is_empty() { empty(&shelf) } else { texts::EMPTY_SEARCH },
+        next: None,
+        open,
+        words: sought,
+    };
+    let now = shared.engine.now();
+    let drawing = Drawing { zone: shared.engine.zone(), now, folder, open: asked.c };
+    if page_of.words.is_empty() {
+        let query = InboxQuery {
+            shelf,
+            after: asked.after.as_deref().and_then(Cursor::from_text),
+            limit: ROWS,
+            sight: caller.sight,
+            reader: caller.account.clone(),
+        };
+        let found = shared.engine.inbox(query).await?;
+        page_of.next = found.next.map(|place| format!("/inbox?folder={folder}&after={}", place.to_text()));
+        let rows: Vec<Row> = found.rows.into_iter().map(|row| drawing.row(row)).collect();
+        if !rows.is_empty() {
+            page_of.groups.push(Group { name: "", rows });
+        }
+    } else {
+        let query = SearchQuery { words: page_of.words.clone(), limit: HITS, sight: caller.sight };
+        match shared.engine.search(query).await {
+            Ok(hits) => page_of.groups = drawing.hits(hits),
+            Err(error) => page_of.wrong = Some(error.to_string()),
+        }
+    }
+    Ok(page(&page_of))
+}
+
+/// The shelf that a word names: one's own unless another is asked for.
+fn shelf(caller: &Caller, word: Option<&str>) -> Shelf {
+    match (word.and_then(Folder::from_word), &caller.account, word) {
+        (Some(folder), _, _) => Shelf::Folder(folder),
+        (None, Some(account), Some(MINE)) => Shelf::Mine(account.clone()),
+        _ => Shelf::Folder(Folder::Team),
+    }
+}
+
+async fn open(shared: &Shared, caller: &Caller, id: Option<&str>) -> Result<Option<Talk>, Problem> {
+    let Some(Ok(id)) = id.map(str::parse) else { return Ok(None) };
+    match talk(shared, caller, Which::Thread(id), None, Draft::default()).await {
+        Ok(talk) => Ok(Some(talk)),
+        Err(Missing::Failed(problem)) => Err(problem),
+        Err(_) => Ok(None),
+    }
+}
+
+async fn shelves(shared: &Shared, caller: &Caller, here: &str) -> Result<Vec<ShelfLink>, Problem> {
+    let counts = shared.engine.shelves(caller.account.clone(), caller.sight).await?;
+    let link = |key, name, count: crate::engine::ShelfCount, all: bool| ShelfLink {
+        key,
+        name,
+        count: counted(if all { count.all } else { count.unread }),
+        here: key == here,
+    };
+    let mine = counts.mine.map(|count| link(MINE, texts::MINE, count, false));
+    // What waits for somebody is counted whole; of the others, what the reader has not read.
+    let waits = |folder| !matches!(folder, Folder::Team | Folder::Archived);
+    let folders = counts
+        .folders
+        .into_iter()
+        .map(|(folder, count)| link(folder.word(), name(folder), count, waits(folder)));
+    Ok(mine.into_iter().chain(folders).collect())
+}
+
+fn counted(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        crate::engine::COUNTED.. => Some(format!("{}+", crate::engine::COUNTED)),
+        count => Some(count.to_string()),
+    }
+}
+
+/// What rows are drawn by.
+struct Drawing {
+    zone: TimeZone,
+    now: Timestamp,
+    folder: &'static str,
+    open: Option<String>,
+}
+
+impl Drawing {
+    fn row(&self, row: InboxRow) -> Row {
+        let conversation = &row.view.conversation;
+        let badge = badge(conversation, row.view.suppression.is_some(), row.desk.failed_since().is_some());
+        let name = row.view.name.as_deref();
+        let mut drawn = self.thread(conversation.id, conversation.number, name, conversation.last_message_at);
+        drawn.unread = row.unread;
+        drawn.badge = badge;
+        drawn.parts = row.last.as_ref().map(last_words).into_iter().collect();
+        drawn
+    }
+
+    fn thread(&self, id: ConversationId, number: Number, name: Option<&str>, at: Option<Timestamp>) -> Row {
+        let id = id.to_string();
+        Row {
+            here: self.open.as_deref() == Some(&id),
+            href: format!("/inbox?folder={}&c={id}", self.folder),
+            name: match name.filter(|name| !name.is_empty()) {
+                Some(name) => shown(name),
+                None => number.to_string(),
+            },
+            unread: false,
+            at: at.map(|at| at.to_string()),
+            time: at.map(|at| self.time(at)).unwrap_or_default(),
+            parts: Vec::new(),
+            badge: None,
+        }
+    }
+
+    /// The hour today, the day before that.
+    fn time(&self, at: Timestamp) -> String {
+        let (at, now) = (words::local(at, &self.zone), words::local(self.now, &self.zone));
+        let form = match at.date() {
+            day if day == now.date() => "%H:%M",
+            day if day.year() == now.date().year() => "%-d %b",
+            _ => "%-d %b %Y",
+        };
+        at.strftime(form).to_string()
+    }
+
+    fn hits(&self, hits: Vec<Hit>) -> Vec<Group> {
+        let (mut people, mut threads) = (Vec::new(), Vec::new());
+        for hit in hits {
+            match hit {
+                Hit::Person { opportunity, name, posting } => people.push(Row {
+                    href: format!("/o/{opportunity}"),
+                    here: false,
+                    name: shown(&name),
+                    unread: false,
+                    at: None,
+                    time: String::new(),
+                    parts: posting
+                        .into_iter()
+                        .map(|text| Part { text: shown(&text), marked: false })
+                        .collect(),
+                    badge: None,
+                }),
+                Hit::Conversation { id, name, number, snippet, at, .. } => {
+                    let parts = snippet.into_iter();
+                    let parts = parts.map(|part| Part { text: shown(&part.text), marked: part.marked });
+                    threads.push(Row {
+                        parts: parts.collect(),
+                        ..self.thread(id, number, name.as_deref(), Some(at))
+                    });
+                }
+            }
+        }
+        let groups = [(texts::PEOPLE, people), (texts::IN_TEXTS, threads)];
+        let filled = groups.into_iter().filter(|(_, rows)| !rows.is_empty());
+        filled.map(|(name, rows)| Group { name, rows }).collect()
+    }
+}
+
+const fn badge(conversation: &Conversation, opted_out: bool, failed: bool) -> Option<&'static str> {
+    match (opted_out, conversation.possible_opt_out.is_some(), failed, conversation.opportunity.is_none()) {
+        (true, ..) => Some(texts::BADGE_OPTED_OUT),
+        (_, true, ..) => Some(texts::BADGE_POSSIBLE),
+        (_, _, true, _) => Some(texts::FAILED),
+        (.., true) => Some(texts::UNMATCHED),
+        _ => None,
+    }
+}
+
+fn last_words(message: &Message) -> Part {
+    let mut text =
+        if message.direction == Direction::Out { format!("{}: ", texts::US) } else { String::new() };
+    let whole = shown(message.body.reveal());
+    let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.extend(line.chars().take(WORDS));
+    if line.chars().count() > WORDS {
+        text.push('\u{2026}');
+    }
+    if line.is_empty() && !message.attachments.is_empty() {
+        text.push_str(texts::PICTURE);
+    }
+    Part { text, marked: false }
+}

@@ -1,0 +1,101 @@
+//! What people see in a browser: plain HTML from here, small modules to make it live, and nothing
+//! from anywhere else.
+//!
+//! | route | file |
+//! | --- | --- |
+//! | `/`, `/inbox` | `inbox` |
+//! | `/c/{id}`, `/o/{id}`, their forms, `/fragments/...` for live pages and the extension | `conversation` |
+//! | `/events`, news for open pages | `events` |
+//! | `/setup` | `setup`, `tokens` |
+//! | `/activity` | `activity` |
+//! | `/system` | `system` |
+//! | `/assets/{name}` | `assets` |
+//!
+//! Every page works without its modules; what they add is that it stays true by itself, and that
+//! nothing typed is lost. Texts stand in `texts`, what is around every page in `frame`.
+
+mod activity;
+mod assets;
+mod conversation;
+mod events;
+mod frame;
+mod inbox;
+mod setup;
+mod system;
+mod texts;
+mod tokens;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use fulcrum_domain::Right;
+use http::Method;
+
+pub(super) use frame::guarded;
+pub use setup::SetupSettings;
+
+use super::Shared;
+use super::caller::Caller;
+use super::route::{self, Route};
+
+/// Every route of the console.
+pub(super) fn table() -> Vec<Route> {
+    use Right::{Administer, Operate, Read, Text, Watch};
+    use route::{data, page};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    vec![
+        data(GET, "/assets/{name}", None, assets::asset),
+        page(GET, "/", Watch, home),
+        page(GET, "/inbox", Read, inbox::show),
+        page(GET, "/c/{id}", Read, conversation::by_thread),
+        page(GET, "/o/{id}", Read, conversation::by_opportunity),
+        page(POST, "/c/{id}/texts", Text, conversation::send_in_thread),
+        page(POST, "/o/{id}/texts", Text, conversation::send_to_candidate),
+        page(POST, "/c/{id}/cancel", Text, conversation::cancel),
+        page(POST, "/c/{id}/{what}", Text, conversation::act),
+        data(GET, "/fragments/c/{id}", Read, conversation::thread_fragment),
+        data(GET, "/fragments/o/{id}", Read, conversation::opportunity_fragment),
+        data(GET, "/events", Read, events::events),
+        page(GET, "/setup", Operate, setup::show),
+        page(POST, "/setup/probe", Operate, setup::probe),
+        page(POST, "/setup/tokens", Administer, setup::write_tokens),
+        page(GET, "/activity", Operate, activity::show),
+        page(POST, "/activity/retry", Operate, activity::retry),
+        page(POST, "/activity/give-up", Operate, activity::give_up),
+        page(GET, "/system", Operate, system::show),
+    ]
+}
+
+/// `GET /`: to where one's work is.
+async fn home(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Response {
+    Redirect::to(&format!("{}{}", shared.site.base(), frame::home(&caller))).into_response()
+}
+
+/// What a bookmark runs that opens the candidate of a page of Lever's here: it reads the address of
+/// that page, and nothing else of it.
+fn bookmarklet(url: &str) -> String {
+    let url = serde_json::Value::from(url).to_string();
+    format!(
+        "javascript:(()=>{{const m=location.pathname.match(/^\\/candidates\\/([0-9a-f-]{{36}})/);\
+         if(m)open({url}+\"/o/\"+m[1])}})()"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bookmark_opens_the_candidate_of_the_page() {
+        let text = bookmarklet("https://text.acme.example");
+        assert_eq!(
+            text,
+            "javascript:(()=>{const m=location.pathname.match(/^\\/candidates\\/([0-9a-f-]{36})/);\
+             if(m)open(\"https://text.acme.example\"+\"/o/\"+m[1])})()"
+        );
+    }
+}

@@ -1,0 +1,332 @@
+//! `/setup`: connecting Lever in five steps, each with its live state, and then the sync.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
+use fulcrum_domain::{Activity, ActivityKind, HookEvent, Right};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::frame::{Frame, page};
+use super::{texts, words};
+use crate::config::WebhookTokens;
+use crate::engine::{HookRecord, HookRefusal, KeyTrouble, Probed, Status};
+use crate::server::Shared;
+use crate::server::caller::Caller;
+use crate::server::problem::Problem;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "setup.html")]
+struct Page<'a> {
+    frame: Frame,
+    admin: bool,
+    key_file: &'a str,
+    key_since: String,
+    key: Key,
+    permissions: Vec<Row>,
+    hook_url: &'a str,
+    hook_secret: bool,
+    tokens_file: String,
+    tokens: Step,
+    hooks: Vec<Hook>,
+    hooks_seen: Step,
+    wrong: String,
+    written: bool,
+    phases: Vec<Phase>,
+    complete: bool,
+    requests: String,
+    rate: String,
+    bookmarklet: String,
+}
+
+/// How a step stands.
+struct Step {
+    mood: &'static str,
+    words: String,
+}
+
+/// What is known of the key.
+struct Key {
+    step: Step,
+    asked: Option<String>,
+}
+
+/// A permission.
+struct Row {
+    name: &'static str,
+    required: bool,
+    mood: &'static str,
+    words: &'static str,
+    without: &'static str,
+}
+
+/// A webhook.
+struct Hook {
+    name: &'static str,
+    mood: &'static str,
+    token: &'static str,
+    last: String,
+    trouble: String,
+}
+
+/// A part of the initial sync.
+struct Phase {
+    name: &'static str,
+    state: &'static str,
+    done: String,
+    /// For the bar, from 0 to 1; none where the end is not known.
+    share: Option<f64>,
+    left: String,
+}
+
+/// `GET /setup`.
+pub(super) async fn show(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    draw(&shared, &caller, String::new(), false).await
+}
+
+/// `POST /setup/probe`: asks Lever again what the key may do.
+pub(super) async fn probe(State(shared): State<Arc<Shared>>) -> Response {
+    shared.engine.probe_key().await;
+    Redirect::to(&format!("{}/setup#key", shared.site.base())).into_response()
+}
+
+/// What the box of tokens holds.
+#[derive(Deserialize)]
+pub(super) struct Tokens {
+    #[serde(default)]
+    tokens: String,
+}
+
+/// `POST /setup/tokens`: writes the tokens file and takes it into use.
+pub(super) async fn write_tokens(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Form(form): Form<Tokens>,
+) -> Result<Response, Problem> {
+    match shared.setup.write_tokens(form.tokens).await {
+        Ok(tokens) => {
+            shared.keys.rcu(|keys| keys.with_webhooks(&tokens));
+            let words = "wrote the webhook tokens";
+            let now = shared.engine.now();
+            shared
+                .engine
+                .note_activity(Activity::new(now, caller.actor(), ActivityKind::Admin, words))
+                .await?;
+            draw(&shared, &caller, String::new(), true).await
+        }
+        Err(error) => {
+            let page = draw(&shared, &caller, error.to_string(), false).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
+    }
+}
+
+async fn draw(shared: &Shared, caller: &Caller, wrong: String, written: bool) -> Result<Response, Problem> {
+    let status = shared.engine.status().await?;
+    let probed = shared.engine.probed();
+    let keys = shared.keys.load();
+    let records = shared.engine.hook_records();
+    let now = shared.engine.now();
+    let hooks: Vec<Hook> = HookEvent::ALL
+        .into_iter()
+        .map(|event| {
+            let record = records.get(event.as_key()).copied().unwrap_or_default();
+            hook(event, !keys.lever(event).is_empty(), &record, now)
+        })
+        .collect();
+    let known = HookEvent::ALL.into_iter().filter(|event| !keys.lever(*event).is_empty()).count();
+    let seen = hooks.iter().filter(|hook| hook.mood == "good").count();
+    let troubled = hooks.iter().any(|hook| hook.mood == "bad");
+    let setup = &shared.setup;
+    Ok(page(&Page {
+        frame: Frame::new(shared, caller, "/setup"),
+        admin: caller.may(Right::Administer),
+        key_file: &setup.key_file,
+        key_since: setup.key_since(now),
+        key: key(probed.as_ref(), now),
+        permissions: permissions(probed.as_ref()),
+        hook_url: &setup.hook_url,
+        hook_secret: setup.hook_secret,
+        tokens_file: setup.tokens_file_words(),
+        tokens: Step {
+            mood: if known == 8 { "good" } else { "warn" },
+            words: texts::TOKENS_KNOWN.replace("{}", &known.to_string()),
+        },
+        hooks_seen: Step {
+            mood: if troubled {
+                "bad"
+            } else if seen == 8 {
+                "good"
+            } else {
+                "warn"
+            },
+            words: texts::HOOKS_SEEN.replace("{}", &seen.to_string()),
+        },
+        hooks,
+        wrong,
+        written,
+        complete: status.stored.backfill.complete,
+        requests: words::count(status.stored.backfill.phases.iter().map(|phase| phase.requests).sum()),
+        rate: format!("{:.0} %", status.lever.rate_used * 100.0),
+        phases: phases(&status),
+        bookmarklet: crate::server::console::bookmarklet(&shared.site.absolute("")),
+    }))
+}
+
+fn key(probed: Option<&Probed>, now: jiff::Timestamp) -> Key {
+    let Some(probed) = probed else {
+        return Key { step: Step { mood: "", words: texts::KEY_NOT_ASKED.to_owned() }, asked: None };
+    };
+    let asked = Some(texts::ASKED.replace("{}", &words::ago(probed.at, now)));
+    let step = match &probed.outcome {
+        Err(KeyTrouble::Refused) => Step { mood: "bad", words: texts::KEY_REFUSED.to_owned() },
+        Err(KeyTrouble::Unreachable) => Step { mood: "bad", words: texts::LEVER_UNREACHABLE.to_owned() },
+        Ok(permissions) => {
+            let required = permissions.iter().filter(|permission| permission.required);
+            let missing = required.clone().filter(|permission| permission.works == Some(false)).count();
+            let all = required.count();
+            let mood = if missing == 0 { "good" } else { "bad" };
+            let words = texts::KEY_MAY.replace("{}", &format!("{} of {all}", all - missing));
+            Step { mood, words }
+        }
+    };
+    Key { step, asked }
+}
+
+fn permissions(probed: Option<&Probed>) -> Vec<Row> {
+    let Some(Probed { outcome: Ok(permissions), .. }) = probed else { return Vec::new() };
+    let row = |permission: &crate::engine::Permission| {
+        let (mood, words) = match (permission.works, permission.required) {
+            (Some(true), _) => ("good", texts::WORKS),
+            (Some(false), true) => ("bad", texts::MISSING),
+            (Some(false), false) => ("warn", texts::MISSING),
+            (None, _) => ("warn", texts::CANNOT_TELL),
+        };
+        Row { name: permission.name, required: permission.required, mood, words, without: permission.without }
+    };
+    permissions.iter().map(row).collect()
+}
+
+fn hook(event: HookEvent, has_token: bool, record: &HookRecord, now: jiff::Timestamp) -> Hook {
+    let trouble = match record.refused.filter(|_| record.fails()) {
+        None => String::new(),
+        Some((at, why)) => {
+            let words = match why {
+                HookRefusal::NoToken => texts::HOOK_NO_TOKEN.to_owned(),
+                HookRefusal::TokenOf(other) => texts::HOOK_TOKEN_OF.replace("{}", event_name(other)),
+                HookRefusal::BadSignature => texts::HOOK_BAD_SIGNATURE.to_owned(),
+            };
+            format!("{} {words}", words::ago(at, now))
+        }
+    };
+    Hook {
+        name: event_name(event),
+        mood: match (record.fails(), record.verified) {
+            (true, _) => "bad",
+            (false, Some(_)) => "good",
+            (false, None) => "",
+        },
+        token: if has_token { texts::HAS_TOKEN } else { texts::HAS_NO_TOKEN },
+        last: record.verified.map_or_else(|| texts::NOT_SEEN_YET.to_owned(), |at| words::ago(at, now)),
+        trouble,
+    }
+}
+
+/// As Lever's settings name them.
+fn event_name(event: HookEvent) -> &'static str {
+    match event {
+        HookEvent::ApplicationCreated => "Application created",
+        HookEvent::CandidateStageChange => "Candidate stage change",
+        HookEvent::CandidateArchiveChange => "Candidate archive state change",
+        HookEvent::CandidateHired => "Candidate hired",
+        HookEvent::CandidateDeleted => "Candidate deleted",
+        HookEvent::InterviewCreated => "Interview created",
+        HookEvent::InterviewUpdated => "Interview updated",
+        HookEvent::InterviewDeleted => "Interview deleted",
+    }
+}
+
+fn phases(status: &Status) -> Vec<Phase> {
+    let phase = |phase: &crate::engine::PhaseStatus| {
+        let share = match (phase.state, phase.known) {
+            ("complete", _) => Some(1.0),
+            #[expect(clippy::cast_precision_loss, reason = "a bar has no more than a thousand steps")]
+            (_, Some(known)) if known > 0 => Some(phase.done as f64 / known as f64),
+            ("waiting", _) => Some(0.0),
+            _ => None,
+        };
+        Phase {
+            name: phase.name,
+            state: phase.state,
+            done: words::count(phase.done),
+            share,
+            left: phase
+                .seconds_left
+                .filter(|_| phase.state == "running")
+                .map(words::lasting)
+                .unwrap_or_default(),
+        }
+    };
+    status.stored.backfill.phases.iter().map(phase).collect()
+}
+
+/// Where the parts of the connection stand on this machine, as the page shows and changes them.
+pub struct SetupSettings {
+    /// In which file the API key is, or how else it came.
+    pub key_file: String,
+    /// The address to paste into Lever.
+    pub hook_url: String,
+    /// Whether that has a secret part, which is not shown.
+    pub hook_secret: bool,
+    /// The file with the tokens; none when they came otherwise.
+    pub tokens_file: Option<std::path::PathBuf>,
+    /// Lever's own site, without a slash at the end.
+    pub lever_web: String,
+}
+
+/// Why tokens are not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokensRefused {
+    #[error("paste at least one token")]
+    Empty,
+    #[error(
+        "\u{201c}{}\u{2026}\u{201d} is no token: one consists of 16 to 128 letters, digits, - and _",
+        start
+    )]
+    NotAToken { start: String },
+    #[error("lever.webhook_tokens_file is not set, so there is no file to write")]
+    NoFile,
+    #[error("the file cannot be written: {0}")]
+    Disk(std::io::Error),
+}
+
+impl SetupSettings {
+    fn key_since(&self, now: jiff::Timestamp) -> String {
+        let modified = std::fs::metadata(&self.key_file).and_then(|meta| meta.modified()).ok();
+        let at = modified.and_then(|at| jiff::Timestamp::try_from(at).ok());
+        at.map(|at| words::ago(at, now)).unwrap_or_default()
+    }
+
+    fn tokens_file_words(&self) -> String {
+        self.tokens_file.as_ref().map_or_else(String::new, |path| path.display().to_string())
+    }
+
+    /// Writes what was pasted: tokens, each with or without the name of its event before it.
+    async fn write_tokens(&self, pasted: String) -> Result<WebhookTokens, TokensRefused> {
+        let path = self.tokens_file.clone().ok_or(TokensRefused::NoFile)?;
+        let (text, tokens) = super::tokens::read_pasted(&pasted)?;
+        tokio::task::spawn_blocking(move || super::tokens::replace_file(&path, &text))
+            .await
+            .map_err(std::io::Error::other)
+            .and_then(|written| written)
+            .map_err(TokensRefused::Disk)?;
+        Ok(tokens)
+    }
+}

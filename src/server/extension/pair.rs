@@ -1,0 +1,157 @@
+//! The page on which somebody approves an extension, and the question by which it gets its token.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Form, Json};
+use http::{StatusCode, header};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::pairing::{Challenge, Decision, label};
+use crate::server::caller::Caller;
+use crate::server::problem::{Kind, Problem};
+use crate::server::{Shared, body};
+
+/// `{"verifier": "…"}` with 43 characters.
+const QUESTION_BYTES_MAX: usize = 1024;
+
+// Every text of the page.
+const ASK: &str = "Connect a browser?";
+const ASK_WORDS: &str = "A browser asks to read and send texts for you, beside Lever. Approve only if you pressed \
+                         Connect in it a moment ago and it shows these very digits.";
+const APPROVE: &str = "Approve";
+const REFUSE: &str = "Refuse";
+const APPROVED: &str = "Connected";
+const APPROVED_WORDS: &str = "You can close this page and go back to Lever.";
+const REFUSED: &str = "Refused";
+const REFUSED_WORDS: &str = "The browser was not connected. You can close this page.";
+const WRONG: &str = "This link does not work";
+const WRONG_WORDS: &str = "Press Connect in the extension again; it opens the right one.";
+const NO_BROWSER: &str = "Sign in with a browser to connect another";
+
+#[derive(Template)]
+#[template(path = "pair.html")]
+struct Page<'a> {
+    frame: Frame<'a>,
+    title: &'static str,
+    words: &'static str,
+    asked: Option<Asked<'a>>,
+}
+
+struct Frame<'a> {
+    base: &'a str,
+}
+
+struct Asked<'a> {
+    csrf: &'a str,
+    challenge: Challenge,
+    label: String,
+    code: String,
+    approve: &'static str,
+    refuse: &'static str,
+}
+
+impl Page<'_> {
+    fn answer(&self, status: StatusCode) -> Response {
+        match self.render() {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a page could not be rendered");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+fn said(shared: &Shared, status: StatusCode, title: &'static str, words: &'static str) -> Response {
+    Page { frame: Frame { base: shared.site.base() }, title, words, asked: None }.answer(status)
+}
+
+/// What the extension's link says, and the form after it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    challenge: String,
+    label: String,
+    answer: String,
+}
+
+/// `GET /extension/pair`: asks whether it is to be.
+pub(super) async fn ask(
+    State(shared): State<Arc<Shared>>,
+    axum::Extension(caller): axum::Extension<Caller>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Response {
+    let Query(wanted) = wanted.unwrap_or_default();
+    let Ok(challenge) = wanted.challenge.parse::<Challenge>() else {
+        return said(&shared, StatusCode::BAD_REQUEST, WRONG, WRONG_WORDS);
+    };
+    let asked = Asked {
+        csrf: caller.csrf(),
+        challenge,
+        label: label(&wanted.label),
+        code: challenge.code(),
+        approve: APPROVE,
+        refuse: REFUSE,
+    };
+    let frame = Frame { base: shared.site.base() };
+    Page { frame, title: ASK, words: ASK_WORDS, asked: Some(asked) }.answer(StatusCode::OK)
+}
+
+/// `POST /extension/pair`: takes the answer.
+pub(super) async fn decide(
+    State(shared): State<Arc<Shared>>,
+    axum::Extension(caller): axum::Extension<Caller>,
+    wanted: Result<Form<Wanted>, FormRejection>,
+) -> Response {
+    let Form(wanted) = wanted.unwrap_or_default();
+    let Ok(challenge) = wanted.challenge.parse::<Challenge>() else {
+        return said(&shared, StatusCode::BAD_REQUEST, WRONG, WRONG_WORDS);
+    };
+    // A program's token is no person, and an extension does not make another.
+    let Some(session) = caller.session.filter(|_| caller.came_by_cookie()) else {
+        return said(&shared, StatusCode::CONFLICT, WRONG, NO_BROWSER);
+    };
+    let pairings = &shared.extension.pairings;
+    if wanted.answer == "approve" {
+        pairings.decide(challenge, Decision::Approved(session, label(&wanted.label)), Instant::now());
+        said(&shared, StatusCode::OK, APPROVED, APPROVED_WORDS)
+    } else {
+        pairings.decide(challenge, Decision::Refused, Instant::now());
+        said(&shared, StatusCode::OK, REFUSED, REFUSED_WORDS)
+    }
+}
+
+#[derive(Deserialize)]
+struct Question {
+    verifier: String,
+}
+
+/// `POST /extension/token`: 200 with the token, once; 202 while nobody has decided; 403 when it was
+/// refused.
+pub(super) async fn token(State(shared): State<Arc<Shared>>, body: Body) -> Result<Response, Problem> {
+    let bytes = body::read(body, QUESTION_BYTES_MAX, shared.body_time).await?;
+    let verifier = serde_json::from_slice(&bytes).map(|Question { verifier }| verifier);
+    let verifier =
+        verifier.map_err(|_| Problem::new(Kind::Malformed, "the body is not {\"verifier\": …}"))?;
+    let challenge =
+        Challenge::of_verifier(&verifier).map_err(|error| Problem::invalid("verifier", error.to_string()))?;
+    let refused = || Problem::new(Kind::Forbidden, "the request was refused");
+    match shared.extension.pairings.take(challenge, Instant::now()) {
+        None => Ok(StatusCode::ACCEPTED.into_response()),
+        Some(Decision::Refused) => Err(refused()),
+        Some(Decision::Approved(session, label)) => {
+            // None: whoever approved has signed out since.
+            let token = shared.engine.grant_extension(session, label).await?.ok_or_else(refused)?;
+            let kept_by_nobody = [(header::CACHE_CONTROL, "no-store")];
+            Ok((kept_by_nobody, Json(json!({ "token": token.expose_secret() }))).into_response())
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Signing in and out, and what is signed in.
+//!
+//! | route | what for | file |
+//! | --- | --- | --- |
+//! | `GET /sign-in` | the form, and the way to the identity provider | `password` |
+//! | `POST /sign-in` | with an e-mail and a password | `password` |
+//! | `POST /sign-out` | this browser | `account` |
+//! | `GET /account` | who one is and where one is signed in | `account` |
+//! | `POST /account/revoke`, `POST /account/sign-out-everywhere` | signs out elsewhere | `account` |
+//!
+//! Whoever is about to sign in has a cookie of its own, the door's: from its secret comes what the
+//! form must contain. (Without it another site could sign people in as somebody else, and read what
+//! they then write.) The cookie of whoever is signed in is new at each sign-in.
+
+mod account;
+mod door;
+mod pages;
+mod password;
+mod porter;
+mod texts;
+
+use fulcrum_domain::Right::Watch;
+use http::Method;
+
+pub(super) use pages::{path, refusal, said};
+pub(super) use porter::Porter;
+
+use super::route::{Route, page};
+
+/// Every route about signing in and out.
+pub(super) fn table() -> Vec<Route> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    vec![
+        page(GET, "/sign-in", None, password::show),
+        page(POST, "/sign-in", None, password::submit),
+        page(POST, "/sign-out", Watch, account::sign_out),
+        page(GET, "/account", Watch, account::show),
+        page(POST, "/account/revoke", Watch, account::revoke),
+        page(POST, "/account/sign-out-everywhere", Watch, account::sign_out_everywhere),
+    ]
+}

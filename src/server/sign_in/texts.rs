@@ -1,0 +1,50 @@
+//! What the pages around signing in say.
+
+pub(super) const SIGN_IN: &str = "Sign in";
+pub(super) const EMAIL: &str = "E-mail";
+pub(super) const PASSWORD: &str = "Password";
+pub(super) const BY_PROVIDER: &str = "Sign in with your organisation's account";
+pub(super) const OR_WITH_PASSWORD: &str = "Or with a password";
+pub(super) const NOBODY_CAN: &str =
+    "Nobody can sign in yet: the config has neither [[users]] nor [sign_in.oidc].";
+
+/// The same whether there is such an account or not.
+pub(super) const WRONG: &str = "The e-mail or the password is not right.";
+pub(super) const OUTDATED: &str =
+    "This page had been open for too long, or cookies are switched off. Please sign in again.";
+pub(super) const BUSY: &str = "Too many people sign in at this moment. Please try again.";
+
+pub(super) const ACCOUNT: &str = "Your account";
+pub(super) const SIGNED_IN_AS: &str = "Signed in as";
+pub(super) const ROLE: &str = "Role";
+pub(super) const SEES_CONFIDENTIAL: &str = "sees confidential opportunities";
+pub(super) const IN_LEVER: &str = "In Lever";
+pub(super) const KNOWN_IN_LEVER: &str =
+    "an active user has this e-mail: your texts and notes carry that name";
+pub(super) const UNKNOWN_IN_LEVER: &str =
+    "no active user has this e-mail, so notes say your name in their text";
+pub(super) const WHERE: &str = "Where you are signed in";
+pub(super) const WITH: &str = "With";
+pub(super) const SINCE: &str = "Since";
+pub(super) const LAST_USED: &str = "Last used";
+pub(super) const BROWSER: &str = "A browser";
+pub(super) const THIS_BROWSER: &str = "This browser";
+pub(super) const EXTENSION: &str = "Extension";
+pub(super) const REVOKE: &str = "Sign out there";
+pub(super) const REVOKE_EXTENSION: &str = "Disconnect";
+pub(super) const SIGN_OUT: &str = "Sign out";
+pub(super) const SIGN_OUT_EVERYWHERE: &str = "Sign out everywhere";
+pub(super) const EVERYWHERE_WORDS: &str = "Ends all of these at once, this browser and every extension too.";
+pub(super) const BACK: &str = "Back";
+
+pub(super) const NO_ACCOUNT: &str = "No account";
+pub(super) const NO_ACCOUNT_WORDS: &str = "A program's token has no account: only people who sign in do.";
+pub(super) const GONE: &str = "That was signed out already";
+pub(super) const GONE_WORDS: &str = "There is no such browser or extension among yours any more.";
+pub(super) const TO_ACCOUNT: &str = "Back to your account";
+
+/// When to try again.
+pub(super) fn too_many(seconds: u64) -> String {
+    let (count, unit) = if seconds <= 90 { (seconds, "seconds") } else { (seconds.div_ceil(60), "minutes") };
+    format!("Too many attempts. Please try again in {count} {unit}.")
+}

@@ -1,0 +1,256 @@
+//! The inbox and the activity, as scripts meet them, and who is shown what is confidential.
+
+use fulcrum_domain::{Folder, Number, Opportunity, Phone, Shelf, Sight};
+use serde_json::json;
+
+use super::*;
+use crate::carrier::ReceivedText;
+use crate::engine::{ActivityQuery, Found, InboxQuery};
+use crate::store::StoreError;
+use crate::store::tables::OPPORTUNITIES;
+
+const THEIRS: &str = "+14155552671";
+
+fn text(n: u32, from: &str) -> ReceivedText {
+    ReceivedText {
+        sid: format!("SM{n}").parse().unwrap(),
+        from: from.into(),
+        to: OURS.into(),
+        body: "the secret word is swordfish".into(),
+        media: Vec::new(),
+        segments: 1,
+        opt_out: None,
+        at: None,
+    }
+}
+
+impl World {
+    async fn folder(&self, folder: &str) -> Vec<Value> {
+        let path = format!("/api/v1/inbox?account=priya@acme.example&folder={folder}");
+        self.get(&path, VIEWER).await.json()["data"].as_array().unwrap().clone()
+    }
+
+    async fn act(&self, action: &str, body: Value) -> Answer {
+        self.post_json(&format!("/api/v1/conversations/0001/{action}"), RECRUITER, &body).await
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_goes_through_the_inbox() {
+    let world = World::start(Choice::default()).await;
+    world.engine.take_text(text(1, THEIRS)).await.unwrap();
+    let rows = world.folder("unanswered").await;
+    assert_eq!((&rows[0]["id"], &rows[0]["unread"]), (&"0001".into(), &true.into()));
+    assert_eq!((&rows[0]["last"]["direction"], rows.len()), (&"in".into(), 1));
+    assert_eq!(world.folder("unmatched").await.len(), 1);
+
+    let me = json!("priya@acme.example");
+    let up_to = &rows[0]["last"]["at"];
+    assert_eq!(world.act("read", json!({"account": me, "up_to": up_to})).await.status, 200);
+    assert_eq!(world.folder("team").await[0]["unread"], false);
+    world.act("read", json!({"account": me, "up_to": null})).await;
+    assert_eq!(world.folder("team").await[0]["unread"], true);
+
+    assert!(world.folder("mine").await.is_empty());
+    assert_eq!(world.act("assign", json!({"account": "Priya@Acme.example"})).await.json()["assigned"], me);
+    assert_eq!(world.folder("mine").await.len(), 1);
+    world.act("assign", json!({"account": null})).await;
+    assert!(world.folder("mine").await.is_empty());
+    world.act("follow", json!({"account": me, "following": true})).await;
+    assert_eq!(world.folder("mine").await[0]["followers"], json!([me]));
+
+    assert_eq!(world.act("archive", json!({"archived": true})).await.status, 200);
+    let counts = [world.folder("team").await.len(), world.folder("mine").await.len()];
+    assert_eq!((counts, world.folder("archived").await.len()), ([0, 0], 1));
+    world.engine.take_text(text(2, THEIRS)).await.unwrap();
+    assert_eq!((world.folder("archived").await.len(), world.folder("mine").await.len()), (0, 1));
+    let shelves =
+        world.engine.shelves(Some("priya@acme.example".parse().unwrap()), Sight::Open).await.unwrap();
+    let mine = shelves.mine.unwrap();
+    assert_eq!((mine.all, mine.unread), (1, 1));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_inbox_is_refused() {
+    let world = World::start(Choice::default()).await;
+    world.engine.take_text(text(1, THEIRS)).await.unwrap();
+    for query in ["folder=mine", "folder=x", "limit=0", "limit=201", "cursor=!", "folders=team"] {
+        world.get(&format!("/api/v1/inbox?{query}"), VIEWER).await.problem(400, "malformed");
+    }
+    world.get("/api/v1/inbox?account=priya", VIEWER).await.problem(422, "invalid");
+    for (action, body, pointer) in [
+        ("assign", json!({"account": "priya"}), "/account"),
+        ("follow", json!({"account": "a@b"}), "/following"),
+        ("follow", json!({"following": true}), "/account"),
+        ("archive", json!({}), "/archived"),
+        ("read", json!({"account": "a@b", "up_to": "now"}), "/up_to"),
+    ] {
+        assert_eq!(world.act(action, body).await.problem(422, "invalid").unwrap(), pointer, "{action}");
+    }
+    assert_eq!(world.act("dismiss", json!({})).await.status, 200);
+    let away = json!({"archived": true});
+    let unknown = world.post_json("/api/v1/conversations/ZZZZ/archive", RECRUITER, &away).await;
+    unknown.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn pages_of_a_folder_follow_one_another() {
+    let world = World::start(Choice::default()).await;
+    for n in 0..5 {
+        world.engine.take_text(text(n, &format!("+1415555{:04}", 2600 + n))).await.unwrap();
+    }
+    let (mut seen, mut path) = (Vec::new(), "/api/v1/inbox?limit=2".to_owned());
+    loop {
+        let page = world.get(&path, VIEWER).await.json();
+        let ids = page["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned());
+        seen.extend(ids);
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/inbox?limit=2&cursor={next}");
+    }
+    assert_eq!(seen, ["0005", "0004", "0003", "0002", "0001"]);
+}
+
+#[tokio::test]
+async fn a_text_waits_for_its_time_until_it_is_called_off() {
+    let world = World::start(Choice::default()).await;
+    let later = json!({"to": THEIRS, "body": "Hello", "send_at": "2050-01-01T08:00:00Z"});
+    let sent = world.post_json("/api/v1/messages", RECRUITER, &later).await.json();
+    let (id, listed) = (sent["id"].as_str().unwrap(), "/api/v1/conversations/0001/messages");
+    world.engine.take_text(text(1, THEIRS)).await.unwrap();
+    let last = world.get(listed, VIEWER).await.json()["data"][1].clone();
+    assert_eq!((&last["status"], &last["send_at"]), (&"scheduled".into(), &later["send_at"]));
+    assert_eq!(world.folder("scheduled").await[0]["scheduled"], 1);
+
+    let path = format!("/api/v1/messages/{id}");
+    let call_off =
+        async |path: &str, token| Answer::of(world.client.delete(world.url(path)).bearer_auth(token)).await;
+    call_off(&path, VIEWER).await.problem(403, "forbidden");
+    assert_eq!(call_off(&path, RECRUITER).await.status, 204);
+    call_off(&path, RECRUITER).await.problem(409, "too-late");
+    call_off("/api/v1/messages/x", RECRUITER).await.problem(404, "not-found");
+    call_off(&format!("/api/v1/messages/{MID}"), RECRUITER).await.problem(404, "not-found");
+    assert!(world.folder("scheduled").await.is_empty());
+    let statuses: Vec<Value> = world.get(listed, VIEWER).await.json()["data"].as_array().unwrap().clone();
+    let words: Vec<_> = statuses.iter().map(|row| row["status"].as_str().unwrap()).collect();
+    assert_eq!(words, ["cancelled", "received"]);
+}
+
+const MID: &str = "0190f3c2-0000-7000-8000-000000000001";
+
+#[tokio::test]
+async fn the_activity_tells_what_happened_and_no_words() {
+    let world = World::start(Choice::default()).await;
+    world.engine.take_text(text(1, THEIRS)).await.unwrap();
+    world.act("assign", json!({"account": "priya@acme.example"})).await;
+    world.act("opt-out", json!({"opted_out": true, "reason": "Ada said so"})).await;
+    let all = world.get("/api/v1/activity?conversation=0001", VIEWER).await;
+    let kinds: Vec<Value> =
+        all.json()["data"].as_array().unwrap().iter().map(|row| row["kind"].clone()).collect();
+    assert_eq!(kinds, ["opt-out", "desk", "message"]);
+    assert_eq!(all.json()["data"][1]["actor"], "scripts");
+    assert!(!["swordfish", "Ada", THEIRS].iter().any(|word| all.text.contains(word)), "{}", all.text);
+    let only = world.get("/api/v1/activity?kind=desk,filing&who=Scripts&limit=1", VIEWER).await.json();
+    assert_eq!(only["data"].as_array().unwrap().len(), 1);
+    for query in ["kind=x", "limit=0", "conversation=!", "cursor=x", "page=2"] {
+        world.get(&format!("/api/v1/activity?{query}"), VIEWER).await.problem(400, "malformed");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_effect_is_given_up_once() {
+    let world = World::start(Choice::default()).await;
+    let body = json!({"kind": "hydrate", "id": "opp-1"});
+    world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let effect = fulcrum_domain::Effect::Hydrate("opp-1".parse().unwrap());
+        let mut moment = crate::engine::clock::Moment::new(Timestamp::now(), 1);
+        crate::engine::changes::ask_later(
+            tx,
+            &effect,
+            fulcrum_domain::Lane::Live,
+            moment.now,
+            "2050-01-01T00:00:00Z".parse().unwrap(),
+        )?;
+        let failed = fulcrum_domain::EffectState::Failed;
+        crate::engine::changes::postpone(tx, &effect, failed, None, "lever says no", &mut moment)
+    };
+    world.engine.store.change(change).await.unwrap();
+    let given = world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await;
+    assert_eq!((given.status, given.json()), (200, json!({"state": "given_up"})));
+    world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
+    let told = world.get("/api/v1/activity?opportunity=opp-1", VIEWER).await.json();
+    assert_eq!(told["data"][0]["detail"], "hydrate was given up");
+    assert_eq!(told["data"][1]["detail"], "hydrate failed, attempt 0: lever says no");
+}
+
+fn candidate(number: &str, confidential: bool) -> Opportunity {
+    let at = Timestamp::from_second(1_741_097_520).unwrap();
+    Opportunity {
+        contact: "con-1".parse().unwrap(),
+        name: "Ada Example".into(),
+        phones: vec![Phone { kind: None, number: Some(Number::from_e164(number).unwrap()), raw: None }],
+        emails: Vec::new(),
+        stage: "applicant-new".parse().unwrap(),
+        archived: None,
+        owner: None,
+        application: None,
+        posting: None,
+        tags: Vec::new(),
+        confidential,
+        anonymised: false,
+        created_at: at,
+        advanced_at: at,
+        updated_at: None,
+        as_of: at,
+        interviews_as_of: None,
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_see_what_is_confidential_is_shown_none_of_it() {
+    let world = World::start(Choice::default()).await;
+    let engine = &world.engine;
+    let put = async |confidential| {
+        let change = move |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+            let row = candidate(THEIRS, confidential);
+            let number = Number::from_e164(THEIRS).unwrap();
+            tx.put(OPPORTUNITIES, &"opp-1".parse().unwrap(), &row)?;
+            tx.put(store::tables::BY_NUMBER, &(number, "opp-1".parse().unwrap()), &()).map(drop)
+        };
+        engine.store.change(change).await.unwrap();
+    };
+    put(true).await;
+    engine.take_text(text(1, THEIRS)).await.unwrap();
+    engine.take_text(text(2, "+14155552672")).await.unwrap();
+    let inbox = async |sight| {
+        let shelf = Shelf::Folder(Folder::Team);
+        engine.inbox(InboxQuery { shelf, after: None, limit: 9, sight, reader: None }).await.unwrap()
+    };
+    let happened = async |sight| {
+        let query = ActivityQuery {
+            kinds: Vec::new(),
+            who: None,
+            conversation: None,
+            opportunity: Some("opp-1".parse().unwrap()),
+            before: None,
+            limit: 10,
+            sight,
+            names: true,
+        };
+        engine.activity(query).await.unwrap().rows
+    };
+    let (id, opportunity) = ("0001".parse().unwrap(), "opp-1".parse().unwrap());
+    for (sight, seen) in [(Sight::Open, false), (Sight::All, true)] {
+        assert_eq!(engine.conversation(id, sight).await.unwrap().is_some(), seen);
+        assert_eq!(engine.conversations(None, 9, sight).await.unwrap().rows.len(), 1 + usize::from(seen));
+        assert_eq!(inbox(sight).await.rows.len(), 1 + usize::from(seen));
+        let counts = engine.shelves(None, sight).await.unwrap().folders;
+        assert_eq!(counts[0].1.all, 1 + usize::from(seen));
+        assert_eq!(happened(sight).await.len(), usize::from(seen));
+        let found = engine.opportunity(&opportunity, sight).await.unwrap();
+        assert_eq!(matches!(found, Found::Known(_)), seen);
+    }
+    put(false).await;
+    assert_eq!(engine.messages(id, None, 9, Sight::Open).await.unwrap().rows.len(), 1);
+    assert_eq!(happened(Sight::Open).await[0].name.as_deref(), Some("Ada Example"));
+}

@@ -1,0 +1,210 @@
+// The console as its users use it, in a real browser against a daemon and a simulated Lever.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { World } from "./world.mjs";
+
+/** The world of these tests, and a browser in it. */
+let world;
+before(async () => {
+  world = await World.start({ opportunities: 120 });
+});
+after(() => world?.stop());
+
+/** A candidate who can be texted, with a fresh number of their own. */
+const candidate = (options) => world.candidate(options);
+
+describe("signing in", () => {
+  test("leads to where one wanted to go", async () => {
+    const page = await world.page();
+    await page.goto(`${world.url}/system`);
+    await page.getByLabel("E-mail").fill("admin@acme.example");
+    await page.getByLabel("Password").fill(world.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL("**/system");
+    await page.getByRole("heading", { name: "System" }).waitFor();
+    await world.picture(page, "system");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.goto(`${world.url}/inbox`);
+    assert.match(page.url(), /sign-in/);
+    await world.picture(page, "sign-in");
+  });
+
+  test("says the same for a wrong password and a user who does not exist", async () => {
+    const page = await world.page();
+    const said = [];
+    for (const name of ["admin@acme.example", "nobody@acme.example"]) {
+      await page.goto(`${world.url}/sign-in`);
+      await page.getByLabel("E-mail").fill(name);
+      await page.getByLabel("Password").fill("not the password");
+      await page.getByRole("button", { name: "Sign in" }).click();
+      said.push(await page.getByRole("alert").innerText());
+    }
+    assert.equal(said[0], said[1]);
+  });
+});
+
+describe("the setup page", () => {
+  test("turns green from nothing, step by step", async () => {
+    const bare = await World.start({ opportunities: 30, tokens: false });
+    try {
+      const page = await bare.signedIn("admin");
+      await page.goto(`${bare.url}/setup`);
+      await page.getByText("0 of 8 webhooks can be verified").waitFor();
+      await page.getByRole("button", { name: "Ask Lever what the key may do" }).click();
+      await page.getByText("18 of 18 required permissions are there").waitFor();
+      await page.getByLabel("Signature tokens").fill("too short");
+      await page.getByRole("button", { name: "Save tokens" }).click();
+      await page.getByRole("alert").getByText("is no token").waitFor();
+      await page.getByLabel("Signature tokens").fill(Object.values(bare.tokens).reverse().join("\n"));
+      await page.getByRole("button", { name: "Save tokens" }).click();
+      await page.getByText("8 of 8 webhooks can be verified").waitFor();
+      await bare.happenOfEachKind();
+      await page.getByText("8 of 8 have arrived since the start").waitFor();
+      await page.getByText("Everything is synced.").waitFor({ timeout: 30_000 });
+      await bare.accessible(page);
+      await bare.picture(page, "setup");
+    } finally {
+      await bare.stop();
+    }
+  });
+});
+
+describe("a conversation", () => {
+  test("a text is received, answered, and seen in two windows at once", async () => {
+    const dana = await candidate();
+    const [page, other] = [await world.signedIn("recruiter"), await world.signedIn("admin")];
+    await world.inbound(dana.number, "Is the role still open?");
+    await page.goto(`${world.url}/inbox?folder=team`);
+    await page.getByRole("link", { name: new RegExp(dana.name) }).click();
+    await page.getByText("Is the role still open?").last().waitFor();
+    await other.goto(`${world.url}/o/${dana.id}`);
+    await page.getByLabel("Write a text").fill("It is! Are you free at 2?");
+    await page.getByText(/1 segment · GSM-7/).waitFor();
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await other.locator(".message.out").getByText("It is! Are you free at 2?").waitFor();
+    await world.ledgerHas(dana.number, /It is! Are you free at 2\?/);
+    await page.getByText(/delivered/).waitFor();
+    const since = Date.now();
+    await world.inbound(dana.number, "Yes, 2 works");
+    await Promise.all([page, other].map((each) => each.locator(".message.in").getByText("Yes, 2 works").waitFor()));
+    assert.ok(Date.now() - since < 3_000, "it is seen at once");
+    await world.accessible(page);
+    await world.picture(page, "inbox");
+    await world.picture(other, "conversation");
+  });
+
+  test("what is being typed stays while others write", async () => {
+    const dana = await candidate();
+    const page = await world.signedIn("recruiter");
+    await world.inbound(dana.number, "Hello?");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByLabel("Write a text").fill("Half a sent");
+    await world.inbound(dana.number, "Are you there?");
+    await page.locator(".message.in").getByText("Are you there?").waitFor();
+    assert.equal(await page.getByLabel("Write a text").inputValue(), "Half a sent");
+    await page.reload();
+    assert.equal(await page.getByLabel("Write a text").inputValue(), "Half a sent");
+  });
+
+  test("a text can be undone for ten seconds and sent later", async () => {
+    const dana = await candidate();
+    const page = await world.signedIn("recruiter");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByLabel("Write a text").fill("Sorry, wrong window");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("not sent").waitFor();
+    assert.equal(await page.getByLabel("Write a text").inputValue(), "Sorry, wrong window");
+    await page.getByLabel("Write a text").fill("See you tomorrow");
+    await page.getByLabel("When").selectOption({ index: 1 });
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByRole("button", { name: "Cancel" }).waitFor();
+    await page.goto(`${world.url}/inbox?folder=scheduled`);
+    await page.getByRole("link", { name: new RegExp(dana.name) }).waitFor();
+    await new Promise((done) => setTimeout(done, 11_000));
+    assert.deepEqual(await world.sentTo(dana.number), []);
+  });
+
+  test("an opt-out blocks the composer and says why", async () => {
+    const dana = await candidate();
+    const page = await world.signedIn("recruiter");
+    await world.inbound(dana.number, "Hi");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByLabel("Write a text").waitFor();
+    await world.inbound(dana.number, "STOP");
+    await page.getByText(/opted out/).first().waitFor();
+    assert.ok(await page.getByLabel("Write a text").isDisabled());
+    await world.picture(page, "opted-out");
+  });
+
+  test("names and texts are shown as text, whatever is in them", async () => {
+    const dana = await candidate({ name: "<img src=x onerror=alert(1)>" });
+    const page = await world.signedIn("recruiter");
+    page.on("dialog", () => assert.fail("something ran"));
+    await world.inbound(dana.number, "<script>alert(1)</script> \u202eevil");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.locator(".message.in").getByText("<script>alert(1)</script> evil").waitFor();
+    assert.equal(await page.locator("main img").count(), 0);
+    assert.deepEqual(world.complaints(page), []);
+  });
+});
+
+describe("other people and screens", () => {
+  test("with the keyboard alone one finds, reads and answers", async () => {
+    const dana = await candidate();
+    await world.inbound(dana.number, "Keyboard, please");
+    const page = await world.signedIn("recruiter");
+    await page.goto(`${world.url}/inbox?folder=team`);
+    await page.keyboard.press("/");
+    await page.keyboard.type("Keyboard please");
+    await page.getByLabel("Search").press("Enter");
+    await page.getByRole("link", { name: new RegExp(dana.name) }).first().waitFor();
+    await page.locator("main").press("j");
+    await page.locator(".conversation").waitFor();
+    await page.locator("main").press("r");
+    await page.keyboard.type("Here you are");
+    await page.keyboard.press("Control+Enter");
+    await page.locator(".message.out").getByText("Here you are").waitFor();
+    await page.locator("main").press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+  });
+
+  test("everything fits on 360 pixels, in the dark", async () => {
+    const dana = await candidate();
+    await world.inbound(dana.number, "From a small screen");
+    const page = await world.signedIn("admin", { viewport: { width: 360, height: 740 }, colorScheme: "dark" });
+    for (const [name, path] of [["inbox", "/inbox?folder=team"], ["conversation", `/o/${dana.id}`], ["setup", "/setup"], ["activity", "/activity"], ["system", "/system"]]) {
+      await page.goto(`${world.url}${path}`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= 360, `${name} is ${wide} pixels wide`);
+      await world.accessible(page);
+      await world.picture(page, `small-${name}`);
+    }
+  });
+
+  test("an operator sees the system and no texts", async () => {
+    const dana = await candidate();
+    await world.inbound(dana.number, "Not for operators");
+    const page = await world.signedIn("operator");
+    await page.goto(`${world.url}/`);
+    await page.waitForURL("**/setup");
+    await page.goto(`${world.url}/activity`);
+    assert.equal(await page.getByText("Not for operators").count(), 0);
+    assert.equal(await page.getByText(dana.name).count(), 0);
+    assert.equal((await page.goto(`${world.url}/o/${dana.id}`)).status(), 403);
+    await world.picture(page, "activity");
+  });
+
+  test("it works without scripts", async () => {
+    const dana = await candidate();
+    const page = await world.signedIn("recruiter", { javaScriptEnabled: false });
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByLabel("Write a text").fill("No scripts were run");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByText("No scripts were run").waitFor();
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByText("not sent").waitFor();
+  });
+});
