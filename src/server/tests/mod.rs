@@ -85,6 +85,13 @@ impl World {
         };
         let public_url: url::Url = choice.public_url.parse().unwrap();
         let settings = ServerSettings {
+            setup: SetupSettings {
+                key_file: String::new(),
+                hook_url: String::new(),
+                hook_secret: false,
+                tokens_file: Some(folder.path().join("lever-webhooks.toml")),
+                lever_web: "https://hire.lever.co".to_owned(),
+            },
             listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
             control_socket: Some(folder.path().join("fulcrum.sock")),
@@ -92,6 +99,7 @@ impl World {
             twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
             public_url,
             lever_hosts: Vec::new(),
+            provider_http: reqwest::Client::builder().no_proxy().build().unwrap(),
             keys: keys_of(choice.webhooks, choice.hook_secret),
             limits: choice.limits,
         };
