@@ -17,6 +17,7 @@ mod conversations;
 mod demo;
 mod doctor;
 mod file;
+mod hash_password;
 mod live;
 mod messages;
 mod offline;
@@ -84,6 +85,7 @@ enum Command {
     Conversations(conversations::Conversations),
     Messages(messages::Messages),
     File(file::File),
+    HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
 }
@@ -121,6 +123,7 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,
+            Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),
             Command::Man(man) => man.carry_out(),
         }

@@ -19,8 +19,8 @@ use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Keys, Limits, ServerSettings, SetupSettings};
 use crate::store;
 
-/// To have a connection to the carrier. Twilio answers in less than a second.
-const CARRIER_CONNECT: Duration = Duration::from_secs(10);
+/// To have a connection to the carrier or the identity provider. They answer in less than a second.
+const CONNECT: Duration = Duration::from_secs(10);
 /// For a whole request to the carrier.
 const CARRIER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle connections to the carrier are given up before its load balancer does, so that a text is not sent
@@ -46,6 +46,9 @@ pub enum WiringError {
     /// The same, or the proxy, as the carrier's client sees them.
     #[error("the connection to the carrier cannot be set up by network.proxy and network.ca_file")]
     Carrier(#[source] reqwest::Error),
+    /// The same, as the identity provider's client sees them.
+    #[error("the connection to the identity provider cannot be set up by network.proxy and network.ca_file")]
+    Provider(#[source] reqwest::Error),
     /// Lever.
     #[error("lever")]
     Lever(#[from] SettingsError),
@@ -191,18 +194,11 @@ pub fn pace(config: &Config) -> PaceSettings {
 /// [`WiringError::Roots`], [`WiringError::Carrier`].
 pub fn carrier(config: &Config) -> Result<Carrier, WiringError> {
     let CarrierKind::Twilio(settings) = &config.carrier.kind;
-    let roots = reqwest::Certificate::from_pem_bundle(&roots(config)?).map_err(WiringError::Carrier)?;
-    let mut http = reqwest::Client::builder()
-        .user_agent(concat!("fulcrum/", env!("CARGO_PKG_VERSION")))
+    let http = http(config, WiringError::Carrier)?
         .https_only(is_https(&settings.base_url))
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_certs_merge(roots)
         .pool_idle_timeout(CARRIER_IDLE)
-        .connect_timeout(CARRIER_CONNECT);
-    if let Some(proxy) = &config.network.proxy {
-        http = http.proxy(reqwest::Proxy::all(proxy.clone()).map_err(WiringError::Carrier)?);
-    }
-    let http = http.build().map_err(WiringError::Carrier)?;
+        .build()
+        .map_err(WiringError::Carrier)?;
     Ok(Carrier::Twilio(twilio::Client::new(
         http,
         twilio::TwilioSettings {
@@ -217,12 +213,37 @@ pub fn carrier(config: &Config) -> Result<Carrier, WiringError> {
     )))
 }
 
+/// A client that goes through the proxy, trusts the extra roots and follows no redirects.
+fn http(
+    config: &Config,
+    error: impl Fn(reqwest::Error) -> WiringError,
+) -> Result<reqwest::ClientBuilder, WiringError> {
+    let roots = reqwest::Certificate::from_pem_bundle(&roots(config)?).map_err(&error)?;
+    let http = reqwest::Client::builder()
+        .user_agent(concat!("fulcrum/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_certs_merge(roots)
+        .connect_timeout(CONNECT);
+    match &config.network.proxy {
+        Some(proxy) => Ok(http.proxy(reqwest::Proxy::all(proxy.clone()).map_err(&error)?)),
+        None => Ok(http),
+    }
+}
+
+/// The client for the identity provider, whose address can change while the daemon runs.
+fn provider_http(config: &Config) -> Result<reqwest::Client, WiringError> {
+    http(config, WiringError::Provider)?.build().map_err(WiringError::Provider)
+}
+
 /// What the server goes by.
-pub fn server(config: &Config) -> ServerSettings {
+///
+/// # Errors
+/// [`WiringError::Roots`], [`WiringError::Provider`].
+pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
     let CarrierKind::Twilio(twilio) = &config.carrier.kind;
     let keys = twilio::SigningKeys { auth_tokens: vec![secret(&twilio.auth_token)], shared_keys: Vec::new() };
     let public_url = config.server.public_url.clone();
-    ServerSettings {
+    Ok(ServerSettings {
         listen: config.server.listen,
         ops_listen: config.ops.listen,
         control_socket: Some(config.server.control_socket.clone()),
@@ -231,9 +252,10 @@ pub fn server(config: &Config) -> ServerSettings {
         lever_hosts: config.extension.lever_hosts.clone(),
         twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
         setup: setup(config),
+        provider_http: provider_http(config)?,
         keys: self::keys(config),
         limits: Limits::default(),
-    }
+    })
 }
 
 /// What the Setup page knows of this machine.

@@ -58,7 +58,7 @@ use crate::engine::Engine;
 use admit::Door;
 use listener::{Serving, Socket};
 use route::Route;
-use sign_in::Porter;
+use sign_in::{Porter, Provider};
 use site::Site;
 
 /// What the handlers share.
@@ -71,6 +71,7 @@ struct Shared {
     /// Cancelled when open streams are to end.
     stop: CancellationToken,
     porter: Porter,
+    provider: Provider,
     body_time: Duration,
     extension: extension::Extension,
 }
@@ -134,6 +135,7 @@ impl Server {
             setup: settings.setup,
             stop: serving.stop.clone(),
             porter: Porter::default(),
+            provider: Provider::new(settings.provider_http),
             body_time: settings.limits.body_time,
         });
         let public = match acceptor {

@@ -29,6 +29,8 @@ pub struct ServerSettings {
     pub twilio: Option<twilio::Hooks>,
     /// How the connection with Lever stands on this machine, for the Setup page.
     pub setup: SetupSettings,
+    /// The client with which the identity provider is asked; it must follow no redirects.
+    pub provider_http: reqwest::Client,
     /// Who may come in.
     pub keys: Keys,
     /// How much a client may take up.

@@ -65,7 +65,7 @@ impl Demo {
         let config = load(&daemon.config)?;
         let engine =
             Engine::start(wiring::remotes(&config)?, wiring::settings(&config)?, Clock::System).await?;
-        let server = Server::bind(engine.clone(), wiring::server(&config)).await?;
+        let server = Server::bind(engine.clone(), wiring::server(&config)?).await?;
         sandbox.configure_webhooks(&format!("{}/hooks/lever", daemon.public_url), sandbox.webhook_tokens());
         sandbox.configure_twilio(&format!("{}/hooks/twilio/message", daemon.public_url));
 

@@ -44,12 +44,13 @@ impl Run {
         let config = load(path)?;
         let settings = wiring::settings(&config)?;
         let remotes = wiring::remotes(&config)?;
+        let served = wiring::server(&config)?;
         let filter = logging::start(&config.log)?;
         panics::end_the_process();
         let mut signals = Signals::new()?;
 
         let engine = Engine::start(remotes, settings.clone(), Clock::System).await.context("starting")?;
-        let server = match Server::bind(engine.clone(), wiring::server(&config)).await {
+        let server = match Server::bind(engine.clone(), served).await {
             Ok(server) => server,
             Err(error) => {
                 engine.stop(SERVER_GRACE).await;

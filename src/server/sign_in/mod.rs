@@ -4,19 +4,22 @@
 //! | --- | --- | --- |
 //! | `GET /sign-in` | the form, and the way to the identity provider | `password` |
 //! | `POST /sign-in` | with an e-mail and a password | `password` |
+//! | `GET /sign-in/oidc`, `GET /sign-in/oidc/callback` | by way of the identity provider | `oidc`, `provider` |
 //! | `POST /sign-out` | this browser | `account` |
 //! | `GET /account` | who one is and where one is signed in | `account` |
 //! | `POST /account/revoke`, `POST /account/sign-out-everywhere` | signs out elsewhere | `account` |
 //!
 //! Whoever is about to sign in has a cookie of its own, the door's: from its secret comes what the
-//! form must contain. (Without it another site could sign people in as somebody else, and read what
+//! form must contain, and what only the answer of the identity provider to this browser can. (Without it another site could sign people in as somebody else, and read what
 //! they then write.) The cookie of whoever is signed in is new at each sign-in.
 
 mod account;
 mod door;
+mod oidc;
 mod pages;
 mod password;
 mod porter;
+mod provider;
 mod texts;
 
 use fulcrum_domain::Right::Watch;
@@ -24,6 +27,7 @@ use http::Method;
 
 pub(super) use pages::{path, refusal, said};
 pub(super) use porter::Porter;
+pub(super) use provider::Provider;
 
 use super::route::{Route, page};
 
@@ -34,6 +38,8 @@ pub(super) fn table() -> Vec<Route> {
     vec![
         page(GET, "/sign-in", None, password::show),
         page(POST, "/sign-in", None, password::submit),
+        page(GET, "/sign-in/oidc", None, oidc::start),
+        page(GET, "/sign-in/oidc/callback", None, oidc::callback),
         page(POST, "/sign-out", Watch, account::sign_out),
         page(GET, "/account", Watch, account::show),
         page(POST, "/account/revoke", Watch, account::revoke),

@@ -48,3 +48,29 @@ pub(super) fn too_many(seconds: u64) -> String {
     let (count, unit) = if seconds <= 90 { (seconds, "seconds") } else { (seconds.div_ceil(60), "minutes") };
     format!("Too many attempts. Please try again in {count} {unit}.")
 }
+
+pub(super) const TO_SIGN_IN: &str = "Back to signing in";
+pub(super) const TOO_MANY: &str = "Too many attempts";
+pub(super) const NO_PROVIDER: &str = "No such way to sign in";
+pub(super) const NO_PROVIDER_WORDS: &str = "The config names no identity provider.";
+pub(super) const PROVIDER_DOWN: &str = "The identity provider does not answer";
+pub(super) const PROVIDER_DOWN_WORDS: &str = "Your organisation's sign-in service cannot be used at this moment. \
+     Try again in a minute, or sign in with a password if you have one here. The log says more.";
+pub(super) const PROVIDER_REFUSED: &str = "You are not signed in";
+/// Follows "the identity provider's answer does not hold".
+pub(super) const NOT_BEGUN_HERE: &str = "it belongs to no sign-in that was begun in this browser today";
+pub(super) const NO_ROLE: &str = "Your account has no role here";
+
+/// Why the provider's word is not taken.
+pub(super) fn provider_refused(why: &impl std::fmt::Display) -> String {
+    format!("Please try again. If it stays like this, tell your administrator: {why}.")
+}
+
+/// What an administrator must do for somebody whom the provider gives no role.
+pub(super) fn no_role(account: &str, claim: &str, values: &[&str]) -> String {
+    let values = values.join(", ");
+    format!(
+        "Your organisation knows you as {account}, but the claim \u{201c}{claim}\u{201d} has none of the values that \
+         give a role here: {values}. Ask your administrator for one of them."
+    )
+}

@@ -99,6 +99,7 @@ impl World {
             twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
             public_url,
             lever_hosts: Vec::new(),
+            provider_http: reqwest::Client::builder().no_proxy().build().unwrap(),
             keys: keys_of(choice.webhooks, choice.hook_secret),
             limits: choice.limits,
         };
@@ -302,7 +303,7 @@ fn shortly_after(ms: i64) -> Clock {
 async fn nothing_else_is_served() {
     let world = World::start(Choice::default()).await;
     for path in
-        ["/", "/api", "/api/v1", "/api/v2/status", "/health", "/metrics", "/hooks", "/hooks/twilio", "/%00"]
+        ["/api", "/api/v1", "/api/v2/status", "/health", "/metrics", "/hooks", "/hooks/twilio", "/%00"]
     {
         world.get(path, ADMIN).await.problem(404, "not-found");
     }

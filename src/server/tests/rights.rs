@@ -77,9 +77,14 @@ async fn every_route_that_changes_something_wants_more_than_the_cookie() {
         let mut browser = Browser::new(&world);
         browser.sign_in(&format!("{}@acme.example", role.word()), PASSWORD, "").await;
         let csrf = csrf(&browser.get("/account").await);
-        for route in table().into_iter().filter(|route| route.path != "/sign-in") {
+        let client = browser.client.clone();
+        for route in [crate::server::api::table(), crate::server::pages()]
+            .into_iter()
+            .flatten()
+            .filter(|route| route.path != "/sign-in")
+        {
             let url = world.url(&route.path.replace("{id}", "x").replace("{name}", "x"));
-            let request = || world.client.request(route.method.clone(), &url);
+            let request = || client.request(route.method.clone(), &url);
             let may = route.needs.is_none_or(|right| role.may(right));
             if !route.method.is_safe() && route.needs.is_some() {
                 for forged in
@@ -92,8 +97,8 @@ async fn every_route_that_changes_something_wants_more_than_the_cookie() {
                     request().header("x-csrf-token", &csrf).header("origin", "https://evil.example");
                 assert_eq!(browser.send(elsewhere).await.status, 403, "{url} from another site");
             }
-            // These end the very session that the others go on with.
-            if !matches!(route.path, "/sign-out" | "/account/sign-out-everywhere") {
+            // These end the very session that the others go on with; and news never end.
+            if !matches!(route.path, "/sign-out" | "/account/sign-out-everywhere" | "/events") {
                 let status = browser.send(request().header("x-csrf-token", &csrf)).await.status;
                 assert_eq!(status == 403, !may, "{} {url} as {role:?}: {status}", route.method);
             }

@@ -13,7 +13,7 @@ pub(super) fn settings() -> config::SignIn {
 /// Keeps cookies and follows no redirects.
 pub(super) struct Browser<'a> {
     world: &'a World,
-    client: reqwest::Client,
+    pub(super) client: reqwest::Client,
     pub(super) cookies: BTreeMap<String, String>,
 }
 
