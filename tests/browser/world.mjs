@@ -1,7 +1,7 @@
 // A sandbox, a daemon set on it, and a browser, for a test to use and to stop.
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -146,7 +146,6 @@ export async function unpack(url, folder) {
   const archive = join(folder, "package.zip");
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  const { writeFile } = await import("node:fs/promises");
   await writeFile(archive, Buffer.from(await answer.arrayBuffer()));
   const to = join(folder, "unpacked");
   execFileSync("python3", ["-m", "zipfile", "-e", archive, to]);
