@@ -1,7 +1,7 @@
 // A sandbox, a daemon set on it, and a browser, for a test to use and to stop.
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,11 @@ import { chromium } from "playwright-core";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const binary = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug", "fulcrum");
+
+/** The password of everybody, and its hash. */
+const PASSWORD = "a password for tests";
+const HASH = "$argon2id$v=19$m=19456,t=2,p=1$/YvxHd2om4s48GKyyTkq5g$aKd5uKddD403wkm/ie9y6xQDKsr/Nd6SrcKQqXfHf8g";
+const ROLES = ["admin", "recruiter", "viewer", "operator"];
 
 /** Flags with which Chromium asks nobody but the pages under test. */
 const QUIET = [
@@ -73,6 +78,12 @@ export class World {
       apiToken: line.api_token,
       numbers: line.numbers,
     });
+    const hash = join(world.folder, "password-hash");
+    await writeFile(hash, HASH, { mode: 0o600 });
+    const users = ROLES.map(
+      (role) => `\n[[users]]\nemail = "${role}@acme.example"\nrole = "${role}"\npassword_hash_file = "${hash}"\n`,
+    );
+    await appendFile(join(world.folder, "fulcrum.toml"), users.join(""));
     await world.startDaemon();
     return world;
   }
@@ -111,6 +122,13 @@ export class World {
     const answer = await fetch(`${this.sandbox}/_sandbox${path}`, { method, body: body && JSON.stringify(body) });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return answer.json();
+  }
+
+  /** Signs in on the page that asks for it. */
+  async signIn(page, role) {
+    await page.getByLabel("E-mail").fill(`${role}@acme.example`);
+    await page.getByLabel("Password").fill(PASSWORD);
+    await page.getByRole("button", { name: "Sign in" }).click();
   }
 
   /** An active candidate with a number. */
