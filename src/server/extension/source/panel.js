@@ -84,7 +84,7 @@ class Profile {
       return () => (this.tell = undefined);
     };
     this.leave = mount(place, { base: this.server, fetch: this.call, listen: listenHere, say });
-    if (document.hasFocus()) (box() ?? place).focus();
+    settle();
   }
 
   /** What is written is kept; what was sent is not any more. */
@@ -187,6 +187,12 @@ function box() {
   return place.querySelector("textarea[name=body]:enabled");
 }
 
+/** Puts the focus where one goes on, if the panel has it and nothing in it does. */
+function settle() {
+  const nothingHasIt = [document.body, place].includes(document.activeElement);
+  if (document.hasFocus() && nothingHasIt) (box() ?? place.querySelector("button") ?? place).focus();
+}
+
 function say(words) {
   part("live").textContent = words;
 }
@@ -212,6 +218,7 @@ place.addEventListener("click", (event) => {
   if (url.protocol === "https:" || url.protocol === "http:") browser.tabs.create({ url: url.href });
 });
 for (const event of ["input", "fulcrum:refreshed"]) place.addEventListener(event, () => profile?.noteDraft());
+addEventListener("focus", settle);
 addEventListener("hashchange", open);
 onConnection(open);
 open();
