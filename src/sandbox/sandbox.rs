@@ -219,6 +219,12 @@ impl Sandbox {
         &self.shared.webhook_tokens
     }
 
+    /// Name and e-mail of a user of Lever's who is active and stays so.
+    #[must_use]
+    pub fn lasting_user(&self) -> (String, String) {
+        self.shared.lever.lasting_user()
+    }
+
     /// What another program needs to know, as `fulcrum sandbox` prints it.
     #[must_use]
     pub fn announcement(&self) -> Value {

@@ -73,6 +73,7 @@ impl Demo {
         narrator.say(format_args!(
             "fulcrum {} and a simulated Lever with {} opportunities, in {}\n\
              API     {}/api/v1/status   (Authorization: Bearer {})\n\
+             Console {}   sign in as {} with {}
              Health  http://{}/health   and /metrics\n\
              Look    fulcrum status --watch -c {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -80,6 +81,9 @@ impl Demo {
             folder.path().display(),
             daemon.public_url,
             daemon.api_token,
+            daemon.public_url,
+            daemon::CONSOLE_USER,
+            daemon.console_password,
             server.addresses().ops,
             daemon.config.display(),
         ))?;

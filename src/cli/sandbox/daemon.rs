@@ -17,11 +17,25 @@ use fulcrum_sandbox::Sandbox;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::config::password::{self, Cost};
+
 /// A daemon as it was configured.
 pub(in crate::cli) struct Daemon {
     pub(in crate::cli) config: PathBuf,
     pub(in crate::cli) public_url: String,
     pub(in crate::cli) api_token: String,
+    /// Of every user of the console, the one called [`CONSOLE_USER`] too.
+    pub(in crate::cli) console_password: String,
+}
+
+/// Who signs in to see everything.
+pub(in crate::cli) const CONSOLE_USER: &str = "admin@acme.example";
+
+impl Daemon {
+    /// Where the password of the console's users is kept.
+    pub(in crate::cli) fn console_password_file(&self) -> PathBuf {
+        self.config.with_file_name("console-password")
+    }
 }
 
 /// Lever's limits there.
@@ -45,8 +59,10 @@ pub(in crate::cli) fn write(
         config: dir.join("fulcrum.toml"),
         public_url: format!("http://{listen}"),
         api_token: format!("sandbox-{}", Uuid::new_v4().simple()),
+        console_password: Uuid::new_v4().simple().to_string(),
     };
     let file = |name: &str| dir.join(name);
+    let users = users(sandbox, &file("console-password-hash"));
     let settings = json!({
         "organisation": { "name": "Sandbox Recruiting", "timezone": "America/New_York" },
         "server": {
@@ -74,13 +90,32 @@ pub(in crate::cli) fn write(
         "api": { "tokens": [{
             "name": "sandbox", "role": "admin", "token_file": file("api-token"), "confidential": true,
         }] },
+        "users": users,
     });
     put(&file("lever-api-key"), sandbox.api_key())?;
     put(&file("lever-webhooks.toml"), &toml::to_string(&tokens(sandbox))?)?;
     put(&file("twilio-auth-token"), sandbox.auth_token())?;
     put(&file("api-token"), &daemon.api_token)?;
+    put(&daemon.console_password_file(), &daemon.console_password)?;
+    // Random enough to be guessed from no hash, however cheap.
+    put(&file("console-password-hash"), &password::hash(&daemon.console_password, Cost::Least)?)?;
     put(&daemon.config, &toml::to_string(&settings)?)?;
     Ok(daemon)
+}
+
+/// One user of the console for each role, and one of Lever's, whose notes bear their name. Only who
+/// sees everything sees what is confidential.
+fn users(sandbox: &Sandbox, hash: &Path) -> Vec<Value> {
+    let (name, email) = sandbox.lasting_user();
+    let users = [
+        ("Ada Admin", CONSOLE_USER, "admin"),
+        ("Rae Recruiter", "recruiter@acme.example", "recruiter"),
+        ("Vic Viewer", "viewer@acme.example", "viewer"),
+        ("Oli Operator", "operator@acme.example", "operator"),
+        (&name, &email, "recruiter"),
+    ];
+    let user = |(name, email, role)| json!({ "name": name, "email": email, "role": role, "password_hash_file": hash, "confidential": role == "admin" });
+    users.map(user).into()
 }
 
 /// The tokens under the names that our file has for the events.

@@ -29,7 +29,8 @@ const DELAY: Duration = Duration::from_secs(60);
 #[command(after_help = "Examples:
   fulcrum sandbox --listen 127.0.0.1:9000 --opportunities 500
   fulcrum sandbox --write-config /tmp/fulcrum    # and then, beside it:
-  fulcrum run -c /tmp/fulcrum/fulcrum.toml")]
+  fulcrum run -c /tmp/fulcrum/fulcrum.toml       # sign in as admin@acme.example
+  cat /tmp/fulcrum/console-password              # with this")]
 pub(super) struct Sandbox {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -82,6 +83,10 @@ impl Sandbox {
             announcement["config"] = json!(daemon.config);
             announcement["daemon"] = json!(daemon.public_url);
             announcement["api_token"] = json!(daemon.api_token);
+            announcement["console_user"] = json!(daemon::CONSOLE_USER);
+            announcement["recruiter"] = json!(sandbox.lasting_user().1);
+            announcement["console_password"] = json!(daemon.console_password);
+            announcement["console_password_file"] = json!(daemon.console_password_file());
             webhook_url = Some(daemon.public_url);
         }
         if let Some(url) = webhook_url {

@@ -144,6 +144,12 @@ impl Lever {
         Ok(lever)
     }
 
+    /// Name and e-mail of the user who never leaves.
+    pub(crate) fn lasting_user(&self) -> (String, String) {
+        let user = &self.tenant().reference.users[0];
+        (user.name.clone(), user.email.clone())
+    }
+
     pub(crate) fn options(&self) -> &LeverOptions {
         &self.0.options
     }

@@ -22,8 +22,6 @@ texts! {
     NOT_FOUND = "Not found";
     NOT_FOUND_WORDS = "There is nothing at this address, or you may not see it.";
     NOT_FOUND_BACK = "To the inbox";
-    NOT_ALLOWED = "Not allowed";
-    NOT_ALLOWED_WORDS = "Your role does not include this page. An administrator can change your role.";
     GONE = "Deleted";
     GONE_WORDS = "This candidate was deleted in Lever, and their data was erased here.";
     TROUBLE = "That did not work";
@@ -68,7 +66,6 @@ texts! {
     // A conversation
     MESSAGES = "Messages";
     NO_MESSAGES = "No texts yet. The first one names your organisation and says how to opt out.";
-    CANDIDATE = "Candidate";
     COLLEAGUE = "Colleague";
     AUTOMATIC = "Automatic";
     PROGRAM = "Program";
@@ -107,8 +104,6 @@ texts! {
     WAITS_UNMATCHED = "Not filed until it is known whose number this is.";
     FILE_NOW = "File now";
     FILED_NOTES = "Filed notes";
-    NOTE = "Note";
-    QUIET = "It is outside the hours in which candidates are texted. A reply is allowed; better send it in the morning.";
     POSSIBLE = "They may have asked not to be texted. Automatic texts to them wait.";
     IS_OPT_OUT = "They want no texts";
     NO_OPT_OUT = "They may be texted";
@@ -203,7 +198,6 @@ texts! {
     STORE_SIZE = "Store";
     OPPORTUNITIES = "Opportunities";
     EFFECT = "Effect";
-    COUNT = "Count";
     VERSION = "Version";
     TASKS = "Background tasks";
     TASK = "Task";
@@ -262,6 +256,5 @@ texts! {
     MESSAGES_SMALL = "messages";
     HELD = "Held";
     ON_ITS_WAY = "On its way to Lever";
-    STALE = "Lever could not be asked: {}";
     DECIDED_HERE = "decided in the console";
 }

@@ -8,6 +8,7 @@ mod hooks;
 mod limits;
 mod ops;
 mod rights;
+mod sign_in;
 mod texts;
 mod tls;
 
@@ -24,7 +25,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::carrier::Carrier;
 use crate::carrier::twilio::{SharedKey, SigningKeys, TwilioSettings};
-use crate::config::{ApiToken, Role, Secret, WebhookTokens};
+use crate::config::{ApiToken, LocalUser, Role, Secret, WebhookTokens};
 use crate::engine::changes::{KeywordAnswers, Mode, Rules};
 use crate::engine::clock::Clock;
 use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
@@ -38,6 +39,7 @@ const OURS: &str = "+14155550100";
 const ADMIN: &str = "admin-admin-admin";
 const RECRUITER: &str = "recruiter-recruiter";
 const VIEWER: &str = "viewer-viewer-viewer";
+const PASSWORD: &str = "correct horse";
 const OPERATOR: &str = "operator-operator";
 /// The key of the first vector of lever-api.md 6.4.
 const LEVER_KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978";
@@ -83,6 +85,13 @@ impl World {
         };
         let public_url: url::Url = choice.public_url.parse().unwrap();
         let settings = ServerSettings {
+            setup: SetupSettings {
+                key_file: String::new(),
+                hook_url: String::new(),
+                hook_secret: false,
+                tokens_file: Some(folder.path().join("lever-webhooks.toml")),
+                lever_web: "https://hire.lever.co".to_owned(),
+            },
             listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
             control_socket: Some(folder.path().join("fulcrum.sock")),
@@ -196,6 +205,21 @@ fn keys_of(webhooks: &str, hook_secret: Option<&str>) -> Keys {
             token("watch", Role::Operator, OPERATOR),
         ],
     )
+    .with_people(&users(), &sign_in::settings())
+}
+
+/// One person for each role, all with one password.
+fn users() -> Vec<LocalUser> {
+    use crate::config::password::{Cost, hash};
+    let hash = hash(PASSWORD, Cost::Least).unwrap();
+    let user = |role: Role| LocalUser {
+        account: format!("{}@acme.example", role.word()).parse().unwrap(),
+        name: role.word().to_uppercase(),
+        role,
+        sight: fulcrum_domain::Sight::Open,
+        password_hash: Secret::new(&hash),
+    };
+    Role::ALL.map(user).into()
 }
 
 /// An engine whose remotes answer nobody.

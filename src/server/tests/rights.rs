@@ -2,6 +2,7 @@
 
 use fulcrum_domain::Right;
 
+use super::sign_in::{Browser, csrf};
 use super::*;
 use crate::server::admit::Face;
 
@@ -19,7 +20,7 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
     let world = World::start(Choice::default()).await;
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     let client = client.build().unwrap();
-    for route in table() {
+    for route in [crate::server::api::table(), crate::server::pages()].into_iter().flatten() {
         let path = route.path.replace("{id}", "x").replace("{name}", "x");
         let only_reads = route.needs.is_some_and(|right| matches!(right, Right::Watch | Right::Read));
         // Where nobody changes anything, or everybody may, there is nothing to keep a viewer from.
@@ -31,6 +32,11 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
             let status = response.status().as_u16();
             let may = route.needs.is_none_or(|right| role.is_some_and(|role| role.may(right)));
             if may {
+                // Whoever signs in has the form that is served to them, or is refused.
+                if (&route.method, route.path) == (&http::Method::POST, "/sign-in") {
+                    assert_eq!(status, 403);
+                    continue;
+                }
                 assert!(!matches!(status, 401 | 403), "{} {path} as {role:?}: {status}", route.method);
                 continue;
             }
@@ -63,10 +69,42 @@ fn may_change_as_viewer(path: &str) -> bool {
     path.starts_with("/account") || ["/sign-out", "/extension/pair"].contains(&path)
 }
 
+/// The same with a person's cookie, which browsers send along for other sites' pages as well.
+#[tokio::test]
+async fn every_route_that_changes_something_wants_more_than_the_cookie() {
+    let world = World::start(Choice::default()).await;
+    for role in Role::ALL {
+        let mut browser = Browser::new(&world);
+        browser.sign_in(&format!("{}@acme.example", role.word()), PASSWORD, "").await;
+        let csrf = csrf(&browser.get("/account").await);
+        for route in table().into_iter().filter(|route| route.path != "/sign-in") {
+            let url = world.url(&route.path.replace("{id}", "x").replace("{name}", "x"));
+            let request = || world.client.request(route.method.clone(), &url);
+            let may = route.needs.is_none_or(|right| role.may(right));
+            if !route.method.is_safe() && route.needs.is_some() {
+                for forged in
+                    [request(), request().header("x-csrf-token", "guess"), request().form(&[("csrf", "")])]
+                {
+                    let status = browser.send(forged).await.status;
+                    assert_eq!(status, 403, "{} {url} as {role:?} without the token", route.method);
+                }
+                let elsewhere =
+                    request().header("x-csrf-token", &csrf).header("origin", "https://evil.example");
+                assert_eq!(browser.send(elsewhere).await.status, 403, "{url} from another site");
+            }
+            // These end the very session that the others go on with.
+            if !matches!(route.path, "/sign-out" | "/account/sign-out-everywhere") {
+                let status = browser.send(request().header("x-csrf-token", &csrf)).await.status;
+                assert_eq!(status == 403, !may, "{} {url} as {role:?}: {status}", route.method);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_one() {
     let world = World::start(Choice::default()).await;
-    for route in table() {
+    for route in [crate::server::api::table(), crate::server::pages()].into_iter().flatten() {
         let path = route.path.replace("{id}", "x").replace("{name}", "x");
         let wrong = Answer::of(world.client.patch(world.url(&path))).await;
         wrong.problem(405, "method-not-allowed");
