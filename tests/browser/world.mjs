@@ -122,6 +122,13 @@ export class World {
     return answer.json();
   }
 
+  /** Signs in on the page that asks for it. */
+  async signIn(page, role) {
+    await page.getByLabel("E-mail").fill(`${role}@acme.example`);
+    await page.getByLabel("Password").fill(this.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+  }
+
   /** An active candidate with a number. */
   candidate() {
     return this.control("GET", "/opportunity?phone=true");
