@@ -115,7 +115,7 @@ describe("a conversation", () => {
     await page.getByLabel("Write a text").fill("Sorry, wrong window");
     await page.getByRole("button", { name: "Send", exact: true }).click();
     await page.getByRole("button", { name: "Undo" }).click();
-    await page.getByText("not sent").waitFor();
+    await page.locator(".message").getByText("not sent").waitFor();
     assert.equal(await page.getByLabel("Write a text").inputValue(), "Sorry, wrong window");
     await page.getByLabel("Write a text").fill("See you tomorrow");
     await page.getByLabel("When").selectOption({ index: 1 });
@@ -205,6 +205,6 @@ describe("other people and screens", () => {
     await page.getByRole("button", { name: "Send", exact: true }).click();
     await page.getByText("No scripts were run").waitFor();
     await page.getByRole("button", { name: "Undo" }).click();
-    await page.getByText("not sent").waitFor();
+    await page.locator(".message").getByText("not sent").waitFor();
   });
 });

@@ -185,9 +185,7 @@ export class World {
   async signedIn(role, options = {}) {
     const page = await this.page(options);
     await page.goto(`${this.url}/sign-in`);
-    await page.getByLabel("E-mail").fill(`${role}@acme.example`);
-    await page.getByLabel("Password").fill(this.password);
-    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await this.signIn(page, role);
     await page.waitForURL((url) => !url.pathname.includes("sign-in"));
     return page;
   }

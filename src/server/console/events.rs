@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use fulcrum_domain::Sight;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, News, NewsId, Watch};
@@ -67,13 +68,22 @@ impl Watcher {
     }
 }
 
+/// What the address says.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    /// What the page knew when it was made; a browser that comes back says what it saw last.
+    after: Option<String>,
+}
+
 /// The stream, from what the page saw last.
 pub(super) async fn events(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    Query(Asked { after }): Query<Asked>,
     headers: HeaderMap,
 ) -> Response {
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let seen = last.or(after.as_deref()).and_then(|id| id.parse().ok());
     let engine = shared.engine.clone();
     let watch = engine.watch(seen);
     let hello = seen.is_none().then(|| watch.place());

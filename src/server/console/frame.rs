@@ -21,6 +21,8 @@ pub(in crate::server) struct Frame {
     pub(in crate::server) name: String,
     /// Stands in each form.
     pub(in crate::server) csrf: String,
+    /// Which news the page knows: it is told what came since. A page is therefore begun with its frame.
+    pub(in crate::server) news: String,
     /// Where one can go.
     pub(in crate::server) places: Vec<Place>,
 }
@@ -49,6 +51,7 @@ impl Frame {
             base: shared.site.base().to_owned(),
             name: caller.name.clone(),
             csrf: caller.csrf().to_owned(),
+            news: shared.engine.watch(None).place().to_string(),
             places: places.map(|(path, name, _)| Place { path, name, here: *path == here }).collect(),
         }
     }

@@ -122,10 +122,11 @@ pub(super) async fn show(
         Shelf::Mine(_) => MINE,
         Shelf::Folder(folder) => folder.word(),
     };
+    let frame = Frame::new(&shared, &caller, "/inbox");
     let open = open(&shared, &caller, asked.c.as_deref()).await?;
     let sought = asked.q.as_deref().map(str::trim).unwrap_or_default().to_owned();
     let mut page_of = Page {
-        frame: Frame::new(&shared, &caller, "/inbox"),
+        frame,
         shelves: shelves(&shared, &caller, folder).await?,
         folder,
         wrong: None,

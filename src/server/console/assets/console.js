@@ -3,7 +3,7 @@
 import { mount } from "./conversation.js";
 import { listen } from "./events.js";
 
-const { base, csrf } = document.body.dataset;
+const { base, csrf, news } = document.body.dataset;
 
 /** Fetch with what a page of ours is admitted by. */
 function call(url, options = {}) {
@@ -20,21 +20,28 @@ function say(words) {
 }
 
 /** Replaces the parts of the page that carry `data-live` by what the server says now. */
-let reading;
+let [reading, again] = [false, false];
 async function refresh() {
-  if (reading) return reading.then(() => (reading = undefined));
-  reading = (async () => {
-    await new Promise((done) => setTimeout(done, 150));
-    const answer = await call(location.href);
-    if (!answer.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const old of document.querySelectorAll("[data-live]")) {
-      const next = fresh.getElementById(old.id);
-      if (next && next.innerHTML !== old.innerHTML && !old.contains(focusedField())) swap(old, next);
-    }
-  })();
-  await reading.catch(() => {});
-  reading = undefined;
+  again = true;
+  if (reading) return;
+  reading = true;
+  while (again) {
+    again = false;
+    // What comes together is read together.
+    await new Promise((done) => setTimeout(done, 100));
+    await replace().catch(() => {});
+  }
+  reading = false;
+}
+
+async function replace() {
+  const answer = await call(location.href);
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(old.id);
+    if (next && next.innerHTML !== old.innerHTML && !old.contains(focusedField())) swap(old, next);
+  }
 }
 
 function focusedField() {
@@ -55,7 +62,7 @@ const watchers = new Set();
 const live = document.querySelectorAll("[data-live]").length > 0;
 const open = document.querySelector(".open-conversation");
 if (live || open) {
-  listen(base, (id) => {
+  listen(base, news, (id) => {
     for (const tell of watchers) tell(id);
     if (live) refresh();
   });

@@ -22,7 +22,8 @@ export function mount(place, { base, fetch, listen, say = () => {} }) {
   if (!root) return () => {};
   const view = new Conversation(root, { base, fetch, say });
   const end = listen((id) => {
-    if (id === null || id === view.id) view.refresh();
+    // A candidate without a thread may be getting one.
+    if (id === null || !view.id || id === view.id) view.refresh();
   });
   return () => {
     end();

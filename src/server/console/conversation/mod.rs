@@ -223,8 +223,9 @@ async fn whole(
     older: Older,
     draft: Draft,
 ) -> Result<Response, Problem> {
+    let frame = Frame::new(shared, caller, "");
     match talk(shared, caller, which, older.before.as_deref(), draft).await {
-        Ok(talk) => Ok(page(&Open { frame: Frame::new(shared, caller, ""), talk })),
+        Ok(talk) => Ok(page(&Open { frame, talk })),
         Err(missing) => missing.into_page(shared),
     }
 }
