@@ -20,7 +20,7 @@ impl Engine {
         loop {
             match self.renew_if_owed().await {
                 Ok(true) => {
-                    tracing::info!("the file was written anew: nothing of who was erased is left in it")
+                    tracing::info!("the file was written anew: nothing of who was erased is left in it");
                 }
                 Ok(false) => {}
                 Err(error) => tracing::warn!(

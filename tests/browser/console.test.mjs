@@ -124,7 +124,7 @@ describe("a conversation", () => {
     await page.goto(`${world.url}/inbox?folder=scheduled`);
     await page.getByRole("link", { name: new RegExp(dana.name) }).waitFor();
     await new Promise((done) => setTimeout(done, 11_000));
-    assert.deepEqual(await world.sentTo(dana.number), []);
+    assert.ok(!(await world.wasTaken(dana.number)), "nothing was handed to the carrier");
   });
 
   test("an opt-out blocks the composer and says why", async () => {
@@ -161,8 +161,10 @@ describe("other people and screens", () => {
     await page.keyboard.type("Keyboard please");
     await page.getByLabel("Search").press("Enter");
     await page.getByRole("link", { name: new RegExp(dana.name) }).first().waitFor();
+    await page.locator("body[data-ready]").waitFor();
     await page.locator("main").press("j");
     await page.locator(".conversation").waitFor();
+    await page.locator("body[data-ready]").waitFor();
     await page.locator("main").press("r");
     await page.keyboard.type("Here you are");
     await page.keyboard.press("Control+Enter");

@@ -154,19 +154,16 @@ export class World {
     return this.control("POST", "/inbound", { from, body });
   }
 
-  /** The texts that the carrier took for a number. */
-  async sentTo(number) {
+  /** Whether the carrier took a text to a number, with these words if any are given. */
+  async wasTaken(number, words = /./) {
     const { data } = await this.control("GET", "/ledger");
-    const bodies = data.filter((entry) => JSON.stringify(entry).includes(number));
-    return bodies.filter((entry) => entry.kind === "text" || entry.direction === "outbound-api");
+    const texts = data.filter((entry) => entry.kind === "message_created").map((entry) => JSON.stringify(entry.detail));
+    return texts.some((text) => text.includes(number) && words.test(text));
   }
 
   /** Waits until the carrier took a text. */
   took(number, words) {
-    return until(`a text to ${number}`, async () => {
-      const { data } = await this.control("GET", "/ledger");
-      return data.find((entry) => JSON.stringify(entry).includes(number) && JSON.stringify(entry).match(words));
-    });
+    return until(`a text to ${number}`, () => this.wasTaken(number, words));
   }
 
   /** A page in a browser of its own. */

@@ -148,7 +148,7 @@ pub(super) async fn show(
         };
         let found = shared.engine.inbox(query).await?;
         page_of.next = found.next.map(|place| format!("/inbox?folder={folder}&after={}", place.to_text()));
-        let rows: Vec<Row> = found.rows.into_iter().map(|row| drawing.row(row)).collect();
+        let rows: Vec<Row> = found.rows.iter().map(|row| drawing.row(row)).collect();
         if !rows.is_empty() {
             page_of.groups.push(Group { name: "", rows });
         }
@@ -215,7 +215,7 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn row(&self, row: InboxRow) -> Row {
+    fn row(&self, row: &InboxRow) -> Row {
         let conversation = &row.view.conversation;
         let badge = badge(conversation, row.view.suppression.is_some(), row.desk.failed_since().is_some());
         let name = row.view.name.as_deref();

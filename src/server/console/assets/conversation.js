@@ -41,6 +41,8 @@ class Conversation {
     this.on(root, "input", (event) => event.target.name === "body" && this.typed());
     this.on(root, "change", (event) => this.changed(event));
     this.on(root, "keydown", (event) => this.key(event));
+    // What was typed of each text that can still be called back: a first one leaves with more words.
+    this.sent = new Map();
     this.restoreDraft();
     this.typed();
     this.toEnd();
@@ -252,6 +254,7 @@ class Conversation {
         return this.wrong(await reason(answer, this.texts), this.box);
       }
       this.sending = undefined;
+      this.sent.set((await answer.json()).id, body);
       this.wrong("");
       this.box.value = "";
       this.typed();
@@ -270,7 +273,7 @@ class Conversation {
     button.disabled = true;
     const answer = await this.call("DELETE", `/api/v1/messages/${button.dataset.cancel}`).catch(() => undefined);
     if (answer?.ok) {
-      const words = button.closest(".message").querySelector(".body").textContent;
+      const words = this.sent.get(button.dataset.cancel) ?? button.closest(".message").querySelector(".body").textContent;
       if (this.box && !this.box.value) {
         this.box.value = words;
         this.typed();

@@ -76,7 +76,7 @@ pub(in crate::server::console) fn lines(messages: Vec<Waiting>, reader: &Reader<
             day = Some(at.date());
             lines.push(Line::Day(at.strftime("%A, %-d %B %Y").to_string()));
         }
-        lines.push(Line::Message(Box::new(line(message, send_at, reader))));
+        lines.push(Line::Message(Box::new(line(&message, send_at, reader))));
     }
     if filing.is_some() {
         lines.push(Line::Filed(texts::FILED_ABOVE.to_owned()));
@@ -84,13 +84,13 @@ pub(in crate::server::console) fn lines(messages: Vec<Waiting>, reader: &Reader<
     lines
 }
 
-fn line(message: Message, send_at: Option<Timestamp>, reader: &Reader<'_>) -> MessageLine {
+fn line(message: &Message, send_at: Option<Timestamp>, reader: &Reader<'_>) -> MessageLine {
     let (icon, by) = author(&message.author, reader);
     let automatic = matches!(message.author, Author::Automatic(_));
     let until = send_at.filter(|_| waits(message.delivery));
     let (state, mood) = match until {
         Some(at) => (texts::LEAVES_AT.replace("{}", &moment(at, reader)), ""),
-        None => state(&message),
+        None => state(message),
     };
     MessageLine {
         id: message.id.to_string(),
@@ -237,7 +237,7 @@ mod tests {
         Author::Staff { user: user.map(|id| id.parse().unwrap()), name: name.to_owned() }
     }
 
-    fn drawn(message: Message, send_at: Option<Timestamp>) -> MessageLine {
+    fn drawn(message: &Message, send_at: Option<Timestamp>) -> MessageLine {
         let me = "u1".parse().unwrap();
         let reader = Reader {
             user: Some(&me),
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn who_wrote_is_said_in_words_and_by_shape() {
         let by = |author| {
-            let line = drawn(message(0, author, Delivery::Delivered), None);
+            let line = drawn(&message(0, author, Delivery::Delivered), None);
             (line.by, line.icon)
         };
         assert_eq!(by(Author::Candidate), ("Dana Reyes".to_owned(), PERSON));
@@ -269,7 +269,7 @@ mod tests {
             failure: Some(SendFailure::Landline),
             ..message(0, staff("Tom", None), Delivery::Undelivered)
         };
-        let line = drawn(failed, None);
+        let line = drawn(&failed, None);
         assert_eq!(line.state, "not delivered: landline or unreachable. Try e-mail or a call.");
         assert_eq!(line.mood, "bad");
     }
@@ -277,11 +277,11 @@ mod tests {
     #[test]
     fn what_waits_can_be_called_off_until_it_leaves() {
         let waiting = message(0, staff("Tom", None), Delivery::Scheduled);
-        let soon = drawn(waiting.clone(), Some(at(10)));
+        let soon = drawn(&waiting, Some(at(10)));
         assert_eq!((soon.undo, soon.until.is_some()), (texts::UNDO, true));
-        let later = drawn(waiting, Some(at(90_000)));
+        let later = drawn(&waiting, Some(at(90_000)));
         assert_eq!(later.undo, texts::CANCEL);
-        assert!(drawn(message(0, staff("Tom", None), Delivery::Sent), None).until.is_none());
+        assert!(drawn(&message(0, staff("Tom", None), Delivery::Sent), None).until.is_none());
     }
 
     #[test]
