@@ -20,7 +20,7 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
     let world = World::start(Choice::default()).await;
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     let client = client.build().unwrap();
-    for route in [crate::server::api::table(), crate::server::pages()].into_iter().flatten() {
+    for route in [crate::server::api::table(), pages()].into_iter().flatten() {
         let path = route.path.replace("{id}", "x").replace("{name}", "x");
         let only_reads = route.needs.is_some_and(|right| matches!(right, Right::Watch | Right::Read));
         // Where nobody changes anything, or everybody may, there is nothing to keep a viewer from.
@@ -66,7 +66,8 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
 
 /// What everybody who is signed in may change: what is their own.
 fn may_change_as_viewer(path: &str) -> bool {
-    path.starts_with("/account") || ["/sign-out", "/extension/pair"].contains(&path)
+    let own_marks = path.ends_with("/follow") || path.ends_with("/read");
+    own_marks || path.starts_with("/account") || ["/sign-out", "/extension/pair"].contains(&path)
 }
 
 /// The same with a person's cookie, which browsers send along for other sites' pages as well.
@@ -78,7 +79,7 @@ async fn every_route_that_changes_something_wants_more_than_the_cookie() {
         browser.sign_in(&format!("{}@acme.example", role.word()), PASSWORD, "").await;
         let csrf = csrf(&browser.get("/account").await);
         let client = browser.client.clone();
-        for route in [crate::server::api::table(), crate::server::pages()]
+        for route in [crate::server::api::table(), pages()]
             .into_iter()
             .flatten()
             .filter(|route| route.path != "/sign-in")
@@ -109,7 +110,7 @@ async fn every_route_that_changes_something_wants_more_than_the_cookie() {
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_one() {
     let world = World::start(Choice::default()).await;
-    for route in [crate::server::api::table(), crate::server::pages()].into_iter().flatten() {
+    for route in [crate::server::api::table(), pages()].into_iter().flatten() {
         let path = route.path.replace("{id}", "x").replace("{name}", "x");
         let wrong = Answer::of(world.client.patch(world.url(&path))).await;
         wrong.problem(405, "method-not-allowed");
