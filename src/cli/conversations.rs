@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell;
 use fulcrum_domain::ConversationId;
@@ -12,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::control::Control;
 use super::offline::Offline;
 use super::shapes::{Conversation, Page};
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Form, Outcome, load, screen};
 
 /// List conversations, the newest first
 #[derive(Debug, Args)]
@@ -65,13 +64,7 @@ impl Conversations {
             Err(error) if error.is_not_running() => Offline::open(&config)?.conversations(&self.paging)?,
             asked => asked?,
         };
-        if self.form.json {
-            screen::json(&answer)?;
-        } else {
-            let page = serde_json::from_value(answer).context("reading the daemon's answer")?;
-            show(&page, &config.organisation.timezone)?;
-        }
-        Ok(Exit::Done)
+        self.form.print(answer, |page| show(page, &config.organisation.timezone))
     }
 }
 

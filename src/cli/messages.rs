@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell;
 use fulcrum_domain::ConversationId;
@@ -13,7 +12,7 @@ use super::conversations::{self, Paging, local};
 use super::offline::Offline;
 use super::screen::Mood;
 use super::shapes::{Message, Page};
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Form, Outcome, load, screen};
 
 /// Show the messages of a conversation, in order
 #[derive(Debug, Args)]
@@ -39,13 +38,7 @@ impl Messages {
             }
             asked => asked?,
         };
-        if self.form.json {
-            screen::json(&answer)?;
-        } else {
-            let page = serde_json::from_value(answer).context("reading the daemon's answer")?;
-            show(&page, &config.organisation.timezone)?;
-        }
-        Ok(Exit::Done)
+        self.form.print(answer, |page| show(page, &config.organisation.timezone))
     }
 }
 

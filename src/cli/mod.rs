@@ -36,7 +36,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::config::{Config, Problems, Sources};
 
@@ -96,6 +99,18 @@ struct Form {
     /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
+}
+
+impl Form {
+    /// Prints an answer of the daemon: as it is for scripts, and for people as `show` tells it.
+    fn print<T: DeserializeOwned>(self, answer: Value, show: impl FnOnce(&T) -> io::Result<()>) -> Outcome {
+        if self.json {
+            screen::json(&answer)?;
+        } else {
+            show(&serde_json::from_value(answer).context("reading the daemon's answer")?)?;
+        }
+        Ok(Exit::Done)
+    }
 }
 
 /// The arguments of this process. Ends it with 2 when they make no sense, and with 0 after

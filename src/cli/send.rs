@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 
 use super::control::Control;
 use super::shapes::Taken;
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Form, Outcome, load, screen};
 
 /// Longer ones are refused anyhow; a file that is piped in by mistake must not fill the memory.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
@@ -64,14 +64,10 @@ impl Send {
             request.extend(value.map(|value| (name.to_owned(), json!(value))));
         }
         let taken = control.post("/api/v1/messages", &request.into()).await?;
-        if self.form.json {
-            screen::json(&taken)?;
-            return Ok(Exit::Done);
-        }
-        let taken: Taken = serde_json::from_value(taken).context("reading the daemon's answer")?;
-        screen::line(format_args!("{}: {}", taken.status, taken.id))?;
-        screen::line(format_args!("  to see its way: fulcrum messages {}", taken.conversation))?;
-        Ok(Exit::Done)
+        self.form.print(taken, |taken: &Taken| {
+            screen::line(format_args!("{}: {}", taken.status, taken.id))?;
+            screen::line(format_args!("  to see its way: fulcrum messages {}", taken.conversation))
+        })
     }
 }
 

@@ -24,8 +24,8 @@ use tokio::sync::mpsc;
 
 use super::changes::{self, Arrival, LEFT_FOR_NOW};
 use super::people::FetchError;
-use super::{BackfillScope, Confidential, Engine};
-use crate::lever::{Endpoint, LeverError, ListQuery, Offset, Span};
+use super::{BackfillScope, Engine};
+use crate::lever::{Confidentiality, Endpoint, LeverError, ListQuery, Offset, Span};
 use crate::store::tables::{BACKFILL, INTERVIEWS_WANTED, OPPORTUNITIES};
 use crate::store::{BackfillState, Keys, Phase, PhaseName, PhaseState, Read, Scope, StoreError, Tx};
 
@@ -82,6 +82,7 @@ impl Engine {
 
     /// Reads what is left of the tenant, or all of it when more is wanted than was read.
     async fn backfill(&self) -> Result<(), FetchError> {
+        self.look_for_a_new_grant().await?;
         let (now, scope) = (self.clock.now(), self.scope());
         let state = self
             .store
@@ -116,11 +117,12 @@ impl Engine {
         Box::pin(self.beside_interviews(lists)).await?;
         self.complete(PhaseName::Interviews).await?;
         self.catch_up().await?;
-        let now = self.clock.now();
+        let (now, confidential) = (self.clock.now(), self.scope().confidential);
         self.store
             .change(move |tx| {
                 let Some(mut state) = tx.get(BACKFILL, &())? else { return Ok(()) };
                 state.complete_at = Some(now);
+                state.scope.confidential &= confidential;
                 note_sync(tx, "the initial sync is complete", now)?;
                 tx.put(BACKFILL, &(), &state).map(drop)
             })
@@ -129,11 +131,24 @@ impl Engine {
         Ok(())
     }
 
-    /// What is to be read.
+    /// Confidential records that were wanted and not shown are asked for again, with one request, so
+    /// that the sync begins anew once they are, and not before.
+    async fn look_for_a_new_grant(&self) -> Result<(), FetchError> {
+        let synced = self.store.read(|snapshot| snapshot.get(BACKFILL, &())).await?;
+        if self.scope().confidential && synced.is_some_and(|state| !state.scope.confidential) {
+            let confidentiality = self.confidentiality();
+            let created = Span::since(self.clock.now());
+            let mut query = ListQuery { created, confidentiality, ..ListQuery::default() };
+            self.opportunities_page(Lane::Backfill, &mut query).await?;
+        }
+        Ok(())
+    }
+
+    /// What is to be read, as far as the key is known to allow it.
     fn scope(&self) -> Scope {
         let settings = self.settings.load();
         Scope {
-            confidential: settings.confidential != Confidential::Off,
+            confidential: self.confidentiality() == Confidentiality::All,
             interviews: settings.interviews,
             since: settings.since,
         }

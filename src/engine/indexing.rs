@@ -24,8 +24,8 @@ use crate::store::{Key, Keys, Read, Snapshot, StoreError, Stored};
 /// Rows of the queue in one commit of the index.
 const BATCH: usize = 4000;
 /// Rows of a table, and their words, in one commit while the index is built.
-const PART_ROWS: usize = 10_000;
-const PART_BYTES: usize = 4 << 20;
+const PART_ROWS: usize = 4000;
+const PART_BYTES: usize = 1 << 20;
 /// After news more of them are waited for: a commit costs as much for one as for hundreds.
 const GATHER: Duration = Duration::from_millis(300);
 /// After so long without news the memory for writing is given up.

@@ -125,6 +125,7 @@ impl Engine {
         query: &mut ListQuery,
     ) -> Result<(Vec<(OpportunityId, fulcrum_domain::Opportunity)>, Option<Offset>), FetchError> {
         let (expands, confidentiality) = (self.expands(), self.confidentiality());
+        let before = (query.confidentiality, query.offset.clone());
         if query.confidentiality != confidentiality {
             query.offset = None; // It belongs to the other listing.
         }
@@ -141,7 +142,8 @@ impl Engine {
                 Err(LeverError::Forbidden { .. }) if query.confidentiality != Confidentiality::Open => {
                     query.expand_applications = expands;
                     query.confidentiality = Confidentiality::Open;
-                    query.offset = None;
+                    // It goes on where it was, if it was of these before.
+                    query.offset = if before.0 == Confidentiality::Open { before.1.clone() } else { None };
                 }
                 answer => {
                     self.note_lever(answer.as_ref().map(|_| Endpoint::Opportunities));

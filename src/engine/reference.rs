@@ -8,10 +8,10 @@ use fulcrum_domain::Lane;
 
 use super::backfill::{advance, open_phase};
 use super::people::FetchError;
-use super::{Engine, convert};
+use super::{Engine, changes, convert};
 use crate::lever::{Confidentiality, Endpoint, LeverError, Offset, Page};
-use crate::store::tables::{ARCHIVE_REASONS, POSTINGS, STAGES, Table, USERS};
-use crate::store::{BackfillState, Key, PhaseName, StoreError, Stored, Tx};
+use crate::store::tables::{ARCHIVE_REASONS, POSTINGS, STAGES};
+use crate::store::{BackfillState, PhaseName, StoreError, Tx};
 
 /// A page of reference data: rows to be written, and where the next page begins.
 type Write = Box<dyn FnOnce(&mut Tx<'_>) -> Result<u64, StoreError> + Send>;
@@ -97,12 +97,18 @@ impl Engine {
             PhaseName::Stages => self.lever.stages(lane, offset).await.map(|page| {
                 let before = u32::try_from(before).unwrap_or(u32::MAX);
                 let mut position = before..;
-                rows(page, STAGES, move |sent| {
-                    (sent.id.clone(), convert::stage(sent, position.next().unwrap_or(before)))
-                })
+                rows(
+                    page,
+                    |tx, id, row| tx.put(STAGES, id, row).map(drop),
+                    move |sent| (sent.id.clone(), convert::stage(sent, position.next().unwrap_or(before))),
+                )
             }),
             PhaseName::ArchiveReasons => self.lever.archive_reasons(lane, offset).await.map(|page| {
-                rows(page, ARCHIVE_REASONS, |sent| (sent.id.clone(), convert::archive_reason(sent)))
+                rows(
+                    page,
+                    |tx, id, row| tx.put(ARCHIVE_REASONS, id, row).map(drop),
+                    |sent| (sent.id.clone(), convert::archive_reason(sent)),
+                )
             }),
             PhaseName::Postings => {
                 let confidentiality = self.confidentiality();
@@ -115,13 +121,19 @@ impl Engine {
                     }
                     page => page,
                 };
-                page.map(|page| rows(page, POSTINGS, |sent| (sent.id.clone(), convert::posting(sent))))
+                page.map(|page| {
+                    rows(
+                        page,
+                        |tx, id, row| tx.put(POSTINGS, id, row).map(drop),
+                        |sent| (sent.id.clone(), convert::posting(sent)),
+                    )
+                })
             }
             _ => self
                 .lever
                 .users(lane, offset)
                 .await
-                .map(|page| rows(page, USERS, |sent| (sent.id.clone(), convert::user(sent)))),
+                .map(|page| rows(page, changes::put_user, |sent| (sent.id.clone(), convert::user(sent)))),
         };
         let endpoint = match name {
             PhaseName::Stages => Endpoint::Stages,
@@ -136,18 +148,18 @@ impl Engine {
 
 fn rows<T, K, V>(
     page: Page<T>,
-    table: Table<K, V>,
+    put: impl Fn(&mut Tx<'_>, &K, &V) -> Result<(), StoreError> + Send + 'static,
     convert: impl FnMut(T) -> (K, V),
 ) -> (Write, u64, Option<Offset>)
 where
-    K: Key + Send + 'static,
-    V: Stored + Send + 'static,
+    K: Send + 'static,
+    V: Send + 'static,
 {
     let rows: Vec<(K, V)> = page.items.into_iter().map(convert).collect();
     let count = rows.len() as u64;
     let write: Write = Box::new(move |tx| {
         for (id, row) in &rows {
-            tx.put(table, id, row)?;
+            put(tx, id, row)?;
         }
         Ok(count)
     });

@@ -58,6 +58,8 @@ struct Round {
     ready_in: Option<Duration>,
     /// When the next one is due.
     next: Option<Timestamp>,
+    /// What they are about cannot be read.
+    broken: Vec<Effect>,
 }
 
 impl Engine {
@@ -81,6 +83,9 @@ impl Engine {
                     Ok::<_, StoreError>((turns, round))
                 })
                 .await?;
+            for effect in round.broken {
+                self.give_up_on(effect).await?;
+            }
             if round.chosen.is_empty() {
                 let ready_at = round.ready_in.and_then(|left| now.checked_add(left).ok());
                 let until = [round.next, ready_at].into_iter().flatten().min();
@@ -103,6 +108,18 @@ impl Engine {
                 });
             }
         }
+    }
+
+    /// A broken row must not hold up the other texts; a person is told of it.
+    async fn give_up_on(&self, effect: Effect) -> Result<(), StoreError> {
+        tracing::error!(kind = effect.kind(), "an effect is given up: {}", changes::UNREADABLE);
+        let mut moment = self.clock.moment();
+        self.store
+            .change(move |tx| {
+                let at = Some(moment.now);
+                changes::postpone(tx, &effect, EffectState::Failed, at, changes::UNREADABLE, &mut moment)
+            })
+            .await
     }
 
     async fn do_at_carrier(&self, taken: Taken) -> Result<(), StoreError> {
@@ -292,7 +309,15 @@ impl Turns {
                 return Ok(ControlFlow::Break(()));
             }
             left -= 1;
-            let Some(one) = due_send(read, effect)? else { return Ok(ControlFlow::Continue(())) };
+            let one = match due_send(read, effect.clone()) {
+                Ok(Some(one)) => one,
+                Ok(None) => return Ok(ControlFlow::Continue(())),
+                Err(StoreError::Row { .. }) => {
+                    round.broken.push(effect);
+                    return Ok(ControlFlow::Continue(()));
+                }
+                Err(error) => return Err(error),
+            };
             if busy.contains(&one.to) || (!one.is_look_up && resting.contains(&one.from)) {
                 return Ok(ControlFlow::Continue(()));
             }

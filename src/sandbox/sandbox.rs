@@ -20,7 +20,9 @@ use crate::control;
 use crate::dice::Dice;
 use crate::faults::{Faults, Remote, Rule};
 use crate::ledger::Ledger;
-use crate::lever::{Event, EventError, Happened, Lever, LeverOptions, Moves, Stats, Truth, WEBHOOK_EVENTS};
+use crate::lever::{
+    Event, EventError, Happened, Lever, LeverOptions, Moves, Permissions, Stats, Truth, WEBHOOK_EVENTS,
+};
 use crate::server::{serve, with_faults};
 use crate::twilio::{self, Addresses, InboundError, TwilioOptions, TwilioState};
 
@@ -304,6 +306,11 @@ impl Sandbox {
     /// From now on so much moves by itself.
     pub fn set_moves(&self, moves: Moves) {
         self.shared.lever.set_moves(moves);
+    }
+
+    /// From now on the key may do this.
+    pub fn set_permissions(&self, permissions: Permissions) {
+        self.shared.lever.set_permissions(permissions);
     }
 
     /// A random active opportunity; `with_phone`: of a contact with a North American number.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use fulcrum_domain::Searchable;
 use tantivy::directory::MmapDirectory;
 use tantivy::index::SegmentId;
-use tantivy::indexer::LogMergePolicy;
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::query::{BooleanQuery, FuzzyTermQuery, Occur, PhraseQuery, Query as Matcher, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Value};
 use tantivy::{DocSet, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, SegmentReader, TERMINATED};
@@ -186,7 +186,9 @@ impl Index {
     }
 
     fn new_writer(&self) -> Result<IndexWriter, IndexError> {
-        let writer = self.index.writer_with_num_threads(1, WRITER_BYTES)?;
+        let options = IndexWriterOptions::builder().num_worker_threads(1).num_merge_threads(1);
+        let writer =
+            self.index.writer_with_options(options.memory_budget_per_thread(WRITER_BYTES).build())?;
         let mut policy = LogMergePolicy::default();
         policy.set_max_docs_before_merge(MERGED_MAX);
         writer.set_merge_policy(Box::new(policy));

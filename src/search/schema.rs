@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tantivy::TantivyDocument;
 use tantivy::schema::{BytesOptions, FAST, Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
-use tantivy::tokenizer::{PreTokenizedString, Token};
 
 use super::words::words;
 
@@ -28,7 +27,7 @@ pub(super) const WORDS: Field = Field::from_field_id(5);
 
 pub(super) fn schema() -> Schema {
     let terms = |record| {
-        let indexing = TextFieldIndexing::default().set_tokenizer("raw").set_fieldnorms(false);
+        let indexing = TextFieldIndexing::default().set_tokenizer("whitespace").set_fieldnorms(false);
         TextOptions::default().set_indexing_options(indexing.set_index_option(record))
     };
     let mut schema = Schema::builder();
@@ -114,11 +113,9 @@ impl Document {
         this
     }
 
-    /// Words that are split already: the text itself is not handed over.
+    /// Terms that are split already. None of them has a blank.
     fn add(&mut self, field: Field, terms: impl Iterator<Item = String>) {
-        let token = |(position, text)| Token { position, text, ..Token::default() };
-        let tokens = terms.enumerate().map(token).collect();
-        self.fields.add_pre_tokenized_text(field, PreTokenizedString { text: String::new(), tokens });
+        self.fields.add_text(field, terms.collect::<Vec<_>>().join(" "));
     }
 }
 

@@ -68,3 +68,14 @@ impl StoreError {
         Self::Redb(Box::new(error.into()))
     }
 }
+
+/// A row, for whoever can go on without it when it cannot be read.
+///
+/// # Errors
+/// All but [`StoreError::Row`].
+pub fn readable<T>(row: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match row {
+        Err(StoreError::Row { .. }) => Ok(None),
+        row => row,
+    }
+}

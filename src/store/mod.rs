@@ -22,7 +22,7 @@ use redb::{Database, ReadOnlyDatabase, ReadableDatabase};
 use tokio_util::sync::CancellationToken;
 
 pub use codec::{Key, Stored};
-pub use error::StoreError;
+pub use error::{StoreError, readable};
 pub use open::Options;
 pub use records::{
     BackfillScope, BackfillState, Deleted, DeskRow, HookRow, Idempotent, Phase, PhaseName, PhaseState, Place,

@@ -10,8 +10,8 @@ use redb::{
 };
 
 use super::error::StoreError;
-use super::tables::ALL;
-use super::tx::definition;
+use super::tables::{ALL, USERS, USERS_BY_EMAIL};
+use super::tx::{Keys, Read, Tx, definition};
 
 /// The schema that this program writes: the number of migrations it knows.
 const SCHEMA: u64 = MIGRATIONS.len() as u64;
@@ -20,7 +20,7 @@ type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
-const MIGRATIONS: &[Migration] = &[make_tables, make_tables];
+const MIGRATIONS: &[Migration] = &[make_tables, make_tables, index_users];
 
 const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
 
@@ -228,8 +228,20 @@ fn migrate(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Schema 3: users are found by their e-mail.
+fn index_users(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    make_tables(transaction)?;
+    let mut tx = Tx::new(transaction, None);
+    for (id, user) in tx.list(USERS, &Keys::all(), usize::MAX)? {
+        if user.active {
+            tx.put(USERS_BY_EMAIL, &user.email.to_ascii_lowercase(), &id)?;
+        }
+    }
+    Ok(())
+}
+
 /// Every table there is, so that a snapshot finds each of them: those of schema 1, and in a file of
-/// that schema those that 2 brought.
+/// that schema those that later ones brought.
 fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     for name in ALL {
         transaction.open_table(definition(name)).map_err(StoreError::redb)?;

@@ -6,7 +6,7 @@
 use fulcrum_domain::{
     Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
     Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
-    User,
+    User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -217,6 +217,7 @@ stored! {
     Stage = 1;
     Suppression = 1;
     User = 1;
+    UserId = 1;
 }
 
 #[cfg(test)]

@@ -70,6 +70,10 @@ macro_rules! tables {
 tables! {
     /// The recruiting team.
     USERS = "users-1": UserId => User;
+    /// Who of the active ones has an e-mail, in lower case.
+    USERS_BY_EMAIL = "users-by-email-1": String => UserId;
+    /// When Lever last refused one of them as the author of a note.
+    REFUSED_AUTHORS = "refused-authors-1": UserId => Seen;
     /// The pipeline.
     STAGES = "stages-1": StageId => Stage;
     /// Why opportunities are archived.

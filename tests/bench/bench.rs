@@ -17,6 +17,7 @@ mod live;
 mod load;
 mod pace;
 mod process;
+mod search;
 mod table;
 mod wheel;
 
@@ -28,12 +29,13 @@ use table::Row;
 type Part = fn() -> anyhow::Result<Vec<Row>>;
 
 /// The parts, in the order of the table.
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("ingest", ingest::rows),
     ("pace", pace::rows),
     ("backfill", backfill::rows),
     ("wheel", wheel::rows),
     ("live", live::rows),
+    ("search", search::rows),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ before(async () => {
 after(() => world?.stop());
 
 /** A candidate who can be texted, with a fresh number of their own. */
-const candidate = (options) => world.candidate(options);
+const candidate = (options) => world.applicant(options);
 
 describe("signing in", () => {
   test("leads to where one wanted to go", async () => {
@@ -57,10 +57,10 @@ describe("the setup page", () => {
       await page.getByLabel("Signature tokens").fill("too short");
       await page.getByRole("button", { name: "Save tokens" }).click();
       await page.getByRole("alert").getByText("is no token").waitFor();
-      await page.getByLabel("Signature tokens").fill(Object.values(bare.tokens).reverse().join("\n"));
+      await page.getByLabel("Signature tokens").fill(bare.tokens.toReversed().join("\n"));
       await page.getByRole("button", { name: "Save tokens" }).click();
       await page.getByText("8 of 8 webhooks can be verified").waitFor();
-      await bare.happenOfEachKind();
+      await bare.control("POST", "/webhooks", { url: `${bare.url}/hooks/lever`, verify: true });
       await page.getByText("8 of 8 have arrived since the start").waitFor();
       await page.getByText("Everything is synced.").waitFor({ timeout: 30_000 });
       await bare.accessible(page);
@@ -84,7 +84,7 @@ describe("a conversation", () => {
     await page.getByText(/1 segment · GSM-7/).waitFor();
     await page.getByRole("button", { name: "Send", exact: true }).click();
     await other.locator(".message.out").getByText("It is! Are you free at 2?").waitFor();
-    await world.ledgerHas(dana.number, /It is! Are you free at 2\?/);
+    await world.took(dana.number, /It is! Are you free at 2\?/);
     await page.getByText(/delivered/).waitFor();
     const since = Date.now();
     await world.inbound(dana.number, "Yes, 2 works");
@@ -147,7 +147,7 @@ describe("a conversation", () => {
     await page.goto(`${world.url}/o/${dana.id}`);
     await page.locator(".message.in").getByText("<script>alert(1)</script> evil").waitFor();
     assert.equal(await page.locator("main img").count(), 0);
-    assert.deepEqual(world.complaints(page), []);
+    assert.deepEqual(page.complaints, []);
   });
 });
 

@@ -1,7 +1,8 @@
 // A sandbox, a daemon set on it, and a browser, for a test to use and to stop.
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,9 @@ import { chromium } from "playwright-core";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const binary = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug", "fulcrum");
+
+/** Where pictures of pages go, for people to look at. */
+const pictures = fileURLToPath(new URL("pictures", import.meta.url));
 
 /** Flags with which Chromium asks nobody but the pages under test. */
 const QUIET = [
@@ -54,7 +58,7 @@ class Program {
 
 /** A sandbox and a daemon in a folder of their own. */
 export class World {
-  static async start({ opportunities = 60 } = {}) {
+  static async start({ opportunities = 60, tokens = true } = {}) {
     const world = new World();
     world.folder = await mkdtemp(join(tmpdir(), "fulcrum-browser-"));
     world.sandboxProgram = new Program([
@@ -73,6 +77,10 @@ export class World {
       apiToken: line.api_token,
       numbers: line.numbers,
     });
+    world.password = (await readFile(join(world.folder, "console-password"), "utf8")).trim();
+    const file = join(world.folder, "lever-webhooks.toml");
+    world.tokens = [...(await readFile(file, "utf8")).matchAll(/"([0-9A-Za-z]+)"/g)].map((found) => found[1]);
+    if (!tokens) await rm(file);
     await world.startDaemon();
     return world;
   }
@@ -90,6 +98,7 @@ export class World {
   }
 
   async stop() {
+    await this.browser?.close();
     await this.daemon.stop();
     await this.sandboxProgram.stop();
     await rm(this.folder, { recursive: true });
@@ -113,9 +122,89 @@ export class World {
     return answer.json();
   }
 
+  /** Signs in on the page that asks for it. */
+  async signIn(page, role) {
+    await page.getByLabel("E-mail").fill(`${role}@acme.example`);
+    await page.getByLabel("Password").fill(this.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+  }
+
   /** An active candidate with a number. */
   candidate() {
     return this.control("GET", "/opportunity?phone=true");
+  }
+
+  /** Somebody new, with a number of their own, who is known here already. */
+  async applicant({ name } = {}) {
+    this.applied = (this.applied ?? 0) + 1;
+    const wanted = name ?? `Dana Number${this.applied}`;
+    const number = `+1202555${String(2000 + this.applied)}`;
+    const { opportunity } = await this.happen({ event: "apply", name: wanted, phone: number });
+    await until("the applicant is known", () => this.api("GET", `/api/v1/opportunities/${opportunity}`));
+    return { id: opportunity, name: wanted, number };
+  }
+
+  /** Something happens in Lever. */
+  happen(event) {
+    return this.control("POST", "/events", event);
+  }
+
+  /** A candidate texts. */
+  inbound(from, body) {
+    return this.control("POST", "/inbound", { from, body });
+  }
+
+  /** The texts that the carrier took for a number. */
+  async sentTo(number) {
+    const { data } = await this.control("GET", "/ledger");
+    const bodies = data.filter((entry) => JSON.stringify(entry).includes(number));
+    return bodies.filter((entry) => entry.kind === "text" || entry.direction === "outbound-api");
+  }
+
+  /** Waits until the carrier took a text. */
+  took(number, words) {
+    return until(`a text to ${number}`, async () => {
+      const { data } = await this.control("GET", "/ledger");
+      return data.find((entry) => JSON.stringify(entry).includes(number) && JSON.stringify(entry).match(words));
+    });
+  }
+
+  /** A page in a browser of its own. */
+  async page(options = {}) {
+    this.browser ??= await chromium.launch({ executablePath: "/usr/bin/chromium", args: QUIET });
+    const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    context.setDefaultTimeout(15_000);
+    const page = await context.newPage();
+    page.complaints = [];
+    page.on("console", (said) => said.type() === "error" && page.complaints.push(said.text()));
+    page.on("pageerror", (error) => page.complaints.push(String(error)));
+    return page;
+  }
+
+  /** A page of somebody who is signed in, by their role. */
+  async signedIn(role, options = {}) {
+    const page = await this.page(options);
+    await page.goto(`${this.url}/sign-in`);
+    await page.getByLabel("E-mail").fill(`${role}@acme.example`);
+    await page.getByLabel("Password").fill(this.password);
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.waitForURL((url) => !url.pathname.includes("sign-in"));
+    return page;
+  }
+
+  /** Fails with what axe-core finds that is serious. */
+  async accessible(page) {
+    const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+    const found = await page.evaluate(`${source}; axe.run().then((found) => found.violations)`);
+    const serious = found.filter((each) => ["serious", "critical"].includes(each.impact));
+    const words = serious.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
+    if (words.length) throw new Error(`${page.url()} is hard to use for some: ${words.join("; ")}`);
+  }
+
+  /** Keeps what the page looks like. */
+  async picture(page, name) {
+    await mkdir(pictures, { recursive: true });
+    await page.screenshot({ path: join(pictures, `${name}.png`) });
   }
 }
 
@@ -146,7 +235,6 @@ export async function unpack(url, folder) {
   const archive = join(folder, "package.zip");
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  const { writeFile } = await import("node:fs/promises");
   await writeFile(archive, Buffer.from(await answer.arrayBuffer()));
   const to = join(folder, "unpacked");
   execFileSync("python3", ["-m", "zipfile", "-e", archive, to]);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fulcrum::engine::changes::{Arrival, Put};
-use fulcrum::engine::{BackfillScope, Found, HealthStatus};
+use fulcrum::engine::{BackfillScope, Confidential, Found, HealthStatus};
 use fulcrum_domain::{HookEvent, Lane, Sight};
 use fulcrum_sandbox::{Event, Fault, Happened, Permission, Permissions, Remote, Rule};
 use jiff::SignedDuration;
@@ -109,6 +109,35 @@ async fn a_wider_scope_begins_the_sync_anew() {
         matches!(found, Found::Known(view) if view.opportunity.interviews_as_of.is_some())
     })
     .await;
+}
+
+/// Without the grant the setting changes nothing, also not at each start; with it, the sync of what
+/// was left out begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_for_confidential_records_that_is_given_later_is_found() {
+    let mut options = small();
+    options.lever.opportunities = 400;
+    let world = World::start_with(options, |s| s.confidential = Confidential::Read).await;
+    world.backfilled().await;
+    let hidden: Vec<_> = world.sandbox.truth().filter(|truth| truth.confidential).collect();
+    let shown = async |world: &World| {
+        let mut shown = 0;
+        for truth in &hidden {
+            let found = world.engine.opportunity(&truth.id.parse().unwrap(), Sight::All).await.unwrap();
+            shown += usize::from(matches!(found, Found::Known(_)));
+        }
+        shown
+    };
+    assert!(!hidden.is_empty() && shown(&world).await == 0);
+    let world = world.restart(Duration::from_secs(5)).await;
+    let complete = async || world.engine.status().await.unwrap().stored.backfill.complete;
+    for _ in 0..20 {
+        assert!(complete().await, "nothing begins anew without the grant");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.sandbox.set_permissions(Permissions::default().with(Permission::Confidential));
+    let world = world.restart(Duration::from_secs(5)).await;
+    eventually("all are known", async || shown(&world).await == hidden.len()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

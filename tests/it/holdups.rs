@@ -164,22 +164,60 @@ async fn a_session_that_cannot_be_filed_holds_up_no_other() {
     let (settings, clock) = (world.settings.clone(), world.clock.clone());
     let sandbox = fulcrum_sandbox::Sandbox::start(small()).await.unwrap();
     let (path, _folder) = world.end().await;
-    {
-        let mut builder = redb::Builder::new();
-        builder.set_concurrency_mode(redb::ConcurrencyMode::SingleWriter);
-        let transaction = builder.open(&path).unwrap().begin_write().unwrap();
-        let messages = redb::TableDefinition::<&[u8], &[u8]>::new("messages-1");
-        let mut table = transaction.open_table(messages).unwrap();
-        let first = redb::ReadableTable::first(&table).unwrap().unwrap().0.value().to_vec();
-        table.insert(first.as_slice(), [99].as_slice()).unwrap();
-        drop(table);
-        transaction.commit().unwrap();
-    }
+    break_first_message(&path);
     let engine = engine(&sandbox, store::Options::file(&path), settings, clock.clone()).await.unwrap();
     clock.set(clock.now() + SignedDuration::from_hours(2));
     let deadlines = async || engine.status().await.unwrap().stored.deadlines;
     eventually("the other session is filed", async || deadlines().await == 1).await;
     engine.stop(Duration::from_secs(5)).await;
+}
+
+/// A text that cannot be read stays where it is, for a person to see, and the others leave; whether it
+/// was found before a stop or after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_cannot_be_read_holds_up_no_other() {
+    for under_way in [false, true] {
+        let world = World::standing(small(), |_| {}).await;
+        world.sandbox.faults().add(fails(Remote::Twilio, 503).method(&Method::POST));
+        for (name, phone) in [("Dana Reyes", DANA), ("Lee Park", LEE)] {
+            world.apply(name, phone).await;
+            world.text(Recipient::Number(number(phone)), "hello").await.unwrap();
+        }
+        let (settings, clock) = (world.settings.clone(), world.clock.clone());
+        let (path, _folder) = world.end().await;
+        break_first_message(&path);
+        if under_way {
+            let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
+            let taken = store.change(|tx| {
+                let (due, _) = changes::due(tx, fulcrum_domain::Remote::Carrier, jiff::Timestamp::MAX, 9)?;
+                due.into_iter().try_for_each(|effect| changes::take(tx, effect).map(drop))
+            });
+            taken.await.unwrap();
+            store.close().await;
+        }
+        let sandbox = fulcrum_sandbox::Sandbox::start(small()).await.unwrap();
+        let engine = engine(&sandbox, store::Options::file(&path), settings, clock.clone()).await.unwrap();
+        clock.set(clock.now() + SignedDuration::from_hours(2));
+        eventually("the other text has left, and this one is told", async || {
+            let texts = sandbox.ledger().entries().into_iter().filter(|e| e.kind == "message_created");
+            texts.count() == 1 && engine.failed_effects(fulcrum_domain::Sight::All).await.unwrap().len() == 1
+        })
+        .await;
+        engine.stop(Duration::from_secs(5)).await;
+    }
+}
+
+/// Its bytes are those of no message.
+fn break_first_message(path: &std::path::Path) {
+    let mut builder = redb::Builder::new();
+    builder.set_concurrency_mode(redb::ConcurrencyMode::SingleWriter);
+    let transaction = builder.open(path).unwrap().begin_write().unwrap();
+    let messages = redb::TableDefinition::<&[u8], &[u8]>::new("messages-1");
+    let mut table = transaction.open_table(messages).unwrap();
+    let first = redb::ReadableTable::first(&table).unwrap().unwrap().0.value().to_vec();
+    table.insert(first.as_slice(), [99].as_slice()).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
 }
 
 /// The clock was set back between the wheel and the change: the wheel gave the deadline away, so it

@@ -155,7 +155,12 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
     world.engine.replace_settings(settings);
     let dana = world.apply("Dana Reyes", DANA).await;
     let body = serde_json::json!({"code": "NotFoundError", "message": "user was not found"});
-    for (refusals, signed) in [(0, Some(&writer.id)), (1, Some(&fallback.id)), (2, None)] {
+    // Refused once, the writer is not tried again that day.
+    let cases = [(0, Some(&writer.id)), (1, Some(&fallback.id)), (0, Some(&fallback.id)), (2, None)];
+    for (nth, (refusals, signed)) in cases.into_iter().enumerate() {
+        if nth == 3 {
+            world.advance(SignedDuration::from_hours(25));
+        }
         let by = SendRequest { on_behalf_of: Some(writer.email.clone()), ..request(to(&dana), "hello") };
         let before = world.texts().len();
         world.engine.send_text(by).await.unwrap();
@@ -169,12 +174,12 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
             world.sandbox.faults().add(on_notes(refusal).times(refusals));
         }
         world.file(DANA).await;
-        let notes = world.noted(refusals as usize + 1).await;
+        let notes = world.noted(nth + 1).await;
         assert_eq!(notes.last().unwrap().perform_as, signed.map(ToString::to_string));
         assert!(notes.last().unwrap().value.contains(&writer.name));
     }
     world.idle().await;
-    assert_eq!(world.notes().len(), 3);
+    assert_eq!(world.notes().len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::thread::message;
 use crate::store::tables::{ACTIVITY, ACTIVITY_OF, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS};
-use crate::store::{Keys, Read, StoreError, Subject, Tx};
+use crate::store::{Keys, Read, StoreError, Subject, Tx, readable};
 
 /// Writes down what happened.
 pub fn note(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreError> {
@@ -49,11 +49,11 @@ pub(super) fn note_effect(
 ) -> Result<(), StoreError> {
     let activity = Activity::new(at, actor, ActivityKind::Effect, detail);
     let activity = match effect {
-        Effect::Send(id) => match message(tx, *id)? {
+        Effect::Send(id) => match readable(message(tx, *id))? {
             Some(text) => activity.of(text.conversation).about(text.opportunity),
             None => activity,
         },
-        Effect::PostNote(id) => match tx.get(FILINGS, id)? {
+        Effect::PostNote(id) => match readable(tx.get(FILINGS, id))? {
             Some(filing) => activity.of(filing.conversation).about(Some(filing.opportunity)),
             None => activity,
         },

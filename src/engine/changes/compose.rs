@@ -68,6 +68,9 @@ pub enum ComposeError {
         /// Its length.
         chars: usize,
     },
+    /// Nobody can mean that time, and the farthest that there are cannot be stored.
+    #[error("a text can be written for the next ten years at most")]
+    TooFarAhead,
     /// Not one of our numbers.
     #[error("that number is not one of ours")]
     NotOurNumber,
@@ -75,6 +78,9 @@ pub enum ComposeError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// How far ahead a text can be written.
+const FARTHEST: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
 
 /// Takes a text: stores it and asks for it to be sent. It is checked again when it leaves.
 ///
@@ -89,6 +95,9 @@ pub fn compose(
     let words = tidy(draft.body.reveal());
     if words.trim().is_empty() {
         return Err(ComposeError::Empty);
+    }
+    if draft.send_at.is_some_and(|at| at.duration_since(moment.now) > FARTHEST) {
+        return Err(ComposeError::TooFarAhead);
     }
     let (number, asked) = match draft.to {
         Recipient::Number(number) => (number, None),

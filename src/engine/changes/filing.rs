@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::outbox::ask;
 use super::thread::{arm, key_of, message, mode_for, put_message, store, unfiled};
+use super::users::{user_by_email, was_refused};
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, OPPORTUNITIES, UNFILED, USERS};
@@ -127,7 +128,7 @@ fn create(
     };
     let filing = Filing {
         conversation: conversation.id,
-        perform_as: author(tx, &group.messages, rules)?,
+        perform_as: author(tx, &group.messages, rules, moment.now)?,
         secret: rules.secret_notes || confidential,
         contact: opportunity.map(|row| row.contact),
         confidential,
@@ -168,34 +169,31 @@ fn line(message: &Message) -> Line {
 }
 
 /// Who signs the note: whoever wrote most of it, if active in Lever; else the configured user.
-fn author(read: &impl Read, messages: &[Message], rules: &Rules) -> Result<Option<UserId>, StoreError> {
+fn author(
+    read: &impl Read,
+    messages: &[Message],
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Option<UserId>, StoreError> {
     if let Some(user) = main_author(messages)
         && read.get(USERS, &user)?.is_some_and(|u| u.active)
+        && !was_refused(read, &user, now)?
     {
         return Ok(Some(user));
     }
-    fallback_author(read, rules)
+    fallback_author(read, rules, now)
 }
 
-pub(super) fn fallback_author(read: &impl Read, rules: &Rules) -> Result<Option<UserId>, StoreError> {
-    match &rules.notes_as {
-        Some(email) => user_by_email(read, email),
-        None => Ok(None),
+pub(super) fn fallback_author(
+    read: &impl Read,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Option<UserId>, StoreError> {
+    let Some(email) = &rules.notes_as else { return Ok(None) };
+    match user_by_email(read, email)? {
+        Some(user) if !was_refused(read, &user, now)? => Ok(Some(user)),
+        _ => Ok(None),
     }
-}
-
-/// The active Lever user with this e-mail.
-pub(crate) fn user_by_email(read: &impl Read, email: &str) -> Result<Option<UserId>, StoreError> {
-    let mut found = None;
-    read.scan(USERS, &Keys::all(), |id, user| {
-        Ok(if user.active && user.email.eq_ignore_ascii_case(email) {
-            found = Some(id);
-            std::ops::ControlFlow::Break(())
-        } else {
-            std::ops::ControlFlow::Continue(())
-        })
-    })?;
-    Ok(found)
 }
 
 /// Somebody is now known for a thread that waited: its open messages are about them, and the

@@ -19,6 +19,7 @@ mod receive;
 mod searchable;
 mod suppress;
 mod thread;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ pub use desk::{change_desk, desk_of, mark_read, place_older};
 pub(crate) use erase::ERASED;
 pub use erase::{erase_opportunity, mark_invisible};
 pub use filing::file_now;
-pub(crate) use filing::user_by_email;
+pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
     oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take,
@@ -55,6 +56,7 @@ pub use receive::{Incoming, Keyword, Received, receive};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
+pub(crate) use users::{put_user, user_by_email};
 
 /// A deadline has fired. What is stored decides whether anything is due.
 pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Moment) -> Result<(), StoreError> {

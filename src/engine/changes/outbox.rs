@@ -261,8 +261,22 @@ pub fn postpone(
 /// What an attempt came to could not be stored: as after a start, it is looked up if its request may
 /// have left, and is due again if not.
 pub fn put_back(tx: &mut Tx<'_>, effect: &Effect, why: &str, moment: &mut Moment) -> Result<(), StoreError> {
-    let state = if may_have_left(tx, effect)? { EffectState::Unknown } else { EffectState::Due };
+    let state = state_after_all(tx, effect)?;
     postpone(tx, effect, state, None, why, moment)
+}
+
+/// What a person is told of an effect whose subject cannot be read.
+pub(crate) const UNREADABLE: &str = "what it is about cannot be read from the file";
+
+/// The state of an effect that was under way, by what is stored of its subject.
+fn state_after_all(read: &impl Read, effect: &Effect) -> Result<EffectState, StoreError> {
+    match may_have_left(read, effect) {
+        Ok(true) => Ok(EffectState::Unknown),
+        Ok(false) => Ok(EffectState::Due),
+        // One broken row must not hold up the others.
+        Err(StoreError::Row { .. }) => Ok(EffectState::Failed),
+        Err(error) => Err(error),
+    }
 }
 
 /// After a start: what was in flight has an unknown outcome if its request may have left, and is
@@ -294,8 +308,10 @@ pub fn recover(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
         }
     }
     for (effect, row) in &found {
-        let state = if may_have_left(tx, effect)? { EffectState::Unknown } else { EffectState::Due };
-        store(tx, effect, Some(row), &EffectRow { state, due_at: now, ..row.clone() })?;
+        let state = state_after_all(tx, effect)?;
+        let last_error =
+            if state == EffectState::Failed { Some(UNREADABLE.into()) } else { row.last_error.clone() };
+        store(tx, effect, Some(row), &EffectRow { state, due_at: now, last_error, ..row.clone() })?;
     }
     Ok(found.len())
 }

@@ -11,6 +11,7 @@ use super::activity::note;
 use super::filing::fallback_author;
 use super::outbox::{ask, finish, postpone};
 use super::thread::{arm, candidacies, key_of, put_message, store, unfiled};
+use super::users::refuse_author;
 use crate::engine::clock::Moment;
 use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, MESSAGES, OPPORTUNITIES, OUTBOX, UNFILED};
 use crate::store::{Keys, Read, StoreError, Tx};
@@ -117,7 +118,10 @@ pub fn release_author(
     moment: &mut Moment,
 ) -> Result<bool, StoreError> {
     let Some(mut filing) = tx.get(FILINGS, &id)? else { return Ok(false) };
-    let fallback = fallback_author(tx, rules)?;
+    if let Some(refused) = &filing.perform_as {
+        refuse_author(tx, refused, moment.now)?;
+    }
+    let fallback = fallback_author(tx, rules, moment.now)?;
     let next = if filing.perform_as == fallback { None } else { fallback };
     if filing.perform_as == next {
         return Ok(false);

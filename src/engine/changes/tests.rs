@@ -400,7 +400,7 @@ fn check_shelves(read: &impl Read, messages: &[(MessageKey, Message)]) {
     for (id, conversation) in read.list(CONVERSATIONS, &Keys::all(), 1000).unwrap() {
         desks += 1;
         let theirs = messages.iter().map(|(_, message)| message).filter(|message| message.conversation == id);
-        let said = theirs.fold(Said::default(), |said, message| said.with(message));
+        let said = theirs.fold(Said::default(), Said::with);
         let desk = desk_of(read, id).unwrap();
         assert_eq!(desk.said, said, "what was said in {id}");
         assert_eq!(desk.opted_out, suppression_of(read, conversation.number).unwrap().is_some());

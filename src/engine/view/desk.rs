@@ -76,7 +76,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn inbox(&self, query: InboxQuery) -> Result<Page<InboxRow, InboxCursor>, StoreError> {
-        self.store.read(move |snapshot| inbox(snapshot, query)).await
+        self.store.read(move |snapshot| inbox(snapshot, &query)).await
     }
 
     /// How much lies on each shelf.
@@ -191,7 +191,7 @@ impl Engine {
     }
 }
 
-fn inbox(snapshot: &Snapshot, query: InboxQuery) -> Result<Page<InboxRow, InboxCursor>, StoreError> {
+fn inbox(snapshot: &Snapshot, query: &InboxQuery) -> Result<Page<InboxRow, InboxCursor>, StoreError> {
     let limit = query.limit.clamp(1, PAGE_MAX);
     let gaze = Gaze::new(snapshot, query.sight);
     let all = Keys::beginning(&query.shelf);

@@ -21,7 +21,7 @@ use super::changes::{count_failed, effect_counts, message, suppression_of, threa
 use crate::store::tables::{
     BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, OPPORTUNITIES, OUTBOX, STAGES,
 };
-use crate::store::{Keys, Read, StoreError};
+use crate::store::{Keys, Read, StoreError, readable};
 
 pub use activity::{ActivityQuery, ActivityRow};
 pub use desk::{COUNTED, InboxCursor, InboxQuery, InboxRow, ShelfCount, Shelves};
@@ -213,8 +213,8 @@ fn failed_effects(read: &impl Read, sight: Sight) -> Result<Vec<EffectView>, Sto
 
 fn reaches_effect(gaze: &Gaze<'_, impl Read>, effect: &Effect) -> Result<bool, StoreError> {
     let about = match effect {
-        Effect::Send(id) => message(gaze.read, *id)?.and_then(|text| text.opportunity),
-        Effect::PostNote(id) => gaze.read.get(FILINGS, id)?.map(|filing| filing.opportunity),
+        Effect::Send(id) => readable(message(gaze.read, *id))?.and_then(|text| text.opportunity),
+        Effect::PostNote(id) => readable(gaze.read.get(FILINGS, id))?.map(|filing| filing.opportunity),
         Effect::Hydrate(id) | Effect::Interviews(id) => Some(id.clone()),
     };
     gaze.reaches(about.as_ref())

@@ -108,6 +108,7 @@ pub(crate) struct Lever(Arc<Inner>);
 struct Inner {
     options: LeverOptions,
     tenant: Mutex<Tenant>,
+    permissions: Mutex<Permissions>,
     started: Instant,
     bucket: Mutex<Bucket>,
     mover: Mover,
@@ -132,6 +133,7 @@ impl Lever {
         tasks.spawn(sender.clone().run(queue, tasks.clone(), stop.clone()));
         let lever = Self(Arc::new(Inner {
             tenant: Mutex::new(Tenant::generate(Plan { seed, opportunities, active_share, now_ms })),
+            permissions: Mutex::new(options.permissions.clone()),
             started: Instant::now(),
             bucket: Mutex::new(Bucket::new(options.rate, options.burst)),
             mover: Mover::default(),
@@ -190,8 +192,13 @@ impl Lever {
         }
     }
 
+    /// Somebody ticks other boxes of the key.
+    pub(crate) fn set_permissions(&self, permissions: Permissions) {
+        *self.0.permissions.lock().unwrap_or_else(PoisonError::into_inner) = permissions;
+    }
+
     fn grants(&self, permission: Permission) -> bool {
-        self.0.options.permissions.allow(permission)
+        self.0.permissions.lock().unwrap_or_else(PoisonError::into_inner).allow(permission)
     }
 
     /// 403 unless the key has this tick-box.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
 use fulcrum_domain::{Activity, ActivityKind, HookEvent, Right};
@@ -83,12 +83,20 @@ struct Phase {
     left: String,
 }
 
+/// What the address says.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    /// Tokens were just saved.
+    saved: Option<String>,
+}
+
 /// `GET /setup`.
 pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    draw(&shared, &caller, String::new(), false).await
+    draw(&shared, &caller, String::new(), asked.saved.is_some()).await
 }
 
 /// `POST /setup/probe`: asks Lever again what the key may do.
@@ -119,7 +127,7 @@ pub(super) async fn write_tokens(
                 .engine
                 .note_activity(Activity::new(now, caller.actor(), ActivityKind::Admin, words))
                 .await?;
-            draw(&shared, &caller, String::new(), true).await
+            Ok(Redirect::to(&format!("{}/setup?saved=tokens#tokens", shared.site.base())).into_response())
         }
         Err(error) => {
             let page = draw(&shared, &caller, error.to_string(), false).await?;

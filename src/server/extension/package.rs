@@ -47,9 +47,9 @@ const SHARED: &[(&str, &[u8])] = &[
     ("assets/style.css", include_bytes!("../console/assets/style.css")),
 ];
 
-/// The first Firefox with all that the extension needs, and the first Chromium in which a page
-/// cannot find the panel by guessing its address.
-const FIREFOX_MIN: &str = "128.0";
+/// The oldest Firefox that is still kept, and the first Chromium in which a page cannot find the
+/// panel by guessing its address.
+const FIREFOX_MIN: &str = "140.0";
 const CHROMIUM_MIN: &str = "130";
 
 /// Why there is no package.
@@ -95,7 +95,7 @@ impl Packages {
     ) -> Result<Self, PackageError> {
         let signer = Signer::new(key)?;
         let zip = |browser| archive(browser, public_url, lever_hosts);
-        let chromium = zip(Browser::Chromium { public_key: &signer.public_key() })?;
+        let chromium = zip(Browser::Chromium { public_key: signer.public_key() })?;
         Ok(Self {
             crx: signer.crx(&chromium)?.into(),
             chromium: chromium.into(),

@@ -84,6 +84,7 @@ async fn what_is_no_text_is_refused_at_its_field() {
         (json!({"to": "+14155552671", "body": "x", "from": "+14155552672"}), Some("/from")),
         (json!({"to": "+14155552671", "body": "x", "as": "nobody@acme.example"}), Some("/as")),
         (json!({"to": "+14155552671", "body": "x", "send_at": "tomorrow"}), Some("/send_at")),
+        (json!({"to": "+14155552671", "body": "x", "send_at": "9999-12-30T22:00:00.9Z"}), Some("/send_at")),
         (json!({"to": "+14155552671", "body": "x", "sendAt": "2026-01-01T00:00:00Z"}), Some("/sendAt")),
     ];
     for (body, pointer) in cases {

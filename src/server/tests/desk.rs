@@ -113,7 +113,8 @@ async fn pages_of_a_folder_follow_one_another() {
 #[tokio::test]
 async fn a_text_waits_for_its_time_until_it_is_called_off() {
     let world = World::start(Choice::default()).await;
-    let later = json!({"to": THEIRS, "body": "Hello", "send_at": "2050-01-01T08:00:00Z"});
+    let at = world.engine.now().round(jiff::Unit::Hour).unwrap() + SignedDuration::from_hours(24);
+    let later = json!({"to": THEIRS, "body": "Hello", "send_at": at});
     let sent = world.post_json("/api/v1/messages", RECRUITER, &later).await.json();
     let (id, listed) = (sent["id"].as_str().unwrap(), "/api/v1/conversations/0001/messages");
     world.engine.take_text(text(1, THEIRS)).await.unwrap();
@@ -163,7 +164,7 @@ async fn a_failed_effect_is_given_up_once() {
     world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
     let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
         let effect = fulcrum_domain::Effect::Hydrate("opp-1".parse().unwrap());
-        let mut moment = crate::engine::clock::Moment::new(Timestamp::now(), 1);
+        let mut moment = crate::engine::clock::Moment::new("2026-01-01T00:00:00Z".parse().unwrap(), 1);
         crate::engine::changes::ask_later(
             tx,
             &effect,

@@ -1,5 +1,6 @@
-// The conversations shown last, so that they are there at the click. In memory only: a browser that
-// is closed forgets them, and so does one that is disconnected.
+// The conversations shown last, so that they are there at the click, and what was begun to be
+// written. In memory only: a browser that is closed forgets them, and so does one that is
+// disconnected. (A page's own storage is closed to a frame in a page of somebody else's.)
 
 import { browser } from "./connection.js";
 
@@ -20,4 +21,15 @@ export async function keep(opportunity, html) {
 
 export async function forget(opportunity) {
   await store.remove(opportunity);
+}
+
+/** What was written and not sent. */
+export async function recallDraft(opportunity) {
+  const key = `draft:${opportunity}`;
+  return (await store.get(key))[key] ?? "";
+}
+
+export async function keepDraft(opportunity, text) {
+  const key = `draft:${opportunity}`;
+  await (text ? store.set({ [key]: text }) : store.remove(key));
 }

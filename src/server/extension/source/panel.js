@@ -4,7 +4,7 @@
 import { mount } from "./assets/conversation.js";
 import { card, connectCard } from "./cards.js";
 import { browser, connection, disconnect, isFulcrum, onConnection, pause } from "./connection.js";
-import { forget, keep, recall } from "./kept.js";
+import { forget, keep, keepDraft, recall, recallDraft } from "./kept.js";
 import { listen } from "./stream.js";
 import * as texts from "./texts.js";
 
@@ -36,7 +36,8 @@ class Profile {
   }
 
   async start() {
-    const kept = await recall(this.opportunity);
+    const [kept, draft] = await Promise.all([recall(this.opportunity), recallDraft(this.opportunity)]);
+    this.draft = draft;
     if (this.signal.aborted) return;
     if (kept) this.display(kept.html);
     else card(place, { title: texts.TITLE, words: texts.LOADING });
@@ -77,12 +78,20 @@ class Profile {
       unwanted.remove();
     }
     place.replaceChildren(...document.adoptNode(body).childNodes);
+    if (box() && !box().value) box().value = this.draft;
     const listenHere = (tell) => {
       this.tell = tell;
       return () => (this.tell = undefined);
     };
     this.leave = mount(place, { base: this.server, fetch: this.call, listen: listenHere, say });
-    if (document.hasFocus()) (place.querySelector("textarea:enabled") ?? place).focus();
+    settle();
+  }
+
+  /** What is written is kept; what was sent is not any more. */
+  noteDraft() {
+    if (!box() || box().value === this.draft) return;
+    this.draft = box().value;
+    keepDraft(this.opportunity, this.draft);
   }
 
   /** Ends what makes the shown conversation live. */
@@ -173,6 +182,17 @@ function isHtml(answer) {
   return answer.headers.get("Content-Type")?.startsWith("text/html") ?? false;
 }
 
+/** Where one writes, if one may. */
+function box() {
+  return place.querySelector("textarea[name=body]:enabled");
+}
+
+/** Puts the focus where one goes on, if the panel has it and nothing in it does. */
+function settle() {
+  const nothingHasIt = [document.body, place].includes(document.activeElement);
+  if (document.hasFocus() && nothingHasIt) (box() ?? place.querySelector("button") ?? place).focus();
+}
+
 function say(words) {
   part("live").textContent = words;
 }
@@ -197,6 +217,8 @@ place.addEventListener("click", (event) => {
   const url = new URL(link.getAttribute("href"), `${profile.server}/`);
   if (url.protocol === "https:" || url.protocol === "http:") browser.tabs.create({ url: url.href });
 });
+for (const event of ["input", "fulcrum:refreshed"]) place.addEventListener(event, () => profile?.noteDraft());
+addEventListener("focus", settle);
 addEventListener("hashchange", open);
 onConnection(open);
 open();
