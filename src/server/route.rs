@@ -16,6 +16,7 @@ use super::problem::wrong_method;
 
 /// A route, and who may use it.
 pub(super) struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the test that walks the tables"))]
     pub(super) method: Method,
     pub(super) path: &'static str,
     /// What one must be allowed; nothing for everybody.

@@ -185,7 +185,7 @@ impl Provider {
             }
             other => other?,
         };
-        let mut found = Found::of_token(&claims, &oidc.roles_claim);
+        let mut found = Found::of_token(claims, &oidc.roles_claim);
         if found.wants_more() && client.user_info_url().is_some() {
             found.add(self.more(&client, tokens.access_token(), claims.subject(), &oidc.roles_claim).await?);
         }
