@@ -200,7 +200,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = with_removed_rows(folder.path()).await;
         let stop = Arc::new(AtomicBool::new(false));
-        let writing = tokio::task::spawn({
+        let mut writing = tokio::task::JoinSet::new();
+        writing.spawn({
             let (store, stop) = (store.clone(), stop.clone());
             async move {
                 let mut written = 0u64;
@@ -221,7 +222,7 @@ mod tests {
             store.renew().await.unwrap();
         }
         stop.store(true, Ordering::Relaxed);
-        let written = writing.await.unwrap();
+        let written = writing.join_next().await.unwrap().unwrap();
         store.close().await;
         drop(store);
         let path = folder.path().join("fulcrum.redb");

@@ -179,7 +179,7 @@ async fn a_failed_effect_is_given_up_once() {
     let given = world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await;
     assert_eq!((given.status, given.json()), (200, json!({"state": "given_up"})));
     world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
-    let told = world.get("/api/v1/activity?opportunity=opp-1", VIEWER).await.json();
+    let told = world.get("/api/v1/activity?opportunity=opp-1", ADMIN).await.json();
     assert_eq!(told["data"][0]["detail"], "hydrate was given up");
     assert_eq!(told["data"][1]["detail"], "hydrate failed, attempt 0: lever says no");
 }
