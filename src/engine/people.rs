@@ -108,7 +108,7 @@ impl Engine {
                 let actor =
                     request.account.as_ref().map_or_else(|| request.caller.as_str().into(), Actor::from);
                 let named = !matches!(request.to, Recipient::Number(_));
-                let author = author(tx, request.on_behalf_of.as_deref(), request.caller)?;
+                let author = author(tx, request.on_behalf_of.as_deref(), request.account.as_ref(), request.caller)?;
                 let draft = Draft {
                     to: request.to,
                     body: request.body,
@@ -229,9 +229,21 @@ fn is_confidential(read: &impl Read, about: Option<&OpportunityId>) -> Result<bo
     Ok(row.is_some_and(|row| row.confidential))
 }
 
-fn author(read: &impl Read, email: Option<&str>, caller: String) -> Result<Author, SendRefusal> {
-    let Some(email) = email else { return Ok(Author::Staff { user: None, name: caller }) };
-    let user = changes::user_by_email(read, email)?.ok_or(SendRefusal::UnknownAuthor)?;
-    let name = read.get(USERS, &user)?.map_or(caller, |user| user.name);
-    Ok(Author::Staff { user: Some(user), name })
+/// Who a text is by: the user of Lever whom the caller names, else the one with the caller's own
+/// e-mail, else nobody in Lever.
+fn author(
+    read: &impl Read,
+    named: Option<&str>,
+    account: Option<&Account>,
+    caller: String,
+) -> Result<Author, SendRefusal> {
+    let user = match (named, account) {
+        (Some(email), _) => {
+            Some(changes::user_by_email(read, email)?.ok_or(SendRefusal::UnknownAuthor)?)
+        }
+        (None, Some(account)) => changes::user_by_email(read, account.as_str())?,
+        (None, None) => None,
+    };
+    let row = user.as_ref().map(|user| read.get(USERS, user)).transpose()?.flatten();
+    Ok(Author::Staff { user, name: row.map_or(caller, |user| user.name) })
 }

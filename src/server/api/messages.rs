@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::{Author, Body, Number, OpportunityId};
+use fulcrum_domain::{Account, Author, Body, Number, OpportunityId};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,11 @@ pub(super) async fn send(
     input: Input<NewMessage>,
 ) -> Result<(StatusCode, Json<TakenMessage>), Problem> {
     let wanted = input.value;
+    // A program says for whom it writes; a person writes for themselves.
+    let own = |account: &Account| wanted.r#as.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(account.as_str()));
+    if !caller.account.as_ref().is_none_or(own) {
+        return Err(Problem::new(Kind::Forbidden, "a person sends in their own name alone").at("as"));
+    }
     let region = shared.engine.settings.load().rules.region;
     let number = |field, text: String| {
         Number::parse(&text, &region).map_err(|error| Problem::invalid(field, error.to_string()))
@@ -169,7 +174,7 @@ pub(super) async fn send(
             (None, None) => return Err(Problem::new(Kind::Invalid, "either opportunity or to is required")),
         },
         body: Body::new(required("body", wanted.body)?),
-        on_behalf_of: wanted.r#as,
+        on_behalf_of: wanted.r#as.filter(|_| caller.account.is_none()),
         from: wanted.from.map(|text| number("from", text)).transpose()?,
         send_at: wanted.send_at,
         idempotency: key.of(caller.actor().as_str()).map(|key| (key, input.digest)),

@@ -163,7 +163,9 @@ async fn a_failed_effect_is_given_up_once() {
     let body = json!({"kind": "hydrate", "id": "opp-1"});
     world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
     let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
-        let effect = fulcrum_domain::Effect::Hydrate("opp-1".parse().unwrap());
+        let id = "opp-1".parse().unwrap();
+        tx.put(store::tables::OPPORTUNITIES, &id, &candidate("+12025550199", false))?;
+        let effect = fulcrum_domain::Effect::Hydrate(id);
         let mut moment = crate::engine::clock::Moment::new("2026-01-01T00:00:00Z".parse().unwrap(), 1);
         crate::engine::changes::ask_later(
             tx,
@@ -179,7 +181,7 @@ async fn a_failed_effect_is_given_up_once() {
     let given = world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await;
     assert_eq!((given.status, given.json()), (200, json!({"state": "given_up"})));
     world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
-    let told = world.get("/api/v1/activity?opportunity=opp-1", ADMIN).await.json();
+    let told = world.get("/api/v1/activity?opportunity=opp-1", VIEWER).await.json();
     assert_eq!(told["data"][0]["detail"], "hydrate was given up");
     assert_eq!(told["data"][1]["detail"], "hydrate failed, attempt 0: lever says no");
 }
