@@ -1,7 +1,7 @@
 // A sandbox, a daemon set on it, and a browser, for a test to use and to stop.
 
 import { execFileSync, spawn } from "node:child_process";
-import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,11 +10,6 @@ import { chromium } from "playwright-core";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const binary = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug", "fulcrum");
-
-/** The password of everybody, and its hash. */
-const PASSWORD = "a password for tests";
-const HASH = "$argon2id$v=19$m=19456,t=2,p=1$/YvxHd2om4s48GKyyTkq5g$aKd5uKddD403wkm/ie9y6xQDKsr/Nd6SrcKQqXfHf8g";
-const ROLES = ["admin", "recruiter", "viewer", "operator"];
 
 /** Flags with which Chromium asks nobody but the pages under test. */
 const QUIET = [
@@ -36,7 +31,10 @@ export async function until(what, attempt, patience = 20_000) {
       .then(attempt)
       .catch((error) => void (attempt.last = error));
     if (found) return found;
-    if (Date.now() > end) throw new Error(`waited in vain: ${what}`, { cause: attempt.last });
+    if (Date.now() > end) {
+      const why = attempt.last ? `; ${attempt.last.message}` : "";
+      throw new Error(`waited in vain: ${what}${why}`, { cause: attempt.last });
+    }
     await new Promise((done) => setTimeout(done, 50));
   }
 }
@@ -49,6 +47,12 @@ class Program {
       this.process[stream].on("data", (data) => (this.said[stream] += data));
     }
     this.gone = new Promise((done) => this.process.on("exit", done));
+    // A test that fails while it sets up leaves nothing behind.
+    process.on("exit", () => this.process.kill());
+  }
+
+  get hasEnded() {
+    return this.process.exitCode !== null;
   }
 
   async stop() {
@@ -77,20 +81,16 @@ export class World {
       url: line.daemon,
       apiToken: line.api_token,
       numbers: line.numbers,
+      password: line.console_password,
     });
-    const hash = join(world.folder, "password-hash");
-    await writeFile(hash, HASH, { mode: 0o600 });
-    const users = ROLES.map(
-      (role) => `\n[[users]]\nemail = "${role}@acme.example"\nrole = "${role}"\npassword_hash_file = "${hash}"\n`,
-    );
-    await appendFile(join(world.folder, "fulcrum.toml"), users.join(""));
     await world.startDaemon();
     return world;
   }
 
   async startDaemon() {
     this.daemon = new Program(["run", "-c", join(this.folder, "fulcrum.toml")]);
-    await until(`the daemon answers; it said ${this.daemon.said.stderr}`, async () => {
+    await until("the daemon has synced", async () => {
+      if (this.daemon.hasEnded) throw new Error(this.daemon.said.stderr);
       const status = await this.api("GET", "/api/v1/status");
       return status.backfill.state === "complete";
     });
@@ -127,7 +127,7 @@ export class World {
   /** Signs in on the page that asks for it. */
   async signIn(page, role) {
     await page.getByLabel("E-mail").fill(`${role}@acme.example`);
-    await page.getByLabel("Password").fill(PASSWORD);
+    await page.getByLabel("Password").fill(this.password);
     await page.getByRole("button", { name: "Sign in" }).click();
   }
 
