@@ -35,7 +35,10 @@ export async function until(what, attempt, patience = 20_000) {
       .then(attempt)
       .catch((error) => void (attempt.last = error));
     if (found) return found;
-    if (Date.now() > end) throw new Error(`waited in vain: ${what}`, { cause: attempt.last });
+    if (Date.now() > end) {
+      const why = attempt.last ? `; ${attempt.last.message}` : "";
+      throw new Error(`waited in vain: ${what}${why}`, { cause: attempt.last });
+    }
     await new Promise((done) => setTimeout(done, 50));
   }
 }
@@ -48,6 +51,12 @@ class Program {
       this.process[stream].on("data", (data) => (this.said[stream] += data));
     }
     this.gone = new Promise((done) => this.process.on("exit", done));
+    // A test that fails while it sets up leaves nothing behind.
+    process.on("exit", () => this.process.kill());
+  }
+
+  get hasEnded() {
+    return this.process.exitCode !== null;
   }
 
   async stop() {
@@ -76,8 +85,8 @@ export class World {
       url: line.daemon,
       apiToken: line.api_token,
       numbers: line.numbers,
+      password: line.console_password,
     });
-    world.password = (await readFile(join(world.folder, "console-password"), "utf8")).trim();
     const file = join(world.folder, "lever-webhooks.toml");
     world.tokens = [...(await readFile(file, "utf8")).matchAll(/"([0-9A-Za-z]+)"/g)].map((found) => found[1]);
     if (!tokens) await rm(file);
@@ -87,7 +96,8 @@ export class World {
 
   async startDaemon() {
     this.daemon = new Program(["run", "-c", join(this.folder, "fulcrum.toml")]);
-    await until(`the daemon answers; it said ${this.daemon.said.stderr}`, async () => {
+    await until("the daemon has synced", async () => {
+      if (this.daemon.hasEnded) throw new Error(this.daemon.said.stderr);
       const status = await this.api("GET", "/api/v1/status");
       return status.backfill.state === "complete";
     });
