@@ -108,7 +108,8 @@ impl Engine {
                 let actor =
                     request.account.as_ref().map_or_else(|| request.caller.as_str().into(), Actor::from);
                 let named = !matches!(request.to, Recipient::Number(_));
-                let author = author(tx, request.on_behalf_of.as_deref(), request.account.as_ref(), request.caller)?;
+                let author =
+                    author(tx, request.on_behalf_of.as_deref(), request.account.as_ref(), request.caller)?;
                 let draft = Draft {
                     to: request.to,
                     body: request.body,
@@ -238,9 +239,7 @@ fn author(
     caller: String,
 ) -> Result<Author, SendRefusal> {
     let user = match (named, account) {
-        (Some(email), _) => {
-            Some(changes::user_by_email(read, email)?.ok_or(SendRefusal::UnknownAuthor)?)
-        }
+        (Some(email), _) => Some(changes::user_by_email(read, email)?.ok_or(SendRefusal::UnknownAuthor)?),
         (None, Some(account)) => changes::user_by_email(read, account.as_str())?,
         (None, None) => None,
     };

@@ -156,7 +156,9 @@ pub(super) async fn send(
 ) -> Result<(StatusCode, Json<TakenMessage>), Problem> {
     let wanted = input.value;
     // A program says for whom it writes; a person writes for themselves.
-    let own = |account: &Account| wanted.r#as.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(account.as_str()));
+    let own = |account: &Account| {
+        wanted.r#as.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(account.as_str()))
+    };
     if !caller.account.as_ref().is_none_or(own) {
         return Err(Problem::new(Kind::Forbidden, "a person sends in their own name alone").at("as"));
     }

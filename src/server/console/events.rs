@@ -15,6 +15,7 @@ use fulcrum_domain::Sight;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, News, NewsId, Watch};
@@ -26,6 +27,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// When a browser tries again after a cut.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// After so long a stream ends and the browser comes back: whoever was signed out meanwhile is not let
+/// in again.
+const LIFE: Duration = Duration::from_secs(5 * 60);
+
 /// One watcher.
 struct Watcher {
     engine: Engine,
@@ -33,6 +38,7 @@ struct Watcher {
     watch: Watch,
     /// The server ends streams first, since it waits for connections.
     stop: CancellationToken,
+    ends: Instant,
     /// Still to be said: where the watch begins.
     hello: Option<NewsId>,
 }
@@ -47,6 +53,7 @@ impl Watcher {
             let (id, news) = tokio::select! {
                 news = self.watch.next() => news?,
                 () = self.stop.cancelled() => return None,
+                () = tokio::time::sleep_until(self.ends) => return None,
             };
             let event = Event::default().id(id.to_string());
             let event = match news {
@@ -87,7 +94,14 @@ pub(super) async fn events(
     let engine = shared.engine.clone();
     let watch = engine.watch(seen);
     let hello = seen.is_none().then(|| watch.place());
-    let watcher = Watcher { engine, sight: caller.sight, watch, stop: shared.stop.clone(), hello };
+    let watcher = Watcher {
+        engine,
+        sight: caller.sight,
+        watch,
+        stop: shared.stop.clone(),
+        ends: Instant::now() + LIFE,
+        hello,
+    };
     let stream = stream::unfold(watcher, Watcher::next);
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     ([unbuffered], Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).into_response()

@@ -74,28 +74,3 @@ pub(super) fn table() -> Vec<Route> {
 async fn home(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Response {
     Redirect::to(&format!("{}{}", shared.site.base(), frame::home(&caller))).into_response()
 }
-
-/// What a bookmark runs that opens the candidate of a page of Lever's here: it reads the address of
-/// that page, and nothing else of it.
-fn bookmarklet(url: &str) -> String {
-    let url = serde_json::Value::from(url).to_string();
-    format!(
-        "javascript:(()=>{{const m=location.pathname.match(/^\\/candidates\\/([0-9a-f-]{{36}})/);\
-         if(m)open({url}+\"/o/\"+m[1])}})()"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bookmark_opens_the_candidate_of_the_page() {
-        let text = bookmarklet("https://text.acme.example");
-        assert_eq!(
-            text,
-            "javascript:(()=>{const m=location.pathname.match(/^\\/candidates\\/([0-9a-f-]{36})/);\
-             if(m)open(\"https://text.acme.example\"+\"/o/\"+m[1])})()"
-        );
-    }
-}

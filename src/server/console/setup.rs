@@ -184,7 +184,7 @@ async fn draw(shared: &Shared, caller: &Caller, wrong: String, written: bool) ->
         requests: words::count(status.stored.backfill.phases.iter().map(|phase| phase.requests).sum()),
         rate: format!("{:.0} %", status.lever.rate_used * 100.0),
         phases: phases(&status),
-        bookmarklet: crate::server::console::bookmarklet(&shared.site.absolute("")),
+        bookmarklet: shared.extension.bookmarklet(),
     }))
 }
 
