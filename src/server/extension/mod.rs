@@ -50,7 +50,6 @@ impl Extension {
         Self { public_url, lever_hosts, packages: OnceCell::new(), pairings: Pairings::default() }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the setup page is to offer it"))]
     /// A bookmark that opens the profile shown in Lever here, for browsers without the extension.
     pub(super) fn bookmarklet(&self) -> String {
         let base = package::base(&self.public_url);

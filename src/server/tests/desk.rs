@@ -164,7 +164,7 @@ async fn a_failed_effect_is_given_up_once() {
     world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
     let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
         let id = "opp-1".parse().unwrap();
-        tx.put(store::tables::OPPORTUNITIES, &id, &candidate("+12025550199", false))?;
+        tx.put(OPPORTUNITIES, &id, &candidate("+12025550199", false))?;
         let effect = fulcrum_domain::Effect::Hydrate(id);
         let mut moment = crate::engine::clock::Moment::new("2026-01-01T00:00:00Z".parse().unwrap(), 1);
         crate::engine::changes::ask_later(
