@@ -2,11 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use fulcrum_domain::{Effect, EffectState, HookEvent, Lane, Opportunity, OpportunityId};
+use fulcrum_domain::{
+    Activity, ActivityKind, Effect, EffectState, HookEvent, Lane, Opportunity, OpportunityId,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, Arrival, Put, Taken};
 use super::health::HealthStatus;
+use super::intake::LEVER;
 use super::people::FetchError;
 use super::status::FOUND_BY_POLL;
 use super::{Confidential, Engine, convert};
@@ -34,6 +37,14 @@ impl Engine {
                 .change(move |tx| {
                     let mut about_nobody = Vec::new();
                     for (number, row) in tx.list(INBOX, &Keys::all(), INBOX_BATCH)? {
+                        // Here and not where it came in: there, each row more costs the sender time.
+                        let what = Activity::new(
+                            row.received_at,
+                            LEVER.into(),
+                            ActivityKind::Webhook,
+                            row.event.as_key(),
+                        );
+                        changes::note(tx, &what.about(row.opportunity.clone()))?;
                         match row.opportunity {
                             Some(id) => ask_for(tx, row.event, id, now)?,
                             None => about_nobody.push(row.event),

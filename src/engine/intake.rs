@@ -50,7 +50,7 @@ pub enum HookOutcome {
 }
 
 /// What the activity calls whoever sends webhooks.
-const LEVER: &str = "lever";
+pub(super) const LEVER: &str = "lever";
 
 /// When which kind of webhook was last refused.
 #[derive(Debug, Default)]
@@ -116,8 +116,6 @@ impl Engine {
                 let name = "inbox".to_owned();
                 let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
                 tx.put(COUNTERS, &name, &number)?;
-                let what = Activity::new(now, LEVER.into(), ActivityKind::Webhook, hook.event.as_key());
-                changes::note(tx, &what.about(hook.opportunity.clone()))?;
                 let row = HookRow {
                     event: hook.event,
                     opportunity: hook.opportunity,
