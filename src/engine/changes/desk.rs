@@ -127,15 +127,28 @@ pub fn mark_read(
         return Ok(());
     }
     let key = (id, account);
-    match up_to {
+    let changed = match up_to {
+        Some(up_to) if has_read(tx, &key, up_to)? => false,
         Some(up_to) => {
-            let up_to = tx.get(READ, &key)?.map_or(up_to, |Seen(before)| before.max(up_to));
             tx.put(READ, &key, &Seen(up_to))?;
+            true
         }
-        None => drop(tx.remove(READ, &key)?),
+        None => tx.remove(READ, &key)?,
+    };
+    // A page that is told reads anew, and marks what it reads: without news it would never rest.
+    if changed {
+        tx.signal(Signal::Conversation(id));
     }
-    tx.signal(Signal::Conversation(id));
     Ok(())
+}
+
+/// Whether an account has read a thread up to there already.
+pub fn has_read(
+    read: &impl Read,
+    key: &(ConversationId, Account),
+    up_to: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(read.get(READ, key)?.is_some_and(|Seen(before)| before >= up_to))
 }
 
 /// Nothing is left of a thread.

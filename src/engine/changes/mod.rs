@@ -38,7 +38,7 @@ pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
-pub use desk::{change_desk, desk_of, mark_read, place_older};
+pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
 pub(crate) use erase::ERASED;
 pub use erase::{erase_opportunity, mark_invisible};
 pub use filing::file_now;

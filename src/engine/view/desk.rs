@@ -179,6 +179,11 @@ impl Engine {
         account: Account,
         up_to: Timestamp,
     ) -> Result<(), StoreError> {
+        // Each look at a page comes here, and most change nothing: those need no write.
+        let key = (id, account.clone());
+        if self.store.read(move |snapshot| changes::has_read(snapshot, &key, up_to)).await? {
+            return Ok(());
+        }
         self.store.change(move |tx| changes::mark_read(tx, id, account, Some(up_to))).await
     }
 
