@@ -43,27 +43,29 @@ impl Engine {
     /// Reads an opportunity again, on the interactive lane, if what is stored is older than `age` or
     /// nothing is. It takes as long as Lever takes.
     pub async fn refresh_if_older(&self, id: &OpportunityId, age: Duration) -> Freshness {
+        self.read_if_older(id, age).await.0
+    }
+
+    /// The same, with whether Lever was asked now.
+    async fn read_if_older(&self, id: &OpportunityId, age: Duration) -> (Freshness, bool) {
         let turn = self.refreshing.turn(id);
         // Who comes second finds the answer of the first.
         let _mine = turn.lock().await;
         match self.is_older(id, age).await {
-            Ok(false) => return Freshness::Fresh,
+            Ok(false) => return (Freshness::Fresh, false),
             Ok(true) => {}
-            Err(_) => return Freshness::Stale("the store cannot be read"),
+            Err(_) => return (Freshness::Stale("the store cannot be read"), false),
         }
         match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await {
-            Ok(_) => Freshness::Fresh,
-            Err(error) => Freshness::Stale(why(&error)),
+            Ok(_) => (Freshness::Fresh, true),
+            Err(error) => (Freshness::Stale(why(&error)), false),
         }
     }
 
     /// The same for a profile that is being shown: its open pages are told when something came.
     pub async fn refresh_shown(&self, id: &OpportunityId, age: Duration) {
-        if !matches!(self.is_older(id, age).await, Ok(true)) {
-            return;
-        }
-        self.refresh_if_older(id, age).await;
-        if let Ok(Found::Known(found)) = self.opportunity(id, Sight::All).await {
+        let (_, asked) = self.read_if_older(id, age).await;
+        if asked && let Ok(Found::Known(found)) = self.opportunity(id, Sight::All).await {
             found.conversations.into_iter().for_each(|id| self.wake.news.tell(id));
         }
     }

@@ -7,7 +7,7 @@ use super::gaze::Gaze;
 use super::{PAGE_MAX, Page};
 use crate::engine::Engine;
 use crate::engine::changes::{desk_of, message};
-use crate::store::tables::{MESSAGES, OUTBOX};
+use crate::store::tables::{MESSAGES, MessageKey, OUTBOX};
 use crate::store::{Keys, Read, StoreError};
 
 /// A message.
@@ -76,22 +76,17 @@ pub(crate) fn messages(
     limit: usize,
     sight: Sight,
 ) -> Result<MessagePage, StoreError> {
-    let limit = limit.clamp(1, PAGE_MAX);
-    let gaze = Gaze::new(read, sight);
     let all = Keys::beginning(&id);
     let keys = match after {
         Some((at, message)) => all.after(&(id, at, message)),
         None => all,
     };
-    let mut rows = read.list(MESSAGES, &keys, limit + 1)?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|((_, at, message), _)| (*at, *message));
-    let mut views = gone(&gaze, rows.into_iter().map(|(_, message)| message))?;
-    if !more {
-        views.extend(waiting(&gaze, id)?);
+    let gaze = Gaze::new(read, sight);
+    let mut page = page(&gaze, &keys, limit, |keys, limit| read.list(MESSAGES, keys, limit))?;
+    if page.next.is_none() {
+        page.rows.extend(waiting(&gaze, id)?);
     }
-    Ok(Page { rows: views, next })
+    Ok(page)
 }
 
 fn messages_before(
@@ -101,22 +96,33 @@ fn messages_before(
     limit: usize,
     sight: Sight,
 ) -> Result<MessagePage, StoreError> {
-    let limit = limit.clamp(1, PAGE_MAX);
-    let gaze = Gaze::new(read, sight);
     let all = Keys::beginning(&id);
     let keys = match before {
         Some((at, message)) => all.before(&(id, at, message)),
         None => all,
     };
-    let mut rows = read.list_back(MESSAGES, &keys, limit + 1)?;
+    let gaze = Gaze::new(read, sight);
+    let mut page = page(&gaze, &keys, limit, |keys, limit| read.list_back(MESSAGES, keys, limit))?;
+    page.rows.reverse();
+    if before.is_none() {
+        page.rows.extend(waiting(&gaze, id)?);
+    }
+    Ok(page)
+}
+
+/// Messages that do not wait for their time, in the order in which `list` gives them.
+fn page(
+    gaze: &Gaze<'_, impl Read>,
+    keys: &Keys,
+    limit: usize,
+    list: impl FnOnce(&Keys, usize) -> Result<Vec<(MessageKey, Message)>, StoreError>,
+) -> Result<MessagePage, StoreError> {
+    let limit = limit.clamp(1, PAGE_MAX);
+    let mut rows = list(keys, limit + 1)?;
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|((_, at, message), _)| (*at, *message));
-    let mut views = gone(&gaze, rows.into_iter().rev().map(|(_, message)| message))?;
-    if before.is_none() {
-        views.extend(waiting(&gaze, id)?);
-    }
-    Ok(Page { rows: views, next })
+    Ok(Page { rows: gone(gaze, rows.into_iter().map(|(_, message)| message))?, next })
 }
 
 /// Those that do not wait for their time.
