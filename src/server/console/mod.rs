@@ -34,7 +34,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use fulcrum_domain::Right;
 use http::Method;
 
-pub(super) use frame::guarded;
+pub(super) use frame::{guarded, page};
 pub use setup::SetupSettings;
 
 use super::Shared;
@@ -44,7 +44,8 @@ use super::route::{self, Route};
 /// Every route of the console.
 pub(super) fn table() -> Vec<Route> {
     use Right::{Administer, Operate, Read, Text, Watch};
-    use route::{data, page};
+    use route::data;
+    use route::page;
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     vec![

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
 use http::{StatusCode, header};
 use secrecy::ExposeSecret;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::pairing::{Challenge, Decision, label};
 use crate::server::caller::Caller;
+use crate::server::console::page;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Shared, body};
 
@@ -60,13 +61,7 @@ struct Asked<'a> {
 
 impl Page<'_> {
     fn answer(&self, status: StatusCode) -> Response {
-        match self.render() {
-            Ok(html) => (status, Html(html)).into_response(),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a page could not be rendered");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }
-        }
+        (status, page(self)).into_response()
     }
 }
 

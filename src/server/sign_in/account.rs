@@ -10,13 +10,14 @@ use fulcrum_domain::{Account, SessionId, Sight, SignIn, SignInKind};
 use http::{StatusCode, header};
 use jiff::Timestamp;
 
-use super::pages::{Plain, note, refusal, said, shown};
+use super::pages::{Plain, note, refusal, said};
 use super::texts;
 use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
 use crate::server::admit::{FORM_BYTES_MAX, field};
 use crate::server::body;
 use crate::server::caller::Caller;
+use crate::server::console::page;
 use crate::server::problem::Problem;
 use crate::server::site::Jar;
 
@@ -72,7 +73,7 @@ pub(super) async fn show(
         Ok(rows) => rows,
         Err(error) => return refusal(&shared, &error.into()),
     };
-    shown(&Page {
+    page(&Page {
         frame: Plain { base: shared.site.base() },
         csrf: caller.csrf(),
         name: &caller.name,

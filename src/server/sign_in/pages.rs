@@ -1,7 +1,7 @@
 //! The pages around signing in. They stand by themselves, without the console's navigation.
 
 use askama::Template;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use form_urlencoded::byte_serialize;
 use fulcrum_domain::{Account, Authority};
 use http::{StatusCode, header};
@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 
 use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
+use crate::server::console::page;
 use crate::server::problem::Problem;
 use crate::server::site::{Jar, local_path};
 
@@ -49,7 +50,7 @@ pub(in crate::server) fn said(
     on: (&str, &str),
 ) -> Response {
     let frame = Plain { base: shared.site.base() };
-    (status, shown(&Said { frame, title, said, on })).into_response()
+    (status, page(&Said { frame, title, said, on })).into_response()
 }
 
 /// Signs a browser in, and sends it on to `next`.
@@ -88,17 +89,6 @@ pub(super) async fn note(shared: &Shared, event: AccountEvent, account: Option<&
             ?event,
             "the activity was not told of a sign-in"
         );
-    }
-}
-
-/// A template as a response; it holds texts alone, so nothing of it can fail.
-pub(super) fn shown(template: &impl Template) -> Response {
-    match template.render() {
-        Ok(text) => Html(text).into_response(),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a page could not be made");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
     }
 }
 

@@ -12,13 +12,14 @@ use fulcrum_domain::Account;
 use http::{HeaderValue, StatusCode, header};
 
 use super::door::Door;
-use super::pages::{Plain, enter, note, refusal, shown};
+use super::pages::{Plain, enter, note, refusal};
 use super::texts;
 use crate::config::Secret;
 use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
 use crate::server::admit::{FORM_BYTES_MAX, field, own_page};
 use crate::server::body;
+use crate::server::console;
 use crate::server::listener::Peer;
 use crate::server::problem::{Kind, Problem};
 use crate::server::site::local_path;
@@ -123,5 +124,5 @@ fn form(shared: &Shared, door: &Door, status: StatusCode, alert: &str, typed: &T
         provider: keys.people().oidc().map(|_| to_provider()),
         has_users: keys.people().has_users(),
     };
-    door.kept(shared, (status, shown(&page)).into_response())
+    door.kept(shared, (status, console::page(&page)).into_response())
 }
