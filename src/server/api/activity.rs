@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use fulcrum_domain::ActivityKind;
-use http::request::Parts;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::Paging;
+use super::input::{Asked, Paging};
 use crate::engine::{ActivityQuery, ActivityRow};
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -36,16 +35,6 @@ pub(super) struct ActivityParams {
     limit: Option<usize>,
     /// The `next` of the page before.
     cursor: Option<String>,
-}
-
-impl<S: Sync> FromRequestParts<S> for ActivityParams {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let read = Query::<Self>::try_from_uri(&parts.uri);
-        let Query(params) = read.map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
-        Ok(params)
-    }
 }
 
 /// Something that happened.
@@ -103,7 +92,7 @@ fn kinds(words: &str) -> Result<Vec<ActivityKind>, Problem> {
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    params: ActivityParams,
+    Asked(params): Asked<ActivityParams>,
 ) -> Result<Json<Listing<ActivityBody>>, Problem> {
     let no_id = |_| Problem::new(Kind::Malformed, "that is no id");
     let paging = Paging::new(params.limit, params.cursor)?;

@@ -5,16 +5,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use fulcrum_domain::{Account, ConversationId, Folder, Shelf};
-use http::request::Parts;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::conversations::{ConversationBody, named};
-use super::input::{Id, Input, Paging, required};
+use super::input::{Asked, Id, Input, Paging, required};
 use super::{Listing, MessageBody};
 use crate::engine::{InboxQuery, InboxRow, MessageView};
 use crate::server::Shared;
@@ -37,16 +36,6 @@ pub(super) struct InboxParams {
     limit: Option<usize>,
     /// The `next` of the page before.
     cursor: Option<String>,
-}
-
-impl<S: Sync> FromRequestParts<S> for InboxParams {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let read = Query::<Self>::try_from_uri(&parts.uri);
-        let Query(params) = read.map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
-        Ok(params)
-    }
 }
 
 /// A row of the inbox.
@@ -180,7 +169,7 @@ fn whose(caller: &Caller, said: Option<&str>) -> Result<Option<Account>, Problem
 pub(super) async fn inbox(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    params: InboxParams,
+    Asked(params): Asked<InboxParams>,
 ) -> Result<Json<Listing<InboxBody>>, Problem> {
     let paging = Paging::new(params.limit, params.cursor)?;
     let reader = whose(&caller, params.account.as_deref())?;

@@ -37,6 +37,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The parameters of an address.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
+        query(parts).map(Self)
+    }
+}
+
+fn query<T: DeserializeOwned>(parts: &request::Parts) -> Result<T, Problem> {
+    let read = Query::try_from_uri(&parts.uri);
+    read.map(|Query(asked)| asked).map_err(|error| Problem::new(Kind::Malformed, error.body_text()))
+}
+
 /// A JSON body. `T` must have only optional fields and deny unknown ones: what is required is
 /// asked for by [`required`], so that each problem names its field.
 pub(super) struct Input<T> {
@@ -52,8 +68,14 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Input<T> {
         if !is_json(request.headers()) {
             return Err(Problem::new(Kind::NotJson, "the header Content-Type must be application/json"));
         }
-        let bytes = body::read(request.into_body(), BYTES_MAX, shared.body_time).await?;
-        Ok(Self { value: parse(&bytes)?, digest: digest(&[&bytes]) })
+        Self::read(&body::read(request.into_body(), BYTES_MAX, shared.body_time).await?)
+    }
+}
+
+impl<T: DeserializeOwned> Input<T> {
+    /// From the bytes of the body.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Problem> {
+        Ok(Self { value: parse(bytes)?, digest: digest(&[bytes]) })
     }
 }
 
@@ -100,6 +122,11 @@ pub(super) struct IdempotencyKey(Option<String>);
 const KEY_CHARS_MAX: usize = 255;
 
 impl IdempotencyKey {
+    /// None: nothing is repeated.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     /// The key as it is stored: each caller has their own.
     pub(super) fn of(&self, caller: &str) -> Option<Digest> {
         self.0.as_deref().map(|key| digest(&[caller.as_bytes(), key.as_bytes()]))
@@ -142,8 +169,7 @@ impl<S: Sync> FromRequestParts<S> for Paging {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
-        let Query(paging) = Query::<Self>::try_from_uri(&parts.uri)
-            .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
+        let paging: Self = query(parts)?;
         Self::new(Some(paging.limit), paging.cursor)
     }
 }
@@ -197,8 +223,7 @@ impl<S: Sync> FromRequestParts<S> for Search {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
-        let Query(asked) = Query::<Self>::try_from_uri(&parts.uri)
-            .map_err(|error| Problem::new(Kind::Malformed, error.body_text()))?;
+        let asked: Self = query(parts)?;
         match asked.limit {
             1..=HITS_MAX => Ok(asked),
             _ => Err(Problem::new(Kind::Malformed, "limit must be 1 to 100")),

@@ -24,6 +24,10 @@ mod search;
 mod status;
 mod templates;
 
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
 use fulcrum_domain::Right;
 use http::Method;
 use serde::Serialize;
@@ -35,8 +39,12 @@ pub(crate) use messages::MessageBody;
 pub(super) use outbox::{effect_id, effect_of};
 pub(crate) use status::StoredBody;
 
+use super::Shared;
+use super::caller::Caller;
+use super::problem::Problem;
 use super::route::{Route, data};
 use crate::engine::Page;
+use input::{Id, IdempotencyKey, Input};
 
 /// Every route of the API.
 pub(super) fn table() -> Vec<Route> {
@@ -67,6 +75,39 @@ pub(super) fn table() -> Vec<Route> {
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
         data(post.clone(), "/api/v1/outbox/give-up", Operate, outbox::give_up),
     ]
+}
+
+/// A call about a conversation, by the last part of its path, as a form of a page makes it: what may
+/// be done, and by whom, is said once, by the handlers.
+pub(super) async fn act(
+    shared: Arc<Shared>,
+    caller: Caller,
+    conversation: String,
+    what: &str,
+    body: &str,
+) -> Result<(), Problem> {
+    let (shared, caller, id) = (State(shared), Extension(caller), Id(conversation));
+    let body = body.as_bytes();
+    match what {
+        "assign" => drop(desk::assign(shared, caller, id, Input::read(body)?).await?),
+        "follow" => drop(desk::follow(shared, caller, id, Input::read(body)?).await?),
+        "archive" => drop(desk::archive(shared, caller, id, Input::read(body)?).await?),
+        "opt-out" => drop(opt_out::decide(shared, caller, id, Input::read(body)?).await?),
+        "file" => drop(conversations::file(shared, caller, id, IdempotencyKey::none()).await?),
+        _ => return Err(Problem::not_found("there is no such call")),
+    }
+    Ok(())
+}
+
+/// Calls a text off, as a form of a page does.
+pub(super) async fn call_off(shared: Arc<Shared>, caller: Caller, message: String) -> Result<(), Problem> {
+    messages::cancel(State(shared), Extension(caller), Id(message)).await.map(drop)
+}
+
+/// Sends a text, as a form of a page does; `wanted` is the body of `POST /api/v1/messages`.
+pub(super) async fn send(shared: Arc<Shared>, caller: Caller, wanted: &str) -> Result<(), Problem> {
+    let input = Input::read(wanted.as_bytes())?;
+    messages::send(State(shared), Extension(caller), IdempotencyKey::none(), input).await.map(drop)
 }
 
 /// A page of a list.

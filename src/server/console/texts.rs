@@ -24,7 +24,6 @@ texts! {
     NOT_FOUND_BACK = "To the inbox";
     GONE = "Deleted";
     GONE_WORDS = "This candidate was deleted in Lever, and their data was erased here.";
-    TROUBLE = "That did not work";
 
     // The inbox
     SHELVES = "Folders";

@@ -1,0 +1,84 @@
+//! The console's forms, and what they may not do.
+
+use serde_json::json;
+
+use super::*;
+use crate::carrier::ReceivedText;
+use crate::engine::News;
+
+/// A world with one conversation.
+async fn world() -> World {
+    let world = World::start(Choice::default()).await;
+    let text = ReceivedText {
+        sid: "SM1".parse().unwrap(),
+        from: "+14155552671".into(),
+        to: OURS.into(),
+        body: "Hi".into(),
+        media: Vec::new(),
+        segments: 1,
+        opt_out: None,
+        at: None,
+    };
+    world.engine.take_text(text).await.unwrap();
+    world
+}
+
+impl World {
+    async fn form(&self, what: &str, token: &str, call: &Value) -> u16 {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let url = self.url(&format!("/c/0001/{what}"));
+        let form = client.build().unwrap().post(url).bearer_auth(token).form(&[("call", call.to_string())]);
+        form.send().await.unwrap().status().as_u16()
+    }
+}
+
+/// The form once asked the engine itself, past the rule that the API keeps.
+#[tokio::test]
+async fn a_form_lifts_no_opt_out_for_whoever_may_not() {
+    let world = world().await;
+    let decided = |opted_out: bool| json!({"opted_out": opted_out, "reason": "they called"});
+    assert_eq!(world.form("opt-out", RECRUITER, &decided(true)).await, 303);
+    assert_eq!(world.form("opt-out", RECRUITER, &decided(false)).await, 403);
+    let stands = world.get("/api/v1/conversations/0001", ADMIN).await.json();
+    assert_eq!(stands["opted_out"], true);
+    assert_eq!(world.form("opt-out", ADMIN, &decided(false)).await, 303);
+}
+
+#[tokio::test]
+async fn a_form_that_makes_no_sense_changes_nothing() {
+    let world = world().await;
+    let me = json!({"account": "priya@acme.example"});
+    assert_eq!(world.form("assign", RECRUITER, &me).await, 303);
+    for (what, call) in [
+        ("assign", json!({"account": "nobody"})),
+        ("assign", json!("nothing")),
+        ("archive", json!({})),
+        ("archive", json!({"archived": "yes"})),
+        ("explode", json!({})),
+    ] {
+        let status = world.form(what, RECRUITER, &call).await;
+        assert!((400..500).contains(&status), "{what} {call}: {status}");
+    }
+    let row = &world.get("/api/v1/inbox", VIEWER).await.json()["data"][0];
+    assert_eq!((&row["assigned"], &row["archived_at"]), (&me["account"], &Value::Null));
+}
+
+/// A page that is told of a change reads the conversation and marks it as read. That was news in its
+/// turn, and open pages never rested.
+#[tokio::test]
+async fn reading_what_was_read_is_no_news() {
+    let world = world().await;
+    let account: fulcrum_domain::Account = "priya@acme.example".parse().unwrap();
+    let id = "0001".parse().unwrap();
+    let now = world.engine.now();
+    let mut watch = world.engine.watch(None);
+    world.engine.mark_read(id, account.clone(), now).await.unwrap();
+    assert_eq!(watch.next().await.unwrap().1, News::Conversation(id));
+    world.engine.mark_read(id, account.clone(), now).await.unwrap();
+    world.engine.mark_read(id, account.clone(), Timestamp::UNIX_EPOCH).await.unwrap();
+    world.engine.mark_unread(id, account.clone()).await.unwrap();
+    world.engine.mark_unread(id, account).await.unwrap();
+    world.engine.archive(id, true, "priya".into()).await.unwrap();
+    let told = [watch.next().await.unwrap().0, watch.next().await.unwrap().0];
+    assert_eq!(world.engine.watch(None).place(), told[1], "one of marking as unread, one of the archive");
+}
