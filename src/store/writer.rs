@@ -224,18 +224,19 @@ impl Loop {
         if let Err(error) = &outcome {
             self.fail(error);
         }
-        for reply in replies {
-            reply(committed);
-        }
         if let (Some(all), Some(these)) = (&mut self.changed, &mut changed) {
             all.append(these);
         }
         if committed {
             self.stats.changes.fetch_add(count, Ordering::Relaxed);
             self.stats.commits.fetch_add(1, Ordering::Relaxed);
+            // Before the answers: who hears that a text is taken finds it counted.
             if !signals.is_empty() {
                 (self.on_commit)(&signals);
             }
+        }
+        for reply in replies {
+            reply(committed);
         }
         outcome
     }
