@@ -43,6 +43,12 @@ pub enum Purpose {
     OptOutConfirmation,
     /// The answer to HELP.
     Help,
+    /// The daemon writes by itself: an automation, a reminder.
+    Automatic,
+    /// One of many, which a person sent to an audience.
+    Bulk,
+    /// The answer to a candidate who just booked, moved or called off a meeting.
+    Booking,
 }
 
 /// Why a text may not leave.
@@ -61,7 +67,7 @@ pub enum Refusal {
 pub fn may_send(purpose: Purpose, suppression: Option<&Suppression>) -> Result<(), Refusal> {
     match (purpose, suppression) {
         (Purpose::OptOutConfirmation, _) | (_, None) => Ok(()),
-        (Purpose::Conversation | Purpose::Help, Some(_)) => Err(Refusal::OptedOut),
+        (_, Some(_)) => Err(Refusal::OptedOut),
     }
 }
 
@@ -72,8 +78,11 @@ mod tests {
     #[test]
     fn after_stop_only_the_confirmation_leaves() {
         let stop = Suppression { at: Timestamp::UNIX_EPOCH, source: OptOutSource::Text("stop".into()) };
-        assert_eq!(may_send(Purpose::Conversation, Some(&stop)), Err(Refusal::OptedOut));
-        assert_eq!(may_send(Purpose::Help, Some(&stop)), Err(Refusal::OptedOut));
+        let others =
+            [Purpose::Conversation, Purpose::Help, Purpose::Automatic, Purpose::Bulk, Purpose::Booking];
+        for purpose in others {
+            assert_eq!(may_send(purpose, Some(&stop)), Err(Refusal::OptedOut));
+        }
         assert_eq!(may_send(Purpose::OptOutConfirmation, Some(&stop)), Ok(()));
         assert_eq!(may_send(Purpose::Conversation, None), Ok(()));
     }

@@ -2,7 +2,7 @@
 
 use fulcrum_domain::{
     Account, Activity, ActivityKind, Actor, Author, Body, ConversationId, Effect, Lane, Message, MessageId,
-    Number, OpportunityId, Sight,
+    Number, OpportunityId, Purpose, Sight,
 };
 use jiff::Timestamp;
 
@@ -114,6 +114,7 @@ impl Engine {
                     to: request.to,
                     body: request.body,
                     author,
+                    purpose: Purpose::Conversation,
                     from: request.from,
                     send_at: request.send_at,
                 };

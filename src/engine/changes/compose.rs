@@ -35,6 +35,8 @@ pub struct Draft {
     pub body: Body,
     /// By whom.
     pub author: Author,
+    /// Why, as far as the guard at the moment of sending cares.
+    pub purpose: Purpose,
     /// From which of our numbers; else the one that spoke last, else the first.
     pub from: Option<Number>,
     /// Not before.
@@ -110,7 +112,7 @@ pub fn compose(
         }
         Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
     };
-    may_send(Purpose::Conversation, suppression_of(tx, number)?.as_ref())?;
+    may_send(draft.purpose, suppression_of(tx, number)?.as_ref())?;
     let mut conversation = open(tx, number)?;
     let opportunity = match asked {
         Some(id) => Some(id),
@@ -140,7 +142,7 @@ pub fn compose(
         opportunity,
         author: draft.author,
         our_number: from,
-        ..outbound(&conversation, words, Purpose::Conversation, moment)
+        ..outbound(&conversation, words, draft.purpose, moment)
     };
     match draft.send_at.filter(|at| *at > moment.now) {
         None => Ok(queue(tx, conversation, message, rules)?),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fulcrum_domain::{
     Activity, Author, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, Effect,
     EffectState, FilingState, FilingTimes, Message, MessageId, Number, Opportunity, OpportunityId, Phone,
-    Remote, Said, SendFailure, shelves,
+    Purpose, Remote, Said, SendFailure, shelves,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -185,6 +185,7 @@ impl Life {
                     to: Recipient::Number(number(who)),
                     body: Body::new("Are you free?"),
                     author: Author::Staff { user: None, name: "Priya".into() },
+                    purpose: Purpose::Conversation,
                     from: None,
                     send_at: later.then(|| now.checked_add(SignedDuration::from_mins(30)).unwrap()),
                 };
@@ -264,7 +265,7 @@ impl Life {
             }
             let Some(submission) = begin_send(tx, id, &rules(), moment)? else { return Ok(()) };
             let suppressed = suppression_of(tx, submission.to)?.is_some();
-            let confirmation = submission.message.purpose == fulcrum_domain::Purpose::OptOutConfirmation;
+            let confirmation = submission.message.purpose == Purpose::OptOutConfirmation;
             assert!(!suppressed || confirmation, "a text was about to leave after STOP");
             match outcome {
                 0 | 1 => settle_send(tx, id, accepted, &rules(), moment),
@@ -450,6 +451,7 @@ fn draft(to: u8, at: Option<Timestamp>) -> Draft {
         to: Recipient::Number(number(to)),
         body: Body::new("Are you free?"),
         author: Author::Staff { user: None, name: "Priya".into() },
+        purpose: Purpose::Conversation,
         from: None,
         send_at: at,
     }
