@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -150,8 +151,34 @@ impl Drop for ControlSocket {
     }
 }
 
-/// What speaks TLS with this certificate and key: 1.2 and 1.3, HTTP/2 and HTTP/1.1.
-pub(super) fn tls(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
+/// The certificate of a listener. It can be renewed while connections come in: those that stand keep
+/// the one that they began with. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Certificate {
+    files: TlsFiles,
+    acceptor: Arc<ArcSwap<ServerConfig>>,
+}
+
+impl Certificate {
+    pub(super) fn load(files: TlsFiles) -> Result<Self, BindError> {
+        let acceptor = Arc::new(ArcSwap::from_pointee(tls(&files)?));
+        Ok(Self { files, acceptor })
+    }
+
+    /// Reads the files again. With a mistake in them the old certificate stays.
+    pub(super) fn renew(&self) -> Result<(), BindError> {
+        self.acceptor.store(Arc::new(tls(&self.files)?));
+        Ok(())
+    }
+
+    /// What the next connection is met with.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.acceptor.load_full())
+    }
+}
+
+/// TLS with this certificate and key: 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+fn tls(files: &TlsFiles) -> Result<ServerConfig, BindError> {
     let read = |path: &Path| {
         let path = path.to_owned();
         move |source| BindError::Pem { path, source }
@@ -165,5 +192,5 @@ pub(super) fn tls(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(BindError::Tls)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
 }
