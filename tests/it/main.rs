@@ -23,4 +23,5 @@ mod store_faults;
 mod sync;
 mod texts;
 mod transcripts;
+mod way_out;
 mod world;
