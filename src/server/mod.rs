@@ -52,7 +52,7 @@ pub use console::SetupSettings;
 pub use keys::Keys;
 pub use settings::{Limits, ServerSettings};
 use sockets::Certificate;
-pub use sockets::{BindError, ControlSocket, Listeners};
+pub use sockets::{BindError, ControlSocket, Given, Listeners};
 
 use crate::carrier::twilio;
 use crate::engine::Engine;
@@ -99,13 +99,14 @@ pub struct Addresses {
 }
 
 impl Server {
-    /// Binds what the settings name and serves it until [`Running::stop`] or the engine's stop.
+    /// Binds what the settings name and is not given, and serves it until [`Running::stop`] or the
+    /// engine's stop.
     ///
     /// # Errors
     /// [`BindError`]; nothing is served then.
-    pub async fn bind(engine: Engine, settings: ServerSettings) -> Result<Running, BindError> {
+    pub async fn bind(engine: Engine, settings: ServerSettings, given: Given) -> Result<Running, BindError> {
         let control = settings.control_socket.as_deref();
-        let listeners = Listeners::bind(settings.listen, settings.ops_listen, control).await?;
+        let listeners = Listeners::bind(settings.listen, settings.ops_listen, control, given).await?;
         Self::start(engine, settings, listeners)
     }
 

@@ -67,6 +67,16 @@ pub enum BindError {
     Tls(#[source] rustls::Error),
 }
 
+/// Sockets that somebody else bound before we were started, and keeps while we are not: who connects
+/// meanwhile waits and is not refused.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// For hooks, the API and the console.
+    pub public: Option<std::net::TcpListener>,
+    /// For health and metrics.
+    pub ops: Option<std::net::TcpListener>,
+}
+
 /// The sockets of a server, bound.
 pub struct Listeners {
     /// Hooks and the API.
@@ -78,7 +88,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds all of them.
+    /// Binds all of them but those that are given.
     ///
     /// # Errors
     /// [`BindError`]; none is left bound then.
@@ -86,10 +96,11 @@ impl Listeners {
         public: SocketAddr,
         ops: SocketAddr,
         control: Option<&Path>,
+        given: Given,
     ) -> Result<Self, BindError> {
         Ok(Self {
-            public: port(public).await?,
-            ops: port(ops).await?,
+            public: port(public, given.public).await?,
+            ops: port(ops, given.ops).await?,
             control: match control {
                 Some(path) => Some(ControlSocket::bind(path).await?),
                 None => None,
@@ -98,8 +109,12 @@ impl Listeners {
     }
 }
 
-async fn port(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|source| BindError::Port { address, source })
+async fn port(address: SocketAddr, given: Option<std::net::TcpListener>) -> Result<TcpListener, BindError> {
+    let bound = match given {
+        Some(given) => given.set_nonblocking(true).and_then(|()| TcpListener::from_std(given)),
+        None => TcpListener::bind(address).await,
+    };
+    bound.map_err(|source| BindError::Port { address, source })
 }
 
 /// The Unix socket that commands talk to. Who may write to it is admin, so its mode is 0660 from

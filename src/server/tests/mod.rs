@@ -104,7 +104,7 @@ impl World {
             keys: keys_of(choice.webhooks, choice.hook_secret),
             limits: choice.limits,
         };
-        let running = Server::bind(engine.clone(), settings).await.unwrap();
+        let running = Server::bind(engine.clone(), settings, Given::default()).await.unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { running, engine, client, folder }
     }
