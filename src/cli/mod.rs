@@ -16,6 +16,7 @@ mod control;
 mod conversations;
 mod demo;
 mod doctor;
+mod erase;
 mod file;
 mod hash_password;
 mod live;
@@ -88,6 +89,7 @@ enum Command {
     Conversations(conversations::Conversations),
     Messages(messages::Messages),
     File(file::File),
+    Erase(erase::Erase),
     HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -138,6 +140,7 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,
+            Command::Erase(erase) => erase.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),
             Command::Man(man) => man.carry_out(),

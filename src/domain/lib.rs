@@ -7,6 +7,7 @@ mod activity;
 mod conversation;
 mod delivery;
 mod desk;
+mod erasure;
 mod filing;
 mod hook_event;
 mod ids;
@@ -33,6 +34,7 @@ pub use conversation::{
 };
 pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
 pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
+pub use erasure::{ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause, ErasureId, Remains, Whom};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
 pub use hook_event::HookEvent;
 pub use ids::{

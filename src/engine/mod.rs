@@ -13,6 +13,7 @@ mod backfill;
 mod convert;
 mod deadlines;
 mod dispatch;
+mod erasures;
 mod facts;
 mod health;
 mod hydrate;

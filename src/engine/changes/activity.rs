@@ -58,6 +58,7 @@ pub(super) fn note_effect(
             None => activity,
         },
         Effect::Hydrate(id) | Effect::Interviews(id) => activity.about(Some(id.clone())),
+        Effect::DeleteNote(..) | Effect::DeleteText(..) => activity,
     };
     note(tx, &activity)
 }
@@ -74,14 +75,16 @@ fn remove(tx: &mut Tx<'_>, key: ActivityKey, activity: &Activity) -> Result<(), 
     tx.remove(ACTIVITY, &key).map(drop)
 }
 
-/// Forgets what happened to somebody who is erased.
-pub(super) fn forget_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<(), StoreError> {
+/// Forgets what happened to somebody who is erased. How many lines that were.
+pub(super) fn forget_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<u64, StoreError> {
+    let mut forgotten = 0;
     for ((_, key), ()) in tx.list(ACTIVITY_OF, &Keys::beginning(subject), usize::MAX)? {
         if let Some(activity) = tx.get(ACTIVITY, &key)? {
             remove(tx, key, &activity)?;
+            forgotten += 1;
         }
     }
-    Ok(())
+    Ok(forgotten)
 }
 
 /// Forgets at most `count` of what happened before a time. How many there were.

@@ -19,6 +19,7 @@ fn remote_key(remote: Remote) -> u8 {
     match remote {
         Remote::Lever => 0,
         Remote::Carrier => 1,
+        Remote::Records => 2,
     }
 }
 
@@ -112,7 +113,7 @@ const JUDGED: usize = 64;
 /// and the attempt failed. Not one that is scheduled for later.
 pub fn oldest_asked_at(read: &impl Read, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let mut oldest: Option<Timestamp> = None;
-    for remote in [Remote::Lever, Remote::Carrier] {
+    for remote in [Remote::Lever, Remote::Carrier, Remote::Records] {
         for lane in Lane::ALL {
             let keys = Keys::beginning(&(remote_key(remote), lane as u8));
             for ((_, (_, due_at, effect)), ()) in read.list(OUTBOX_DUE, &keys, JUDGED)? {
@@ -321,7 +322,8 @@ fn may_have_left(read: &impl Read, effect: &Effect) -> Result<bool, StoreError> 
     Ok(match effect {
         Effect::Send(id) => message(read, *id)?.is_some_and(|text| text.delivery == Delivery::Submitting),
         Effect::PostNote(id) => read.get(FILINGS, id)?.is_some_and(|f| f.state == FilingState::Posting),
-        Effect::Hydrate(_) | Effect::Interviews(_) => false,
+        // To delete twice is to delete once.
+        Effect::Hydrate(_) | Effect::Interviews(_) | Effect::DeleteNote(..) | Effect::DeleteText(..) => false,
     })
 }
 

@@ -7,7 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+    activity, conversations, desk, erasures, messages, opportunities, opt_out, outbox, search, status,
+    templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -32,6 +33,9 @@ use super::{
         messages::cancel,
         opportunities::one,
         opt_out::decide,
+        erasures::list,
+        erasures::erase,
+        erasures::one,
         outbox::failed,
         outbox::retry,
         outbox::give_up,
