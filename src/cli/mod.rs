@@ -11,6 +11,7 @@
 //! once. What a command shows goes to standard output, and everything about how it went to standard
 //! error, so that `--json` can be piped.
 
+mod backup;
 mod check;
 mod control;
 mod conversations;
@@ -90,6 +91,9 @@ enum Command {
     Messages(messages::Messages),
     File(file::File),
     Erase(erase::Erase),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Unmute(backup::Unmute),
     HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -140,6 +144,9 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,
+            Command::Backup(backup) => backup.carry_out(config),
+            Command::Restore(restore) => restore.carry_out(config).await,
+            Command::Unmute(unmute) => unmute.carry_out(config).await,
             Command::Erase(erase) => erase.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),

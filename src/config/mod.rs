@@ -15,6 +15,7 @@
 //! `check`; a test compares the first two.
 
 mod api;
+mod backup;
 mod carrier;
 mod check;
 mod extension;
@@ -46,6 +47,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use api::{Api, ApiToken};
+pub use backup::{Backup, BackupSchedule};
 pub use carrier::{Carrier, CarrierKind, Twilio};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
@@ -106,6 +108,8 @@ pub struct Config {
     pub ops: Ops,
     /// The one file that holds everything.
     pub store: Store,
+    /// How backups are made.
+    pub backup: Backup,
     /// The way out.
     pub network: Network,
     /// What is logged, and how.
@@ -207,6 +211,7 @@ struct Raw {
     server: server::RawServer,
     ops: server::RawOps,
     store: server::RawStore,
+    backup: backup::RawBackup,
     network: server::RawNetwork,
     log: server::RawLog,
     lever: lever::RawLever,
@@ -234,6 +239,7 @@ impl Raw {
         let server = self.server.check(check);
         let ops = self.ops.check(&self.server, check);
         let store = self.store.check(check);
+        let backup = self.backup.check(check);
         let network = self.network.check(check);
         let log = self.log.check(check);
         let lever = self.lever.check(check);
@@ -253,6 +259,7 @@ impl Raw {
             server: server?,
             ops: ops?,
             store: store?,
+            backup: backup?,
             network: network?,
             log: log?,
             lever: lever?,

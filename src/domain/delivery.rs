@@ -157,6 +157,8 @@ pub enum SendFailure {
     Unknown,
     /// The number that it was to leave from is not ours, or takes no part: the others may work.
     Sender,
+    /// It was due while this copy of the data was not in use: another may have sent it.
+    HeldBack,
 }
 
 /// What to do about a text that failed.
@@ -197,7 +199,8 @@ impl SendFailure {
             | Self::NotPermitted
             | Self::TooLong
             | Self::Rejected
-            | Self::Unknown => Remedy::GiveUp,
+            | Self::Unknown
+            | Self::HeldBack => Remedy::GiveUp,
         }
     }
 
@@ -222,6 +225,7 @@ impl SendFailure {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::OptedOut => "the candidate has opted out at the carrier",
+            Self::HeldBack => "held back after a restore: it was late, and may have been sent before",
             Self::BadNumber => "not a working number",
             Self::Landline => "landline or unreachable",
             Self::Unreachable => "phone off or out of reach",

@@ -10,6 +10,7 @@ pub mod changes;
 pub mod clock;
 
 mod backfill;
+mod backups;
 mod convert;
 mod deadlines;
 mod dispatch;
@@ -21,6 +22,7 @@ mod inbound;
 mod indexing;
 mod intake;
 mod metrics;
+mod muting;
 mod news;
 mod notes;
 mod people;
@@ -40,6 +42,7 @@ mod templates;
 pub(crate) mod view;
 mod wake;
 
+pub use backups::BackupPlan;
 pub use deadlines::wheel_of;
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};
@@ -89,6 +92,8 @@ pub struct Shared {
     pub(crate) pulse: health::Pulse,
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
+    /// Whether nothing leaves, as the file says; kept here for pages.
+    pub(crate) muted: std::sync::atomic::AtomicBool,
     pub(crate) refused: refused::Refused,
     pub(crate) refreshing: refresh::Refreshing,
     /// What the key may do, as it was found out last.

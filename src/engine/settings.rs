@@ -7,6 +7,7 @@ use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
 
+use super::backups::BackupPlan;
 use super::changes::Rules;
 pub use crate::store::BackfillScope;
 
@@ -53,6 +54,8 @@ pub struct Settings {
     pub on_unknown: OnUnknown,
     /// Whether Lever tells followers of a note.
     pub notify_followers: bool,
+    /// The backups that are made by themselves, if any.
+    pub backup: Option<BackupPlan>,
     /// When texts may start.
     pub quiet_hours: Hours,
     /// Texts to choose from.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at what it did not expect")]
 #![allow(clippy::print_stdout, reason = "shown when a test fails")]
 
+mod backups;
 mod bad_answers;
 mod crash;
 mod daemon;

@@ -65,6 +65,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        backup: None,
         quiet_hours: fulcrum_domain::quiet::Hours::default(),
         templates: fulcrum_domain::template::Templates::default(),
     }

@@ -12,6 +12,7 @@ mod delivery;
 mod desk;
 mod erase;
 mod filing;
+mod mute;
 mod outbox;
 mod posting;
 mod projection;
@@ -42,6 +43,7 @@ pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
 pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note};
 pub use erase::{erase_opportunity, erase_person, mark_invisible};
 pub use filing::file_now;
+pub use mute::{Late, Unmuted, muted, unmute};
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,

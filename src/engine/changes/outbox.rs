@@ -10,9 +10,10 @@ use fulcrum_domain::{Actor, Delivery, Effect, EffectRow, EffectState, FilingStat
 use jiff::Timestamp;
 
 use super::activity::note_effect;
+use super::mute::holds_back;
 use super::thread::message;
 use crate::engine::clock::Moment;
-use crate::store::tables::{COUNTERS, DueKey, FILINGS, OUTBOX, OUTBOX_DUE};
+use crate::store::tables::{COUNTERS, DueKey, FILINGS, MUTED, OUTBOX, OUTBOX_DUE};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 fn remote_key(remote: Remote) -> u8 {
@@ -176,9 +177,13 @@ pub fn scan_due(
     mut f: impl FnMut(Effect) -> Result<ControlFlow<()>, StoreError>,
 ) -> Result<Option<Timestamp>, StoreError> {
     let mut next: Option<Timestamp> = None;
+    let is_muted = read.has(MUTED, &())?;
     for lane in Lane::ALL {
         let keys = Keys::beginning(&(remote_key(remote), lane as u8));
         read.scan(OUTBOX_DUE, &keys, |(_, (_, due_at, effect)), ()| {
+            if is_muted && effect.changes_something() {
+                return Ok(ControlFlow::Continue(()));
+            }
             if due_at <= now {
                 return f(effect);
             }
@@ -207,10 +212,10 @@ pub fn due(
     Ok((due, next))
 }
 
-/// Takes an effect that is due, to be done. None when somebody was faster.
+/// Takes an effect that is due, to be done. None when somebody was faster, or nothing may leave.
 pub fn take(tx: &mut Tx<'_>, effect: Effect) -> Result<Option<Taken>, StoreError> {
     let Some(row) = tx.get(OUTBOX, &effect)?.filter(waits) else { return Ok(None) };
-    if !tx.remove(OUTBOX_DUE, &due_key(&effect, &row))? {
+    if holds_back(tx, &effect)? || !tx.remove(OUTBOX_DUE, &due_key(&effect, &row))? {
         return Ok(None);
     }
     let taken = match row.state {
@@ -336,6 +341,11 @@ pub fn retry_failed(tx: &mut Tx<'_>, effect: &Effect, by: Actor, now: Timestamp)
     store(tx, effect, Some(&row), &due)?;
     note_effect(tx, effect, by, format!("{} is tried again", effect.kind()), now)?;
     Ok(true)
+}
+
+/// An effect may have been done by somebody else: it is looked up before it is done.
+pub(super) fn doubt_effect(tx: &mut Tx<'_>, effect: &Effect, row: &EffectRow) -> Result<(), StoreError> {
+    store(tx, effect, Some(row), &EffectRow { state: EffectState::Unknown, ..row.clone() })
 }
 
 /// Takes an effect away that nobody wants any more.

@@ -17,6 +17,7 @@ mod desk;
 mod erasures;
 mod input;
 mod messages;
+mod mute;
 mod openapi;
 mod opportunities;
 mod opt_out;
@@ -74,6 +75,7 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
+        data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
         data(get.clone(), "/api/v1/erasures", Administer, erasures::list),
         data(post.clone(), "/api/v1/erasures", Administer, erasures::erase),
         data(get.clone(), "/api/v1/erasures/{id}", Administer, erasures::one),

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, erasures, messages, opportunities, opt_out, outbox, search, status,
+    activity, conversations, desk, erasures, messages, mute, opportunities, opt_out, outbox, search, status,
     templates,
 };
 
@@ -33,6 +33,7 @@ use super::{
         messages::cancel,
         opportunities::one,
         opt_out::decide,
+        mute::unmute,
         erasures::list,
         erasures::erase,
         erasures::one,

@@ -282,6 +282,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        backup: None,
         quiet_hours: fulcrum_domain::quiet::Hours::default(),
         templates: templates(),
     };
