@@ -11,6 +11,7 @@
 //! once. What a command shows goes to standard output, and everything about how it went to standard
 //! error, so that `--json` can be piped.
 
+mod audit;
 mod backup;
 mod check;
 mod control;
@@ -18,6 +19,7 @@ mod conversations;
 mod demo;
 mod doctor;
 mod erase;
+mod export;
 mod file;
 mod hash_password;
 mod live;
@@ -90,6 +92,8 @@ enum Command {
     Conversations(conversations::Conversations),
     Messages(messages::Messages),
     File(file::File),
+    Export(export::Export),
+    Audit(audit::Audit),
     Erase(erase::Erase),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -147,6 +151,8 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Backup(backup) => backup.carry_out(config),
             Command::Restore(restore) => restore.carry_out(config).await,
             Command::Unmute(unmute) => unmute.carry_out(config).await,
+            Command::Export(export) => export.carry_out(config),
+            Command::Audit(audit) => audit.carry_out(config),
             Command::Erase(erase) => erase.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),

@@ -6,6 +6,7 @@
 //! commit, and whoever wakes looks at what is stored.
 
 pub mod accounts;
+pub mod audit;
 pub mod changes;
 pub mod clock;
 
@@ -15,6 +16,7 @@ mod convert;
 mod deadlines;
 mod dispatch;
 mod erasures;
+mod export;
 mod facts;
 mod health;
 mod hydrate;
@@ -44,6 +46,7 @@ mod wake;
 
 pub use backups::BackupPlan;
 pub use deadlines::wheel_of;
+pub use export::{ExportError, export_all, export_person, export_talk};
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};

@@ -4,6 +4,7 @@ use fulcrum_domain::{Activity, ActivityKind, Actor, Conversation, ConversationId
 use jiff::Timestamp;
 
 use super::thread::message;
+use crate::engine::audit;
 use crate::store::tables::{ACTIVITY, ACTIVITY_OF, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS};
 use crate::store::{Keys, Read, StoreError, Subject, Tx, readable};
 
@@ -12,6 +13,9 @@ pub fn note(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreError> {
     let name = "activity".to_owned();
     let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
     tx.put(COUNTERS, &name, &number)?;
+    if activity.kind.is_audited() {
+        audit::append(tx, activity)?;
+    }
     let key = (activity.at, number);
     tx.put(ACTIVITY, &key, activity)?;
     for subject in subjects(activity) {

@@ -69,7 +69,7 @@ pub fn erase_person(
 }
 
 /// The opportunities of a person, as far as they are known.
-fn opportunities_of(read: &impl Read, whom: &Whom) -> Result<BTreeSet<OpportunityId>, StoreError> {
+pub(crate) fn opportunities_of(read: &impl Read, whom: &Whom) -> Result<BTreeSet<OpportunityId>, StoreError> {
     let mut found = BTreeSet::new();
     let mut contacts = BTreeSet::new();
     match whom {

@@ -40,7 +40,7 @@ pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
-pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note};
+pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note, opportunities_of};
 pub use erase::{erase_opportunity, erase_person, mark_invisible};
 pub use filing::file_now;
 pub use mute::{Late, Unmuted, muted, unmute};
