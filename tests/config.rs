@@ -340,6 +340,17 @@ fn a_login_in_an_address_is_refused_and_not_shown() {
 }
 
 #[test]
+fn what_the_way_out_cannot_use_is_named_and_its_login_not_shown() {
+    let machine = Machine::new(&minimal_and("[network]\nno_proxy = [\"10.0.0.0/8\", \"a b\"]"));
+    machine.write("credentials/proxy-login", "hook-s3cr3t", 0o400);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    2 problems in the settings
+      fulcrum.toml:20: network.no_proxy[1]: "a b", expected a host, a ".domain", an address or a network
+      fulcrum.toml: network.proxy_login_file: a secret without a colon, expected name:password
+    "#);
+}
+
+#[test]
 fn a_secret_file_beats_the_credential() {
     let machine = Machine::new("");
     let key = machine.write("key", "from the file\r\n", 0o640);

@@ -43,11 +43,14 @@ pub enum WiringError {
     /// The file with more root certificates.
     #[error("network.ca_file")]
     Roots(#[source] io::Error),
-    /// The same, or the proxy, as the carrier's client sees them.
-    #[error("the connection to the carrier cannot be set up by network.proxy and network.ca_file")]
+    /// The file with our certificate and key.
+    #[error("network.identity_file")]
+    Identity(#[source] reqwest::Error),
+    /// The way out, as the carrier's client sees it.
+    #[error("the connection to the carrier cannot be set up by what [network] says")]
     Carrier(#[source] reqwest::Error),
-    /// The same, as the identity provider's client sees them.
-    #[error("the connection to the identity provider cannot be set up by network.proxy and network.ca_file")]
+    /// The same, as the identity provider's client sees it.
+    #[error("the connection to the identity provider cannot be set up by what [network] says")]
     Provider(#[source] reqwest::Error),
     /// Lever.
     #[error("lever")]
@@ -185,8 +188,7 @@ pub fn lever(config: &Config) -> Result<LeverSettings, WiringError> {
         base_url: config.lever.base_url.clone(),
         api_key: secret(&config.lever.api_key),
         https_only: is_https(&config.lever.base_url),
-        proxy: config.network.proxy.clone(),
-        extra_roots: roots(config)?,
+        way: http(config, |error| SettingsError::Connection(error).into())?,
         connect_timeout: config.lever.connect_timeout,
         deadline: config.lever.request_timeout,
     })
@@ -226,21 +228,33 @@ pub fn carrier(config: &Config) -> Result<Carrier, WiringError> {
     )))
 }
 
-/// A client that goes through the proxy, trusts the extra roots and follows no redirects.
+/// The way out as `[network]` has it: the proxy, the extra roots, who we are. Redirects are not followed.
 fn http(
     config: &Config,
     error: impl Fn(reqwest::Error) -> WiringError,
 ) -> Result<reqwest::ClientBuilder, WiringError> {
-    let roots = reqwest::Certificate::from_pem_bundle(&roots(config)?).map_err(&error)?;
-    let http = reqwest::Client::builder()
+    let network = &config.network;
+    let roots = network.ca_file.as_ref().map_or(Ok(Vec::new()), fs::read).map_err(WiringError::Roots)?;
+    let roots = reqwest::Certificate::from_pem_bundle(&roots).map_err(&error)?;
+    let mut http = reqwest::Client::builder()
         .user_agent(concat!("fulcrum/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .tls_certs_merge(roots)
         .connect_timeout(CONNECT);
-    match &config.network.proxy {
-        Some(proxy) => Ok(http.proxy(reqwest::Proxy::all(proxy.clone()).map_err(&error)?)),
-        None => Ok(http),
+    if let Some(identity) = &network.identity {
+        let identity = reqwest::Identity::from_pem(identity.expose().as_bytes());
+        http = http.identity(identity.map_err(WiringError::Identity)?);
     }
+    if let Some(proxy) = &network.proxy {
+        let mut proxy = reqwest::Proxy::all(proxy.clone()).map_err(&error)?;
+        if let Some((name, password)) =
+            network.proxy_login.as_ref().and_then(|login| login.expose().split_once(':'))
+        {
+            proxy = proxy.basic_auth(name, password);
+        }
+        http = http.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&network.no_proxy.join(","))));
+    }
+    Ok(http)
 }
 
 /// The client for the identity provider, whose address can change while the daemon runs.
@@ -299,10 +313,6 @@ pub fn lever_hook_url(config: &Config) -> String {
 /// The events whose webhooks can be verified.
 pub fn events_with_tokens(config: &Config) -> impl Iterator<Item = HookEvent> {
     HookEvent::ALL.into_iter().filter(|event| config.lever.webhook_tokens.tokens_for(*event).next().is_some())
-}
-
-fn roots(config: &Config) -> Result<Vec<u8>, WiringError> {
-    config.network.ca_file.as_ref().map_or(Ok(Vec::new()), |file| fs::read(file).map_err(WiringError::Roots))
 }
 
 /// The config allows plain HTTP on loopback alone.

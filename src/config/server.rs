@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use super::Secret;
 use super::check::{Check, Checked};
 
 /// The listeners for the outside and for commands. All of it needs a restart.
@@ -96,8 +97,14 @@ pub struct Store {
 pub struct Network {
     /// HTTP proxy for all that goes out; direct unless set.
     pub proxy: Option<Url>,
+    /// Name and password for it, with a colon between them.
+    pub proxy_login: Option<Secret>,
+    /// Hosts, domains with a dot before them, addresses and networks that are reached without it.
+    pub no_proxy: Vec<String>,
     /// Root certificates trusted besides the system's; readable when the config was loaded.
     pub ca_file: Option<PathBuf>,
+    /// Certificate and key, in PEM, for whoever asks who we are.
+    pub identity: Option<Secret>,
 }
 
 /// What is logged, and how.
@@ -149,6 +156,9 @@ pub(super) struct RawStore {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawNetwork {
     proxy: String,
+    proxy_login_file: String,
+    no_proxy: Vec<String>,
+    identity_file: String,
     ca_file: String,
 }
 
@@ -222,8 +232,35 @@ impl RawNetwork {
             "" => Ok(None),
             proxy => check.url("network.proxy", proxy).map(Some),
         };
+        let proxy_login = check.optional_secret("network.proxy_login", &self.proxy_login_file, "proxy-login");
+        let proxy_login = proxy_login.and_then(|login| match &login {
+            Some(secret) if !secret.expose().contains(':') => {
+                Err(check.reject("network.proxy_login_file", "a secret without a colon", "name:password"))
+            }
+            _ => Ok(login),
+        });
+        // They go to the client as one list with commas between them.
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-:/_".contains(c);
+        let no_proxy: Vec<_> = (0..)
+            .zip(&self.no_proxy)
+            .map(|(index, host)| match !host.is_empty() && host.chars().all(plain) {
+                true => Ok(host.clone()),
+                false => {
+                    let key = format!("network.no_proxy[{index}]");
+                    let expected = "a host, a \".domain\", an address or a network";
+                    Err(check.reject(&key, format!("{host:?}"), expected))
+                }
+            })
+            .collect();
         let ca_file = check.readable("network.ca_file", &self.ca_file);
-        Ok(Network { proxy: proxy?, ca_file: ca_file? })
+        let identity = check.optional_secret("network.identity", &self.identity_file, "network-identity");
+        Ok(Network {
+            proxy: proxy?,
+            proxy_login: proxy_login?,
+            no_proxy: no_proxy.into_iter().collect::<Checked<_>>()?,
+            ca_file: ca_file?,
+            identity: identity?,
+        })
     }
 }
 

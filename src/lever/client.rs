@@ -10,7 +10,7 @@ use std::time::Duration;
 use fulcrum_domain::Lane;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::DATE;
-use reqwest::{Certificate, Client, Method, Proxy, Response, StatusCode, redirect};
+use reqwest::{Client, ClientBuilder, Method, Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use url::Url;
@@ -19,7 +19,6 @@ use super::wire::Unreadable;
 use super::{Endpoint, LeverError, Pacer};
 
 /// Where Lever is and how it is reached.
-#[derive(Clone, Debug)]
 pub struct LeverSettings {
     /// With the version: `https://api.lever.co/v1` (lever-api.md 1.1).
     pub base_url: Url,
@@ -27,10 +26,8 @@ pub struct LeverSettings {
     pub api_key: SecretString,
     /// Refuse to send the key without TLS. Off for the sandbox only.
     pub https_only: bool,
-    /// A proxy for everything; without one, the usual variables of the environment decide.
-    pub proxy: Option<Url>,
-    /// Roots to trust beside those of the system, in PEM.
-    pub extra_roots: Vec<u8>,
+    /// The way out: proxy, roots, identity. The rest is set here.
+    pub way: ClientBuilder,
     /// To have a connection.
     pub connect_timeout: Duration,
     /// From sending a request to the last byte of the answer.
@@ -43,7 +40,7 @@ pub enum SettingsError {
     /// The base URL is not one that paths can be put after.
     #[error("lever's base url cannot be a base")]
     BaseUrl,
-    /// The roots, the proxy, or TLS.
+    /// What the way out asks for cannot be had.
     #[error("cannot set up the connection to lever")]
     Connection(#[source] reqwest::Error),
 }
@@ -108,8 +105,8 @@ impl LeverClient {
         if settings.base_url.cannot_be_a_base() {
             return Err(SettingsError::BaseUrl);
         }
-        let roots = Certificate::from_pem_bundle(&settings.extra_roots).map_err(SettingsError::Connection)?;
-        let mut builder = Client::builder()
+        let http = settings
+            .way
             .user_agent(concat!("fulcrum/", env!("CARGO_PKG_VERSION")))
             .https_only(settings.https_only)
             .redirect(redirect::Policy::none())
@@ -117,16 +114,14 @@ impl LeverClient {
             // One connection for all would take all with it when it dies without a word, and leave
             // each write on it in doubt.
             .http1_only()
-            .tls_certs_merge(roots)
             .pool_idle_timeout(POOL_IDLE)
             // The deadline must not strike first: what was never sent would count as unknown.
             .connect_timeout(settings.connect_timeout.min(settings.deadline / 2))
-            .timeout(settings.deadline);
-        if let Some(proxy) = settings.proxy {
-            builder = builder.proxy(Proxy::all(proxy).map_err(SettingsError::Connection)?);
-        }
+            .timeout(settings.deadline)
+            .build()
+            .map_err(SettingsError::Connection)?;
         Ok(Self(Arc::new(Inner {
-            http: builder.build().map_err(SettingsError::Connection)?,
+            http,
             base_url: settings.base_url,
             api_key: settings.api_key,
             pacer,

@@ -219,8 +219,7 @@ mod tests {
             base_url,
             api_key: SecretString::from("key"),
             https_only: false,
-            proxy: None,
-            extra_roots: Vec::new(),
+            way: reqwest::Client::builder(),
             connect_timeout: Duration::from_secs(5),
             deadline: Duration::from_secs(10),
         };

@@ -34,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::settings::Limits;
+use super::sockets::Certificate;
 use crate::engine::Tasks;
 
 /// The pause after an accept that failed for want of something of ours, such as descriptors:
@@ -43,7 +44,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What connections come in on.
 pub(super) enum Socket {
     Tcp(TcpListener),
-    Tls(TcpListener, TlsAcceptor),
+    Tls(TcpListener, Certificate),
     Unix(UnixListener),
 }
 
@@ -66,9 +67,9 @@ impl Socket {
                 let (stream, peer) = from(listener.accept().await?);
                 (Stream::Tcp(stream), peer)
             }
-            Self::Tls(listener, acceptor) => {
+            Self::Tls(listener, certificate) => {
                 let (stream, peer) = from(listener.accept().await?);
-                (Stream::Tls(stream, acceptor.clone()), peer)
+                (Stream::Tls(stream, certificate.acceptor()), peer)
             }
             Self::Unix(listener) => (Stream::Unix(listener.accept().await?.0), None),
         })

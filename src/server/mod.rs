@@ -51,7 +51,8 @@ pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody}
 pub use console::SetupSettings;
 pub use keys::Keys;
 pub use settings::{Limits, ServerSettings};
-pub use sockets::{BindError, ControlSocket, Listeners};
+use sockets::Certificate;
+pub use sockets::{BindError, ControlSocket, Given, Listeners};
 
 use crate::carrier::twilio;
 use crate::engine::Engine;
@@ -84,6 +85,7 @@ pub struct Running {
     addresses: Addresses,
     shared: Arc<Shared>,
     serving: Serving,
+    certificate: Option<Certificate>,
     control: Option<ControlSocket>,
 }
 
@@ -97,13 +99,14 @@ pub struct Addresses {
 }
 
 impl Server {
-    /// Binds what the settings name and serves it until [`Running::stop`] or the engine's stop.
+    /// Binds what the settings name and is not given, and serves it until [`Running::stop`] or the
+    /// engine's stop.
     ///
     /// # Errors
     /// [`BindError`]; nothing is served then.
-    pub async fn bind(engine: Engine, settings: ServerSettings) -> Result<Running, BindError> {
+    pub async fn bind(engine: Engine, settings: ServerSettings, given: Given) -> Result<Running, BindError> {
         let control = settings.control_socket.as_deref();
-        let listeners = Listeners::bind(settings.listen, settings.ops_listen, control).await?;
+        let listeners = Listeners::bind(settings.listen, settings.ops_listen, control, given).await?;
         Self::start(engine, settings, listeners)
     }
 
@@ -117,7 +120,7 @@ impl Server {
         mut listeners: Listeners,
     ) -> Result<Running, BindError> {
         let addresses = Addresses { public: address(&listeners.public)?, ops: address(&listeners.ops)? };
-        let acceptor = settings.tls.as_ref().map(sockets::tls).transpose()?;
+        let certificate = settings.tls.map(Certificate::load).transpose()?;
         let stop = engine.tasks().stop_token().child_token();
         let serving = Serving {
             limits: settings.limits,
@@ -138,8 +141,8 @@ impl Server {
             provider: Provider::new(settings.provider_http),
             body_time: settings.limits.body_time,
         });
-        let public = match acceptor {
-            Some(acceptor) => Socket::Tls(listeners.public, acceptor),
+        let public = match &certificate {
+            Some(certificate) => Socket::Tls(listeners.public, certificate.clone()),
             None => Socket::Tcp(listeners.public),
         };
         serving.start(public, public_router(&shared));
@@ -148,7 +151,7 @@ impl Server {
             let router = route::router(&shared, api::table(), Door::ControlSocket);
             serving.start(Socket::Unix(listener), router.fallback(problem::no_such_path));
         }
-        Ok(Running { addresses, shared, serving, control: listeners.control })
+        Ok(Running { addresses, shared, serving, certificate, control: listeners.control })
     }
 }
 
@@ -180,6 +183,15 @@ impl Running {
     /// Takes new keys up, whole: webhook tokens, the hook secret, API tokens.
     pub fn replace_keys(&self, keys: Keys) {
         self.shared.keys.store(Arc::new(keys));
+    }
+
+    /// Reads the certificate and its key again, where there is one. Connections that stand keep the one
+    /// they began with.
+    ///
+    /// # Errors
+    /// [`BindError`]; the old one stays then.
+    pub fn renew_certificate(&self) -> Result<(), BindError> {
+        self.certificate.as_ref().map_or(Ok(()), Certificate::renew)
     }
 
     /// Takes no more connections, lets requests under way come to their end, at most `grace`, and

@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -66,6 +67,16 @@ pub enum BindError {
     Tls(#[source] rustls::Error),
 }
 
+/// Sockets that somebody else bound before we were started, and keeps while we are not: who connects
+/// meanwhile waits and is not refused.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// For hooks, the API and the console.
+    pub public: Option<std::net::TcpListener>,
+    /// For health and metrics.
+    pub ops: Option<std::net::TcpListener>,
+}
+
 /// The sockets of a server, bound.
 pub struct Listeners {
     /// Hooks and the API.
@@ -77,7 +88,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds all of them.
+    /// Binds all of them but those that are given.
     ///
     /// # Errors
     /// [`BindError`]; none is left bound then.
@@ -85,10 +96,11 @@ impl Listeners {
         public: SocketAddr,
         ops: SocketAddr,
         control: Option<&Path>,
+        given: Given,
     ) -> Result<Self, BindError> {
         Ok(Self {
-            public: port(public).await?,
-            ops: port(ops).await?,
+            public: port(public, given.public).await?,
+            ops: port(ops, given.ops).await?,
             control: match control {
                 Some(path) => Some(ControlSocket::bind(path).await?),
                 None => None,
@@ -97,8 +109,12 @@ impl Listeners {
     }
 }
 
-async fn port(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|source| BindError::Port { address, source })
+async fn port(address: SocketAddr, given: Option<std::net::TcpListener>) -> Result<TcpListener, BindError> {
+    let bound = match given {
+        Some(given) => given.set_nonblocking(true).and_then(|()| TcpListener::from_std(given)),
+        None => TcpListener::bind(address).await,
+    };
+    bound.map_err(|source| BindError::Port { address, source })
 }
 
 /// The Unix socket that commands talk to. Who may write to it is admin, so its mode is 0660 from
@@ -150,8 +166,34 @@ impl Drop for ControlSocket {
     }
 }
 
-/// What speaks TLS with this certificate and key: 1.2 and 1.3, HTTP/2 and HTTP/1.1.
-pub(super) fn tls(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
+/// The certificate of a listener. It can be renewed while connections come in: those that stand keep
+/// the one that they began with. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Certificate {
+    files: TlsFiles,
+    acceptor: Arc<ArcSwap<ServerConfig>>,
+}
+
+impl Certificate {
+    pub(super) fn load(files: TlsFiles) -> Result<Self, BindError> {
+        let acceptor = Arc::new(ArcSwap::from_pointee(tls(&files)?));
+        Ok(Self { files, acceptor })
+    }
+
+    /// Reads the files again. With a mistake in them the old certificate stays.
+    pub(super) fn renew(&self) -> Result<(), BindError> {
+        self.acceptor.store(Arc::new(tls(&self.files)?));
+        Ok(())
+    }
+
+    /// What the next connection is met with.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.acceptor.load_full())
+    }
+}
+
+/// TLS with this certificate and key: 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+fn tls(files: &TlsFiles) -> Result<ServerConfig, BindError> {
     let read = |path: &Path| {
         let path = path.to_owned();
         move |source| BindError::Pem { path, source }
@@ -165,5 +207,5 @@ pub(super) fn tls(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(BindError::Tls)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -106,6 +107,23 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
+            .spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    /// Starts the program as systemd does with a socket unit: the public port is bound already, and is
+    /// handed over as the first descriptor after the three usual ones.
+    pub(crate) fn start_on(&mut self, public: &TcpListener) {
+        let config = self.folder.path().join("fulcrum.toml");
+        let handed = OwnedFd::from(public.try_clone().unwrap());
+        let child = Command::new("sh")
+            .args(["-c", r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" run -c "$1""#])
+            .arg(env!("CARGO_BIN_EXE_fulcrum"))
+            .arg(config)
+            .env_clear()
+            .stdin(handed)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn();
         self.child = Some(child.unwrap());
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at what it did not expect")]
 #![allow(clippy::print_stdout, reason = "shown when a test fails")]
 
+mod activation;
 mod backups;
 mod bad_answers;
 mod crash;
@@ -24,4 +25,5 @@ mod store_faults;
 mod sync;
 mod texts;
 mod transcripts;
+mod way_out;
 mod world;

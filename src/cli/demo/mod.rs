@@ -16,7 +16,7 @@ use super::sandbox::daemon::{self, Limits};
 use super::{Exit, Outcome, load, wiring};
 use crate::engine::Engine;
 use crate::engine::clock::Clock;
-use crate::server::Server;
+use crate::server::{Given, Server};
 use narrator::Narrator;
 use stage::Stage;
 
@@ -65,7 +65,7 @@ impl Demo {
         let config = load(&daemon.config)?;
         let engine =
             Engine::start(wiring::remotes(&config)?, wiring::settings(&config)?, Clock::System).await?;
-        let server = Server::bind(engine.clone(), wiring::server(&config)?).await?;
+        let server = Server::bind(engine.clone(), wiring::server(&config)?, Given::default()).await?;
         sandbox.configure_webhooks(&format!("{}/hooks/lever", daemon.public_url), sandbox.webhook_tokens());
         sandbox.configure_twilio(&format!("{}/hooks/twilio/message", daemon.public_url));
 

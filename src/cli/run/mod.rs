@@ -48,9 +48,10 @@ impl Run {
         let filter = logging::start(&config.log)?;
         panics::end_the_process();
         let mut signals = Signals::new()?;
+        let given = systemd::sockets().context("the sockets that systemd hands over")?;
 
         let engine = Engine::start(remotes, settings.clone(), Clock::System).await.context("starting")?;
-        let server = match Server::bind(engine.clone(), served).await {
+        let server = match Server::bind(engine.clone(), served, given).await {
             Ok(server) => server,
             Err(error) => {
                 engine.stop(SERVER_GRACE).await;

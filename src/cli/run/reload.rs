@@ -1,7 +1,8 @@
 //! SIGHUP: the config is read again, and what can change while the daemon runs does.
 //!
 //! All of it or nothing: with one mistake in the new config the old one stays as a whole. What needs
-//! a restart is named and stays as it was.
+//! a restart is named and stays as it was. The files that the config names are read again with it:
+//! secrets, and the certificate.
 
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,7 @@ impl Reloader {
     fn take_up(&mut self, engine: &Engine, server: &Running) -> anyhow::Result<Changes> {
         let config = load(&self.path)?;
         let settings = wiring::reloaded(&self.settings, &config)?;
+        server.renew_certificate()?;
         self.filter.replace(&config.log.filter)?;
         engine.replace_settings(settings.clone());
         server.replace_keys(wiring::keys(&config));

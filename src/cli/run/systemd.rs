@@ -1,19 +1,31 @@
-//! What systemd is told: ready, a line on how it goes, and that there is progress.
+//! What systemd gives: sockets. What it is told: ready, a line on how it goes, and that there is progress.
 //!
 //! The watchdog is fed while the engine says that it makes progress, as `/health/live` does, so a process
 //! that merely exists is restarted. Without systemd all of it does nothing.
 
 use std::convert::Infallible;
+use std::io;
 use std::time::Duration;
 
+use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::cli::screen::count;
 use crate::engine::{Engine, Status};
+use crate::server::Given;
 
 /// How often the status line is renewed, unless the watchdog wants more.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// The sockets of fulcrum.socket, in its order: the public one, then that of health and metrics.
+///
+/// # Errors
+/// When one of them is no TCP socket.
+pub(super) fn sockets() -> io::Result<Given> {
+    let mut handed = ListenFd::from_env();
+    Ok(Given { public: handed.take_tcp_listener(0)?, ops: handed.take_tcp_listener(1)? })
+}
 
 /// The listeners are open: dependants may start.
 pub(super) fn ready(engine: &Engine) {

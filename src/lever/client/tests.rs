@@ -58,8 +58,7 @@ fn client(base_url: &str, tracker: &TaskTracker, stop: CancellationToken) -> Lev
         base_url: base_url.parse().unwrap(),
         api_key: SecretString::from("k/e+y"),
         https_only: false,
-        proxy: None,
-        extra_roots: Vec::new(),
+        way: Client::builder(),
         connect_timeout: Duration::from_secs(2),
         deadline: Duration::from_millis(400),
     };

@@ -104,7 +104,7 @@ impl World {
             keys: keys_of(choice.webhooks, choice.hook_secret),
             limits: choice.limits,
         };
-        let running = Server::bind(engine.clone(), settings).await.unwrap();
+        let running = Server::bind(engine.clone(), settings, Given::default()).await.unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { running, engine, client, folder }
     }
@@ -243,8 +243,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             base_url: nowhere.join("/v1").unwrap(),
             api_key: "key".into(),
             https_only: false,
-            proxy: None,
-            extra_roots: Vec::new(),
+            way: reqwest::Client::builder(),
             connect_timeout: Duration::from_secs(1),
             deadline: Duration::from_secs(1),
         },

@@ -1,0 +1,143 @@
+//! The way out of an enterprise's network: a proxy with a login, hosts that are reached without it, and
+//! a gateway that asks who we are.
+
+#![allow(clippy::disallowed_methods, reason = "a remote of its own, outside of the daemon")]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+use fulcrum_sandbox::Sandbox;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use crate::daemon::Daemon;
+use crate::world::small;
+
+const CERTIFICATE: &str = include_str!("../../src/server/tests/localhost.pem");
+const KEY: &str = include_str!("../../src/server/tests/localhost.key");
+
+/// Somebody who answers each request with a refusal, and keeps its head.
+struct Listener {
+    address: String,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Listener {
+    async fn start(tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("localhost:{}", listener.local_addr().unwrap().port());
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let kept = heads.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (kept, tls) = (kept.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => refuse(stream, &kept).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => refuse(stream, &kept).await,
+                            Err(error) => kept.lock().unwrap().push(format!("no handshake: {error}")),
+                        },
+                    }
+                });
+            }
+        });
+        Self { address, heads }
+    }
+
+    fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
+}
+
+async fn refuse(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, heads: &Mutex<Vec<String>>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return,
+        }
+    }
+    heads.lock().unwrap().push(String::from_utf8_lossy(&head).to_lowercase());
+    let answer = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let _ = stream.write_all(answer).await;
+}
+
+/// `fulcrum doctor` with this in `[network]` and this address of Lever.
+async fn doctor(base_url: Option<&str>, network: serde_json::Value, secrets: &[(&str, &str)]) -> Output {
+    let sandbox = Sandbox::start(small()).await.unwrap();
+    let daemon = Daemon::new(&sandbox, |settings| {
+        settings["network"] = network;
+        if let Some(base_url) = base_url {
+            settings["lever"]["base_url"] = json!(base_url);
+        }
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fulcrum"));
+    command.args(["doctor", "-c"]).arg(daemon.folder.path().join("fulcrum.toml")).env_clear();
+    command.env("CREDENTIALS_DIRECTORY", daemon.folder.path());
+    for (name, text) in secrets {
+        let path = daemon.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    drop(daemon);
+    output
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_is_told_who_asks_and_is_not_asked_for_what_is_near() {
+    let proxy = Listener::start(None).await;
+    let login = [("proxy-login", "fulcrum:pass:word\n")];
+    let way = json!({"proxy": format!("http://{}", proxy.address)});
+    let output = doctor(None, way, &login).await;
+    let heads = proxy.heads();
+    assert!(heads.iter().any(|head| head.starts_with("get http://127.0.0.1:")), "{heads:?}");
+    // base64 of fulcrum:pass:word
+    let told = "proxy-authorization: basic znvsy3j1btpwyxnzondvcmq=";
+    assert!(heads.iter().all(|head| head.contains(told)), "{heads:?}");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("pass:word"), "{said}");
+
+    let direct = Listener::start(None).await;
+    let way = json!({"proxy": format!("http://{}", direct.address), "no_proxy": ["127.0.0.0/8"]});
+    doctor(None, way, &login).await;
+    assert_eq!(direct.heads(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_asks_who_we_are_is_told() {
+    let chain = vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap()];
+    let mut roots = RootCertStore::empty();
+    roots.add(chain[0].clone()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap())
+        .unwrap();
+    let gateway = Listener::start(Some(TlsAcceptor::from(Arc::new(config)))).await;
+    let base_url = format!("https://{}/v1", gateway.address);
+    let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/tests/localhost.pem");
+
+    doctor(Some(&base_url), json!({"ca_file": roots}), &[]).await;
+    let met = gateway.heads();
+    assert!(!met.is_empty() && met.iter().all(|head| head.starts_with("no handshake")), "{met:?}");
+
+    let identity = format!("{KEY}{CERTIFICATE}");
+    doctor(Some(&base_url), json!({"ca_file": roots}), &[("network-identity", &identity)]).await;
+    let asked = gateway.heads().into_iter().filter(|head| head.starts_with("get /v1/")).count();
+    assert!(asked > 0, "{:?}", gateway.heads());
+}
