@@ -55,7 +55,7 @@ impl Audit {
             What::Verify { file, continues, form } => {
                 let store = || open(&load(config)?);
                 let verified = match file {
-                    None => store()?.read(|snapshot| audit::verify(snapshot))?,
+                    None => store()?.read(audit::verify)?,
                     Some(file) => verify(&file, continues.then(store).transpose()?.as_ref())
                         .with_context(|| file.display().to_string())?,
                 };

@@ -1,5 +1,6 @@
 //! `fulcrum backup`, `fulcrum restore`, `fulcrum unmute`: a copy of everything, and how it comes to life.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use age::x25519::Recipient;
@@ -106,18 +107,19 @@ impl Restore {
             store::restore(&self.file, keys.as_ref(), path, self.replace, now).with_context(about)?;
         let what = format!("restored from a backup of {:.0}: nothing leaves", restored.contents.made_at);
         let activity = Activity::new(now, "operator".into(), ActivityKind::Admin, what);
+        give_to_the_folders_owner(path)?;
         let opened = Store::open(Options::file(path), Box::new(|_| {}))?;
         opened.change(move |tx| changes::note(tx, &activity)).await?;
         opened.close().await;
-        self.tell(restored.contents, Some((path, restored.kept)))
+        self.tell(restored.contents, Some((path, restored.kept.as_deref())))
     }
 
-    fn tell(&self, contents: Contents, store: Option<(&PathBuf, Option<PathBuf>)>) -> Outcome {
-        let kept = store.as_ref().and_then(|(_, kept)| kept.as_ref());
+    fn tell(&self, contents: Contents, store: Option<(&Path, Option<&Path>)>) -> Outcome {
+        let kept = store.and_then(|(_, kept)| kept);
         if self.form.json {
             screen::json(&json!({
                 "rows": contents.rows, "schema": contents.schema, "made_at": contents.made_at,
-                "store": store.as_ref().map(|(path, _)| path), "kept": kept,
+                "store": store.map(|(path, _)| path), "kept": kept,
             }))?;
             return Ok(Exit::Done);
         }
@@ -128,10 +130,21 @@ impl Restore {
         }
         if let Some((path, _)) = store {
             screen::line(format_args!("restored to {}, muted", path.display()))?;
-            screen::line("next: own it by the daemon's user, start the daemon, look, then `fulcrum unmute`")?;
+            screen::line("next: start the daemon, look, then `fulcrum unmute`")?;
         }
         Ok(Exit::Done)
     }
+}
+
+/// Root restores for the daemon's user, who owns the folder.
+fn give_to_the_folders_owner(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (owner, is) = (folder.metadata()?, path.metadata()?);
+    if owner.uid() != is.uid() {
+        std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid()))
+            .context("giving the store to the owner of its folder")?;
+    }
+    Ok(())
 }
 
 /// Let a restored copy text and write to Lever again

@@ -22,6 +22,7 @@ mod erase;
 mod export;
 mod file;
 mod hash_password;
+mod hold;
 mod live;
 mod messages;
 mod offline;
@@ -94,6 +95,7 @@ enum Command {
     File(file::File),
     Export(export::Export),
     Audit(audit::Audit),
+    Hold(hold::Hold),
     Erase(erase::Erase),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -153,6 +155,7 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Unmute(unmute) => unmute.carry_out(config).await,
             Command::Export(export) => export.carry_out(config),
             Command::Audit(audit) => audit.carry_out(config),
+            Command::Hold(hold) => hold.carry_out(config).await,
             Command::Erase(erase) => erase.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),

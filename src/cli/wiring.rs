@@ -104,6 +104,7 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         },
         notify_followers: config.transcript.notify_followers,
         backup: backup(config),
+        retention: config.retention,
         quiet_hours: config.quiet_hours,
         templates: config.templates.clone(),
     })
@@ -125,6 +126,7 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
         backup: new.backup,
+        retention: new.retention,
         quiet_hours: new.quiet_hours,
         templates: new.templates,
         ..old.clone()

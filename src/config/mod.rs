@@ -25,6 +25,7 @@ pub mod password;
 mod problem;
 mod quiet_hours;
 mod reading;
+mod retention;
 mod schema;
 mod secret;
 mod server;
@@ -42,7 +43,7 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fulcrum_domain::{quiet::Hours, template::Templates};
+use fulcrum_domain::{Retention, quiet::Hours, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -108,6 +109,8 @@ pub struct Config {
     pub ops: Ops,
     /// The one file that holds everything.
     pub store: Store,
+    /// For how long what was said is kept.
+    pub retention: Retention,
     /// How backups are made.
     pub backup: Backup,
     /// The way out.
@@ -211,6 +214,7 @@ struct Raw {
     server: server::RawServer,
     ops: server::RawOps,
     store: server::RawStore,
+    retention: retention::RawRetention,
     backup: backup::RawBackup,
     network: server::RawNetwork,
     log: server::RawLog,
@@ -239,6 +243,7 @@ impl Raw {
         let server = self.server.check(check);
         let ops = self.ops.check(&self.server, check);
         let store = self.store.check(check);
+        let retention = self.retention.check(check);
         let backup = self.backup.check(check);
         let network = self.network.check(check);
         let log = self.log.check(check);
@@ -259,6 +264,7 @@ impl Raw {
             server: server?,
             ops: ops?,
             store: store?,
+            retention: retention?,
             backup: backup?,
             network: network?,
             log: log?,

@@ -60,7 +60,7 @@ pub enum ErasureCause {
     Anonymised,
     /// Somebody here wanted it.
     Command,
-    /// Their time was over.
+    /// What was said with them need not be kept any longer.
     Retention,
 }
 
@@ -81,13 +81,14 @@ impl ErasureCause {
             Self::Deleted => "a person was erased, since they were deleted in Lever",
             Self::Anonymised => "a person was erased, since they were anonymised in Lever",
             Self::Command => "a person was erased by command",
-            Self::Retention => "a person was erased, since their time was over",
+            Self::Retention => "what was said with a person was erased, since its time was over",
         }
     }
 
-    /// Whether their notes in Lever are ours to delete: with the opportunity they are gone anyway.
+    /// Whether their notes in Lever are ours to delete: with the opportunity they are gone anyway, and for
+    /// how long Lever keeps what it has is Lever's to know.
     pub const fn leaves_notes(self) -> bool {
-        !matches!(self, Self::Deleted)
+        matches!(self, Self::Anonymised | Self::Command)
     }
 }
 

@@ -9,7 +9,7 @@ use fulcrum_domain::{
 };
 
 use super::Engine;
-use super::changes::{self, Taken};
+use super::changes::{self, EraseError, Taken};
 use super::view::Page;
 use crate::carrier::ReadError;
 use crate::lever::{Endpoint, LeverError};
@@ -21,13 +21,13 @@ const UNDER_WAY: u32 = 20009;
 
 /// How a preview ends: nothing of it is kept.
 enum Previewed {
-    Would(Option<Erasure>),
-    Store(StoreError),
+    Would(Option<Box<Erasure>>),
+    Refused(EraseError),
 }
 
-impl From<StoreError> for Previewed {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
+impl<E: Into<EraseError>> From<E> for Previewed {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
     }
 }
 
@@ -35,19 +35,19 @@ impl Engine {
     /// What erasing somebody would take, by doing it and taking it back. None when there is nothing.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn preview_erasure(&self, whom: Whom, by: Actor) -> Result<Option<Erasure>, StoreError> {
+    /// [`EraseError`].
+    pub async fn preview_erasure(&self, whom: Whom, by: Actor) -> Result<Option<Erasure>, EraseError> {
         let now = self.clock.now();
         let outcome = self
             .store
             .change(move |tx| {
                 let erased = changes::erase_person(tx, &whom, by, now)?;
-                Err::<(), _>(Previewed::Would(erased.map(|(_, erasure)| erasure)))
+                Err::<(), _>(Previewed::Would(erased.map(|(_, erasure)| Box::new(erasure))))
             })
             .await;
         match outcome {
-            Err(Previewed::Store(error)) => Err(error),
-            Err(Previewed::Would(erasure)) => Ok(erasure),
+            Err(Previewed::Refused(error)) => Err(error),
+            Err(Previewed::Would(erasure)) => Ok(erasure.map(|erasure| *erasure)),
             Ok(()) => Ok(None),
         }
     }
@@ -55,12 +55,12 @@ impl Engine {
     /// Erases a person. None when there is nothing of them.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing is erased.
+    /// [`EraseError`]; then nothing is erased.
     pub async fn erase_person(
         &self,
         whom: Whom,
         by: Actor,
-    ) -> Result<Option<(ErasureId, Erasure)>, StoreError> {
+    ) -> Result<Option<(ErasureId, Erasure)>, EraseError> {
         let now = self.clock.now();
         let erased = self.store.change(move |tx| changes::erase_person(tx, &whom, by, now)).await?;
         if let Some((id, _)) = &erased {

@@ -33,6 +33,7 @@ mod reference;
 mod refresh;
 mod refused;
 mod renewal;
+mod retention;
 mod search;
 mod send;
 mod settings;

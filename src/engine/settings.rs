@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fulcrum_domain::Retention;
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub notify_followers: bool,
     /// The backups that are made by themselves, if any.
     pub backup: Option<BackupPlan>,
+    /// For how long what was said is kept.
+    pub retention: Retention,
     /// When texts may start.
     pub quiet_hours: Hours,
     /// Texts to choose from.

@@ -4,9 +4,9 @@
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
 use fulcrum_domain::{
-    Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Erasure, ErasureId, Filing,
-    HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn,
-    Stage, Suppression, User, UserId,
+    Activity, Actor, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Erasure, ErasureId,
+    Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf,
+    SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -41,6 +41,20 @@ pub struct Deleted(#[serde(with = "millisecond::required")] pub Timestamp);
 /// By which erasure somebody went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased(pub ErasureId);
+
+/// Everything of somebody is kept, since a court may ask for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    #[serde(with = "millisecond::required")]
+    pub since: Timestamp,
+    /// By whose wish.
+    pub by: Actor,
+    /// Why, such as the number of the case.
+    pub reason: String,
+    /// Whether Lever has wanted them gone since.
+    pub wanted_gone: bool,
+}
 
 /// Nothing leaves, since this file is a restored copy: its original may have sent the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,6 +244,7 @@ stored! {
     Erased = 1;
     Erasure = 1;
     Filing = 1;
+    Hold = 1;
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    AuditEntry, BackfillState, Deleted, DeskRow, Erased, HookRow, Idempotent, Muted, Place, SecretKey, Seen,
-    Subject,
+    AuditEntry, BackfillState, Deleted, DeskRow, Erased, Hold, HookRow, Idempotent, Muted, Place, SecretKey,
+    Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -100,6 +100,8 @@ tables! {
     ERASURES = "erasures-1": ErasureId => Erasure;
     /// By which of them an opportunity was erased.
     ERASED_BY = "erasures-by-opportunity-1": OpportunityId => Erased;
+    /// Opportunities of which everything is kept, whoever wants it gone.
+    HOLDS = "holds-1": OpportunityId => Hold;
     /// There while nothing may leave: the file was restored from a backup; one row.
     MUTED = "muted-1": () => Muted;
     /// What was done that has to be proven, in order, each entry chained to the one before.

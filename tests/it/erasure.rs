@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use fulcrum::engine::Found;
-use fulcrum::engine::changes::{Arrival, Put, mark_invisible, put_opportunity};
+use fulcrum::engine::changes::{Arrival, EraseError, Put, mark_invisible, put_opportunity};
 use fulcrum::store::tables::{DELETED, OPPORTUNITIES};
 use fulcrum::store::{self, Read, Store, StoreError};
 use fulcrum_domain::{
-    Erasure, ErasureCause, ErasureId, HookEvent, Number, Opportunity, Remains, Sight, Whom,
+    Erasure, ErasureCause, ErasureId, HookEvent, Number, Opportunity, Remains, Retention, Sight, Whom,
 };
 use fulcrum_sandbox::{Event, Happened, Options, Permission, Permissions};
 use jiff::SignedDuration;
@@ -267,6 +267,57 @@ async fn whoever_is_anonymised_in_lever_is_erased() {
     assert_eq!(happened(&world, "note_deleted"), 1);
     let (path, _folder) = world.end().await;
     assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}
+
+/// What a court may ask for stays, whoever wants it gone, until it is released.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_legal_hold_keeps_everything_until_it_is_released() {
+    let (world, who) = a_story(small()).await;
+    let whom = Whom::Opportunity(id(&who));
+    assert_eq!(world.engine.hold(whom.clone(), "a case".into(), "ana".into()).await.unwrap(), 1);
+    let refused = world.engine.erase_person(whom.clone(), "ana".into()).await;
+    assert!(matches!(refused, Err(EraseError::Held)));
+    delete(&world, &who).await;
+    world.hook(HookEvent::CandidateStageChange, &who).await;
+    world.hook(HookEvent::CandidateDeleted, &who).await;
+    eventually("the deletion is known", async || world.engine.holds().await.unwrap()[0].1.wanted_gone).await;
+    assert!(matches!(world.engine.opportunity(&id(&who), Sight::All).await.unwrap(), Found::Known(_)));
+    assert_eq!(world.messages(PHONE).await.len(), 4);
+    assert_eq!(world.engine.release_hold(whom, "ana".into()).await.unwrap(), 1);
+    is_erased(&world, &who).await;
+    let (path, _folder) = world.end().await;
+    assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}
+
+/// What Lever shows of the candidate follows Lever, and so do the notes there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_goes_when_its_time_is_over() {
+    let days = |n: i64| SignedDuration::from_hours(24 * n);
+    let world = World::standing(small(), |settings| {
+        settings.retention =
+            Retention { archived: Some(days(100)), nobody: Some(days(10)), ..Retention::default() };
+    })
+    .await;
+    let who = world.apply(NAME, PHONE).await;
+    let other = world.apply("Ana Ruiz", OTHER).await;
+    for one in [&who, &other] {
+        world.text(to(one), "a very private matter").await.unwrap();
+    }
+    world.texted(2).await;
+    world.receive(FORMER, "from a stranger").await;
+    world.advance(SignedDuration::from_hours(2));
+    world.noted(2).await;
+    let archive = Event::Archive { opportunity: Some(who.opportunity.clone()), reason: None };
+    world.sandbox.happen(&archive).unwrap();
+    world.fetch(&who).await;
+    let over = async |n| world.engine.erase_what_is_over(world.clock.now() + days(n)).await.unwrap();
+    assert_eq!((over(5).await, over(11).await, over(90).await), (0, 1, 0));
+    assert!(world.messages(FORMER).await.is_empty());
+    assert_eq!(over(101).await, 1);
+    assert!(world.messages(PHONE).await.is_empty());
+    assert_eq!(world.messages(OTHER).await.len(), 1, "an active candidate's stay");
+    assert!(matches!(world.engine.opportunity(&id(&who), Sight::All).await.unwrap(), Found::Known(_)));
+    assert_eq!(happened(&world, "note_deleted"), 0);
 }
 
 /// The other person on the same telephone keeps what was said to them.

@@ -66,6 +66,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
         backup: None,
+        retention: fulcrum_domain::Retention::default(),
         quiet_hours: fulcrum_domain::quiet::Hours::default(),
         templates: fulcrum_domain::template::Templates::default(),
     }

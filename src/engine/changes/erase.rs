@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::activity::{forget_subject, note};
 use super::desk::{clear, recount};
 use super::outbox::{ask, drop_effect};
+use super::retention::{is_held, keep_if_held};
 use super::searchable::to_index;
 use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
@@ -36,28 +37,51 @@ const ERASURES_MADE: &str = "erasures";
 /// nobody else; the thread itself when nothing is left in it. The carrier's names of erased
 /// messages stay, without their words, so that reading its list again brings nothing back.
 ///
-/// Gives back whether it was known.
+/// Gives back whether it was known, and is not kept by a legal hold.
 pub fn erase_opportunity(
     tx: &mut Tx<'_>,
     id: &OpportunityId,
     cause: ErasureCause,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    if keep_if_held(tx, id)? {
+        drop_effect(tx, &Effect::Hydrate(id.clone()))?;
+        return Ok(false);
+    }
     let mut erasing = Erasing::begin(tx, cause, Actor::fulcrum(), now)?;
     let known = erasing.opportunity(tx, id)?;
     erasing.end(tx)?;
     Ok(known)
 }
 
+/// Why nobody is erased.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// A legal hold.
+    #[error("a legal hold keeps what there is of this person: `fulcrum hold --release` ends it")]
+    Held,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Erases a person, by somebody's wish. None when there is nothing of them. What Lever has of them
 /// stays there, and is not taken in again.
+///
+/// # Errors
+/// [`EraseError`]; then nothing is erased.
 pub fn erase_person(
     tx: &mut Tx<'_>,
     whom: &Whom,
     by: Actor,
     now: Timestamp,
-) -> Result<Option<(ErasureId, Erasure)>, StoreError> {
+) -> Result<Option<(ErasureId, Erasure)>, EraseError> {
     let opportunities = opportunities_of(tx, whom)?;
+    for id in &opportunities {
+        if is_held(tx, id)? {
+            return Err(EraseError::Held);
+        }
+    }
     let mut erasing = Erasing::begin(tx, ErasureCause::Command, by, now)?;
     for id in &opportunities {
         erasing.opportunity(tx, id)?;
@@ -65,7 +89,7 @@ pub fn erase_person(
     if let Whom::Number(number) = whom {
         erasing.thread(tx, *number)?;
     }
-    erasing.end(tx)
+    Ok(erasing.end(tx)?)
 }
 
 /// The opportunities of a person, as far as they are known.
@@ -93,6 +117,9 @@ pub(crate) fn opportunities_of(read: &impl Read, whom: &Whom) -> Result<BTreeSet
 /// Lever was asked at `as_of` and shows an opportunity no more, and nobody says that it was deleted
 /// (lever-api.md 1.5): it is forgotten as a projection and nothing of ours is erased.
 pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId, as_of: Timestamp) -> Result<bool, StoreError> {
+    if is_held(tx, id)? {
+        return Ok(false);
+    }
     tx.put(VANISHED, id, &Seen(as_of))?;
     forget(tx, id, as_of).map(|forgotten| forgotten.is_some())
 }
@@ -182,20 +209,25 @@ fn forget(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<Option<
 }
 
 /// An erasure under way, and its certificate.
-struct Erasing {
+pub(super) struct Erasing {
     id: ErasureId,
     now: Timestamp,
     erasure: Erasure,
 }
 
 impl Erasing {
-    fn begin(read: &impl Read, cause: ErasureCause, by: Actor, now: Timestamp) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        read: &impl Read,
+        cause: ErasureCause,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let made = read.get(COUNTERS, &ERASURES_MADE.to_owned())?.unwrap_or(0);
         Ok(Self { id: ErasureId::new(made + 1), now, erasure: Erasure::new(now, by, cause) })
     }
 
     /// Writes the certificate, if anything went.
-    fn end(self, tx: &mut Tx<'_>) -> Result<Option<(ErasureId, Erasure)>, StoreError> {
+    pub(super) fn end(self, tx: &mut Tx<'_>) -> Result<Option<(ErasureId, Erasure)>, StoreError> {
         let Self { id, now, erasure } = self;
         if !erasure.is_of_somebody() {
             return Ok(None);
@@ -245,7 +277,7 @@ impl Erasing {
     }
 
     /// Erases all that was said with a number, whomever it was about.
-    fn thread(&mut self, tx: &mut Tx<'_>, number: Number) -> Result<(), StoreError> {
+    pub(super) fn thread(&mut self, tx: &mut Tx<'_>, number: Number) -> Result<(), StoreError> {
         let Some(conversation) = thread_of(tx, number)? else { return Ok(()) };
         self.filings(tx, conversation.id, |_| true)?;
         self.messages(tx, conversation, |_| true)

@@ -68,9 +68,9 @@ impl<W: Write> Lines<W> {
         read: &impl Read,
         table: Table<K, V>,
         keys: &Keys,
-        line: impl Fn(K, V) -> Value,
+        line: impl Fn(&K, &V) -> Value,
     ) -> Result<(), ExportError> {
-        read.scan(table, keys, |key, row| Ok(self.put(&line(key, row))))?;
+        read.scan(table, keys, |key, row| Ok(self.put(&line(&key, &row))))?;
         self.failed.take().map_or(Ok(()), |error| Err(error.into()))
     }
 
@@ -102,10 +102,10 @@ pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u
         to.table(read, INTERVIEWS, &all, lines::interview)?;
         to.table(read, CONVERSATIONS, &all, lines::conversation)?;
         to.table(read, DESKS, &all, lines::desk)?;
-        to.table(read, MESSAGES, &all, |_, row| lines::message(&row))?;
+        to.table(read, MESSAGES, &all, |_, row| lines::message(row))?;
         to.table(read, FILINGS, &all, lines::transcript)?;
         to.table(read, SUPPRESSIONS, &all, lines::opt_out)?;
-        to.table(read, ACTIVITY, &all, |_, row| lines::activity(&row))?;
+        to.table(read, ACTIVITY, &all, |_, row| lines::activity(row))?;
         to.table(read, ERASURES, &all, lines::erasure)?;
     }
     to.failed.take().map_or(Ok(()), |error| Err(ExportError::from(error)))?;
@@ -161,9 +161,9 @@ pub fn export_person(
     let mut to = Lines::new(out);
     let mut rows = vec![head("person", now)];
     for id in &theirs.opportunities {
-        rows.extend(read.get(OPPORTUNITIES, id)?.map(|row| lines::opportunity(id.clone(), row)));
+        rows.extend(read.get(OPPORTUNITIES, id)?.map(|row| lines::opportunity(id, &row)));
         let interviews = read.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)?;
-        rows.extend(interviews.into_iter().map(|(key, row)| lines::interview(key, row)));
+        rows.extend(interviews.into_iter().map(|(key, row)| lines::interview(&key, &row)));
     }
     // What happened in a thread, to an opportunity, is found by both.
     let mut happened = BTreeSet::new();
@@ -183,13 +183,13 @@ pub fn export_person(
     }
     for id in &theirs.conversations {
         if let Some(row) = read.get(CONVERSATIONS, id)?
-            && to.put(&lines::conversation(*id, row)).is_break()
+            && to.put(&lines::conversation(id, &row)).is_break()
         {
             break;
         }
         for ((_, filing), ()) in read.list(FILINGS_OF, &Keys::beginning(id), usize::MAX)? {
             let row = read.get(FILINGS, &filing)?.filter(|row| theirs.has(Some(&row.opportunity)));
-            if row.is_some_and(|row| to.put(&lines::transcript(filing, row)).is_break()) {
+            if row.is_some_and(|row| to.put(&lines::transcript(&filing, &row)).is_break()) {
                 break;
             }
         }

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::{Erasure, ErasureId, Number, Remains, Whom};
+use fulcrum_domain::{Erasure, ErasureId, Remains};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
+use super::holds::whom;
 use super::input::{Cursor, Id, IdempotencyKey, Input, Paging, required};
+use crate::engine::changes::EraseError;
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
@@ -100,6 +102,15 @@ pub(super) struct CopiesBody {
     unnamed: u64,
 }
 
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Held => Self::new(Kind::Held, error.to_string()),
+            EraseError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl ErasureBody {
     fn new(id: Option<ErasureId>, erasure: Erasure, lever: &str) -> Self {
         let complete = erasure.is_complete();
@@ -155,23 +166,6 @@ impl Cursor for ErasureId {
     }
 }
 
-impl NewErasure {
-    fn whom(self, shared: &Shared) -> Result<Whom, Problem> {
-        let id = |field: &'static str| {
-            move |error: fulcrum_domain::BadId| Problem::invalid(field, error.to_string())
-        };
-        match (self.opportunity, self.contact, self.number) {
-            (Some(text), None, None) => text.parse().map(Whom::Opportunity).map_err(id("opportunity")),
-            (None, Some(text), None) => text.parse().map(Whom::Contact).map_err(id("contact")),
-            (None, None, Some(text)) => {
-                let number = Number::parse(&text, &shared.engine.settings.load().rules.region);
-                number.map(Whom::Number).map_err(|error| Problem::invalid("number", error.to_string()))
-            }
-            _ => Err(Problem::new(Kind::Invalid, "one of opportunity, contact and number is required")),
-        }
-    }
-}
-
 #[utoipa::path(
     post, path = "/api/v1/erasures", summary = "Erase a person, or tell what would go",
     description = "Texts, transcripts, activity and all that Lever showed go from the file at once; our notes in \
@@ -182,6 +176,7 @@ impl NewErasure {
         (status = 200, description = "What would go", body = ErasureBody),
         (status = 201, description = "Erased", body = ErasureBody),
         (status = 404, description = "Nothing is known of them", body = ProblemBody),
+        (status = 409, description = "A legal hold keeps it", body = ProblemBody),
         (status = 422, body = ProblemBody),
     ),
     security(("bearer" = []))
@@ -193,7 +188,8 @@ pub(super) async fn erase(
     input: Input<NewErasure>,
 ) -> Result<(StatusCode, Json<ErasureBody>), Problem> {
     let dry_run = required("dry_run", input.value.dry_run)?;
-    let whom = input.value.whom(&shared)?;
+    let NewErasure { opportunity, contact, number, .. } = input.value;
+    let whom = whom(&shared, opportunity, contact, number)?;
     let nobody = || Problem::not_found("nothing is known of such a person");
     let lever = &shared.setup.lever_web;
     if dry_run {

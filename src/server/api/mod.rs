@@ -15,6 +15,7 @@ mod activity;
 mod conversations;
 mod desk;
 mod erasures;
+mod holds;
 mod input;
 mod messages;
 mod mute;
@@ -76,6 +77,8 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
         data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
+        data(get.clone(), "/api/v1/holds", Administer, holds::list),
+        data(post.clone(), "/api/v1/holds", Administer, holds::hold),
         data(get.clone(), "/api/v1/erasures", Administer, erasures::list),
         data(post.clone(), "/api/v1/erasures", Administer, erasures::erase),
         data(get.clone(), "/api/v1/erasures/{id}", Administer, erasures::one),

@@ -282,6 +282,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
         backup: None,
+        retention: fulcrum_domain::Retention::default(),
         quiet_hours: fulcrum_domain::quiet::Hours::default(),
         templates: templates(),
     };
