@@ -492,7 +492,7 @@ fn quiet_hours_are_a_window_with_exceptions() {
     let window = |text: &str| Some(text.parse().unwrap());
     let usual = window("08:00-20:00");
     let hours = Hours::new([usual, usual, usual, usual, usual, window("10:00-16:00"), None]);
-    assert_eq!(machine.load().unwrap().quiet_hours, hours);
+    assert_eq!(machine.load().unwrap().quiet_hours.hours, hours);
     let machine = Machine::new(&minimal_and(
         "[quiet_hours]\nwindow = \"20:00-08:00\"\nfriday = \"no\"\nsunday = \"8-12\"",
     ));

@@ -11,13 +11,18 @@
 //! once. What a command shows goes to standard output, and everything about how it went to standard
 //! error, so that `--json` can be piped.
 
+mod audit;
+mod backup;
 mod check;
 mod control;
 mod conversations;
 mod demo;
 mod doctor;
+mod erase;
+mod export;
 mod file;
 mod hash_password;
+mod hold;
 mod live;
 mod messages;
 mod offline;
@@ -88,6 +93,13 @@ enum Command {
     Conversations(conversations::Conversations),
     Messages(messages::Messages),
     File(file::File),
+    Export(export::Export),
+    Audit(audit::Audit),
+    Hold(hold::Hold),
+    Erase(erase::Erase),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Unmute(backup::Unmute),
     HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -138,6 +150,13 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,
+            Command::Backup(backup) => backup.carry_out(config),
+            Command::Restore(restore) => restore.carry_out(config).await,
+            Command::Unmute(unmute) => unmute.carry_out(config).await,
+            Command::Export(export) => export.carry_out(config),
+            Command::Audit(audit) => audit.carry_out(config),
+            Command::Hold(hold) => hold.carry_out(config).await,
+            Command::Erase(erase) => erase.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),
             Command::Man(man) => man.carry_out(),

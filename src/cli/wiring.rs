@@ -14,7 +14,7 @@ use url::Url;
 use crate::carrier::{Carrier, twilio};
 use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::changes::{KeywordAnswers, Mode, Rules};
-use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
+use crate::engine::{BackfillScope, BackupPlan, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Keys, Limits, ServerSettings, SetupSettings};
 use crate::store;
@@ -103,6 +103,8 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
             config::OnUnknown::Hold => OnUnknown::Hold,
         },
         notify_followers: config.transcript.notify_followers,
+        backup: backup(config),
+        retention: config.retention,
         templates: config.templates.clone(),
     })
 }
@@ -122,8 +124,21 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         poll_interval: new.poll_interval,
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
+        backup: new.backup,
+        retention: new.retention,
         templates: new.templates,
         ..old.clone()
+    })
+}
+
+/// The backups that are made by themselves.
+fn backup(config: &Config) -> Option<BackupPlan> {
+    let schedule = config.backup.schedule.clone()?;
+    Some(BackupPlan {
+        every: schedule.every,
+        directory: schedule.directory,
+        keep: schedule.keep,
+        recipient: config.backup.recipient.clone(),
     })
 }
 

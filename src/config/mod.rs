@@ -15,6 +15,7 @@
 //! `check`; a test compares the first two.
 
 mod api;
+mod backup;
 mod carrier;
 mod check;
 mod extension;
@@ -24,6 +25,7 @@ pub mod password;
 mod problem;
 mod quiet_hours;
 mod reading;
+mod retention;
 mod schema;
 mod secret;
 mod server;
@@ -41,11 +43,12 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fulcrum_domain::{guard::Caps, template::Templates};
+use fulcrum_domain::{Retention, guard::Caps, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use api::{Api, ApiToken};
+pub use backup::{Backup, BackupSchedule};
 pub use carrier::{Carrier, CarrierKind, Twilio};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
@@ -107,6 +110,10 @@ pub struct Config {
     pub ops: Ops,
     /// The one file that holds everything.
     pub store: Store,
+    /// For how long what was said is kept.
+    pub retention: Retention,
+    /// How backups are made.
+    pub backup: Backup,
     /// The way out.
     pub network: Network,
     /// What is logged, and how.
@@ -210,6 +217,8 @@ struct Raw {
     server: server::RawServer,
     ops: server::RawOps,
     store: server::RawStore,
+    retention: retention::RawRetention,
+    backup: backup::RawBackup,
     network: server::RawNetwork,
     log: server::RawLog,
     lever: lever::RawLever,
@@ -238,6 +247,8 @@ impl Raw {
         let server = self.server.check(check);
         let ops = self.ops.check(&self.server, check);
         let store = self.store.check(check);
+        let retention = self.retention.check(check);
+        let backup = self.backup.check(check);
         let network = self.network.check(check);
         let log = self.log.check(check);
         let lever = self.lever.check(check);
@@ -258,6 +269,8 @@ impl Raw {
             server: server?,
             ops: ops?,
             store: store?,
+            retention: retention?,
+            backup: backup?,
             network: network?,
             log: log?,
             lever: lever?,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use fulcrum_domain::{
-    Activity, ActivityKind, Effect, EffectState, HookEvent, Lane, Opportunity, OpportunityId,
+    Activity, ActivityKind, Effect, EffectState, ErasureCause, HookEvent, Lane, Opportunity, OpportunityId,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -231,7 +231,10 @@ impl Engine {
 
     /// Erases an opportunity that is surely deleted.
     pub(crate) async fn erase(&self, id: OpportunityId, now: Timestamp) -> Result<(), StoreError> {
-        let known = self.store.change(move |tx| changes::erase_opportunity(tx, &id, now)).await?;
+        let known = self
+            .store
+            .change(move |tx| changes::erase_opportunity(tx, &id, ErasureCause::Deleted, now))
+            .await?;
         if known {
             tracing::info!("a deleted opportunity was erased");
         }

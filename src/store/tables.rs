@@ -7,15 +7,18 @@ use std::marker::PhantomData;
 
 use fulcrum_domain::{
     Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
-    EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
-    OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
-    User, UserId,
+    EffectRow, Erasure, ErasureId, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number,
+    Opportunity, OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId,
+    Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
-use super::records::{BackfillState, Deleted, DeskRow, HookRow, Idempotent, Place, SecretKey, Seen, Subject};
+use super::records::{
+    AuditEntry, BackfillState, Deleted, DeskRow, Erased, Hold, HookRow, Idempotent, Muted, Place, SecretKey,
+    Seen, Subject,
+};
 
 /// A table with keys `K` and values `V`.
 pub struct Table<K, V> {
@@ -93,6 +96,16 @@ tables! {
     INTERVIEWS_WANTED = "interviews-wanted-1": (u8, OpportunityId) => ();
     /// Tombstones of opportunities.
     DELETED = "deleted-1": OpportunityId => Deleted;
+    /// Certificates of erasures.
+    ERASURES = "erasures-1": ErasureId => Erasure;
+    /// By which of them an opportunity was erased.
+    ERASED_BY = "erasures-by-opportunity-1": OpportunityId => Erased;
+    /// Opportunities of which everything is kept, whoever wants it gone.
+    HOLDS = "holds-1": OpportunityId => Hold;
+    /// There while nothing may leave: the file was restored from a backup; one row.
+    MUTED = "muted-1": () => Muted;
+    /// What was done that has to be proven, in order, each entry chained to the one before.
+    AUDIT = "audit-1": u64 => AuditEntry;
     /// Since when Lever shows an opportunity no more; kept for as long as an older page may arrive.
     VANISHED = "vanished-1": OpportunityId => Seen;
     /// Verified webhooks that wait, in order of arrival.

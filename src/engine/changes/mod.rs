@@ -13,10 +13,12 @@ mod desk;
 mod erase;
 mod filing;
 mod guard;
+mod mute;
 mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod retention;
 mod searchable;
 mod suppress;
 mod thread;
@@ -42,10 +44,11 @@ pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
-pub(crate) use erase::ERASED;
-pub use erase::{erase_opportunity, mark_invisible};
+pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note, opportunities_of};
+pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub use filing::file_now;
 pub use guard::standing;
+pub use mute::{Late, Unmuted, muted, unmute};
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
@@ -57,6 +60,7 @@ pub use posting::{
 pub use projection::{Arrival, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
+pub use retention::{erase_if_over, hold, release};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};

@@ -14,8 +14,11 @@
 mod activity;
 mod conversations;
 mod desk;
+mod erasures;
+mod holds;
 mod input;
 mod messages;
+mod mute;
 mod openapi;
 mod opportunities;
 mod opt_out;
@@ -48,7 +51,7 @@ use input::{Id, IdempotencyKey, Input};
 
 /// Every route of the API.
 pub(super) fn table() -> Vec<Route> {
-    use Right::{Operate, Read, Text, Watch};
+    use Right::{Administer, Operate, Read, Text, Watch};
     let (get, post) = (Method::GET, Method::POST);
     vec![
         data(get.clone(), "/api/v1/openapi.json", None, openapi::describe),
@@ -73,6 +76,12 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
+        data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
+        data(get.clone(), "/api/v1/holds", Administer, holds::list),
+        data(post.clone(), "/api/v1/holds", Administer, holds::hold),
+        data(get.clone(), "/api/v1/erasures", Administer, erasures::list),
+        data(post.clone(), "/api/v1/erasures", Administer, erasures::erase),
+        data(get.clone(), "/api/v1/erasures/{id}", Administer, erasures::one),
         data(post.clone(), "/api/v1/outbox/give-up", Operate, outbox::give_up),
     ]
 }

@@ -7,7 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+    activity, conversations, desk, erasures, holds, messages, mute, opportunities, opt_out, outbox, search,
+    status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -32,6 +33,12 @@ use super::{
         messages::cancel,
         opportunities::one,
         opt_out::decide,
+        mute::unmute,
+        holds::list,
+        holds::hold,
+        erasures::list,
+        erasures::erase,
+        erasures::one,
         outbox::failed,
         outbox::retry,
         outbox::give_up,

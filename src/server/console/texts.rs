@@ -258,4 +258,5 @@ texts! {
     HELD = "Held";
     ON_ITS_WAY = "On its way to Lever";
     DECIDED_HERE = "decided in the console";
+    MUTED = "Nothing leaves: this is a restored copy. Texts and notes wait until an administrator runs fulcrum unmute.";
 }
