@@ -168,6 +168,7 @@ texts! {
     NOT_SEEN_YET = "not since the start";
     HOOK_NO_TOKEN = "one came, but there is no token for it: paste it below";
     HOOK_TOKEN_OF = "one came, signed with the token of \u{201c}{}\u{201d}: the two tokens are mixed up in the tokens file";
+    HOOK_TOO_OLD = "one came that was triggered more than 15 days ago: look at this machine's clock";
     HOOK_BAD_SIGNATURE = "one came with a signature that no known token makes: its token is missing, or was changed in Lever";
     SYNC = "Sync";
     SYNC_DONE = "Everything is synced.";
