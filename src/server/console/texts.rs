@@ -60,6 +60,7 @@ texts! {
     KEY_SEARCH = "search";
     KEY_REPLY = "write a reply";
     KEY_ARCHIVE = "archive, or bring back";
+    KEY_UNREAD = "mark as unread, and leave";
     KEY_HELP = "this help";
 
     // A conversation
@@ -68,6 +69,7 @@ texts! {
     COLLEAGUE = "Colleague";
     AUTOMATIC = "Automatic";
     PROGRAM = "Program";
+    MARK_UNREAD = "Mark unread";
     ARCHIVE = "Archive";
     UNARCHIVE = "Bring back";
     ASSIGN_ME = "Assign to me";
