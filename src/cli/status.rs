@@ -263,7 +263,7 @@ fn webhooks(status: &Shape) -> String {
         0 => String::new(),
         missed => format!("; {} changes came without one", screen::count(missed)),
     };
-    format!("{waiting}{} of 8 events seen since the start{missed}", status.webhooks.last_verified.len())
+    format!("{waiting}{} of 8 events seen{missed}", status.webhooks.last_verified.len())
 }
 
 fn mood(word: &str) -> Mood {

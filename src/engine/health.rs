@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::Engine;
-use super::setup::{HookRecord, HookRefusal};
+use super::setup::HookRecord;
 use super::status::StoredStatus;
-use crate::store::StoreError;
+use crate::store::{RefusedHook, StoreError};
 
 /// How a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,8 +106,13 @@ impl Notices {
         self.lock().hooks.entry(event.as_key()).or_default().verified = Some(now);
     }
 
-    pub(crate) fn hook_refused(&self, event: HookEvent, why: HookRefusal, now: Timestamp) {
-        self.lock().hooks.entry(event.as_key()).or_default().refused = Some((now, why));
+    pub(crate) fn hook_refused(&self, event: &'static str, refused: RefusedHook) {
+        self.lock().hooks.entry(event).or_default().refused = Some(refused);
+    }
+
+    /// Takes up what a former run has stored.
+    pub(crate) fn recall_hooks(&self, records: BTreeMap<&'static str, HookRecord>) {
+        self.lock().hooks = records;
     }
 
     /// How the webhooks of each event do.

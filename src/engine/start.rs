@@ -83,6 +83,7 @@ impl Engine {
             clock,
         }));
         engine.recover().await?;
+        engine.recall_hooks().await?;
         let wheel = engine.load_wheel().await?;
         engine.set_to_work(wheel, armed);
         Ok(engine)

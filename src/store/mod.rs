@@ -29,8 +29,8 @@ pub use dump::Contents;
 pub use error::{StoreError, readable};
 pub use open::Options;
 pub use records::{
-    AuditEntry, BackfillScope, BackfillState, Deleted, DeskRow, Erased, Hold, HookRow, Idempotent, Muted,
-    Phase, PhaseName, PhaseState, Place, Scope, SecretKey, Seen, Subject,
+    AuditEntry, BackfillScope, BackfillState, Deleted, DeskRow, Erased, Hold, HookRefusal, HookRow,
+    Idempotent, Muted, Phase, PhaseName, PhaseState, Place, RefusedHook, Scope, SecretKey, Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};

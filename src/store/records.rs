@@ -30,6 +30,29 @@ pub struct HookRow {
     pub received_at: Timestamp,
 }
 
+/// Why a webhook was refused that named one of the eight events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HookRefusal {
+    /// There is no token for it here.
+    NoToken,
+    /// It was signed with the token of another event.
+    TokenOf(HookEvent),
+    /// No token that is known here made the signature.
+    BadSignature,
+    /// It is too old to be true.
+    TooOld,
+}
+
+/// The last webhook of an event that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedHook {
+    /// When it came.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// Why it was refused.
+    pub why: HookRefusal,
+}
+
 /// When something was first seen, so that its repeat is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen(#[serde(with = "millisecond::required")] pub Timestamp);
@@ -254,6 +277,7 @@ stored! {
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    RefusedHook = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    AuditEntry, BackfillState, Deleted, DeskRow, Erased, Hold, HookRow, Idempotent, Muted, Place, SecretKey,
-    Seen, Subject,
+    AuditEntry, BackfillState, Deleted, DeskRow, Erased, Hold, HookRow, Idempotent, Muted, Place,
+    RefusedHook, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -112,6 +112,10 @@ tables! {
     INBOX = "inbox-1": u64 => HookRow;
     /// Webhooks that were stored within 30 days, by digest of event and token.
     SEEN_HOOKS = "seen-hooks-1": Digest => Seen;
+    /// The last webhook of each event that was verified.
+    HOOKS_VERIFIED = "hooks-verified-1": String => Seen;
+    /// The last one of each that was refused.
+    HOOKS_REFUSED = "hooks-refused-1": String => RefusedHook;
     /// Threads.
     CONVERSATIONS = "conversations-1": ConversationId => Conversation;
     /// The thread of a number.

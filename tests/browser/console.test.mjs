@@ -171,6 +171,10 @@ describe("other people and screens", () => {
     await page.locator(".message.out").getByText("Here you are").waitFor();
     await page.locator("main").press("?");
     await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator("main").press("u");
+    await page.waitForURL("**/inbox");
+    await page.locator("li.unread").getByText(dana.name).waitFor();
   });
 
   test("everything fits on 360 pixels, in the dark", async () => {

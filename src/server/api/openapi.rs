@@ -25,6 +25,7 @@ use super::{
         desk::archive,
         desk::dismiss,
         desk::read,
+        desk::unread,
         conversations::list,
         conversations::one,
         conversations::file,

@@ -60,6 +60,7 @@ texts! {
     KEY_SEARCH = "search";
     KEY_REPLY = "write a reply";
     KEY_ARCHIVE = "archive, or bring back";
+    KEY_UNREAD = "mark as unread, and leave";
     KEY_HELP = "this help";
 
     // A conversation
@@ -68,6 +69,7 @@ texts! {
     COLLEAGUE = "Colleague";
     AUTOMATIC = "Automatic";
     PROGRAM = "Program";
+    MARK_UNREAD = "Mark unread";
     ARCHIVE = "Archive";
     UNARCHIVE = "Bring back";
     ASSIGN_ME = "Assign to me";
@@ -170,6 +172,7 @@ texts! {
     NOT_SEEN_YET = "not since the start";
     HOOK_NO_TOKEN = "one came, but there is no token for it: paste it below";
     HOOK_TOKEN_OF = "one came, signed with the token of \u{201c}{}\u{201d}: the two tokens are mixed up in the tokens file";
+    HOOK_TOO_OLD = "one came that was triggered more than 15 days ago: look at this machine's clock";
     HOOK_BAD_SIGNATURE = "one came with a signature that no known token makes: its token is missing, or was changed in Lever";
     SYNC = "Sync";
     SYNC_DONE = "Everything is synced.";

@@ -128,7 +128,7 @@ pub(in crate::server::console) struct Call {
     call: String,
 }
 
-/// `POST /c/{id}/assign`, `follow`, `archive`, `file`, `opt-out`.
+/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `opt-out`.
 pub(in crate::server::console) async fn act(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
@@ -136,6 +136,10 @@ pub(in crate::server::console) async fn act(
     Form(form): Form<Call>,
 ) -> Result<Response, Problem> {
     match api::act(shared.clone(), caller, id.clone(), &what, &form.call).await {
+        // Shown again, it would be read.
+        Ok(()) if what == "unread" => {
+            Ok(Redirect::to(&format!("{}/inbox", shared.site.base())).into_response())
+        }
         Ok(()) => Ok(back(&shared, &id)),
         Err(problem) => Ok(sign_in::refusal(&shared, &problem)),
     }
