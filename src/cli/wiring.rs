@@ -105,7 +105,6 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         notify_followers: config.transcript.notify_followers,
         backup: backup(config),
         retention: config.retention,
-        quiet_hours: config.quiet_hours,
         templates: config.templates.clone(),
     })
 }
@@ -127,7 +126,6 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         notify_followers: new.notify_followers,
         backup: new.backup,
         retention: new.retention,
-        quiet_hours: new.quiet_hours,
         templates: new.templates,
         ..old.clone()
     })
@@ -152,6 +150,9 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         Ok::<_, WiringError>((id, mode(*posting_mode)))
     });
     Ok(Rules {
+        quiet_hours: config.quiet_hours.hours,
+        quiet_overrides: config.quiet_hours.overrides.clone(),
+        caps: config.frequency_caps,
         organisation: organisation.name.clone(),
         zone: organisation.timezone.clone(),
         region: organisation.region,

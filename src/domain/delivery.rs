@@ -157,6 +157,8 @@ pub enum SendFailure {
     Unknown,
     /// The number that it was to leave from is not ours, or takes no part: the others may work.
     Sender,
+    /// The guard let it not leave; the activity says why.
+    Held,
     /// It was due while this copy of the data was not in use: another may have sent it.
     HeldBack,
 }
@@ -199,6 +201,7 @@ impl SendFailure {
             | Self::NotPermitted
             | Self::TooLong
             | Self::Rejected
+            | Self::Held
             | Self::Unknown
             | Self::HeldBack => Remedy::GiveUp,
         }
@@ -240,6 +243,7 @@ impl SendFailure {
             Self::DailyCap => "the carrier takes no more texts today",
             Self::Expired => "could not be sent in time",
             Self::CarrierDown => "the carrier could not be reached",
+            Self::Held => "held back by the rules for texting; the activity says by which",
             Self::Unknown => "the carrier could not deliver it",
         }
     }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use fulcrum_domain::Retention;
-use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
 
@@ -59,8 +58,6 @@ pub struct Settings {
     pub backup: Option<BackupPlan>,
     /// For how long what was said is kept.
     pub retention: Retention,
-    /// When texts may start.
-    pub quiet_hours: Hours,
     /// Texts to choose from.
     pub templates: Templates,
 }
