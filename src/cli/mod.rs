@@ -23,6 +23,7 @@ mod export;
 mod file;
 mod hash_password;
 mod hold;
+mod import;
 mod live;
 mod messages;
 mod offline;
@@ -94,6 +95,7 @@ enum Command {
     Messages(messages::Messages),
     File(file::File),
     Export(export::Export),
+    Import(import::Import),
     Audit(audit::Audit),
     Hold(hold::Hold),
     Erase(erase::Erase),
@@ -153,6 +155,7 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Backup(backup) => backup.carry_out(config),
             Command::Restore(restore) => restore.carry_out(config).await,
             Command::Unmute(unmute) => unmute.carry_out(config).await,
+            Command::Import(import) => import.carry_out(config).await,
             Command::Export(export) => export.carry_out(config),
             Command::Audit(audit) => audit.carry_out(config),
             Command::Hold(hold) => hold.carry_out(config).await,

@@ -172,6 +172,19 @@ impl Engine {
         self.store.change(move |tx| changes::decide_opt_out(tx, id, opted_out, &reason, by, now)).await
     }
 
+    /// Takes texts in that were sent and received before, elsewhere.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none of them is here.
+    pub async fn import(
+        &self,
+        texts: Vec<changes::Past>,
+        by: Actor,
+    ) -> Result<changes::Imported, StoreError> {
+        let now = self.clock.now();
+        self.store.change(move |tx| changes::import(tx, texts, by, now)).await
+    }
+
     /// Files the open session of a conversation at once. How many transcripts come of it: none
     /// when nothing is open, or nobody is known for the number.
     ///

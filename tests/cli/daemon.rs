@@ -233,6 +233,21 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     assert_eq!(world.json(&["unmute", "--yes"])["texts"], 1);
     wait_for("the text", || (world.ledger("message_created") == 2).then_some(()));
 
+    let csv = world.config.with_file_name("past.csv");
+    let rows = "number,direction,at,body,author\n\
+        +13125550199,out,2024-03-01T10:00:00Z,\"Hello, from before\",Ana\n\
+        +13125550199,in,2024-03-01T10:05:00Z,STOP,\n";
+    fs::write(&csv, format!("{rows}+1,out,2024-03-01T10:00:00Z,x,\n")).unwrap();
+    let wrong = world.command(&["import", csv.to_str().unwrap()]).assert().code(1);
+    assert!(told(&wrong).contains("row 3"), "{}", told(&wrong));
+    fs::write(&csv, rows).unwrap();
+    let taken = world.json(&["import", csv.to_str().unwrap()]);
+    assert_eq!(taken, json!({"texts": 2, "known": 0, "opt_outs": 1}));
+    let taken = world.json(&["import", csv.to_str().unwrap()]);
+    assert_eq!(taken, json!({"texts": 0, "known": 2, "opt_outs": 0}));
+    let past = world.command(&["send", "--to", "+13125550199"]).write_stdin("Again?").assert().code(1);
+    assert!(told(&past).contains("opted out"), "{}", told(&past));
+
     let everything = world.config.with_file_name("all.jsonl");
     world.command(&["export", everything.to_str().unwrap()]).assert().code(0);
     let lines = fs::read_to_string(&everything).unwrap();
@@ -240,7 +255,7 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let count = |kind: &str| lines.iter().filter(|line| line["type"] == kind).count();
     let known = world.json(&["status"])["opportunities"].as_u64().unwrap();
-    assert_eq!((count("export"), count("opportunity") as u64, count("message")), (1, known, 2));
+    assert_eq!((count("export"), count("opportunity") as u64, count("message")), (1, known, 4));
     let person = world.config.with_file_name("person.zip");
     let person = person.to_str().unwrap();
     world.command(&["export", "--opportunity", opportunity, person]).assert().code(0);

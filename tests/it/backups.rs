@@ -50,7 +50,8 @@ async fn a_restored_copy_is_silent_until_it_may_speak_and_repeats_nothing() {
     world.file(PHONE).await;
     eventually("the transcript waits", async || {
         let status = world.engine.status().await.unwrap();
-        let refused = status.health.components["lever"].status == HealthStatus::Failing;
+        let told = world.engine.metrics().text(&status);
+        let refused = told.lines().any(|line| line.contains("create_note") && line.contains("401"));
         refused && status.stored.outbox.get(&("note", "due")) == Some(&1)
     })
     .await;

@@ -13,6 +13,7 @@ mod desk;
 mod erase;
 mod filing;
 mod guard;
+mod import;
 mod mute;
 mod outbox;
 mod posting;
@@ -48,6 +49,7 @@ pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note, opportu
 pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub use filing::file_now;
 pub use guard::standing;
+pub use import::{Imported, Past, import};
 pub use mute::{Late, Unmuted, muted, unmute};
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{

@@ -16,6 +16,7 @@ mod conversations;
 mod desk;
 mod erasures;
 mod holds;
+mod imports;
 mod input;
 mod messages;
 mod mute;
@@ -78,6 +79,7 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
         data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
+        data(post.clone(), "/api/v1/imports", Administer, imports::import),
         data(get.clone(), "/api/v1/holds", Administer, holds::list),
         data(post.clone(), "/api/v1/holds", Administer, holds::hold),
         data(get.clone(), "/api/v1/erasures", Administer, erasures::list),

@@ -7,8 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, erasures, holds, messages, mute, opportunities, opt_out, outbox, search,
-    status, templates,
+    activity, conversations, desk, erasures, holds, imports, messages, mute, opportunities, opt_out, outbox,
+    search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -35,6 +35,7 @@ use super::{
         opportunities::one,
         opt_out::decide,
         mute::unmute,
+        imports::import,
         holds::list,
         holds::hold,
         erasures::list,
