@@ -284,6 +284,7 @@ pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
         setup: setup(config),
         provider_http: provider_http(config)?,
         keys: self::keys(config),
+        invitation: None,
         limits: Limits::default(),
     })
 }

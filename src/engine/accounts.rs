@@ -31,6 +31,8 @@ pub struct Present {
 pub enum AccountEvent {
     /// Somebody signed in with a password.
     PasswordAccepted,
+    /// Somebody came by the demo's link.
+    LinkFollowed,
     /// Somebody was sent by the identity provider.
     ProviderAccepted,
     /// The password was wrong, or nobody has that account.
@@ -56,6 +58,7 @@ impl AccountEvent {
     fn words(self) -> &'static str {
         match self {
             Self::PasswordAccepted => "signed in with a password",
+            Self::LinkFollowed => "signed in by the demo's link",
             Self::ProviderAccepted => "signed in with the organisation's account",
             Self::PasswordRefused => "refused: the password is wrong or there is no such account",
             Self::TooManyAttempts => "refused: too many attempts",

@@ -59,7 +59,8 @@ use crate::engine::Engine;
 use admit::Door;
 use listener::{Serving, Socket};
 use route::Route;
-use sign_in::{Porter, Provider};
+pub use sign_in::Invitation;
+use sign_in::{Invited, Porter, Provider};
 use site::Site;
 
 /// What the handlers share.
@@ -73,6 +74,7 @@ struct Shared {
     stop: CancellationToken,
     porter: Porter,
     provider: Provider,
+    invited: Invited,
     body_time: Duration,
     extension: extension::Extension,
 }
@@ -139,6 +141,7 @@ impl Server {
             stop: serving.stop.clone(),
             porter: Porter::default(),
             provider: Provider::new(settings.provider_http),
+            invited: Invited::new(settings.invitation),
             body_time: settings.limits.body_time,
         });
         let public = match &certificate {

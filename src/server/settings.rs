@@ -8,6 +8,7 @@ use url::Url;
 
 use super::console::SetupSettings;
 use super::keys::Keys;
+use super::sign_in::Invitation;
 use crate::carrier::twilio;
 use crate::config::{LeverHost, TlsFiles};
 
@@ -33,6 +34,8 @@ pub struct ServerSettings {
     pub provider_http: reqwest::Client,
     /// Who may come in.
     pub keys: Keys,
+    /// Who is let in by a link, once: the demo's user.
+    pub invitation: Option<Invitation>,
     /// How much a client may take up.
     pub limits: Limits,
 }

@@ -144,7 +144,7 @@ texts! {
     TOKENS_SAVED = "Saved. Webhooks are checked with these tokens from now on.";
     TOKENS_ADMIN = "An administrator can paste them here.";
     TOKENS_KNOWN = "{} of 8 webhooks can be verified";
-    HOOKS_SEEN = "{} of 8 have arrived since the start";
+    HOOKS_SEEN = "{} of 8 have arrived";
     PERMISSION = "Permission";
     STATE = "State";
     WITHOUT = "Without it";
@@ -258,6 +258,7 @@ texts! {
     ARCHIVED_SMALL = "archived";
     ARCHIVED_IN_LEVER = "Archived in Lever";
     MESSAGES_SMALL = "messages";
+    ONE_MESSAGE = "1 message";
     HELD = "Held";
     ON_ITS_WAY = "On its way to Lever";
     DECIDED_HERE = "decided in the console";

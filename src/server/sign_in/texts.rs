@@ -50,6 +50,8 @@ pub(super) fn too_many(seconds: u64) -> String {
 }
 
 pub(super) const TO_SIGN_IN: &str = "Back to signing in";
+pub(super) const LINK_USED: &str = "This link leads nowhere";
+pub(super) const LINK_USED_WORDS: &str = "A link that signs somebody in works once, on the machine where it was made. Sign in with your password instead.";
 pub(super) const TOO_MANY: &str = "Too many attempts";
 pub(super) const NO_PROVIDER: &str = "No such way to sign in";
 pub(super) const NO_PROVIDER_WORDS: &str = "The config names no identity provider.";

@@ -61,6 +61,7 @@ struct Choice {
     hook_secret: Option<&'static str>,
     limits: Limits,
     tls: Option<crate::config::TlsFiles>,
+    invitation: Option<Invitation>,
 }
 
 impl Default for Choice {
@@ -72,6 +73,7 @@ impl Default for Choice {
             hook_secret: None,
             limits: Limits::default(),
             tls: None,
+            invitation: None,
         }
     }
 }
@@ -102,6 +104,7 @@ impl World {
             lever_hosts: Vec::new(),
             provider_http: reqwest::Client::builder().no_proxy().build().unwrap(),
             keys: keys_of(choice.webhooks, choice.hook_secret),
+            invitation: choice.invitation,
             limits: choice.limits,
         };
         let running = Server::bind(engine.clone(), settings, Given::default()).await.unwrap();

@@ -258,3 +258,20 @@ async fn a_browser_is_signed_out_when_its_time_is_over() {
     clock.set(clock.now() + SignedDuration::from_hours(8));
     assert_eq!(browser.get("/account").await.status, 303, "8 hours of rest are over");
 }
+
+#[tokio::test]
+async fn the_demos_link_signs_in_once_and_a_daemon_has_none() {
+    let link = "/sign-in/link/0123456789abcdef";
+    let account = "admin@acme.example".parse().unwrap();
+    let word = Secret::new("0123456789abcdef");
+    let world =
+        World::start(Choice { invitation: Some(Invitation { account, word }), ..Choice::default() }).await;
+    let mut browser = Browser::new(&world);
+    assert_eq!(browser.get(&format!("{link}0")).await.status, 410, "another word");
+    assert_eq!(browser.get(link).await.status, 303);
+    assert_eq!(browser.get("/account").await.status, 200);
+    assert_eq!(Browser::new(&world).get(link).await.status, 410, "it works once");
+
+    let world = World::start(Choice::default()).await;
+    assert_eq!(Browser::new(&world).get(link).await.status, 410);
+}
