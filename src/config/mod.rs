@@ -17,6 +17,7 @@
 mod api;
 mod carrier;
 mod check;
+mod consent;
 mod extension;
 mod lever;
 mod organisation;
@@ -41,7 +42,7 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fulcrum_domain::{guard::Caps, template::Templates};
+use fulcrum_domain::{ConsentRules, guard::Caps, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -119,6 +120,8 @@ pub struct Config {
     pub transcript: Transcript,
     /// How a STOP is answered.
     pub optout: OptOut,
+    /// How much consent is wanted, and where it is asked for.
+    pub consent: ConsentRules,
     /// When texts may start.
     pub quiet_hours: QuietHours,
     /// How many texts that nobody wrote to them a person gets.
@@ -216,6 +219,7 @@ struct Raw {
     backfill: lever::RawBackfill,
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
+    consent: consent::RawConsent,
     quiet_hours: quiet_hours::RawQuietHours,
     frequency_caps: quiet_hours::RawFrequencyCaps,
     /// Lists of tables, which no lower layer knows.
@@ -244,6 +248,7 @@ impl Raw {
         let backfill = self.backfill.check(check);
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
+        let consent = self.consent.check(check);
         let quiet_hours = self.quiet_hours.check(check);
         let frequency_caps = self.frequency_caps.check(check);
         let templates = templates::check(&self.templates, &self.saved_links, check);
@@ -264,6 +269,7 @@ impl Raw {
             backfill: backfill?,
             transcript: transcript?,
             optout: optout?,
+            consent: consent?,
             quiet_hours: quiet_hours?,
             frequency_caps: frequency_caps?,
             templates: templates?,

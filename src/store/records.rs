@@ -4,9 +4,9 @@
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
 use fulcrum_domain::{
-    Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
-    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
-    User, UserId,
+    Activity, ArchiveReason, Consent, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent,
+    Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage,
+    Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -196,6 +196,7 @@ stored! {
     Activity = 1;
     ArchiveReason = 1;
     BackfillState = 1;
+    Consent = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;

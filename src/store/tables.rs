@@ -6,8 +6,8 @@
 use std::marker::PhantomData;
 
 use fulcrum_domain::{
-    Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
-    EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
+    Account, Activity, ArchiveReason, ArchiveReasonId, Consent, ContactId, Conversation, ConversationId,
+    Effect, EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
     OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
     User, UserId,
 };
@@ -130,6 +130,8 @@ tables! {
     ACTIVITY_OF = "activity-by-subject-1": (Subject, ActivityKey) => ();
     /// Numbers that have opted out, by keyed hash.
     SUPPRESSIONS = "suppressions-1": Digest => Suppression;
+    /// What the owner of a number said about being texted, and when: the newest counts.
+    CONSENTS = "consents-1": (Number, Timestamp) => Consent;
     /// Effects.
     OUTBOX = "outbox-1": Effect => EffectRow;
     /// Effects that wait for their time, in the order in which they are taken.

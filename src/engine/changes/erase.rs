@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, Message, Opportunity, OpportunityId,
-    Searchable, target,
+    Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, Message, Number, Opportunity,
+    OpportunityId, Searchable, target,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
+use super::consent::forget_consents;
 use super::desk::{clear, recount};
 use super::outbox::drop_effect;
 use super::searchable::to_index;
@@ -40,10 +41,14 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
         tx.remove(SPOKEN_OF, &(id.clone(), conversation))?;
         threads.insert(conversation);
     }
-    for number in tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers) {
+    let numbers: Vec<Number> = tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers).collect();
+    for number in numbers.iter().copied() {
         threads.extend(thread_of(tx, number)?.map(|conversation| conversation.id));
     }
     let known = forget(tx, id, now)?;
+    for number in numbers {
+        forget_consents(tx, number)?;
+    }
     forget_subject(tx, &Subject::Opportunity(id.clone()))?;
     if known || !threads.is_empty() {
         owe_new_file(tx, now)?;
@@ -121,6 +126,7 @@ fn erase_from_thread(
         settle_doubt(tx, &mut conversation)?;
         tx.remove(CONVERSATIONS, &conversation.id)?;
         tx.remove(THREADS, &conversation.number)?;
+        forget_consents(tx, conversation.number)?;
         clear(tx, conversation.id)?;
         forget_subject(tx, &Subject::Conversation(conversation.id))?;
         to_index(tx, &Searchable::Conversation(conversation.id))?;
