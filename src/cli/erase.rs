@@ -21,6 +21,9 @@ use super::{Exit, Form, Outcome, load, screen};
 /// have the person until they are thrown away.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("whom").required(true).args(["opportunity", "contact", "number", "certificate"]))]
+#[command(
+    override_usage = "fulcrum erase [--yes] --opportunity ID | --contact ID | --number NUMBER\n       fulcrum erase --certificate ERASURE"
+)]
 #[command(after_help = "Examples:
   fulcrum erase --opportunity 250d8f03-738a-4bba-a671-8a3d73477145
   fulcrum erase --number +13125550142 --yes

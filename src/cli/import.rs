@@ -73,14 +73,14 @@ impl Import {
         for row in self.rows(&config)? {
             let row = row?;
             if batch.len() == ROWS || words + row.body.len() > WORDS {
-                told.add(send(&control, &batch).await?);
+                told.add(&send(&control, &batch).await?);
                 batch.clear();
                 words = 0;
             }
             words += row.body.len();
             batch.push(row);
         }
-        told.add(send(&control, &batch).await?);
+        told.add(&send(&control, &batch).await?);
         if self.form.json {
             screen::json(&told)?;
         } else {
@@ -123,7 +123,7 @@ async fn send(control: &Control, rows: &[Row]) -> anyhow::Result<Taken> {
 }
 
 impl Taken {
-    fn add(&mut self, more: Self) {
+    fn add(&mut self, more: &Self) {
         self.texts += more.texts;
         self.known += more.known;
         self.opt_outs += more.opt_outs;

@@ -150,6 +150,7 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         Ok::<_, WiringError>((id, mode(*posting_mode)))
     });
     Ok(Rules {
+        consent: config.consent.clone(),
         quiet_hours: config.quiet_hours.hours,
         quiet_overrides: config.quiet_hours.overrides.clone(),
         caps: config.frequency_caps,

@@ -18,6 +18,7 @@ mod api;
 mod backup;
 mod carrier;
 mod check;
+mod consent;
 mod extension;
 mod lever;
 mod organisation;
@@ -43,7 +44,7 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fulcrum_domain::{Retention, guard::Caps, template::Templates};
+use fulcrum_domain::{ConsentRules, Retention, guard::Caps, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -126,6 +127,8 @@ pub struct Config {
     pub transcript: Transcript,
     /// How a STOP is answered.
     pub optout: OptOut,
+    /// How much consent is wanted, and where it is asked for.
+    pub consent: ConsentRules,
     /// When texts may start.
     pub quiet_hours: QuietHours,
     /// How many texts that nobody wrote to them a person gets.
@@ -225,6 +228,7 @@ struct Raw {
     backfill: lever::RawBackfill,
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
+    consent: consent::RawConsent,
     quiet_hours: quiet_hours::RawQuietHours,
     frequency_caps: quiet_hours::RawFrequencyCaps,
     /// Lists of tables, which no lower layer knows.
@@ -255,6 +259,7 @@ impl Raw {
         let backfill = self.backfill.check(check);
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
+        let consent = self.consent.check(check);
         let quiet_hours = self.quiet_hours.check(check);
         let frequency_caps = self.frequency_caps.check(check);
         let templates = templates::check(&self.templates, &self.saved_links, check);
@@ -277,6 +282,7 @@ impl Raw {
             backfill: backfill?,
             transcript: transcript?,
             optout: optout?,
+            consent: consent?,
             quiet_hours: quiet_hours?,
             frequency_caps: frequency_caps?,
             templates: templates?,

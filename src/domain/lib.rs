@@ -4,6 +4,7 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod activity;
+mod consent;
 mod conversation;
 mod delivery;
 mod desk;
@@ -31,6 +32,7 @@ mod wheel;
 pub mod zones;
 
 pub use activity::{Activity, ActivityKind};
+pub use consent::{Answer, Consent, ConsentLevel, ConsentQuestion, ConsentRules, ConsentSource, NoConsent};
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };

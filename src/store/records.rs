@@ -4,9 +4,9 @@
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
 use fulcrum_domain::{
-    Activity, Actor, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Erasure, ErasureId,
-    Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf,
-    SignIn, Stage, Suppression, User, UserId,
+    Activity, Actor, ArchiveReason, Consent, Conversation, ConversationId, Desk, EffectRow, Erasure,
+    ErasureId, Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting,
+    Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -259,6 +259,7 @@ stored! {
     ArchiveReason = 1;
     AuditEntry = 1;
     BackfillState = 1;
+    Consent = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;

@@ -6,10 +6,10 @@
 use std::marker::PhantomData;
 
 use fulcrum_domain::{
-    Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
-    EffectRow, Erasure, ErasureId, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number,
-    Opportunity, OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId,
-    Suppression, User, UserId,
+    Account, Activity, ArchiveReason, ArchiveReasonId, Consent, ContactId, Conversation, ConversationId,
+    Effect, EffectRow, Erasure, ErasureId, Filing, FilingId, Interview, InterviewId, Message, MessageId,
+    Number, Opportunity, OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage,
+    StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
@@ -147,6 +147,8 @@ tables! {
     ACTIVITY_OF = "activity-by-subject-1": (Subject, ActivityKey) => ();
     /// Numbers that have opted out, by keyed hash.
     SUPPRESSIONS = "suppressions-1": Digest => Suppression;
+    /// What the owner of a number said about being texted, and when: the newest counts.
+    CONSENTS = "consents-1": (Number, Timestamp) => Consent;
     /// Effects.
     OUTBOX = "outbox-1": Effect => EffectRow;
     /// Effects that wait for their time, in the order in which they are taken.

@@ -40,6 +40,7 @@ pub(crate) fn small() -> Options {
 pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
     Settings {
         rules: Rules {
+            consent: Default::default(),
             quiet_hours: fulcrum_domain::quiet::Hours::always(),
             quiet_overrides: vec![fulcrum_domain::Role::Admin],
             caps: fulcrum_domain::guard::Caps::default(),

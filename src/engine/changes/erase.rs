@@ -13,6 +13,7 @@ use fulcrum_domain::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
+use super::consent::forget_consents;
 use super::desk::{clear, recount};
 use super::outbox::{ask, drop_effect};
 use super::retention::{is_held, keep_if_held};
@@ -254,10 +255,14 @@ impl Erasing {
             tx.remove(SPOKEN_OF, &(id.clone(), conversation))?;
             threads.insert(conversation);
         }
-        for number in tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers) {
+        let numbers: Vec<Number> = tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers).collect();
+        for number in numbers.iter().copied() {
             threads.extend(thread_of(tx, number)?.map(|conversation| conversation.id));
         }
         let forgotten = forget(tx, id, self.now)?;
+        for number in numbers {
+            forget_consents(tx, number)?;
+        }
         if let Some(interviews) = forgotten {
             self.erasure.rows.opportunities += 1;
             self.erasure.rows.interviews += interviews;
@@ -313,6 +318,7 @@ impl Erasing {
             settle_doubt(tx, &mut conversation)?;
             tx.remove(CONVERSATIONS, &conversation.id)?;
             tx.remove(THREADS, &conversation.number)?;
+            forget_consents(tx, conversation.number)?;
             clear(tx, conversation.id)?;
             self.erasure.rows.activity += forget_subject(tx, &Subject::Conversation(conversation.id))?;
             to_index(tx, &Searchable::Conversation(conversation.id))?;

@@ -8,6 +8,7 @@ mod accounts;
 mod activity;
 mod cancel;
 mod compose;
+mod consent;
 mod delivery;
 mod desk;
 mod erase;
@@ -32,7 +33,7 @@ use std::collections::BTreeMap;
 
 use fulcrum_domain::guard::{Caps, Clockwork};
 use fulcrum_domain::quiet::Hours;
-use fulcrum_domain::{DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
+use fulcrum_domain::{ConsentRules, DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
 use jiff::tz::TimeZone;
 
 use crate::engine::clock::Moment;
@@ -42,6 +43,7 @@ pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_
 pub use activity::{forget_activity, note, note_in_thread};
 pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};
+pub use consent::{Profile, consent_of, consents_of, put_profile, record_consent};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
@@ -111,6 +113,8 @@ pub struct Rules {
     pub opt_out_confirmation: String,
     /// Who sends those two.
     pub keyword_answers: KeywordAnswers,
+    /// How much consent is wanted, and where it is asked for.
+    pub consent: ConsentRules,
     /// When texts may start.
     pub quiet_hours: Hours,
     /// Who may say that a text cannot wait.

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 
 use fulcrum_domain::optout::{self, Verdict};
 use fulcrum_domain::{
-    ActivityKind, Attachment, Author, Body, CarrierSid, Conversation, Delivery, Direction, Message,
-    MessageId, Number, OpportunityId, OptOutSource, Purpose, target,
+    ActivityKind, Answer, Attachment, Author, Body, CarrierSid, Consent, ConsentSource, Conversation,
+    Delivery, Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, target,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::note_of;
 use super::compose::queue_automatic;
+use super::consent::put_consent;
 use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
 use super::thread::{add_message, candidacies, key_of, open, store, tell};
 use super::{KeywordAnswers, Rules};
@@ -190,6 +191,9 @@ fn obey(
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
             lift(tx, number, true, CANDIDATE.into(), moment.now)?;
+            let (source, by) = (ConsentSource::Text, CANDIDATE.into());
+            let yes = Consent { answer: Answer::Yes, source, at: moment.now, by };
+            put_consent(tx, number, &yes, moment.now)?;
         }
         Verdict::Help => {
             if we_answer && suppression_of(tx, number)?.is_none() {

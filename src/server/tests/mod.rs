@@ -259,6 +259,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
     };
     let settings = Settings {
         rules: Rules {
+            consent: Default::default(),
             quiet_hours: fulcrum_domain::quiet::Hours::always(),
             quiet_overrides: vec![Role::Admin],
             caps: fulcrum_domain::guard::Caps::default(),
