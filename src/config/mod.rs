@@ -214,6 +214,7 @@ struct Raw {
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
     quiet_hours: quiet_hours::RawQuietHours,
+    texts: templates::RawTexts,
     /// Lists of tables, which no lower layer knows.
     #[serde(default)]
     templates: Vec<templates::RawTemplate>,
@@ -241,7 +242,13 @@ impl Raw {
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
         let quiet_hours = self.quiet_hours.check(check);
-        let templates = templates::check(&self.templates, &self.saved_links, check);
+        let templates = templates::check(
+            &self.templates,
+            &self.texts,
+            &self.saved_links,
+            self.organisation.name(),
+            check,
+        );
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
