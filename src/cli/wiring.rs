@@ -103,8 +103,8 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
             config::OnUnknown::Hold => OnUnknown::Hold,
         },
         notify_followers: config.transcript.notify_followers,
-        quiet_hours: config.quiet_hours,
         templates: config.templates.clone(),
+        second_person_above: config.second_person_above,
     })
 }
 
@@ -123,8 +123,8 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         poll_interval: new.poll_interval,
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
-        quiet_hours: new.quiet_hours,
         templates: new.templates,
+        second_person_above: new.second_person_above,
         ..old.clone()
     })
 }
@@ -137,6 +137,9 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         Ok::<_, WiringError>((id, mode(*posting_mode)))
     });
     Ok(Rules {
+        quiet_hours: config.quiet_hours.hours,
+        quiet_overrides: config.quiet_hours.overrides.clone(),
+        caps: config.frequency_caps,
         organisation: organisation.name.clone(),
         zone: organisation.timezone.clone(),
         region: organisation.region,

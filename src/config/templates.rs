@@ -35,6 +35,19 @@ pub(super) struct RawTexts {
     templates_dir: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBulk {
+    second_person_above: i64,
+}
+
+impl RawBulk {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<usize> {
+        let above = check.within("bulk.second_person_above", self.second_person_above, &(0..=1_000_000))?;
+        Ok(usize::try_from(above).unwrap_or(0))
+    }
+}
+
 /// A file of the folder.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
