@@ -10,6 +10,7 @@ pub mod changes;
 pub mod clock;
 
 mod backfill;
+mod bulk;
 mod convert;
 mod deadlines;
 mod dispatch;
@@ -39,6 +40,7 @@ mod templates;
 pub(crate) mod view;
 mod wake;
 
+pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};

@@ -122,6 +122,8 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("outbox to carrier", move || this.clone().run_carrier_outbox());
         let this = self.clone();
+        self.tasks.keep("bulk", move || this.clone().run_bulk());
+        let this = self.clone();
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
         self.tasks.keep("renewal of the file", move || this.clone().run_renewal());

@@ -10,6 +10,7 @@ mod flaws;
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
+use serde::{Deserialize, Serialize};
 
 pub use fields::{Field, Fields};
 pub use flaws::{Flaw, shortener_in};
@@ -19,6 +20,15 @@ const FUEL: u64 = 20_000;
 
 /// Links by their id, for `saved_links.<id>`.
 pub type SavedLinks = BTreeMap<String, String>;
+
+/// The words of a template as they once were. The template may have others by now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Which template.
+    pub id: String,
+    /// The first half of the SHA-256 of its words.
+    pub hash: [u8; 16],
+}
 
 /// A text with fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
