@@ -106,6 +106,7 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         backup: backup(config),
         retention: config.retention,
         templates: config.templates.clone(),
+        second_person_above: config.second_person_above,
     })
 }
 
@@ -127,6 +128,7 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         backup: new.backup,
         retention: new.retention,
         templates: new.templates,
+        second_person_above: new.second_person_above,
         ..old.clone()
     })
 }

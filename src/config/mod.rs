@@ -135,6 +135,8 @@ pub struct Config {
     pub frequency_caps: Caps,
     /// Texts to choose from.
     pub templates: Templates,
+    /// What more texts at once than a second person must approve.
+    pub second_person_above: usize,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
@@ -231,6 +233,8 @@ struct Raw {
     consent: consent::RawConsent,
     quiet_hours: quiet_hours::RawQuietHours,
     frequency_caps: quiet_hours::RawFrequencyCaps,
+    texts: templates::RawTexts,
+    bulk: templates::RawBulk,
     /// Lists of tables, which no lower layer knows.
     #[serde(default)]
     templates: Vec<templates::RawTemplate>,
@@ -262,7 +266,14 @@ impl Raw {
         let consent = self.consent.check(check);
         let quiet_hours = self.quiet_hours.check(check);
         let frequency_caps = self.frequency_caps.check(check);
-        let templates = templates::check(&self.templates, &self.saved_links, check);
+        let templates = templates::check(
+            &self.templates,
+            &self.texts,
+            &self.saved_links,
+            self.organisation.name(),
+            check,
+        );
+        let bulk = self.bulk.check(check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
@@ -286,6 +297,7 @@ impl Raw {
             quiet_hours: quiet_hours?,
             frequency_caps: frequency_caps?,
             templates: templates?,
+            second_person_above: bulk?,
             carrier: carrier?,
             api: api?,
             users: users?,

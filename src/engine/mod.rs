@@ -12,6 +12,7 @@ pub mod clock;
 
 mod backfill;
 mod backups;
+mod bulk;
 mod convert;
 mod deadlines;
 mod dispatch;
@@ -46,6 +47,7 @@ pub(crate) mod view;
 mod wake;
 
 pub use backups::BackupPlan;
+pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
 pub use export::{ExportError, export_all, export_person, export_talk};
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};

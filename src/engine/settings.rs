@@ -60,4 +60,6 @@ pub struct Settings {
     pub retention: Retention,
     /// Texts to choose from.
     pub templates: Templates,
+    /// A bulk text to more people than this wants a second person.
+    pub second_person_above: usize,
 }

@@ -131,6 +131,8 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("outbox to the carrier's records", move || this.clone().run_records_outbox());
         let this = self.clone();
+        self.tasks.keep("bulk", move || this.clone().run_bulk());
+        let this = self.clone();
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
         self.tasks.keep("renewal of the file", move || this.clone().run_renewal());

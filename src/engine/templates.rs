@@ -68,7 +68,7 @@ impl Engine {
     }
 }
 
-fn fields(
+pub(super) fn fields(
     read: &impl Read,
     id: OpportunityId,
     sender: Option<Sender>,

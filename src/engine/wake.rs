@@ -22,6 +22,7 @@ pub struct Wake {
     pub(crate) backfill: Notify,
     pub(crate) news: Newsroom,
     pub(crate) search: Notify,
+    pub(crate) bulk: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
@@ -49,6 +50,7 @@ impl Wake {
             backfill: Notify::new(),
             news: Newsroom::new(rand::random()),
             search: Notify::new(),
+            bulk: Notify::new(),
             armed,
         };
         (wake, deadlines)

@@ -3,6 +3,8 @@
 //! Here, too, stands the version of every stored shape. A struct that has been released never
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
+use fulcrum_domain::bulk::{Bulk, Recipient};
+use fulcrum_domain::template::Version;
 use fulcrum_domain::{
     Activity, Actor, ArchiveReason, Consent, Conversation, ConversationId, Desk, EffectRow, Erasure,
     ErasureId, Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting,
@@ -260,6 +262,7 @@ stored! {
     AuditEntry = 1;
     BackfillState = 1;
     Consent = 1;
+    Bulk = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;
@@ -279,14 +282,17 @@ stored! {
     Place = 1;
     Posting = 1;
     RefusedHook = 1;
+    Recipient = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;
     SignIn = 1;
     Stage = 1;
+    String = 1;
     Suppression = 1;
     User = 1;
     UserId = 1;
+    Version = 1;
 }
 
 #[cfg(test)]

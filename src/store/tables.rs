@@ -5,6 +5,8 @@
 
 use std::marker::PhantomData;
 
+use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
+use fulcrum_domain::template::Version;
 use fulcrum_domain::{
     Account, Activity, ArchiveReason, ArchiveReasonId, Consent, ContactId, Conversation, ConversationId,
     Effect, EffectRow, Erasure, ErasureId, Filing, FilingId, Interview, InterviewId, Message, MessageId,
@@ -174,4 +176,16 @@ tables! {
     TO_INDEX = "to-index-1": u64 => Searchable;
     /// Browsers and extensions that are signed in, by the digest of their secret.
     SIGN_INS = "sign-ins-1": SessionId => SignIn;
+    /// The words that templates have or had, by hash: those that a text was made from.
+    TEMPLATE_WORDS = "template-words-1": Digest => String;
+    /// Which template a text was made from.
+    MADE_FROM = "messages-made-from-1": MessageId => Version;
+    /// Bulk texts.
+    BULKS = "bulks-1": BulkId => Bulk;
+    /// Those that are being sent.
+    BULKS_RUNNING = "bulks-running-1": BulkId => ();
+    /// Whom they are for, in their order.
+    RECIPIENTS = "bulk-recipients-1": (BulkId, u64) => Recipient;
+    /// When whose turn comes.
+    TURNS = "bulk-turns-1": (BulkId, Timestamp, u64) => ();
 }

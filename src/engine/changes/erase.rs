@@ -22,8 +22,8 @@ use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BOOKMARKS, BY_CONTACT, BY_NUMBER, CONVERSATIONS, COUNTERS, DELETED, ERASED_BY,
-    ERASURES, FILINGS, FILINGS_OF, INTERVIEWS, MESSAGES, OPPORTUNITIES, OVERRIDES, PLACES, SPOKEN_OF,
-    THREADS, UNFILED, VANISHED,
+    ERASURES, FILINGS, FILINGS_OF, INTERVIEWS, MADE_FROM, MESSAGES, OPPORTUNITIES, OVERRIDES, PLACES,
+    SPOKEN_OF, THREADS, UNFILED, VANISHED,
 };
 use crate::store::{Deleted, Erased, Keys, Read, Seen, Signal, StoreError, Subject, Tx};
 
@@ -348,6 +348,7 @@ impl Erasing {
         tx.remove(PLACES, &message.id)?;
         tx.remove(AWAITING_RECEIPT, &message.id)?;
         tx.remove(OVERRIDES, &message.id)?;
+        tx.remove(MADE_FROM, &message.id)?;
         drop_effect(tx, &Effect::Send(message.id))?;
         self.erasure.rows.messages += 1;
         if let Some(sid) = &message.sid {

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod activity;
+mod bulk;
 mod cancel;
 mod compose;
 mod consent;
@@ -15,6 +16,7 @@ mod erase;
 mod filing;
 mod guard;
 mod import;
+mod made_from;
 mod mute;
 mod outbox;
 mod posting;
@@ -41,8 +43,11 @@ use crate::store::{StoreError, Tx};
 
 pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
 pub use activity::{forget_activity, note, note_in_thread};
+pub use bulk::{
+    BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,
+};
 pub use cancel::{CancelError, cancel, give_up};
-pub use compose::{ComposeError, Draft, Recipient, compose};
+pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
 pub use consent::{Profile, consent_of, consents_of, put_profile, record_consent};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
@@ -52,11 +57,12 @@ pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub use filing::file_now;
 pub use guard::standing;
 pub use import::{Imported, Past, import};
+pub use made_from::{keep_words, made_from};
 pub use mute::{Late, Unmuted, muted, unmute};
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
-    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take,
+    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take, waiting_in,
 };
 pub use posting::{
     AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,

@@ -194,7 +194,19 @@ pub fn scan_due(
     Ok(next)
 }
 
-/// The same as a list of at most `limit`.
+/// How many effects of a lane are due, as far as `most`.
+pub fn waiting_in(
+    read: &impl Read,
+    remote: Remote,
+    lane: Lane,
+    now: Timestamp,
+    most: usize,
+) -> Result<usize, StoreError> {
+    let rows = read.list(OUTBOX_DUE, &Keys::beginning(&(remote_key(remote), lane as u8)), most)?;
+    Ok(rows.iter().filter(|((_, (_, due_at, _)), ())| *due_at <= now).count())
+}
+
+/// The same as [`scan_due`], as a list of at most `limit`.
 pub fn due(
     read: &impl Read,
     remote: Remote,
