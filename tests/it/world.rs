@@ -69,6 +69,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
         templates: fulcrum_domain::template::Templates::default(),
+        second_person_above: 250,
     }
 }
 
@@ -333,6 +334,7 @@ pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
     SendRequest {
         to,
         body: Body::new(body),
+        template: None,
         on_behalf_of: None,
         caller: "hr-scripts".into(),
         account: None,

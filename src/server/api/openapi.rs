@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+    activity, bulk, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -37,6 +37,12 @@ use super::{
         outbox::give_up,
         templates::list,
         templates::render,
+        templates::version,
+        bulk::list,
+        bulk::make,
+        bulk::one,
+        bulk::recipients,
+        bulk::step,
         search::search,
     )
 )]

@@ -285,6 +285,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
         templates: templates(),
+        second_person_above: 250,
     };
     Engine::start(remotes, settings, clock).await.unwrap()
 }
