@@ -1,13 +1,13 @@
 //! Templates filled in for a candidate.
 
-use fulcrum_domain::template::{Field, Fields, RenderError};
+use fulcrum_domain::template::{Field, Fields, RenderError, Template};
 use fulcrum_domain::zones::{self, Zones};
 use fulcrum_domain::{OpportunityId, Sight, UserId};
 use jiff::Timestamp;
 
 use super::facts::candidate;
 use super::{Engine, Settings, changes};
-use crate::store::tables::{OPPORTUNITIES, USERS};
+use crate::store::tables::{Digest, OPPORTUNITIES, TEMPLATE_WORDS, USERS};
 use crate::store::{Read, StoreError};
 
 /// In whose name a text is written.
@@ -43,6 +43,20 @@ impl Engine {
     pub fn templates(&self) -> Vec<(String, String)> {
         let settings = self.settings.load();
         settings.templates.iter().map(|t| (t.id().to_owned(), t.name().to_owned())).collect()
+    }
+
+    /// The same with their words, as (id, name, words).
+    pub fn template_texts(&self) -> Vec<(String, String, String)> {
+        let text = |t: &Template| (t.id().to_owned(), t.name().to_owned(), t.text().to_owned());
+        self.settings.load().templates.iter().map(text).collect()
+    }
+
+    /// The words that a text was made from, by their hash.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn template_words(&self, hash: Digest) -> Result<Option<String>, StoreError> {
+        self.store.read(move |snapshot| snapshot.get(TEMPLATE_WORDS, &hash)).await
     }
 
     /// The text of a template for a candidate. Without a sender, one that signs is held.

@@ -6,6 +6,7 @@
 mod activation;
 mod backups;
 mod bad_answers;
+mod bulk;
 mod crash;
 mod daemon;
 mod days;

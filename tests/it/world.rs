@@ -72,6 +72,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         backup: None,
         retention: fulcrum_domain::Retention::default(),
         templates: fulcrum_domain::template::Templates::default(),
+        second_person_above: 250,
     }
 }
 
@@ -336,6 +337,7 @@ pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
     SendRequest {
         to,
         body: Body::new(body),
+        template: None,
         on_behalf_of: None,
         caller: "hr-scripts".into(),
         account: None,

@@ -25,7 +25,7 @@ use words::words_for;
 use super::changes::{self, BulkError};
 use super::view::{PAGE_MAX, Page};
 use super::{Engine, Settings};
-use crate::store::tables::{BULKS, OPPORTUNITIES, RECIPIENTS};
+use crate::store::tables::{BULKS, OPPORTUNITIES, POSTINGS, RECIPIENTS, STAGES};
 use crate::store::{Keys, Read, StoreError};
 
 /// A bulk text as somebody wants it.
@@ -225,6 +225,33 @@ impl Engine {
             .read(move |snapshot| {
                 let Some(bulk) = snapshot.get(BULKS, &id)? else { return Ok(None) };
                 Ok(Some(BulkView { id, bulk, counts: counts(snapshot, id)? }))
+            })
+            .await
+    }
+
+    /// What an audience can be chosen by, as (id, name): open postings by name, and stages in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audiences(
+        &self,
+        sight: Sight,
+    ) -> Result<(Vec<(String, String)>, Vec<(String, String)>), StoreError> {
+        self.store
+            .read(move |snapshot| {
+                let mut postings = Vec::new();
+                snapshot.scan(POSTINGS, &Keys::all(), |id, row| {
+                    if matches!(row.state.as_str(), "published" | "internal")
+                        && sight.reaches(row.confidential)
+                    {
+                        postings.push((id.to_string(), row.title));
+                    }
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                postings.sort_by(|one, other| one.1.cmp(&other.1));
+                let mut stages = snapshot.list(STAGES, &Keys::all(), usize::MAX)?;
+                stages.sort_by_key(|(_, row)| row.position);
+                Ok((postings, stages.into_iter().map(|(id, row)| (id.to_string(), row.text)).collect()))
             })
             .await
     }

@@ -12,6 +12,7 @@
 //! read instead.
 
 mod activity;
+pub(super) mod bulk;
 mod conversations;
 mod desk;
 mod erasures;
@@ -75,6 +76,12 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/opportunities/{id}", Read, opportunities::one),
         data(get.clone(), "/api/v1/templates", Read, templates::list),
         data(post.clone(), "/api/v1/templates/{id}/render", Text, templates::render),
+        data(get.clone(), "/api/v1/template-versions/{id}", Read, templates::version),
+        data(get.clone(), "/api/v1/bulk", Read, bulk::list),
+        data(post.clone(), "/api/v1/bulk", Text, bulk::make),
+        data(get.clone(), "/api/v1/bulk/{id}", Read, bulk::one),
+        data(get.clone(), "/api/v1/bulk/{id}/recipients", Read, bulk::recipients),
+        data(post.clone(), "/api/v1/bulk/{id}/{step}", Text, bulk::step),
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),

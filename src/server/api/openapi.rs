@@ -7,8 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, erasures, holds, imports, messages, mute, opportunities, opt_out, outbox,
-    search, status, templates,
+    activity, bulk, conversations, desk, erasures, holds, imports, messages, mute, opportunities, opt_out,
+    outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -46,6 +46,12 @@ use super::{
         outbox::give_up,
         templates::list,
         templates::render,
+        templates::version,
+        bulk::list,
+        bulk::make,
+        bulk::one,
+        bulk::recipients,
+        bulk::step,
         search::search,
     )
 )]

@@ -37,8 +37,10 @@ pub(in crate::server) struct Place {
 }
 
 /// The parts of the console, and who has them.
-const PLACES: [(&str, &str, Right); 4] = [
+const PLACES: [(&str, &str, Right); 6] = [
     ("/inbox", texts::INBOX, Right::Read),
+    ("/templates", texts::TEMPLATES, Right::Text),
+    ("/bulk", texts::BULK, Right::Text),
     ("/setup", texts::SETUP, Right::Operate),
     ("/activity", texts::ACTIVITY, Right::Operate),
     ("/system", texts::SYSTEM, Right::Operate),

@@ -7,6 +7,8 @@
 //! | `/c/{id}`, `/o/{id}`, their forms, `/fragments/...` for live pages and the extension | `conversation` |
 //! | `/events`, news for open pages | `events` |
 //! | `/setup` | `setup`, `tokens` |
+//! | `/templates` | `templates` |
+//! | `/bulk`, `/bulk/{id}` and its forms | `bulk` |
 //! | `/activity` | `activity` |
 //! | `/system` | `system` |
 //! | `/assets/{name}` | `assets` |
@@ -16,12 +18,14 @@
 
 mod activity;
 mod assets;
+mod bulk;
 mod conversation;
 mod events;
 mod frame;
 mod inbox;
 mod setup;
 mod system;
+mod templates;
 mod texts;
 mod tokens;
 mod words;
@@ -61,6 +65,11 @@ pub(super) fn table() -> Vec<Route> {
         data(GET, "/fragments/c/{id}", Read, conversation::thread_fragment),
         data(GET, "/fragments/o/{id}", Read, conversation::opportunity_fragment),
         data(GET, "/events", Read, events::events),
+        page(GET, "/templates", Text, templates::show),
+        page(GET, "/bulk", Text, bulk::list),
+        page(POST, "/bulk", Text, bulk::make),
+        page(GET, "/bulk/{id}", Text, bulk::one),
+        page(POST, "/bulk/{id}/{step}", Text, bulk::step),
         page(GET, "/setup", Operate, setup::show),
         page(POST, "/setup/probe", Operate, setup::probe),
         page(POST, "/setup/tokens", Administer, setup::write_tokens),

@@ -211,6 +211,49 @@ texts! {
     STOPPED = "stopped";
     NO_EFFECTS = "The outbox is empty.";
 
+    // Templates
+    TEMPLATES = "Templates";
+    TEMPLATES_WORDS = "The texts of the config. Choose a candidate to see how each reads for them.";
+    CANDIDATE = "Candidate";
+    PREVIEW_FOR = "As they read for";
+    EMPTY_TEMPLATES = "The config has no templates.";
+
+    // Bulk
+    BULK = "Bulk";
+    BULK_WORDS = "One template for many. Nothing leaves before a person has looked at it and confirmed it.";
+    EMPTY_BULK = "Nothing was sent to an audience yet.";
+    NEW_BULK = "New bulk text";
+    NAME = "Name";
+    NAME_WORDS = "Transcripts show it.";
+    ANY = "Any";
+    TAGS = "Tags, with commas between";
+    LIST = "Or a list: CSV whose first line names the columns, opportunity or number, and consent (yes or no) if wanted";
+    NUDGE = "For those who do not answer";
+    NO_NUDGE = "Nothing";
+    NUDGE_AFTER = "After so many days";
+    LOOK = "Look at it";
+    MADE_BY = "Made by";
+    MADE = "Made";
+    BAD_ROWS = "Lines of the list that were not understood";
+    LINE = "Line";
+    RECIPIENTS = "Recipients";
+    TEXT = "Text";
+    CONFIRM = "Send to {}";
+    APPROVE = "Approve, as the second person";
+    WANTS_SECOND = "It is so large that a second person must approve it. Confirmed by {}.";
+    PAUSE = "Pause";
+    RESUME = "Go on";
+    STOP = "Stop";
+    MORE = "More";
+    YET_TO_COME = "Waiting";
+    EXCLUDED = "Excluded";
+    WRITTEN = "Written";
+    NOT_ARRIVED = "Did not arrive";
+    ANSWERED = "Answered";
+    NUDGED = "Reminded";
+    CALLED_OFF = "Called off";
+    MADE_FROM = "from the template {}";
+
     // Activity
     ACTIVITY_WORDS = "What happened, to whom and why. The words of messages are not kept here.";
     KIND = "Kind";

@@ -291,6 +291,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         backup: None,
         retention: fulcrum_domain::Retention::default(),
         templates: templates(),
+        second_person_above: 250,
     };
     Engine::start(remotes, settings, clock).await.unwrap()
 }

@@ -398,7 +398,7 @@ async fn fill_thread(
         engine.mark_read(conversation.id, account.clone(), last).await?;
     }
     view.older = newest.next.map(|place| format!("{own}?before={}", place.to_text()));
-    view.lines = lines(newest.rows.into_iter().map(|row| (row.message, row.send_at)).collect(), reader);
+    view.lines = lines(newest.rows, reader);
     view.assigned = match &desk.assigned {
         Some(account) if Some(account) == caller.account.as_ref() => texts::YOU.to_owned(),
         Some(account) => account.to_string(),
