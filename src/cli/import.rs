@@ -49,7 +49,7 @@ struct Row {
     our_number: Option<String>,
 }
 
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Default, Deserialize, Serialize)]
 struct Taken {
     texts: u64,
     known: u64,

@@ -18,7 +18,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn hold(&self, whom: Whom, reason: String, by: Actor) -> Result<usize, StoreError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::hold(tx, &whom, reason, by, now)).await
+        self.store.change(move |tx| changes::hold(tx, &whom, &reason, by, now)).await
     }
 
     /// Releases the hold on a person. On how many opportunities there was one.

@@ -216,6 +216,10 @@ async fn whoever_is_erased_by_command_is_gone_here_and_what_we_left_elsewhere_as
     let mut options = small();
     options.lever.permissions = Permissions::default().with(Permission::DeleteNote);
     let (world, who) = a_story(options).await;
+    let stranger = Whom::Opportunity("nobody-yet".parse().unwrap());
+    assert!(world.engine.erase_person(stranger, "ana".into()).await.unwrap().is_none());
+    let unknown = world.engine.opportunity(&"nobody-yet".parse().unwrap(), Sight::All).await.unwrap();
+    assert!(matches!(unknown, Found::Unknown), "a mistyped id keeps nobody away");
     let whom = Whom::Opportunity(id(&who));
     let told = world.engine.preview_erasure(whom.clone(), "ana".into()).await.unwrap().unwrap();
     assert_eq!((told.rows.messages, told.rows.opportunities, told.notes.len()), (5, 1, 1));

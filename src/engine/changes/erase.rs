@@ -99,7 +99,12 @@ pub(crate) fn opportunities_of(read: &impl Read, whom: &Whom) -> Result<BTreeSet
     let mut contacts = BTreeSet::new();
     match whom {
         Whom::Contact(contact) => drop(contacts.insert(contact.clone())),
-        Whom::Opportunity(id) => drop(found.insert(id.clone())),
+        Whom::Opportunity(id) => {
+            let spoken_of = read.first(SPOKEN_OF, &Keys::beginning(id))?.is_some();
+            if spoken_of || read.has(OPPORTUNITIES, id)? {
+                found.insert(id.clone());
+            }
+        }
         Whom::Number(number) => {
             let rows = read.list(BY_NUMBER, &Keys::beginning(number), usize::MAX)?;
             found.extend(rows.into_iter().map(|((_, id), ())| id));

@@ -34,19 +34,17 @@ pub(super) fn keep_if_held(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, 
 pub fn hold(
     tx: &mut Tx<'_>,
     whom: &Whom,
-    reason: String,
+    reason: &str,
     by: Actor,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let opportunities = opportunities_of(tx, whom)?;
-    let hold = Hold { since: now, by: by.clone(), reason, wanted_gone: false };
-    let mut held = 0;
     for id in &opportunities {
-        if tx.has(OPPORTUNITIES, id)? || tx.has(HOLDS, id)? {
-            tx.put(HOLDS, id, &hold)?;
-            held += 1;
-        }
+        let wanted_gone = tx.get(HOLDS, id)?.is_some_and(|hold| hold.wanted_gone);
+        let hold = Hold { since: now, by: by.clone(), reason: reason.to_owned(), wanted_gone };
+        tx.put(HOLDS, id, &hold)?;
     }
+    let held = opportunities.len();
     if held > 0 {
         let what = format!("a legal hold keeps {held} opportunities");
         note(tx, &Activity::new(now, by, ActivityKind::Admin, what))?;

@@ -74,7 +74,9 @@ impl<W: Write> Lines<W> {
         self.failed.take().map_or(Ok(()), |error| Err(error.into()))
     }
 
+    /// How many lines were written, if all were.
     fn end(mut self) -> Result<u64, ExportError> {
+        self.failed.map_or(Ok(()), Err)?;
         self.out.flush()?;
         Ok(self.written)
     }
@@ -108,7 +110,6 @@ pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u
         to.table(read, ACTIVITY, &all, |_, row| lines::activity(row))?;
         to.table(read, ERASURES, &all, lines::erasure)?;
     }
-    to.failed.take().map_or(Ok(()), |error| Err(ExportError::from(error)))?;
     to.end()
 }
 
@@ -195,7 +196,6 @@ pub fn export_person(
         }
         each_message(read, *id, &theirs, |message| Ok(to.put(&lines::message(message))))?;
     }
-    to.failed.take().map_or(Ok(()), |error| Err(ExportError::from(error)))?;
     to.end()
 }
 
