@@ -22,7 +22,7 @@ mod frame;
 mod inbox;
 mod setup;
 mod system;
-mod texts;
+pub(super) mod texts;
 mod tokens;
 mod words;
 

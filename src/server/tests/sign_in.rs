@@ -7,7 +7,12 @@ use crate::config;
 use crate::engine::ActivityQuery;
 
 pub(super) fn settings() -> config::SignIn {
-    config::SignIn { idle: Duration::from_hours(8), absolute: Duration::from_hours(24), oidc: None }
+    config::SignIn {
+        idle: Duration::from_hours(8),
+        absolute: Duration::from_hours(24),
+        extension: Duration::from_hours(720),
+        oidc: None,
+    }
 }
 
 /// Keeps cookies and follows no redirects.
