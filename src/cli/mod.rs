@@ -50,6 +50,7 @@ use serde_json::Value;
 use crate::config::{Config, Problems, Sources};
 
 pub use progress::Bars;
+pub use sandbox::daemon;
 
 /// How a command ended, if it did not fail with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -282,6 +282,7 @@ pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
         control_socket: Some(config.server.control_socket.clone()),
         tls: config.server.tls.clone(),
         public_url: public_url.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         lever_hosts: config.extension.lever_hosts.clone(),
         twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
         setup: setup(config),

@@ -19,6 +19,7 @@ mod admit;
 mod api;
 mod body;
 mod caller;
+mod client;
 mod console;
 mod extension;
 mod hooks;
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -148,7 +149,14 @@ impl Server {
             Some(certificate) => Socket::Tls(listeners.public, certificate.clone()),
             None => Socket::Tcp(listeners.public),
         };
-        serving.start(public, public_router(&shared));
+        let router = match &*settings.trusted_proxies {
+            [] => public_router(&shared),
+            proxies => {
+                let found = from_fn_with_state(Arc::from(proxies), client::found);
+                public_router(&shared).layer(found)
+            }
+        };
+        serving.start(public, router);
         serving.start(Socket::Tcp(listeners.ops), ops::router(shared.clone()));
         if let Some(listener) = listeners.control.as_mut().and_then(ControlSocket::take_listener) {
             let router = route::router(&shared, api::table(), Door::ControlSocket);

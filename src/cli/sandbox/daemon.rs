@@ -20,38 +20,45 @@ use uuid::Uuid;
 use crate::config::password::{self, Cost};
 
 /// A daemon as it was configured.
-pub(in crate::cli) struct Daemon {
-    pub(in crate::cli) config: PathBuf,
-    pub(in crate::cli) public_url: String,
-    pub(in crate::cli) api_token: String,
+pub struct Daemon {
+    /// Its config.
+    pub config: PathBuf,
+    /// Where it is reached.
+    pub public_url: String,
+    /// What the API lets in as admin.
+    pub api_token: String,
     /// Of every user of the console, the one called [`CONSOLE_USER`] too.
-    pub(in crate::cli) console_password: String,
+    pub console_password: String,
 }
 
 /// Who signs in to see everything.
-pub(in crate::cli) const CONSOLE_USER: &str = "admin@acme.example";
+pub const CONSOLE_USER: &str = "admin@acme.example";
 
 impl Daemon {
     /// Where the password of the console's users is kept.
-    pub(in crate::cli) fn console_password_file(&self) -> PathBuf {
+    pub fn console_password_file(&self) -> PathBuf {
         self.config.with_file_name("console-password")
     }
 }
 
 /// What differs between those that have one written.
 #[derive(Clone, Copy)]
-pub(in crate::cli) struct Wanted {
-    /// Lever's requests a second, and at once.
-    pub(in crate::cli) rate: u32,
-    pub(in crate::cli) burst: u32,
+pub struct Wanted {
+    /// Lever's requests a second.
+    pub rate: u32,
+    /// The same at once.
+    pub burst: u32,
     /// What a transcript waits.
-    pub(in crate::cli) delay: Duration,
+    pub delay: Duration,
     /// What the user may do who is one of Lever's too.
-    pub(in crate::cli) lever_user: &'static str,
+    pub lever_user: &'static str,
 }
 
 /// Writes the config and its secrets, each readable by its owner alone.
-pub(in crate::cli) fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Daemon> {
+///
+/// # Errors
+/// The disk's, and that no port is free.
+pub fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Daemon> {
     fs::create_dir_all(dir)?;
     let dir = dir.canonicalize()?;
     let [listen, ops] = free_addresses()?;

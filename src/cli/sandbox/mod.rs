@@ -3,7 +3,7 @@
 //! Prints one JSON line with all that a client needs to know, then serves until it is told to stop.
 //! With `--write-config` a daemon can be set on it as a second process, without any account.
 
-pub(super) mod daemon;
+pub mod daemon;
 
 use std::fs;
 use std::net::SocketAddr;

@@ -26,7 +26,7 @@ mod inbox;
 mod setup;
 mod system;
 mod templates;
-mod texts;
+pub(super) mod texts;
 mod tokens;
 mod words;
 

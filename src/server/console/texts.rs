@@ -1,7 +1,11 @@
-//! Every text of the console, in one place, so that it can be translated.
+//! Every text of the console, in one place, so that it can be translated. The pages beside it have theirs
+//! in modules of this one.
 //!
 //! Templates name them as `texts::NAME`. What stands in the API's answers and in health is said by
 //! the rooms that know it.
+
+pub(in crate::server) mod pairing;
+pub(in crate::server) mod sign_in;
 
 macro_rules! texts {
     ($($name:ident = $text:literal;)*) => {$(

@@ -49,12 +49,13 @@ pub(super) async fn follow(
     peer: Option<Extension<Peer>>,
     Path(word): Path<String>,
 ) -> Response {
-    let is_near = peer.is_some_and(|Extension(Peer(address))| address.to_canonical().is_loopback());
+    let peer = peer.map(|Extension(peer)| peer);
+    let is_near = peer.is_some_and(|Peer(address)| address.to_canonical().is_loopback());
     let account = if is_near { shared.invited.take(&word) } else { None };
     let authority = shared.keys.load().people().credential(account.as_ref()).1;
     match (account, authority) {
         (Some(account), Some(authority)) => {
-            enter(&shared, account, authority, AccountEvent::LinkFollowed, "/").await
+            enter(&shared, account, authority, AccountEvent::LinkFollowed, peer, "/").await
         }
         _ => {
             let on = ("/sign-in", texts::TO_SIGN_IN);

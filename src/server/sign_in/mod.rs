@@ -22,7 +22,6 @@ mod pages;
 mod password;
 mod porter;
 mod provider;
-mod texts;
 
 use fulcrum_domain::Right::Watch;
 use http::Method;
@@ -33,6 +32,7 @@ pub(super) use pages::{path, refusal, said};
 pub(super) use porter::Porter;
 pub(super) use provider::Provider;
 
+use super::console::texts::sign_in as texts;
 use super::route::{Route, page};
 
 /// Every route about signing in and out.

@@ -82,8 +82,11 @@ impl<'a> Browser<'a> {
         world.running.replace_keys(keys);
         let mut password = [0; 16];
         password.copy_from_slice(&Sha256::digest("a hash")[..16]);
-        let lifetimes =
-            Lifetimes { idle: SignedDuration::from_hours(8), absolute: SignedDuration::from_hours(24) };
+        let lifetimes = Lifetimes {
+            idle: SignedDuration::from_hours(8),
+            absolute: SignedDuration::from_hours(24),
+            extension: SignedDuration::from_hours(720),
+        };
         let secret =
             world.engine.open_session(account, Authority::Config { password }, lifetimes).await.unwrap();
         Self { world, secret: secret.expose_secret().to_owned() }

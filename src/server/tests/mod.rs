@@ -62,6 +62,7 @@ struct Choice {
     limits: Limits,
     tls: Option<crate::config::TlsFiles>,
     invitation: Option<Invitation>,
+    trusted_proxies: Vec<crate::config::ProxyRange>,
 }
 
 impl Default for Choice {
@@ -74,6 +75,7 @@ impl Default for Choice {
             limits: Limits::default(),
             tls: None,
             invitation: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -101,6 +103,7 @@ impl World {
             tls: choice.tls,
             twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
             public_url,
+            trusted_proxies: choice.trusted_proxies,
             lever_hosts: Vec::new(),
             provider_http: reqwest::Client::builder().no_proxy().build().unwrap(),
             keys: keys_of(choice.webhooks, choice.hook_secret),
