@@ -21,6 +21,7 @@ mod hash_password;
 mod live;
 mod messages;
 mod offline;
+mod opt_out;
 mod progress;
 mod run;
 mod sandbox;
@@ -88,6 +89,8 @@ enum Command {
     Conversations(conversations::Conversations),
     Messages(messages::Messages),
     File(file::File),
+    OptOut(opt_out::OptOut),
+    OptOuts(opt_out::OptOuts),
     HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -138,6 +141,8 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,
+            Command::OptOut(opt_out) => opt_out.carry_out(config).await,
+            Command::OptOuts(opt_outs) => opt_outs.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),
             Command::Man(man) => man.carry_out(),

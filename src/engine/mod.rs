@@ -38,6 +38,7 @@ mod tasks;
 mod templates;
 pub(crate) mod view;
 mod wake;
+mod wishes;
 
 pub use deadlines::wheel_of;
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};

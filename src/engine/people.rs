@@ -157,21 +157,6 @@ impl Engine {
         self.store.read(move |snapshot| answered_before(snapshot, idempotency)).await
     }
 
-    /// A person records that somebody wants no texts, or that they may be texted.
-    ///
-    /// # Errors
-    /// [`LiftError`](changes::LiftError); then nothing changes.
-    pub async fn decide_opt_out(
-        &self,
-        id: ConversationId,
-        opted_out: bool,
-        reason: String,
-        by: Actor,
-    ) -> Result<(), changes::LiftError> {
-        let now = self.clock.now();
-        self.store.change(move |tx| changes::decide_opt_out(tx, id, opted_out, &reason, by, now)).await
-    }
-
     /// Files the open session of a conversation at once. How many transcripts come of it: none
     /// when nothing is open, or nobody is known for the number.
     ///

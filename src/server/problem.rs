@@ -25,6 +25,7 @@ pub(super) enum Kind {
     MethodNotAllowed,
     TooSlow,
     OptedOut,
+    HeldBack,
     TooLate,
     Deleted,
     TooLarge,
@@ -54,6 +55,7 @@ impl Kind {
             }
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long to arrive"),
             Self::OptedOut => (StatusCode::CONFLICT, "opted-out", "The number has opted out"),
+            Self::HeldBack => (StatusCode::CONFLICT, "held-back", "The rules for texting hold it back"),
             Self::TooLate => (StatusCode::CONFLICT, "too-late", "The text has left already"),
             Self::Deleted => (StatusCode::GONE, "deleted", "The candidate was deleted"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),

@@ -5,6 +5,7 @@
 
 mod activation;
 mod bad_answers;
+mod consent;
 mod crash;
 mod daemon;
 mod days;

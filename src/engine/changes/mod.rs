@@ -60,7 +60,7 @@ pub use projection::{Arrival, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub(crate) use suppress::HASH_KEY;
-pub use suppress::{LiftError, decide_opt_out, suppression_of};
+pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
 pub(crate) use users::{put_user, user_by_email};
 

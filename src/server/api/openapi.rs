@@ -7,7 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+    activity, consent, conversations, desk, messages, opportunities, opt_out, outbox, search, status,
+    templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -32,6 +33,12 @@ use super::{
         messages::cancel,
         opportunities::one,
         opt_out::decide,
+        opt_out::decide_for_candidate,
+        opt_out::record,
+        consent::list,
+        consent::list_for_candidate,
+        consent::record,
+        consent::record_for_candidate,
         outbox::failed,
         outbox::retry,
         outbox::give_up,

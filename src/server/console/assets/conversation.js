@@ -290,6 +290,7 @@ class Conversation {
   /** A button of the page whose form names a call of the API. */
   async act(form) {
     const body = JSON.parse(form.elements.call.value);
+    for (const field of form.querySelectorAll("[data-field]")) if (field.value) body[field.name] = field.value;
     const answer = await this.call("POST", form.dataset.call, body).catch(() => undefined);
     if (answer?.ok) this.wrong("");
     else this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);
