@@ -44,6 +44,21 @@ async fn a_form_lifts_no_opt_out_for_whoever_may_not() {
     assert_eq!(world.form("opt-out", ADMIN, &decided(false)).await, 303);
 }
 
+/// What is typed beside the call goes into it, as the page's module does it.
+#[tokio::test]
+async fn a_wish_is_recorded_with_what_was_typed() {
+    let world = world().await;
+    let typed = |answer: &'static str, reason: &'static str| {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let form = [("call", "{}"), ("answer", answer), ("reason", reason)];
+        client.build().unwrap().post(world.url("/c/0001/consent")).bearer_auth(RECRUITER).form(&form).send()
+    };
+    assert_eq!(typed("no", "").await.unwrap().status(), 422);
+    assert_eq!(typed("no", "on the telephone").await.unwrap().status(), 303);
+    let page = world.get("/c/0001", RECRUITER).await.text;
+    assert!(page.contains("said no to texts (recorded by "), "{page}");
+}
+
 #[tokio::test]
 async fn a_form_that_makes_no_sense_changes_nothing() {
     let world = world().await;
