@@ -27,6 +27,7 @@ mod import;
 mod live;
 mod messages;
 mod offline;
+mod opt_out;
 mod progress;
 mod run;
 mod sandbox;
@@ -103,6 +104,8 @@ enum Command {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Unmute(backup::Unmute),
+    OptOut(opt_out::OptOut),
+    OptOuts(opt_out::OptOuts),
     HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -161,6 +164,8 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Audit(audit) => audit.carry_out(config),
             Command::Hold(hold) => hold.carry_out(config).await,
             Command::Erase(erase) => erase.carry_out(config).await,
+            Command::OptOut(opt_out) => opt_out.carry_out(config).await,
+            Command::OptOuts(opt_outs) => opt_outs.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),
             Command::Man(man) => man.carry_out(),

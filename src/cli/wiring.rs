@@ -154,6 +154,7 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
     Ok(Rules {
         consent: config.consent.clone(),
         quiet_hours: config.quiet_hours.hours,
+        state_windows: config.quiet_hours.states.clone(),
         quiet_overrides: config.quiet_hours.overrides.clone(),
         caps: config.frequency_caps,
         organisation: organisation.name.clone(),

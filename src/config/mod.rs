@@ -31,6 +31,7 @@ mod schema;
 mod secret;
 mod server;
 mod sign_in;
+mod state_windows;
 mod templates;
 mod transcript;
 mod webhook_tokens;

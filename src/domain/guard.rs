@@ -65,6 +65,8 @@ pub struct Standing {
     pub unasked: Vec<Timestamp>,
     /// Where they may be.
     pub zones: Zones,
+    /// What the laws there leave of each day.
+    pub lawful: Hours,
 }
 
 /// Why the next text would not arrive either: the newest whose end is known failed for the number's own
@@ -197,6 +199,7 @@ pub fn timing(
         return Ok(Timing::Now);
     }
     let Clockwork { hours, fallback, .. } = clockwork;
+    let hours = hours.within(standing.lawful);
     match hours.verdict(&standing.zones, fallback, now) {
         Verdict::Open => Ok(Timing::Now),
         Verdict::Closed { opens: None } => Err(Refusal::NoHour),
@@ -238,6 +241,7 @@ mod tests {
             last_in: None,
             unasked: Vec::new(),
             zones: zones::of(Number::from_e164(number).unwrap()),
+            lawful: Hours::always(),
         }
     }
 

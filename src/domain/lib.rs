@@ -26,6 +26,7 @@ mod searchable;
 mod segments;
 mod sending;
 mod sign_in;
+pub mod states;
 mod suppression;
 pub mod template;
 mod tenant;

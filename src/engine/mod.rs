@@ -45,6 +45,7 @@ mod tasks;
 mod templates;
 pub(crate) mod view;
 mod wake;
+mod wishes;
 
 pub use backups::BackupPlan;
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};

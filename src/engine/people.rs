@@ -167,21 +167,6 @@ impl Engine {
         self.store.read(move |snapshot| answered_before(snapshot, idempotency)).await
     }
 
-    /// A person records that somebody wants no texts, or that they may be texted.
-    ///
-    /// # Errors
-    /// [`LiftError`](changes::LiftError); then nothing changes.
-    pub async fn decide_opt_out(
-        &self,
-        id: ConversationId,
-        opted_out: bool,
-        reason: String,
-        by: Actor,
-    ) -> Result<(), changes::LiftError> {
-        let now = self.clock.now();
-        self.store.change(move |tx| changes::decide_opt_out(tx, id, opted_out, &reason, by, now)).await
-    }
-
     /// Takes texts in that were sent and received before, elsewhere.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ pub(super) enum Kind {
     MethodNotAllowed,
     TooSlow,
     OptedOut,
+    HeldBack,
     TooLate,
     Held,
     NotNow,
@@ -56,6 +57,7 @@ impl Kind {
             }
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long to arrive"),
             Self::OptedOut => (StatusCode::CONFLICT, "opted-out", "The number has opted out"),
+            Self::HeldBack => (StatusCode::CONFLICT, "held-back", "The rules for texting hold it back"),
             Self::TooLate => (StatusCode::CONFLICT, "too-late", "The text has left already"),
             Self::Held => (StatusCode::CONFLICT, "held", "A legal hold keeps it"),
             Self::NotNow => (StatusCode::CONFLICT, "not-now", "That cannot be done as it stands"),

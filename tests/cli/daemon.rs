@@ -163,6 +163,33 @@ fn at_the_lowest_level_the_log_has_no_secret_and_nobodys_words_or_number() {
 }
 
 #[test]
+fn opt_outs_by_other_ways_are_recorded_one_by_one_and_from_a_file() {
+    let world = World::new(&SMALL);
+    let _daemon = world.daemon();
+    let refused = |number: &str| {
+        let refused = world.command(&["send", "--to", number]).write_stdin("Hello").assert().code(1);
+        assert!(told(&refused).contains("opted out"), "{}", told(&refused));
+    };
+    world
+        .command(&["opt-out", "+12025550161", "--reason", "called us", "--on", "2025-03-04"])
+        .assert()
+        .code(0);
+    refused("+12025550161");
+
+    let file = world.config.with_file_name("list.csv");
+    fs::write(&file, "number,date\n+12025550162,2025-03-04\nnone,\n+12025550163,\n+12025550164,soon\n")
+        .unwrap();
+    let path = file.to_str().unwrap();
+    let import = ["opt-outs", "import", path, "--reason", "the old system"];
+    let dry = world.command(&import).assert().code(1);
+    assert!(told(&dry).contains("line 3: ") && told(&dry).contains("line 5: "), "{}", told(&dry));
+    world.command(&["send", "--to", "+12025550163"]).write_stdin("Hello").assert().code(0);
+    world.command(&[&import[..], &["--yes"]].concat()).assert().code(1);
+    refused("+12025550162");
+    refused("+12025550163");
+}
+
+#[test]
 fn a_second_daemon_is_told_who_is_first() {
     let world = World::new(&SMALL);
     let _daemon = world.daemon();

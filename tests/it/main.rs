@@ -7,6 +7,7 @@ mod activation;
 mod backups;
 mod bad_answers;
 mod bulk;
+mod consent;
 mod crash;
 mod daemon;
 mod days;

@@ -42,6 +42,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         rules: Rules {
             consent: Default::default(),
             quiet_hours: fulcrum_domain::quiet::Hours::always(),
+            state_windows: Default::default(),
             quiet_overrides: vec![fulcrum_domain::Role::Admin],
             caps: fulcrum_domain::guard::Caps::default(),
             organisation: "Acme Recruiting".into(),

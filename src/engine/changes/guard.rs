@@ -42,6 +42,7 @@ pub fn standing(
             last_in: None,
             unasked: Vec::new(),
             zones: zones::of(number),
+            lawful: rules.state_windows.of(number),
         }),
     }
 }
@@ -77,6 +78,7 @@ pub(super) fn standing_in(
         last_in,
         unasked,
         zones: zones::of(conversation.number),
+        lawful: rules.state_windows.of(conversation.number),
     })
 }
 

@@ -7,7 +7,7 @@
 
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Author, Body, Delivery, Direction, Message, MessageId, Number,
-    OptOutSource, Purpose, optout, optout::Verdict, target,
+    OptOutSource, Purpose, Suppression, optout, optout::Verdict, target,
 };
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -122,8 +122,8 @@ fn take_in(
     told.texts += 1;
     match verdict {
         Verdict::OptOut { rule } if !outdated => {
-            let source = OptOutSource::Text(rule.to_owned());
-            told.opt_outs += u64::from(suppress(tx, text.number, source, by.clone(), text.at)?);
+            let stop = Suppression { at: text.at, source: OptOutSource::Text(rule.to_owned()) };
+            told.opt_outs += u64::from(suppress(tx, text.number, &stop, by.clone(), now)?);
         }
         Verdict::Start if !outdated => drop(lift(tx, text.number, true, by.clone(), text.at)?),
         _ => {}

@@ -35,6 +35,7 @@ use std::collections::BTreeMap;
 
 use fulcrum_domain::guard::{Caps, Clockwork};
 use fulcrum_domain::quiet::Hours;
+use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::{ConsentRules, DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
 use jiff::tz::TimeZone;
 
@@ -72,7 +73,7 @@ pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub use retention::{erase_if_over, hold, release};
 pub(crate) use suppress::HASH_KEY;
-pub use suppress::{LiftError, decide_opt_out, suppression_of};
+pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
 pub(crate) use users::{put_user, user_by_email};
 
@@ -123,6 +124,8 @@ pub struct Rules {
     pub consent: ConsentRules,
     /// When texts may start.
     pub quiet_hours: Hours,
+    /// What the laws of the recipient's state leave of that.
+    pub state_windows: StateWindows,
     /// Who may say that a text cannot wait.
     pub quiet_overrides: Vec<Role>,
     /// How many texts that nobody wrote to them a person gets.
@@ -148,6 +151,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// When a text to this number may start, by the settings and by law.
+    pub fn hours_for(&self, number: Number) -> Hours {
+        self.quiet_hours.within(self.state_windows.of(number))
+    }
+
     /// The clock's side of the guard.
     pub fn clockwork(&self) -> Clockwork<'_> {
         Clockwork { hours: &self.quiet_hours, fallback: &self.zone, caps: self.caps }

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use fulcrum_domain::optout::{self, Verdict};
 use fulcrum_domain::{
     ActivityKind, Answer, Attachment, Author, Body, CarrierSid, Consent, ConsentSource, Conversation,
-    Delivery, Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, target,
+    Delivery, Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, Suppression,
+    target,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -177,7 +178,8 @@ fn obey(
         Verdict::OptOut { rule } => {
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
-            let is_new = suppress(tx, number, OptOutSource::Text(rule.into()), CANDIDATE.into(), moment.now)?;
+            let stop = Suppression { at: moment.now, source: OptOutSource::Text(rule.into()) };
+            let is_new = suppress(tx, number, &stop, CANDIDATE.into(), moment.now)?;
             if is_new && we_answer {
                 let words = rules.opt_out_confirmation.clone();
                 let purpose = Purpose::OptOutConfirmation;

@@ -64,6 +64,7 @@ fn rules() -> Rules {
     Rules {
         consent: Default::default(),
         quiet_hours: Hours::always(),
+        state_windows: Default::default(),
         quiet_overrides: vec![Role::Admin],
         caps: Caps::default(),
         organisation: "Acme".into(),

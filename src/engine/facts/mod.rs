@@ -181,6 +181,7 @@ fn facts(
         None => None,
     };
     let suppression = number.map(|number| suppression_of(read, number)).transpose()?.flatten();
+    let hours = number.map_or(settings.rules.quiet_hours, |number| settings.rules.hours_for(number));
     let evidence = number.map(|number| consent_of(read, number)).transpose()?.flatten();
     let messages = match &conversation {
         Some(thread) => last_messages(read, thread)?,
@@ -193,12 +194,12 @@ fn facts(
         candidate,
         number,
         evidence: ZoneEvidence::of(&known),
-        quiet: settings.rules.quiet_hours.verdict(&known, fallback, now),
+        quiet: hours.verdict(&known, fallback, now),
         in_a_talk: messages
             .iter()
             .find(|message| message.direction == Direction::In)
             .is_some_and(|message| now.duration_since(message.at) <= TALK),
-        next_morning: settings.rules.quiet_hours.next_morning(&known, fallback, now),
+        next_morning: hours.next_morning(&known, fallback, now),
         zones: known.or(fallback),
         consent: Consent::of(
             suppression.as_ref(),

@@ -53,6 +53,8 @@ pub struct Consent {
     pub words: &'static str,
     /// By what evidence, and since when.
     pub source: Option<String>,
+    /// The opt-out, if there is one.
+    pub opt_out: Option<Suppression>,
 }
 
 impl Consent {
@@ -69,9 +71,11 @@ impl Consent {
                 may: false,
                 words: "opted out of texts",
                 source: Some(opt_out_source(suppression, zone)),
+                opt_out: Some(suppression.clone()),
             },
             None if in_doubt => {
-                Self { may: true, words: "may have opted out: decide before you text", source: None }
+                let words = "may have opted out: decide before you text";
+                Self { may: true, words, source: None, opt_out: None }
             }
             None => Self::by_answer(evidence, wanted, zone),
         }
@@ -87,7 +91,7 @@ impl Consent {
             (None, ConsentLevel::Permissive) => "not asked yet: nothing is sent to them by itself",
             (None, ConsentLevel::Strict) => "not agreed to texts",
         };
-        Self { may, words, source }
+        Self { may, words, source, opt_out: None }
     }
 }
 
@@ -226,9 +230,6 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-
-    #[test]
-    fn an_opt_out_is_no_fault_of_the_number() {}
 
     #[test]
     fn several_clocks_are_told_by_the_first_and_the_last() {

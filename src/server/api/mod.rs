@@ -13,6 +13,7 @@
 
 mod activity;
 pub(super) mod bulk;
+mod consent;
 mod conversations;
 mod desk;
 mod erasures;
@@ -65,6 +66,8 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/conversations/{id}/messages", Read, messages::list),
         data(post.clone(), "/api/v1/conversations/{id}/file", Text, conversations::file),
         data(post.clone(), "/api/v1/conversations/{id}/opt-out", Text, opt_out::decide),
+        data(get.clone(), "/api/v1/conversations/{id}/consent", Read, consent::list),
+        data(post.clone(), "/api/v1/conversations/{id}/consent", Text, consent::record),
         data(post.clone(), "/api/v1/conversations/{id}/assign", Text, desk::assign),
         data(post.clone(), "/api/v1/conversations/{id}/follow", Read, desk::follow),
         data(post.clone(), "/api/v1/conversations/{id}/archive", Text, desk::archive),
@@ -74,6 +77,10 @@ pub(super) fn table() -> Vec<Route> {
         data(post.clone(), "/api/v1/messages", Text, messages::send),
         data(Method::DELETE, "/api/v1/messages/{id}", Text, messages::cancel),
         data(get.clone(), "/api/v1/opportunities/{id}", Read, opportunities::one),
+        data(post.clone(), "/api/v1/opportunities/{id}/opt-out", Text, opt_out::decide_for_candidate),
+        data(get.clone(), "/api/v1/opportunities/{id}/consent", Read, consent::list_for_candidate),
+        data(post.clone(), "/api/v1/opportunities/{id}/consent", Text, consent::record_for_candidate),
+        data(post.clone(), "/api/v1/opt-outs", Text, opt_out::record),
         data(get.clone(), "/api/v1/templates", Read, templates::list),
         data(post.clone(), "/api/v1/templates/{id}/render", Text, templates::render),
         data(get.clone(), "/api/v1/template-versions/{id}", Read, templates::version),
@@ -112,8 +119,27 @@ pub(super) async fn act(
         "follow" => drop(desk::follow(shared, caller, id, Input::read(body)?).await?),
         "archive" => drop(desk::archive(shared, caller, id, Input::read(body)?).await?),
         "unread" => drop(desk::unread(shared, caller, id, Input::read(body)?).await?),
+        "consent" => drop(consent::record(shared, caller, id, Input::read(body)?).await?),
         "opt-out" => drop(opt_out::decide(shared, caller, id, Input::read(body)?).await?),
         "file" => drop(conversations::file(shared, caller, id, IdempotencyKey::none()).await?),
+        _ => return Err(Problem::not_found("there is no such call")),
+    }
+    Ok(())
+}
+
+/// The same about a candidate, who may have no conversation.
+pub(super) async fn act_on_candidate(
+    shared: Arc<Shared>,
+    caller: Caller,
+    candidate: String,
+    what: &str,
+    body: &str,
+) -> Result<(), Problem> {
+    let (shared, caller, id) = (State(shared), Extension(caller), Id(candidate));
+    let body = body.as_bytes();
+    match what {
+        "consent" => drop(consent::record_for_candidate(shared, caller, id, Input::read(body)?).await?),
+        "opt-out" => drop(opt_out::decide_for_candidate(shared, caller, id, Input::read(body)?).await?),
         _ => return Err(Problem::not_found("there is no such call")),
     }
     Ok(())

@@ -7,8 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, bulk, conversations, desk, erasures, holds, imports, messages, mute, opportunities, opt_out,
-    outbox, search, status, templates,
+    activity, bulk, consent, conversations, desk, erasures, holds, imports, messages, mute, opportunities,
+    opt_out, outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -41,6 +41,12 @@ use super::{
         erasures::list,
         erasures::erase,
         erasures::one,
+        opt_out::decide_for_candidate,
+        opt_out::record,
+        consent::list,
+        consent::list_for_candidate,
+        consent::record,
+        consent::record_for_candidate,
         outbox::failed,
         outbox::retry,
         outbox::give_up,

@@ -105,6 +105,15 @@ texts! {
     OTHERS = "Other opportunities";
     INTERVIEW = "Next interview";
     IN_LEVER = "Open in Lever";
+    WISHES = "Record a wish";
+    THEY_SAID = "Asked whether they may be texted, they said";
+    SAID_YES = "yes";
+    SAID_NO = "no";
+    HOW_KNOWN = "How that is known";
+    SAID_ON = "They said so on";
+    WANT_NO_TEXTS = "They want no texts.";
+    TEXT_AGAIN = "They may be texted again.";
+    RECORD = "Record";
     TRANSCRIPT = "Transcript";
     NOTHING_OPEN = "Nothing is waiting to be filed.";
     FILES_AT = "Filed as a note in Lever";

@@ -264,6 +264,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         rules: Rules {
             consent: Default::default(),
             quiet_hours: fulcrum_domain::quiet::Hours::always(),
+            state_windows: Default::default(),
             quiet_overrides: vec![Role::Admin],
             caps: fulcrum_domain::guard::Caps::default(),
             organisation: "Acme Recruiting".into(),

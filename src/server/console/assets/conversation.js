@@ -300,6 +300,7 @@ class Conversation {
   async act(form) {
     const body = JSON.parse(form.elements.call.value);
     left = Boolean(form.dataset.leave);
+    for (const field of form.querySelectorAll("[data-field]")) if (field.value) body[field.name] = field.value;
     const answer = await this.call("POST", form.dataset.call, body).catch(() => undefined);
     if (answer?.ok && left) return location.assign(form.dataset.leave);
     left = false;
