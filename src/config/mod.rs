@@ -15,6 +15,7 @@
 //! `check`; a test compares the first two.
 
 mod api;
+mod automations;
 mod carrier;
 mod check;
 mod extension;
@@ -41,7 +42,7 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fulcrum_domain::{guard::Caps, template::Templates};
+use fulcrum_domain::{automation::Automations, guard::Caps, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -125,6 +126,8 @@ pub struct Config {
     pub frequency_caps: Caps,
     /// Texts to choose from.
     pub templates: Templates,
+    /// What texts by itself.
+    pub automations: Automations,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
@@ -223,6 +226,9 @@ struct Raw {
     templates: Vec<templates::RawTemplate>,
     #[serde(default)]
     saved_links: Vec<templates::RawSavedLink>,
+    automation: automations::RawLimits,
+    #[serde(default)]
+    automations: Vec<automations::RawAutomation>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
     /// A list of tables, which no lower layer knows.
@@ -247,6 +253,8 @@ impl Raw {
         let quiet_hours = self.quiet_hours.check(check);
         let frequency_caps = self.frequency_caps.check(check);
         let templates = templates::check(&self.templates, &self.saved_links, check);
+        let known = templates.as_ref().ok();
+        let automations = automations::check(&self.automations, &self.automation, known, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
@@ -267,6 +275,7 @@ impl Raw {
             quiet_hours: quiet_hours?,
             frequency_caps: frequency_caps?,
             templates: templates?,
+            automations: automations?,
             carrier: carrier?,
             api: api?,
             users: users?,

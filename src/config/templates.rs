@@ -57,7 +57,7 @@ pub(super) fn check(
     noted.map_or_else(|| Ok(Templates::new(list, saved)), Err)
 }
 
-fn once(at: &str, id: &str, again: bool, check: &mut Check<'_>) -> Checked<()> {
+pub(super) fn once(at: &str, id: &str, again: bool, check: &mut Check<'_>) -> Checked<()> {
     if !again || id.is_empty() {
         return Ok(());
     }
@@ -100,7 +100,7 @@ impl RawSavedLink {
 }
 
 /// An id of letters, digits and some signs.
-fn id(key: &str, value: &str, signs: &str, check: &mut Check<'_>) -> Checked<String> {
+pub(super) fn id(key: &str, value: &str, signs: &str, check: &mut Check<'_>) -> Checked<String> {
     let expected = match signs {
         "_" => "letters, digits and _, beginning with a letter",
         _ => "letters, digits, - and _, beginning with a letter",
@@ -118,7 +118,7 @@ fn found_shortener(host: &str) -> String {
 }
 
 /// What is found and what is expected, as a problem says it.
-fn in_words(flaw: Flaw) -> (String, String) {
+pub(super) fn in_words(flaw: Flaw) -> (String, String) {
     match flaw {
         Flaw::Empty => ("no text".to_owned(), "the words of the text".to_owned()),
         Flaw::TooLong { chars } => {

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod changes;
 pub mod clock;
 
+mod automations;
 mod backfill;
 mod convert;
 mod deadlines;
@@ -39,6 +40,7 @@ mod templates;
 pub(crate) mod view;
 mod wake;
 
+pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
 pub use deadlines::wheel_of;
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};

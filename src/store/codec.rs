@@ -5,6 +5,7 @@
 //! postcard does not describe itself, so a struct that has been released never changes in place;
 //! a changed one gets the next version, and [`Stored::upgrade`] reads the older.
 
+use fulcrum_domain::automation::EnrolmentId;
 use fulcrum_domain::{
     Account, ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, Folder, InterviewId, MessageId,
     Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
@@ -129,6 +130,15 @@ impl Key for String {
 }
 
 impl Key for ConversationId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
+impl Key for EnrolmentId {
     fn write(&self, out: &mut Vec<u8>) {
         self.number().write(out);
     }

@@ -3,6 +3,7 @@
 //! Here, too, stands the version of every stored shape. A struct that has been released never
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
+use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
 use fulcrum_domain::{
     Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
     Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
@@ -58,6 +59,15 @@ pub struct DeskRow {
     /// At which place there: its last activity.
     #[serde(with = "millisecond::required")]
     pub at: Timestamp,
+}
+
+/// Enrolments that one actor has caused of late.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloodRow {
+    /// Those of the last minute, and when each was made, in milliseconds since the epoch.
+    pub recent: Vec<(i64, EnrolmentId)>,
+    /// The card that was opened last.
+    pub card: Option<u64>,
 }
 
 /// What something happened to, as the activity is looked up by it.
@@ -195,13 +205,18 @@ stored! {
     u64 = 1;
     Activity = 1;
     ArchiveReason = 1;
+    AutomationState = 1;
     BackfillState = 1;
+    Card = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;
     DeskRow = 1;
     EffectRow = 1;
+    Enrolment = 1;
+    Event = 1;
     Filing = 1;
+    FloodRow = 1;
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
@@ -210,6 +225,7 @@ stored! {
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    RunLine = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;

@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 
+use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
 use fulcrum_domain::{
     Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
     EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
@@ -15,7 +16,9 @@ use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
-use super::records::{BackfillState, Deleted, DeskRow, HookRow, Idempotent, Place, SecretKey, Seen, Subject};
+use super::records::{
+    BackfillState, Deleted, DeskRow, FloodRow, HookRow, Idempotent, Place, SecretKey, Seen, Subject,
+};
 
 /// A table with keys `K` and values `V`.
 pub struct Table<K, V> {
@@ -48,6 +51,8 @@ pub type MessageKey = (ConversationId, Timestamp, MessageId);
 pub type DueKey = (u8, (u8, Timestamp, Effect));
 /// When something happened, and its number among all that did, as a key.
 pub type ActivityKey = (Timestamp, u64);
+/// When something happened to a candidate, and its number among all that did, as a key.
+pub type EventKey = (Timestamp, u64);
 /// A keyed hash or a digest, as a key.
 pub type Digest = [u8; 16];
 
@@ -155,4 +160,24 @@ tables! {
     TO_INDEX = "to-index-1": u64 => Searchable;
     /// Browsers and extensions that are signed in, by the digest of their secret.
     SIGN_INS = "sign-ins-1": SessionId => SignIn;
+    /// What happened to candidates, for 30 days: what automations go by.
+    EVENTS = "events-1": EventKey => Event;
+    /// The events of an opportunity.
+    EVENTS_OF = "events-by-opportunity-1": (OpportunityId, EventKey) => ();
+    /// How an automation stands, by its name.
+    AUTOMATIONS = "automations-1": String => AutomationState;
+    /// Candidates in automations.
+    ENROLMENTS = "enrolments-1": EnrolmentId => Enrolment;
+    /// The enrolments of an opportunity.
+    ENROLMENTS_OF = "enrolments-by-opportunity-1": (OpportunityId, EnrolmentId) => ();
+    /// Enrolments of which a text may still come.
+    LIVE_ENROLMENTS = "live-enrolments-1": EnrolmentId => ();
+    /// What automations decided about an opportunity, in order.
+    RUN_LOG = "run-log-1": (OpportunityId, u64) => RunLine;
+    /// Many enrolments at once, which a person lets go or not.
+    CARDS = "cards-1": u64 => Card;
+    /// The enrolments of a card.
+    ENROLMENTS_ON = "enrolments-by-card-1": (u64, EnrolmentId) => ();
+    /// Who caused how many enrolments of late.
+    FLOODS = "floods-1": String => FloodRow;
 }

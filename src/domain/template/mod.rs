@@ -7,7 +7,7 @@
 mod fields;
 mod flaws;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
@@ -47,6 +47,12 @@ impl Template {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The fields that it names, so that one which nobody can supply is seen before it is wanted.
+    pub fn fields(&self) -> BTreeSet<Field> {
+        let names = used(&self.text).unwrap_or_default();
+        Field::ALL.into_iter().filter(|field| names.contains(&field.name())).collect()
+    }
 }
 
 /// All templates of an installation.
@@ -77,6 +83,17 @@ impl Templates {
     /// These templates, and what `saved_links.<id>` stands for in them.
     pub fn new(list: Vec<Template>, links: SavedLinks) -> Self {
         Self { list, links }
+    }
+
+    /// The same, and these texts beside them, with the same links.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = Template>) -> Self {
+        Self { list: self.list.iter().cloned().chain(more).collect(), links: self.links.clone() }
+    }
+
+    /// What `saved_links.<id>` stands for.
+    pub fn links(&self) -> &SavedLinks {
+        &self.links
     }
 
     /// The templates in the order of the config.

@@ -11,6 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
 use super::desk::{clear, recount};
+use super::enrolment::forget_enrolments_of;
+use super::events::forget_events_of;
 use super::outbox::drop_effect;
 use super::searchable::to_index;
 use super::suppress::settle_doubt;
@@ -45,6 +47,8 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
     }
     let known = forget(tx, id, now)?;
     forget_subject(tx, &Subject::Opportunity(id.clone()))?;
+    forget_events_of(tx, id)?;
+    forget_enrolments_of(tx, id)?;
     if known || !threads.is_empty() {
         owe_new_file(tx, now)?;
         let erased = "a person was erased, since they were deleted in Lever";
