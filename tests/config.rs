@@ -492,7 +492,7 @@ fn quiet_hours_are_a_window_with_exceptions() {
     let window = |text: &str| Some(text.parse().unwrap());
     let usual = window("08:00-20:00");
     let hours = Hours::new([usual, usual, usual, usual, usual, window("10:00-16:00"), None]);
-    assert_eq!(machine.load().unwrap().quiet_hours, hours);
+    assert_eq!(machine.load().unwrap().quiet_hours.hours, hours);
     let machine = Machine::new(&minimal_and(
         "[quiet_hours]\nwindow = \"20:00-08:00\"\nfriday = \"no\"\nsunday = \"8-12\"",
     ));
@@ -537,6 +537,81 @@ url = "https://acme.example/jobs"
     let templates = machine.load().unwrap().templates;
     let list: Vec<_> = templates.iter().map(|template| (template.id(), template.name())).collect();
     assert_eq!(list, [("call", "Ask for a call"), ("thanks", "Thanks")]);
+}
+
+#[test]
+fn automations_are_paused_unless_the_config_says_otherwise() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[templates]]
+id = "screen"
+name = "Phone screen"
+text = "Hi {{ profile.first_name }}, about the phone screen for {{ job.name }}"
+
+[[automations]]
+name = "phone-screen"
+trigger = "stage-entered"
+scope = ["Phone screen"]
+filter = ["department = Engineering | Sales", "tag != referral"]
+wait = "at 09:00, 1d later"
+message = "screen"
+
+[[automations]]
+name = "thanks"
+paused = false
+trigger = "interview"
+wait = "1h after interview"
+text = "Thank you for your time on {{ interview.date }}"
+repeat = "per-visit"
+cancel_if = []
+"#,
+    ));
+    let automations = machine.load().unwrap().automations;
+    let list: Vec<_> =
+        automations.list.iter().map(|row| (row.name.as_str(), row.paused, row.per_visit)).collect();
+    assert_eq!(list, [("phone-screen", true, false), ("thanks", false, true)]);
+    assert_eq!((automations.list[0].cancel_if.len(), automations.list[1].cancel_if.len()), (3, 0));
+    assert_eq!(automations.texts.iter().count(), 2);
+}
+
+#[test]
+fn every_mistake_of_every_automation_is_reported() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[templates]]
+id = "screen"
+name = "Phone screen"
+text = "Hi, this is {{ sender.name }}. See you on {{ interview.date }}"
+
+[[automations]]
+name = "one"
+trigger = "stage entered"
+filter = ["colour = red", "tag"]
+wait = "soon"
+message = "scren"
+max_age = "1s"
+repeat = "twice"
+cancel_if = ["bored"]
+
+[[automations]]
+name = "one"
+trigger = "application-created"
+scope = ["Offer"]
+wait = "24h before interview"
+message = "screen"
+
+[[automations]]
+name = "no words"
+trigger = "no-reply"
+
+[[automations]]
+name = "both"
+trigger = "interview"
+message = "screen"
+text = "Hi {{ weather }}"
+"#,
+    ));
+    insta::assert_snapshot!(machine.complaints(), @"");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! once. What a command shows goes to standard output, and everything about how it went to standard
 //! error, so that `--json` can be piped.
 
+mod automations;
 mod check;
 mod control;
 mod conversations;
@@ -29,6 +30,7 @@ mod send;
 mod shapes;
 mod shell;
 mod status;
+mod why;
 pub mod wiring;
 
 use std::ffi::OsString;
@@ -88,6 +90,8 @@ enum Command {
     Conversations(conversations::Conversations),
     Messages(messages::Messages),
     File(file::File),
+    Automations(automations::Automations),
+    Why(why::Why),
     HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -138,6 +142,8 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,
+            Command::Automations(automations) => automations.carry_out(config).await,
+            Command::Why(why) => why.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),
             Command::Man(man) => man.carry_out(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fulcrum_domain::automation::{
     Automation, Automations, BadCondition, CancelIf, Condition, Flood, NotAWait, Trait, Trigger, Wait,
 };
-use fulcrum_domain::template::{Template, Templates};
+use fulcrum_domain::template::{Field, Template, Templates};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -198,7 +198,7 @@ impl RawAutomation {
         let missing: Vec<_> = template
             .fields()
             .into_iter()
-            .map(|field| field.name())
+            .map(Field::name)
             .filter(|field| !trigger.supplies(field))
             .map(|field| {
                 let expected = if field.starts_with("sender.") {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use fulcrum::engine::Settings;
 use fulcrum::engine::changes::Waiting;
 use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigger};
+use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::template::{Template, Templates};
-use fulcrum_domain::{Actor, Sight};
+use fulcrum_domain::{Actor, HookEvent, Sight};
 use fulcrum_sandbox::{Event, Happened};
 use jiff::SignedDuration;
 
-use crate::world::{World, id, small, to};
+use crate::world::{World, eventually, id, small, to};
 
 const NAME: &str = "offer";
 
@@ -131,7 +132,7 @@ async fn many_at_once_wait_for_a_person_and_a_pause_can_drop_them() {
     let (_, cards) = world.engine.automations().await.unwrap();
     assert_eq!(cards.iter().map(|card| card.count).collect::<Vec<_>>(), [4]);
     world.advance(SignedDuration::from_mins(10));
-    crate::world::eventually("all are held", async || {
+    eventually("all are held", async || {
         let (list, _) = world.engine.automations().await.unwrap();
         list[0].held.iter().map(|(_, count)| count).sum::<u64>() == 4
     })
@@ -172,4 +173,95 @@ async fn silence_is_answered_once_and_an_answer_calls_that_off() {
     let why = why_not(&world, &sam).await;
     assert!(why.contains(&"no text: they have replied since".to_owned()), "{why:?}");
     assert_eq!(world.texts().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_before_an_interview_moves_with_it() {
+    let before = Automation {
+        trigger: Trigger::Interview,
+        scope: Vec::new(),
+        wait: "24h before interview".parse().unwrap(),
+        ..offer()
+    };
+    let world = World::standing(small(), with(before, "Until {{ interview.date }}!")).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", "+12025550142").await;
+    let opportunity = dana.opportunity.clone();
+    let in_days =
+        |days: i64| Some((world.clock.now() + SignedDuration::from_hours(24 * days)).as_millisecond());
+    let waits = async |due: SignedDuration| {
+        let at = (world.clock.now() + due).to_zoned_datetime(world.engine.zone());
+        let told = at.strftime("%Y-%m-%dT%H:%M").to_string();
+        eventually("the text waits for its time", async || {
+            why_not(&world, &dana).await.last().is_some_and(|line| line.contains(&told))
+        })
+        .await;
+    };
+    let made = Event::InterviewCreated {
+        opportunity: Some(opportunity.clone()),
+        date: in_days(3),
+        duration: Some(30),
+        subject: None,
+        external: false,
+    };
+    world.sandbox.happen(&made).unwrap();
+    world.hook(HookEvent::InterviewCreated, &dana).await;
+    waits(SignedDuration::from_hours(48)).await;
+    world.sandbox.happen(&Event::InterviewMoved { opportunity, interview: None, date: in_days(5) }).unwrap();
+    world.hook(HookEvent::InterviewUpdated, &dana).await;
+    waits(SignedDuration::from_hours(96)).await;
+    world.advance(SignedDuration::from_hours(72));
+    world.idle().await;
+    assert_eq!(world.texts(), []);
+    world.advance(SignedDuration::from_hours(24));
+    let texts = world.texted(1).await;
+    assert!(texts[0].1.contains("Until "), "{texts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_with_a_gap_is_held_until_there_is_a_value() {
+    let world = World::standing(small(), with(offer(), "Hi {{ profile.last_name }}")).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana", "+12025550142").await;
+    moved(&world, &dana, "offer").await;
+    world.advance(SignedDuration::from_mins(2));
+    eventually("it is held", async || {
+        let (list, _) = world.engine.automations().await.unwrap();
+        list[0].held == [("there is no value for profile.last_name".to_owned(), 1)]
+    })
+    .await;
+    let named = Event::Contact {
+        opportunity: dana.opportunity.clone(),
+        name: Some("Dana Reyes".into()),
+        phone: None,
+    };
+    world.sandbox.happen(&named).unwrap();
+    world.fetch(&dana).await;
+    let texts = world.texted(1).await;
+    assert!(texts[0].1.contains("Hi Reyes"), "{texts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_night_a_text_waits_for_the_morning_and_the_log_says_so() {
+    let late = Automation { max_age: SignedDuration::from_hours(48), ..offer() };
+    let world = World::standing(small(), |settings| {
+        with(late, TEXT)(settings);
+        settings.rules.quiet_hours = Hours::default();
+    })
+    .await;
+    world.backfilled().await;
+    let hour = world.clock.now().to_zoned_datetime(world.engine.zone()).hour();
+    world.advance(SignedDuration::from_hours(i64::from((46 - hour) % 24)));
+    let dana = world.apply("Dana Reyes", "+12025550142").await;
+    moved(&world, &dana, "offer").await;
+    world.advance(SignedDuration::from_mins(2));
+    eventually("it is put off", async || {
+        why_not(&world, &dana).await.last().is_some_and(|line| line.starts_with("deferred "))
+    })
+    .await;
+    let why = why_not(&world, &dana).await;
+    assert!(why.last().unwrap().ends_with(": quiet hours"), "{why:?}");
+    assert_eq!(world.texts(), []);
+    world.advance(SignedDuration::from_hours(11));
+    world.texted(1).await;
 }

@@ -1,12 +1,14 @@
 //! Automations as a whole: active or paused, and the cards of the flood guard.
 
-use fulcrum_domain::automation::{AutomationState, CardState, EnrolmentId, EnrolmentState, Switch};
+use fulcrum_domain::automation::{
+    AutomationState, CardState, Enrolment, EnrolmentId, EnrolmentState, Switch,
+};
 use fulcrum_domain::{Activity, ActivityKind, Actor, DeadlineKey};
 use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note;
-use super::enrolment::{end, wake};
+use super::enrolment::{end, enrol_for_interviews, wake};
 use crate::store::tables::{AUTOMATIONS, CARDS, DEADLINES, ENROLMENTS, ENROLMENTS_ON, LIVE_ENROLMENTS};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
@@ -55,6 +57,7 @@ pub fn align(tx: &mut Tx<'_>, rules: &Rules, now: Timestamp) -> Result<(), Store
             note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Automation, what))?;
             if !paused {
                 awaken(tx, &automation.name, rules, now)?;
+                enrol_for_interviews(tx, automation, rules, now)?;
             }
         }
     }
@@ -114,6 +117,7 @@ pub fn resume(
     let active_since = state.active_since.or(Some(now));
     tx.put(AUTOMATIONS, &automation.name, &AutomationState { active_since, switch: Some(switch), ..state })?;
     awaken(tx, name, rules, now)?;
+    enrol_for_interviews(tx, automation, rules, now)?;
     let what = format!("{name} was resumed");
     Ok(note(tx, &Activity::new(now, by, ActivityKind::Automation, what))?)
 }
@@ -154,7 +158,7 @@ pub fn decide_card(
     tx.signal(Signal::Deadline(key, None));
     tx.put(CARDS, &number, &card)?;
     for ((_, id), ()) in tx.list(ENROLMENTS_ON, &Keys::beginning(&number), usize::MAX)? {
-        let Some(row) = tx.get(ENROLMENTS, &id)?.filter(|row| row.is_live()) else { continue };
+        let Some(row) = tx.get(ENROLMENTS, &id)?.filter(Enrolment::is_live) else { continue };
         if approve {
             wake(tx, id, &row, rules, now)?;
         } else {
@@ -181,7 +185,7 @@ pub(super) fn card_expires(tx: &mut Tx<'_>, number: u64, now: Timestamp) -> Resu
     tx.remove(DEADLINES, &(at, key.to_u64()))?;
     tx.put(CARDS, &number, &card)?;
     for ((_, id), ()) in tx.list(ENROLMENTS_ON, &Keys::beginning(&number), usize::MAX)? {
-        if let Some(row) = tx.get(ENROLMENTS, &id)?.filter(|row| row.is_live()) {
+        if let Some(row) = tx.get(ENROLMENTS, &id)?.filter(Enrolment::is_live) {
             end(tx, id, &row, "nobody approved the card in 24 hours", now)?;
         }
     }

@@ -271,7 +271,9 @@ fn cancelled(
     messages: &[Message],
     now: Timestamp,
 ) -> Result<Option<&'static str>, StoreError> {
-    let since = enrolment.happened_at;
+    // What is timed by an interview happens when it is due: nothing has followed it yet.
+    let timed = automation.trigger == Trigger::Interview;
+    let since = if timed { now } else { enrolment.happened_at };
     let is_asked = |what| automation.cancel_if.contains(&what);
     let replied =
         messages.iter().any(|text| text.direction == Direction::In && text.at > since && text.at <= now);
@@ -283,7 +285,7 @@ fn cancelled(
         let booked = |kind: &EventKind| {
             matches!(kind, EventKind::InterviewCreated(_)) && kind.interview() != enrolment.event.interview()
         };
-        if events.iter().any(|event| event.at >= since && event.at <= now && booked(&event.kind)) {
+        if events.iter().any(|event| event.at > since && event.at <= now && booked(&event.kind)) {
             return Ok(Some("they have an interview since"));
         }
     }

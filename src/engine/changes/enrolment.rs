@@ -4,6 +4,8 @@
 //! Each of these is one transaction: the enrolment with its deadline in the one that takes the event in,
 //! its end with the text in the one that composes it. So a crash loses no text and doubles none.
 
+use std::ops::ControlFlow;
+
 use fulcrum_domain::automation::{
     Automation, Card, CardState, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, Flood, RunLine,
     Trigger, Verdict, decide,
@@ -11,7 +13,7 @@ use fulcrum_domain::automation::{
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Author, Body, DeadlineKey, MessageId, OpportunityId, Purpose,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::activity::note;
@@ -19,13 +21,16 @@ use super::cases::{Foreseen, case, due_of, fits, is_for};
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    AUTOMATIONS, CARDS, COUNTERS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, FLOODS,
+    AUTOMATIONS, CARDS, COUNTERS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, FLOODS, INTERVIEWS,
     LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG,
 };
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Why a waiting enrolment that is found too late comes to nothing.
 pub(super) const STALE: &str = "stale: too long ago";
+
+/// Nothing is timed by an interview that was so long ago.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The next number of a counter.
 fn next(tx: &mut Tx<'_>, name: &str) -> Result<u64, StoreError> {
@@ -113,11 +118,8 @@ pub(super) fn on_event(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let automations = rules.automations.clone();
-    if automations.list.is_empty() {
-        return Ok(());
-    }
     follow(tx, event, rules, now)?;
+    let automations = rules.automations.clone();
     if event.takes_back(known, automations.settle) {
         return Ok(());
     }
@@ -129,7 +131,12 @@ pub(super) fn on_event(
 
 /// What an event does to those who are enrolled: a stage that did not last ends them, an interview that
 /// moved and a newer text move them.
-fn follow(tx: &mut Tx<'_>, event: &Event, rules: &Rules, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn follow(
+    tx: &mut Tx<'_>,
+    event: &Event,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     for (id, row) in enrolments_of(tx, &event.opportunity)? {
         if !row.is_live() {
             continue;
@@ -143,6 +150,11 @@ fn follow(tx: &mut Tx<'_>, event: &Event, rules: &Rules, now: Timestamp) -> Resu
             && automation.wait.is_by_interview()
         {
             retime(tx, id, &row, automation, row.event.clone(), row.happened_at, rules, now)?;
+        } else if let EventKind::InterviewCancelled(gone) = &event.kind
+            && row.event.interview() == Some(gone)
+            && automation.trigger != Trigger::InterviewCancelled
+        {
+            end(tx, id, &row, "the interview was called off", now)?;
         } else if matches!(event.kind, EventKind::Texted(_))
             && automation.trigger == Trigger::NoReply
             && event.by.as_str() != automation.name
@@ -167,6 +179,9 @@ fn retime(
     let due = due_of(tx, automation, &row.opportunity, &event, happened_at, rules)?;
     if due == row.due && event == row.event {
         return Ok(());
+    }
+    if automation.wait.is_by_interview() && due.is_none_or(|due| due <= now) {
+        return end(tx, id, row, "that time is over", now);
     }
     let moved = Enrolment { due, event, happened_at, ..row.clone() };
     put(tx, id, Some(row), &moved)?;
@@ -194,7 +209,7 @@ fn consider(
     let Some(due) = due_of(tx, automation, about, &event.kind, event.at, rules)? else { return Ok(()) };
     // "A day before an interview" happens then, however long ago the interview was made.
     let timed = automation.trigger == Trigger::Interview;
-    if (if timed { due.min(now) } else { event.at }) < since || (timed && due <= now) {
+    if if timed { due <= now } else { event.at < since } {
         return Ok(());
     }
     if is_for(tx, automation, &event.kind)?.is_err() {
@@ -223,7 +238,8 @@ fn consider(
         }
         let used = other.is_live() || matches!(other.state, EnrolmentState::Sent(_));
         if used && !automation.per_visit {
-            return skip(tx, "once an opportunity");
+            // Not for each text that follows.
+            return if no_reply { Ok(()) } else { skip(tx, "once an opportunity") };
         }
     }
     enrol(tx, automation, event, due, rules, now)
@@ -392,6 +408,31 @@ pub(super) fn look_again(
         if matches!(row.state, EnrolmentState::Held(_)) && row.card.is_none() {
             wake(tx, id, &row, rules, now)?;
         }
+    }
+    Ok(())
+}
+
+/// Enrols for the interviews that are known already: what is timed by one happens when that is due, and
+/// not when it was made.
+pub(super) fn enrol_for_interviews(
+    tx: &mut Tx<'_>,
+    automation: &Automation,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if automation.trigger != Trigger::Interview {
+        return Ok(());
+    }
+    let mut standing = Vec::new();
+    tx.scan(INTERVIEWS, &Keys::all(), |(about, id), row| {
+        let stands = row.cancelled_at.is_none() && now.duration_since(row.starts_at) < LOOK_BACK;
+        standing.extend(stands.then_some((about, id)));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (opportunity, id) in standing {
+        let kind = EventKind::InterviewCreated(id);
+        let event = Event { kind, opportunity, at: now, seen_at: now, by: Actor::fulcrum() };
+        consider(tx, automation, &event, rules, now)?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use fulcrum_domain::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
-use super::enrolment::{look_again, on_event};
+use super::enrolment::{follow, look_again, on_event};
 use super::projection::{Arrival, ListedInterview};
 use crate::store::tables::{ARCHIVE_REASONS, COUNTERS, EVENTS, EVENTS_OF, EventKey};
 use crate::store::{Keys, Read, StoreError, Tx};
@@ -98,12 +98,18 @@ fn happened(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let is_recent = now.duration_since(at) <= LOG_FOR;
+    // An interview that was made long ago may still be to come.
+    if !is_recent && kind.interview().is_none() {
+        return Ok(());
+    }
     let event = Event { kind, opportunity: id.clone(), at, seen_at: now, by };
     let known = events_of(tx, id, COMPARED)?;
     if event.repeats(&known) {
-        return Ok(());
+        // It may have been moved once more.
+        return follow(tx, &event, rules, now);
     }
-    if now.duration_since(at) <= LOG_FOR {
+    if is_recent {
         let name = "events".to_owned();
         let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
         tx.put(COUNTERS, &name, &number)?;

@@ -7,7 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+    activity, automations, conversations, desk, messages, opportunities, opt_out, outbox, search, status,
+    templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -37,6 +38,14 @@ use super::{
         outbox::give_up,
         templates::list,
         templates::render,
+        automations::list,
+        automations::test,
+        automations::pause,
+        automations::resume,
+        automations::why_not,
+        automations::approve,
+        automations::call_off,
+        automations::why,
         search::search,
     )
 )]

@@ -35,8 +35,9 @@ pub(in crate::server) struct Place {
 }
 
 /// The parts of the console, and who has them.
-const PLACES: [(&str, &str, Right); 4] = [
+const PLACES: [(&str, &str, Right); 5] = [
     ("/inbox", texts::INBOX, Right::Read),
+    ("/automations", texts::AUTOMATIONS, Right::Read),
     ("/setup", texts::SETUP, Right::Operate),
     ("/activity", texts::ACTIVITY, Right::Operate),
     ("/system", texts::SYSTEM, Right::Operate),

@@ -8,6 +8,7 @@
 //! | `/events`, news for open pages | `events` |
 //! | `/setup` | `setup`, `tokens` |
 //! | `/activity` | `activity` |
+//! | `/automations`, a back-test at `/automations/{name}` | `automations` |
 //! | `/system` | `system` |
 //! | `/assets/{name}` | `assets` |
 //!
@@ -16,6 +17,7 @@
 
 mod activity;
 mod assets;
+mod automations;
 mod conversation;
 mod events;
 mod frame;
@@ -67,6 +69,11 @@ pub(super) fn table() -> Vec<Route> {
         page(GET, "/activity", Operate, activity::show),
         page(POST, "/activity/retry", Operate, activity::retry),
         page(POST, "/activity/give-up", Operate, activity::give_up),
+        page(GET, "/automations", Read, automations::show),
+        page(GET, "/automations/{name}", Read, automations::test),
+        page(POST, "/automations/{name}/pause", Text, automations::pause),
+        page(POST, "/automations/{name}/resume", Text, automations::resume),
+        page(POST, "/automation-cards/{id}", Text, automations::decide),
         page(GET, "/system", Operate, system::show),
     ]
 }
