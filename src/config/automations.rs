@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
-use super::templates::{id, in_words, once};
+use super::templates::{id, in_words};
 
 /// Bounds of the time after which something is too old.
 const MAX_AGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
@@ -56,8 +56,12 @@ pub(super) fn check(
     let mut list = Vec::new();
     for (index, raw) in automations.iter().enumerate() {
         let at = format!("automations[{index}]");
-        let again = automations[..index].iter().any(|other| other.name == raw.name);
-        let single = once(&format!("{at}.name"), &raw.name, again, check);
+        let again = automations[..index].iter().any(|other| other.name == raw.name && !raw.name.is_empty());
+        let single = if again {
+            Err(check.reject(&format!("{at}.name"), format!("\"{}\" again", raw.name), "each name once"))
+        } else {
+            Ok(())
+        };
         match raw.check(&at, templates, check).and_then(|checked| single.map(|()| checked)) {
             Ok((automation, text)) => {
                 list.push(automation);

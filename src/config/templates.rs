@@ -57,7 +57,7 @@ pub(super) fn check(
     noted.map_or_else(|| Ok(Templates::new(list, saved)), Err)
 }
 
-pub(super) fn once(at: &str, id: &str, again: bool, check: &mut Check<'_>) -> Checked<()> {
+fn once(at: &str, id: &str, again: bool, check: &mut Check<'_>) -> Checked<()> {
     if !again || id.is_empty() {
         return Ok(());
     }

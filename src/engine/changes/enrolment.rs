@@ -209,7 +209,8 @@ fn consider(
     let Some(due) = due_of(tx, automation, about, &event.kind, event.at, rules)? else { return Ok(()) };
     // "A day before an interview" happens then, however long ago the interview was made.
     let timed = automation.trigger == Trigger::Interview;
-    if if timed { due <= now } else { event.at < since } {
+    let is_past = if timed { due <= now } else { event.at < since };
+    if is_past {
         return Ok(());
     }
     if is_for(tx, automation, &event.kind)?.is_err() {
