@@ -7,22 +7,19 @@
 use std::ops::ControlFlow;
 
 use fulcrum_domain::automation::{
-    Automation, Card, CardState, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, Flood, RunLine,
-    Trigger, Verdict, decide,
+    Automation, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine, Trigger, Verdict, decide,
 };
-use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Author, Body, DeadlineKey, MessageId, OpportunityId, Purpose,
-};
+use fulcrum_domain::{Actor, Author, Body, DeadlineKey, MessageId, OpportunityId, Purpose};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
-use super::activity::note;
 use super::cases::{Foreseen, case, due_of, fits, is_for};
 use super::compose::{ComposeError, Draft, Recipient, compose};
+use super::flood::guard;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    AUTOMATIONS, CARDS, COUNTERS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, FLOODS, INTERVIEWS,
-    LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG,
+    AUTOMATIONS, COUNTERS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS, LIVE_ENROLMENTS,
+    OPPORTUNITIES, RUN_LOG,
 };
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
@@ -33,7 +30,7 @@ pub(super) const STALE: &str = "stale: too long ago";
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The next number of a counter.
-fn next(tx: &mut Tx<'_>, name: &str) -> Result<u64, StoreError> {
+pub(super) fn next(tx: &mut Tx<'_>, name: &str) -> Result<u64, StoreError> {
     let name = name.to_owned();
     let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
     tx.put(COUNTERS, &name, &number)?;
@@ -274,57 +271,6 @@ fn enrol(
     log(tx, &event.opportunity, &automation.name, Some(id), what, None, now)?;
     // What the clock sets off has no actor.
     if automation.trigger == Trigger::Interview { Ok(()) } else { guard(tx, id, event, rules, now) }
-}
-
-/// The flood guard: puts an enrolment on a card if its actor has caused too many.
-fn guard(
-    tx: &mut Tx<'_>,
-    id: EnrolmentId,
-    event: &Event,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let name = event.by.as_str().to_owned();
-    let mut flood = tx.get(FLOODS, &name)?.unwrap_or_default();
-    let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
-    flood.recent.retain(|(ms, _)| now.duration_since(at(*ms)).abs() <= Flood::WITHIN);
-    let open = match flood.card {
-        Some(card) => tx.get(CARDS, &card)?.filter(|row| row.collects(now)).map(|row| (card, row)),
-        None => None,
-    };
-    let recent: Vec<_> = flood.recent.iter().map(|(ms, _)| at(*ms)).collect();
-    if let Some((number, mut card)) = open {
-        join(tx, &mut card, number, id)?;
-        tx.put(CARDS, &number, &card)?;
-    } else if rules.automations.flood.is_reached(&recent, now) {
-        let number = next(tx, "cards")?;
-        let mut card = Card { by: event.by.clone(), opened_at: now, state: CardState::Waiting, count: 0 };
-        for other in flood.recent.iter().map(|(_, other)| *other).chain([id]) {
-            join(tx, &mut card, number, other)?;
-        }
-        tx.put(CARDS, &number, &card)?;
-        let key = DeadlineKey::Card(number);
-        tx.put(DEADLINES, &(card.expires_at(), key.to_u64()), &())?;
-        tx.signal(Signal::Deadline(key, Some(card.expires_at())));
-        let what = format!("{} texts and more at once wait for approval: card {number}", card.count);
-        note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Automation, what))?;
-        flood.card = Some(number);
-    }
-    flood.recent.push((now.as_millisecond(), id));
-    // One more than that is a flood anyway.
-    let kept = flood.recent.len().saturating_sub(rules.automations.flood.count);
-    flood.recent.drain(..kept);
-    tx.put(FLOODS, &name, &flood).map(drop)
-}
-
-fn join(tx: &mut Tx<'_>, card: &mut Card, number: u64, id: EnrolmentId) -> Result<(), StoreError> {
-    let Some(row) = tx.get(ENROLMENTS, &id)?.filter(|row| row.is_live() && row.card.is_none()) else {
-        return Ok(());
-    };
-    put(tx, id, Some(&row), &Enrolment { card: Some(number), ..row.clone() })?;
-    tx.put(ENROLMENTS_ON, &(number, id), &())?;
-    card.count += 1;
-    Ok(())
 }
 
 /// The deadline of an enrolment fired.

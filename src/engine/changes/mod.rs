@@ -16,6 +16,7 @@ mod enrolment;
 mod erase;
 mod events;
 mod filing;
+mod flood;
 mod guard;
 mod outbox;
 mod posting;
