@@ -12,6 +12,7 @@
 //! error, so that `--json` can be piped.
 
 mod audit;
+mod automations;
 mod backup;
 mod check;
 mod control;
@@ -36,6 +37,7 @@ mod send;
 mod shapes;
 mod shell;
 mod status;
+mod why;
 pub mod wiring;
 
 use std::ffi::OsString;
@@ -106,6 +108,8 @@ enum Command {
     Unmute(backup::Unmute),
     OptOut(opt_out::OptOut),
     OptOuts(opt_out::OptOuts),
+    Automations(automations::Automations),
+    Why(why::Why),
     HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -166,6 +170,8 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Erase(erase) => erase.carry_out(config).await,
             Command::OptOut(opt_out) => opt_out.carry_out(config).await,
             Command::OptOuts(opt_outs) => opt_outs.carry_out(config).await,
+            Command::Automations(automations) => automations.carry_out(config).await,
+            Command::Why(why) => why.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),
             Command::Man(man) => man.carry_out(),

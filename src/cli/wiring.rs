@@ -3,6 +3,7 @@
 //! The rooms do not know the config: it is one way of many to set them up (tests and the demo have
 //! others), and a key may move without any of them noticing.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -175,6 +176,7 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         max_note_chars: transcript.max_note_chars,
         public_url: config.server.public_url.to_string(),
         notes_as: config.lever.notes_as.clone(),
+        automations: Arc::new(config.automations.clone()),
     })
 }
 

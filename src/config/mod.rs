@@ -15,6 +15,7 @@
 //! `check`; a test compares the first two.
 
 mod api;
+mod automations;
 mod backup;
 mod carrier;
 mod check;
@@ -45,7 +46,7 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fulcrum_domain::{ConsentRules, Retention, guard::Caps, template::Templates};
+use fulcrum_domain::{ConsentRules, Retention, automation::Automations, guard::Caps, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -138,6 +139,8 @@ pub struct Config {
     pub templates: Templates,
     /// What more texts at once than a second person must approve.
     pub second_person_above: usize,
+    /// What texts by itself.
+    pub automations: Automations,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
@@ -241,6 +244,9 @@ struct Raw {
     templates: Vec<templates::RawTemplate>,
     #[serde(default)]
     saved_links: Vec<templates::RawSavedLink>,
+    automation: automations::RawLimits,
+    #[serde(default)]
+    automations: Vec<automations::RawAutomation>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
     /// A list of tables, which no lower layer knows.
@@ -275,6 +281,8 @@ impl Raw {
             check,
         );
         let bulk = self.bulk.check(check);
+        let known = templates.as_ref().ok();
+        let automations = automations::check(&self.automations, &self.automation, known, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
@@ -299,6 +307,7 @@ impl Raw {
             frequency_caps: frequency_caps?,
             templates: templates?,
             second_person_above: bulk?,
+            automations: automations?,
             carrier: carrier?,
             api: api?,
             users: users?,

@@ -251,7 +251,7 @@ impl RawSavedLink {
 }
 
 /// An id of letters, digits and some signs.
-fn id(key: &str, value: &str, signs: &str, check: &mut Check<'_>) -> Checked<String> {
+pub(super) fn id(key: &str, value: &str, signs: &str, check: &mut Check<'_>) -> Checked<String> {
     let expected = match signs {
         "_" => "letters, digits and _, beginning with a letter",
         _ => "letters, digits, - and _, beginning with a letter",
@@ -269,7 +269,7 @@ fn found_shortener(host: &str) -> String {
 }
 
 /// What is found and what is expected, as a problem says it.
-fn in_words(flaw: Flaw) -> (String, String) {
+pub(super) fn in_words(flaw: Flaw) -> (String, String) {
     match flaw {
         Flaw::Empty => ("no text".to_owned(), "the words of the text".to_owned()),
         Flaw::TooLong { chars } => {

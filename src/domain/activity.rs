@@ -33,11 +33,13 @@ pub enum ActivityKind {
     Sync,
     /// Somebody assigned or archived a conversation.
     Desk,
+    /// An automation was paused, resumed, or held; what it did to one candidate is in its run log.
+    Automation,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -48,6 +50,7 @@ impl ActivityKind {
         Self::Admin,
         Self::Sync,
         Self::Desk,
+        Self::Automation,
     ];
 
     /// Whether it is one of what must be proven later on: who came in, what was refused, what
@@ -69,6 +72,7 @@ impl ActivityKind {
             Self::Admin => "admin",
             Self::Sync => "sync",
             Self::Desk => "desk",
+            Self::Automation => "automation",
         }
     }
 

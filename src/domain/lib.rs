@@ -4,6 +4,7 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod activity;
+pub mod automation;
 pub mod bulk;
 mod consent;
 mod conversation;

@@ -8,6 +8,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::automation::EnrolmentId;
 use crate::{CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId, OpportunityId};
 
 /// Something to be done to the outside.
@@ -176,12 +177,18 @@ pub enum DeadlineKey {
     Transcript(ConversationId),
     /// Nobody has said whether a conversation's possible opt-out is one: then it is.
     PossibleOptOut(ConversationId),
+    /// An automation's text to a candidate is to be decided.
+    Enrolment(EnrolmentId),
+    /// Nobody has said whether the texts of a flood guard's card may go, by the card's number.
+    Card(u64),
 }
 
 /// The topmost byte tells the kind, the rest which one.
 const KIND_SHIFT: u32 = 56;
 const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
 const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
+const ENROLMENT: u64 = 3 << KIND_SHIFT;
+const CARD: u64 = 4 << KIND_SHIFT;
 
 impl DeadlineKey {
     /// As a number.
@@ -189,6 +196,8 @@ impl DeadlineKey {
         match self {
             Self::Transcript(conversation) => TRANSCRIPT | conversation.number(),
             Self::PossibleOptOut(conversation) => POSSIBLE_OPT_OUT | conversation.number(),
+            Self::Enrolment(enrolment) => ENROLMENT | enrolment.number(),
+            Self::Card(card) => CARD | card,
         }
     }
 
@@ -199,6 +208,8 @@ impl DeadlineKey {
         match number - which {
             TRANSCRIPT => Some(Self::Transcript(conversation)),
             POSSIBLE_OPT_OUT => Some(Self::PossibleOptOut(conversation)),
+            ENROLMENT => Some(Self::Enrolment(EnrolmentId::new(which))),
+            CARD => Some(Self::Card(which)),
             _ => None,
         }
     }
@@ -226,7 +237,12 @@ mod tests {
     #[test]
     fn a_deadline_is_a_number_and_back() {
         let conversation = ConversationId::new(77);
-        for key in [DeadlineKey::Transcript(conversation), DeadlineKey::PossibleOptOut(conversation)] {
+        for key in [
+            DeadlineKey::Transcript(conversation),
+            DeadlineKey::PossibleOptOut(conversation),
+            DeadlineKey::Enrolment(EnrolmentId::new(77)),
+            DeadlineKey::Card(77),
+        ] {
             assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
         }
         assert_eq!(DeadlineKey::from_u64(77), None);

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod changes;
 pub mod clock;
 
+mod automations;
 mod backfill;
 mod backups;
 mod bulk;
@@ -47,6 +48,7 @@ pub(crate) mod view;
 mod wake;
 mod wishes;
 
+pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
 pub use backups::BackupPlan;
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;

@@ -84,6 +84,7 @@ impl Engine {
         }));
         engine.recover().await?;
         engine.recall_hooks().await?;
+        engine.align_automations().await?;
         let wheel = engine.load_wheel().await?;
         engine.set_to_work(wheel, armed);
         Ok(engine)
@@ -179,6 +180,13 @@ impl Engine {
     /// Takes new settings up, whole.
     pub fn replace_settings(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
+        let this = self.clone();
+        self.tasks.run(async move {
+            if let Err(error) = this.align_automations().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "automations follow the config from the next start on");
+            }
+        });
         self.wake.sync.notify_one();
         self.wake.backfill.notify_one();
     }

@@ -5,6 +5,7 @@
 //! postcard does not describe itself, so a struct that has been released never changes in place;
 //! a changed one gets the next version, and [`Stored::upgrade`] reads the older.
 
+use fulcrum_domain::automation::EnrolmentId;
 use fulcrum_domain::bulk::BulkId;
 use fulcrum_domain::{
     Account, ArchiveReasonId, CarrierSid, ContactId, ConversationId, Effect, ErasureId, FilingId, Folder,
@@ -139,6 +140,15 @@ impl Key for ConversationId {
 }
 
 impl Key for ErasureId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
+impl Key for EnrolmentId {
     fn write(&self, out: &mut Vec<u8>) {
         self.number().write(out);
     }

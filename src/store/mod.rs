@@ -29,7 +29,7 @@ pub use dump::Contents;
 pub use error::{StoreError, readable};
 pub use open::Options;
 pub use records::{
-    AuditEntry, BackfillScope, BackfillState, Deleted, DeskRow, Erased, Hold, HookRefusal, HookRow,
+    AuditEntry, BackfillScope, BackfillState, Deleted, DeskRow, Erased, FloodRow, Hold, HookRefusal, HookRow,
     Idempotent, Muted, Phase, PhaseName, PhaseState, Place, RefusedHook, Scope, SecretKey, Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};

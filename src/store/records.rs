@@ -3,6 +3,7 @@
 //! Here, too, stands the version of every stored shape. A struct that has been released never
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
+use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
 use fulcrum_domain::bulk::{Bulk, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
@@ -122,6 +123,15 @@ pub struct DeskRow {
     /// At which place there: its last activity.
     #[serde(with = "millisecond::required")]
     pub at: Timestamp,
+}
+
+/// Enrolments that one actor has caused of late.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloodRow {
+    /// Those of the last minute, and when each was made, in milliseconds since the epoch.
+    pub recent: Vec<(i64, EnrolmentId)>,
+    /// The card that was opened last.
+    pub card: Option<u64>,
 }
 
 /// What something happened to, as the activity is looked up by it.
@@ -263,6 +273,8 @@ stored! {
     BackfillState = 1;
     Consent = 1;
     Bulk = 1;
+    AutomationState = 1;
+    Card = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;
@@ -272,6 +284,9 @@ stored! {
     Erasure = 1;
     Filing = 1;
     Hold = 1;
+    Enrolment = 1;
+    Event = 1;
+    FloodRow = 1;
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
@@ -283,6 +298,7 @@ stored! {
     Posting = 1;
     RefusedHook = 1;
     Recipient = 1;
+    RunLine = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;

@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 
+use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    AuditEntry, BackfillState, Deleted, DeskRow, Erased, Hold, HookRow, Idempotent, Muted, Place,
+    AuditEntry, BackfillState, Deleted, DeskRow, Erased, FloodRow, Hold, HookRow, Idempotent, Muted, Place,
     RefusedHook, SecretKey, Seen, Subject,
 };
 
@@ -53,6 +54,8 @@ pub type MessageKey = (ConversationId, Timestamp, MessageId);
 pub type DueKey = (u8, (u8, Timestamp, Effect));
 /// When something happened, and its number among all that did, as a key.
 pub type ActivityKey = (Timestamp, u64);
+/// When something happened to a candidate, and its number among all that did, as a key.
+pub type EventKey = (Timestamp, u64);
 /// A keyed hash or a digest, as a key.
 pub type Digest = [u8; 16];
 
@@ -188,4 +191,24 @@ tables! {
     RECIPIENTS = "bulk-recipients-1": (BulkId, u64) => Recipient;
     /// When whose turn comes.
     TURNS = "bulk-turns-1": (BulkId, Timestamp, u64) => ();
+    /// What happened to candidates, for 30 days: what automations go by.
+    EVENTS = "events-1": EventKey => Event;
+    /// The events of an opportunity.
+    EVENTS_OF = "events-by-opportunity-1": (OpportunityId, EventKey) => ();
+    /// How an automation stands, by its name.
+    AUTOMATIONS = "automations-1": String => AutomationState;
+    /// Candidates in automations.
+    ENROLMENTS = "enrolments-1": EnrolmentId => Enrolment;
+    /// The enrolments of an opportunity.
+    ENROLMENTS_OF = "enrolments-by-opportunity-1": (OpportunityId, EnrolmentId) => ();
+    /// Enrolments of which a text may still come.
+    LIVE_ENROLMENTS = "live-enrolments-1": EnrolmentId => ();
+    /// What automations decided about an opportunity, in order.
+    RUN_LOG = "run-log-1": (OpportunityId, u64) => RunLine;
+    /// Many enrolments at once, which a person lets go or not.
+    CARDS = "cards-1": u64 => Card;
+    /// The enrolments of a card.
+    ENROLMENTS_ON = "enrolments-by-card-1": (u64, EnrolmentId) => ();
+    /// Who caused how many enrolments of late.
+    FLOODS = "floods-1": String => FloodRow;
 }

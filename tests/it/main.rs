@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "shown when a test fails")]
 
 mod activation;
+mod automations;
 mod backups;
 mod bad_answers;
 mod bulk;

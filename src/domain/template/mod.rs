@@ -105,6 +105,17 @@ impl Templates {
         Self { list, links }
     }
 
+    /// The same, and these texts beside them, with the same links.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = Template>) -> Self {
+        Self { list: self.list.iter().cloned().chain(more).collect(), links: self.links.clone() }
+    }
+
+    /// What `saved_links.<id>` stands for.
+    pub fn links(&self) -> &SavedLinks {
+        &self.links
+    }
+
     /// The templates in the order of the config.
     pub fn iter(&self) -> impl Iterator<Item = &Template> {
         self.list.iter()

@@ -47,7 +47,7 @@ pub(super) fn words_for(
         Some(user) => Sender::User(user.clone()),
         None => Sender::Name(bulk.sender_name.clone()),
     };
-    let fields = match fields(read, id.clone(), Some(sender), sight, settings, now) {
+    let fields = match fields(read, id.clone(), Some(sender), None, sight, &settings.rules, now) {
         Ok(fields) => fields,
         Err(TemplateError::Store(error)) => return Err(error),
         Err(error) => return Ok(Err(Exclusion::Unfilled(error.to_string()))),

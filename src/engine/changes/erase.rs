@@ -15,6 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::activity::{forget_subject, note};
 use super::consent::forget_consents;
 use super::desk::{clear, recount};
+use super::enrolment::forget_enrolments_of;
+use super::events::forget_events_of;
 use super::outbox::{ask, drop_effect};
 use super::retention::{is_held, keep_if_held};
 use super::searchable::to_index;
@@ -273,6 +275,8 @@ impl Erasing {
             self.erasure.rows.interviews += interviews;
         }
         self.erasure.rows.activity += forget_subject(tx, &Subject::Opportunity(id.clone()))?;
+        forget_events_of(tx, id)?;
+        forget_enrolments_of(tx, id)?;
         for thread in threads {
             if let Some(conversation) = tx.get(CONVERSATIONS, &thread)? {
                 self.filings(tx, thread, |about| about == id)?;

@@ -85,6 +85,7 @@ fn rules() -> Rules {
         max_note_chars: 8000,
         public_url: "https://text.acme.example".into(),
         notes_as: None,
+        automations: Default::default(),
     }
 }
 

@@ -12,6 +12,7 @@
 //! read instead.
 
 mod activity;
+mod automations;
 pub(super) mod bulk;
 mod consent;
 mod conversations;
@@ -39,6 +40,7 @@ use http::Method;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use automations::decide_card;
 pub(crate) use conversations::ConversationBody;
 pub(crate) use input::Cursor;
 pub(crate) use messages::MessageBody;
@@ -89,6 +91,14 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/bulk/{id}", Read, bulk::one),
         data(get.clone(), "/api/v1/bulk/{id}/recipients", Read, bulk::recipients),
         data(post.clone(), "/api/v1/bulk/{id}/{step}", Text, bulk::step),
+        data(get.clone(), "/api/v1/automations", Read, automations::list),
+        data(get.clone(), "/api/v1/automations/{name}/test", Read, automations::test),
+        data(post.clone(), "/api/v1/automations/{name}/pause", Text, automations::pause),
+        data(post.clone(), "/api/v1/automations/{name}/resume", Text, automations::resume),
+        data(get.clone(), "/api/v1/automations/{name}/why-not/{id}", Read, automations::why_not),
+        data(post.clone(), "/api/v1/automation-cards/{id}/approve", Text, automations::approve),
+        data(post.clone(), "/api/v1/automation-cards/{id}/call-off", Text, automations::call_off),
+        data(get.clone(), "/api/v1/messages/{id}/why", Read, automations::why),
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),

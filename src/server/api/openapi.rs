@@ -7,8 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, bulk, consent, conversations, desk, erasures, holds, imports, messages, mute, opportunities,
-    opt_out, outbox, search, status, templates,
+    activity, automations, bulk, consent, conversations, desk, erasures, holds, imports, messages, mute,
+    opportunities, opt_out, outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -58,6 +58,14 @@ use super::{
         bulk::one,
         bulk::recipients,
         bulk::step,
+        automations::list,
+        automations::test,
+        automations::pause,
+        automations::resume,
+        automations::why_not,
+        automations::approve,
+        automations::call_off,
+        automations::why,
         search::search,
     )
 )]

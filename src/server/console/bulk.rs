@@ -202,9 +202,9 @@ fn steps(state: &BulkState) -> Vec<(&'static str, &'static str)> {
     let stop = ("stop", texts::STOP);
     match state {
         BulkState::Draft => vec![stop],
-        BulkState::Confirmed { .. } => vec![("approve", texts::APPROVE), stop],
+        BulkState::Confirmed { .. } => vec![("approve", texts::BULK_APPROVE), stop],
         BulkState::Running => vec![("pause", texts::PAUSE), stop],
-        BulkState::Paused => vec![("resume", texts::RESUME), stop],
+        BulkState::Paused => vec![("resume", texts::BULK_RESUME), stop],
         BulkState::Stopped | BulkState::Done => Vec::new(),
     }
 }

@@ -37,10 +37,11 @@ pub(in crate::server) struct Place {
 }
 
 /// The parts of the console, and who has them.
-const PLACES: [(&str, &str, Right); 6] = [
+const PLACES: [(&str, &str, Right); 7] = [
     ("/inbox", texts::INBOX, Right::Read),
     ("/templates", texts::TEMPLATES, Right::Text),
     ("/bulk", texts::BULK, Right::Text),
+    ("/automations", texts::AUTOMATIONS, Right::Read),
     ("/setup", texts::SETUP, Right::Operate),
     ("/activity", texts::ACTIVITY, Right::Operate),
     ("/system", texts::SYSTEM, Right::Operate),

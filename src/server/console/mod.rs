@@ -10,6 +10,7 @@
 //! | `/templates` | `templates` |
 //! | `/bulk`, `/bulk/{id}` and its forms | `bulk` |
 //! | `/activity` | `activity` |
+//! | `/automations`, a back-test at `/automations/{name}` | `automations` |
 //! | `/system` | `system` |
 //! | `/assets/{name}` | `assets` |
 //!
@@ -18,6 +19,7 @@
 
 mod activity;
 mod assets;
+mod automations;
 mod bulk;
 mod conversation;
 mod events;
@@ -77,6 +79,11 @@ pub(super) fn table() -> Vec<Route> {
         page(GET, "/activity", Operate, activity::show),
         page(POST, "/activity/retry", Operate, activity::retry),
         page(POST, "/activity/give-up", Operate, activity::give_up),
+        page(GET, "/automations", Read, automations::show),
+        page(GET, "/automations/{name}", Read, automations::test),
+        page(POST, "/automations/{name}/pause", Text, automations::pause),
+        page(POST, "/automations/{name}/resume", Text, automations::resume),
+        page(POST, "/automation-cards/{id}", Text, automations::decide),
         page(GET, "/system", Operate, system::show),
     ]
 }

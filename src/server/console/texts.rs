@@ -252,10 +252,10 @@ texts! {
     RECIPIENTS = "Recipients";
     TEXT = "Text";
     CONFIRM = "Send to {}";
-    APPROVE = "Approve, as the second person";
+    BULK_APPROVE = "Approve, as the second person";
     WANTS_SECOND = "It is so large that a second person must approve it. Confirmed by {}.";
     PAUSE = "Pause";
-    RESUME = "Go on";
+    BULK_RESUME = "Go on";
     STOP = "Stop";
     MORE = "More";
     YET_TO_COME = "Waiting";
@@ -282,6 +282,35 @@ texts! {
     GIVE_UP = "Give up";
     ATTEMPTS = "Attempts";
     REASON = "Reason";
+
+    // Automations
+    AUTOMATIONS = "Automations";
+    AUTOMATIONS_WORDS = "What texts by itself, as the config says. A paused one does nothing, and a resumed one goes by what happens from then on.";
+    EMPTY_AUTOMATIONS = "The config has no [[automations]].";
+    AUTOMATION = "Automation";
+    TRIGGER = "When";
+    WAIT = "Waits";
+    WAITING_TEXTS = "Waiting";
+    SENT_TEXTS = "Sent";
+    HELD_TEXTS = "Held";
+    ACTIVE = "active";
+    PAUSED = "paused";
+    PAUSE_KEEP = "Pause, keep those who wait";
+    PAUSE_DROP = "Pause, drop those who wait";
+    RESUME = "Resume";
+    BACK_TEST = "Back-test";
+    BACK_TEST_WORDS = "What it would have done in the last 30 days, by what is known of the candidates today. Nothing is sent.";
+    EMPTY_BACK_TEST = "Nothing would have set it off.";
+    HAPPENED = "Happened";
+    WOULD_LEAVE = "Would have left";
+    WHY = "Why";
+    CARDS = "Many at once";
+    CARDS_WORDS = "One actor set off many texts within a minute. Nothing is sent until somebody approves; after 24 hours they expire.";
+    TEXTS = "texts";
+    EXPIRES = "expires";
+    APPROVE = "Approve";
+    CALL_OFF = "Call off";
+    BY = "by";
 
     // Messages
     FILED_ABOVE = "Filed as a note in Lever";

@@ -282,6 +282,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             max_note_chars: 8000,
             public_url: "https://sms.example.com".into(),
             notes_as: None,
+            automations: Default::default(),
         },
         requests_per_second: 1000.0,
         poll_interval: Duration::from_hours(1),
