@@ -3,11 +3,12 @@
 
 use anyhow::{Context, ensure};
 use fulcrum_sandbox::{Event, Happened};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::stage::Stage;
 use super::story::team_is_known;
+use crate::engine::clock::Clock;
 
 /// Ends as the simulated carrier's landlines do.
 const LANDLINE: &str = "+14155550006";
@@ -38,7 +39,7 @@ pub(super) async fn fill(stage: &Stage<'_>) -> anyhow::Result<()> {
     stage.sandbox.inbound(STRANGER, "Hi, I saw your sign at the station. Are you still hiring?")?;
 
     let maya = applied(stage, "Maya Cohen", None).await?;
-    let tomorrow = Timestamp::now().checked_add(SignedDuration::from_hours(24))?;
+    let tomorrow = Clock::System.now().checked_add(SignedDuration::from_hours(24))?;
     let later = json!({
         "opportunity": maya.opportunity, "as": email, "send_at": tomorrow,
         "body": "Good luck with the interview today, Maya!",

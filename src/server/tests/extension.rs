@@ -77,7 +77,8 @@ impl<'a> Browser<'a> {
             password_hash: Secret::new("a hash"),
         };
         let (idle, absolute) = (Duration::from_hours(8), Duration::from_hours(24));
-        let sign_in = config::SignIn { idle, absolute, oidc: None };
+        let extension = Duration::from_hours(720);
+        let sign_in = config::SignIn { idle, absolute, extension, oidc: None };
         let keys = keys_of(Choice::default().webhooks, None).with_people(&[user], &sign_in);
         world.running.replace_keys(keys);
         let mut password = [0; 16];
