@@ -11,7 +11,6 @@ use fulcrum::config::{Config, Secret};
 use fulcrum::engine::Engine;
 use fulcrum::server::{Given, Invitation, Server, ServerSettings};
 use fulcrum_domain::{Account, ConversationId};
-use rand::RngExt;
 use rand::rngs::SmallRng;
 
 use crate::table::{Row, percentile};
@@ -78,12 +77,12 @@ fn asset(quoted: &str) -> Option<String> {
     is_one.then(|| format!("/assets/{name}"))
 }
 
-/// The rows, over the engine's store with `threads` conversations; `words` gives what is searched for.
+/// The rows, over the engine's store; `thread` gives one of its conversations, `words` what is searched for.
 pub(crate) async fn rows(
     engine: &Engine,
     config: &Config,
     account: Account,
-    threads: u64,
+    thread: impl Fn(&mut SmallRng) -> ConversationId,
     rng: &mut SmallRng,
     mut words: impl FnMut(&mut SmallRng) -> String,
 ) -> anyhow::Result<Vec<Row>> {
@@ -104,12 +103,11 @@ pub(crate) async fn rows(
         let measured = format!("{p99:.1} ms (p50 {p50:.1}), {:.1} kB", page.len() as f64 / 1e3);
         rows.push(Row::new(format!("{what}, p99"), goal, measured, p99 <= most));
     };
-    let any = |rng: &mut SmallRng| ConversationId::new(rng.random_range(1..=threads)).to_string();
-    let talk = browser.times(|_| format!("/c/{}", any(rng))).await?;
+    let talk = browser.times(|_| format!("/c/{}", thread(rng))).await?;
     tell("page of a conversation", "<= 20 ms", &talk, 20.0);
     let inbox = browser.times(|n| format!("/inbox?folder={}", FOLDERS[n % FOLDERS.len()])).await?;
     tell("page of the inbox", "<= 30 ms", &inbox, 30.0);
-    let both = browser.times(|_| format!("/inbox?folder=team&c={}", any(rng))).await?;
+    let both = browser.times(|_| format!("/inbox?folder=team&c={}", thread(rng))).await?;
     tell("the inbox with a conversation open", "<= 30 ms", &both, 30.0);
     let asked = |words: &str| format!("/inbox?{}", query(words));
     let found = browser.times(|_| asked(&words(rng))).await?;
