@@ -10,6 +10,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::Rules;
+use super::consent::forget_consents;
 use super::filing::attach;
 use super::outbox::ask;
 use super::searchable::to_index;
@@ -123,6 +124,7 @@ fn index(
     let after: BTreeSet<Number> = fetched.numbers().collect();
     for number in before.difference(&after) {
         tx.remove(BY_NUMBER, &(*number, id.clone()))?;
+        forget_consents(tx, *number)?;
     }
     for number in after {
         tx.put(BY_NUMBER, &(number, id.clone()), &())?;

@@ -235,6 +235,7 @@ texts! {
 
     // Messages
     FILED_ABOVE = "Filed as a note in Lever";
+    FOR_THEM = "{} for the candidate";
     LEAVES_AT = "leaves {}";
     QUEUED = "waits for its turn";
     SENDING = "on its way";
