@@ -136,7 +136,7 @@ impl Import {
 /// A row that can be recorded.
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
-    line: u64,
+    line: usize,
     number: Number,
     reason: String,
     on: Option<Date>,
@@ -145,7 +145,7 @@ struct Row {
 /// A row that cannot.
 #[derive(Debug, PartialEq, Eq)]
 struct Bad {
-    line: u64,
+    line: usize,
     why: String,
 }
 
@@ -156,6 +156,7 @@ fn read(
     region: &Region,
     today: Date,
 ) -> anyhow::Result<(Vec<Row>, Vec<Bad>)> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes);
     let heads = reader.byte_headers().context("reading the first line")?.clone();
     let column = |names: &[&str]| {
@@ -165,8 +166,14 @@ fn read(
     let Some(number) = number else { bail!("the first line names no column `number`") };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     let mut record = ByteRecord::new();
+    let (mut line, mut read) = (1, 0);
     while reader.read_byte_record(&mut record)? {
-        let line = record.position().map_or(0, csv::Position::line);
+        // The reader's own count is wrong after blank lines and with the line ends of Windows.
+        let begins = record.position().map_or(0, |at| usize::try_from(at.byte()).unwrap_or(bytes.len()));
+        let blank = bytes.iter().skip(begins).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = bytes.iter().take(begins + blank).skip(read);
+        line += passed.filter(|byte| **byte == b'\n').count();
+        read = begins + blank;
         let field = |column: Option<usize>| {
             let text = column.and_then(|column| record.get(column)).map(String::from_utf8_lossy);
             text.filter(|text| !text.is_empty())
@@ -208,7 +215,7 @@ mod tests {
         assert_eq!((first.line, first.number, first.on), (2, number("+12025550142"), Some(date(2025, 3, 4))));
         assert_eq!(first.reason, "called,\ntwice");
         assert_eq!((last.number, good.len()), (number("+12025550145"), 2));
-        let lines: Vec<u64> = bad.iter().map(|bad| bad.line).collect();
+        let lines: Vec<usize> = bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [4, 6, 7, 8]);
         assert!(bad[0].why.contains("reason") && bad[2].why.contains("date"), "{bad:?}");
     }

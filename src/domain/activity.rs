@@ -17,7 +17,7 @@ pub enum ActivityKind {
     Webhook,
     /// A text came, was written, failed or was called off.
     Message,
-    /// A number opted out, or may be texted again.
+    /// A number opted out or may be texted again, or its owner said whether it may be.
     OptOut,
     /// Somebody may have opted out, or a person said whether they have.
     PossibleOptOut,

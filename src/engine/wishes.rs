@@ -1,7 +1,7 @@
 //! What people learn of a candidate's wishes by other ways than a text: that they want none, or that they
 //! agreed to them. One wish holds for all numbers of a person.
 
-use fulcrum_domain::{Actor, Answer, Consent, Number};
+use fulcrum_domain::{Actor, Answer, Consent, ConsentSource, Number};
 
 use super::Engine;
 use super::changes::{self, LiftError, Wish};
@@ -32,11 +32,15 @@ impl Engine {
         by: Actor,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let each = move |tx: &mut Tx<'_>| {
-            let mut record = |number| changes::record_consent(tx, number, answer, &reason, by.clone(), now);
-            numbers.iter().try_for_each(|number| record(*number))
-        };
-        self.store.change(each).await
+        self.store
+            .change(move |tx| {
+                for number in numbers {
+                    let source = ConsentSource::Person(reason.clone());
+                    changes::record_consent(tx, number, answer, source, by.clone(), now)?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// What the owner of these numbers said about texts, the newest first.

@@ -94,7 +94,7 @@ pub(super) fn put_consent(
     Ok(())
 }
 
-/// A person records what the owner of a number said. The reason stands with it and not in the activity,
+/// Somebody records what the owner of a number said. How they know stands with it and not in the activity,
 /// since people write names into it.
 ///
 /// # Errors
@@ -103,17 +103,16 @@ pub fn record_consent(
     tx: &mut Tx<'_>,
     number: Number,
     answer: Answer,
-    reason: &str,
+    source: ConsentSource,
     by: Actor,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let source = ConsentSource::Person(reason.to_owned());
     put_consent(tx, number, &Consent { answer, source, at: now, by }, now)
 }
 
-/// Forgets what the owner of a number said, once it leads to nobody.
+/// Forgets what the owner of a number said, once it leads to nobody and nobody writes from it.
 pub(super) fn forget_consents(tx: &mut Tx<'_>, number: Number) -> Result<(), StoreError> {
-    if candidacies(tx, number)?.is_empty() {
+    if candidacies(tx, number)?.is_empty() && thread_of(tx, number)?.is_none() {
         for (key, _) in tx.list(CONSENTS, &Keys::beginning(&number), usize::MAX)? {
             tx.remove(CONSENTS, &key)?;
         }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::erase::erase_opportunity;
 use super::events::{interviews_differ, opportunity_differs};
+use super::consent::forget_consents;
 use super::filing::attach;
 use super::outbox::ask;
 use super::searchable::to_index;
@@ -132,6 +133,7 @@ fn index(
     let after: BTreeSet<Number> = fetched.numbers().collect();
     for number in before.difference(&after) {
         tx.remove(BY_NUMBER, &(*number, id.clone()))?;
+        forget_consents(tx, *number)?;
     }
     for number in after {
         tx.put(BY_NUMBER, &(number, id.clone()), &())?;

@@ -314,6 +314,7 @@ texts! {
 
     // Messages
     FILED_ABOVE = "Filed as a note in Lever";
+    FOR_THEM = "{} for the candidate";
     LEAVES_AT = "leaves {}";
     QUEUED = "waits for its turn";
     SENDING = "on its way";

@@ -8,7 +8,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::engine::{MessageView, failure_words};
+use crate::engine::{Facts, MessageView, failure_words};
 use crate::server::console::texts;
 use crate::server::console::words::local;
 
@@ -50,6 +50,8 @@ pub(in crate::server::console) struct Reader<'a> {
     pub(in crate::server::console) account: Option<&'a Account>,
     pub(in crate::server::console) name: &'a str,
     pub(in crate::server::console) candidate: &'a str,
+    /// What tells the candidate's own time.
+    pub(in crate::server::console) facts: Option<&'a Facts>,
     pub(in crate::server::console) zone: &'a TimeZone,
     pub(in crate::server::console) now: Timestamp,
 }
@@ -90,7 +92,7 @@ fn line(view: &MessageView, reader: &Reader<'_>) -> MessageLine {
     let automatic = matches!(message.author, Author::Automatic(_));
     let until = (*send_at).filter(|_| waits(message.delivery));
     let (state, mood) = match until {
-        Some(at) => (texts::LEAVES_AT.replace("{}", &moment(at, reader)), ""),
+        Some(at) => (leaves(at, reader), ""),
         None => state(message),
     };
     MessageLine {
@@ -119,6 +121,13 @@ fn line(view: &MessageView, reader: &Reader<'_>) -> MessageLine {
     }
 }
 
+/// When a text leaves, on both clocks.
+fn leaves(at: Timestamp, reader: &Reader<'_>) -> String {
+    let here = texts::LEAVES_AT.replace("{}", &moment(at, reader));
+    let there = reader.facts.map(|facts| texts::FOR_THEM.replace("{}", &facts.in_their_time(at)));
+    [Some(here), there].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// Whether it can still be called off.
 const fn waits(delivery: Delivery) -> bool {
     matches!(delivery, Delivery::Scheduled)
@@ -145,7 +154,10 @@ fn author(author: &Author, reader: &Reader<'_>) -> (&'static str, String) {
 fn state(message: &Message) -> (String, &'static str) {
     let words = match message.delivery {
         Delivery::Received => return (String::new(), ""),
-        Delivery::Canceled => return (texts::NOT_SENT.to_owned(), "warn"),
+        Delivery::Canceled => {
+            let why = message.failure.map(|failure| format!("{}: {}", texts::NOT_SENT, failure.reason()));
+            return (why.unwrap_or_else(|| texts::NOT_SENT.to_owned()), "warn");
+        }
         Delivery::Scheduled | Delivery::Queued | Delivery::Submitting => {
             return (texts::QUEUED.to_owned(), "");
         }
@@ -242,6 +254,7 @@ mod tests {
     fn drawn(message: &Message, send_at: Option<Timestamp>) -> MessageLine {
         let me = "u1".parse().unwrap();
         let reader = Reader {
+            facts: None,
             user: Some(&me),
             account: None,
             name: "Priya Shah",

@@ -345,6 +345,7 @@ async fn drawn(
         account: caller.account.as_ref(),
         name: &caller.name,
         candidate: &title,
+        facts: Some(&facts),
         zone: &zone,
         now,
     };
