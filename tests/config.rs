@@ -14,7 +14,7 @@ use fulcrum::config::{
     CarrierKind, Confidential, Config, OnUnknown, Origin, Problem, Problems, Role, Secret, Sources,
     TranscriptMode,
 };
-use fulcrum_domain::{HookEvent, quiet::Hours};
+use fulcrum_domain::{HookEvent, quiet::Hours, template::Template};
 use tempfile::TempDir;
 
 const MINIMAL: &str = include_str!("../config/examples/minimal.toml");
@@ -610,7 +610,7 @@ fn templates_of_a_folder_follow_those_of_the_config() {
     let dir = format!("[texts]\ntemplates_dir = \"{}\"\n{of_config}", folder.display());
     machine.write("fulcrum.toml", &minimal_and(&dir), 0o644);
     let templates = machine.load().unwrap().templates;
-    let ids: Vec<_> = templates.iter().map(|template| template.id()).collect();
+    let ids: Vec<_> = templates.iter().map(Template::id).collect();
     assert_eq!(ids, ["call", "a-first", "b-later"]);
 
     file("call.toml", "name = 'Call'\ntext = 'Hi'\n");

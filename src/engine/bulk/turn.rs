@@ -152,7 +152,7 @@ fn meet(tx: &mut Tx<'_>, turn: Turn, settings: &Settings, moment: &mut Moment) -
 /// What became of a text that was to be written.
 enum Written {
     /// It is on its way.
-    Now(Message),
+    Now(Box<Message>),
     /// Its hour is not open.
     Later(Timestamp),
 }
@@ -188,7 +188,7 @@ fn write(
     };
     let message = changes::compose(tx, draft, &settings.rules, moment)?;
     changes::made_from(tx, message.id, version)?;
-    Ok(Ok(Written::Now(message)))
+    Ok(Ok(Written::Now(Box::new(message))))
 }
 
 fn days_after(at: Timestamp, days: u16) -> Timestamp {

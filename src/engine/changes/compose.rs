@@ -217,7 +217,7 @@ pub fn introduced(
 ) -> Result<String, StoreError> {
     let words = tidy(words);
     let texted = thread_of(read, number)?.is_some_and(|conversation| conversation.texted);
-    Ok(if texted { words.into() } else { first_text(&words, &rules.organisation) })
+    Ok(if texted { words } else { first_text(&words, &rules.organisation) })
 }
 
 /// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).

@@ -188,35 +188,9 @@ impl NextInterview {
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::{Author, Body, Delivery, Direction, MessageId, Purpose, SendFailure};
     use jiff::civil::date;
 
     use super::*;
-
-    fn message(direction: Direction, delivery: Delivery, failure: Option<SendFailure>) -> Message {
-        let number = fulcrum_domain::Number::from_e164("+12025550142").unwrap();
-        Message {
-            id: MessageId::new(Timestamp::UNIX_EPOCH, &[0; 10]),
-            conversation: fulcrum_domain::ConversationId::new(1),
-            direction,
-            at: Timestamp::UNIX_EPOCH,
-            author: Author::Candidate,
-            body: Body::new("words"),
-            attachments: Vec::new(),
-            our_number: number,
-            purpose: Purpose::Conversation,
-            opportunity: None,
-            delivery,
-            failure,
-            sid: None,
-            rule: None,
-            filing: None,
-            submitted_at: None,
-        }
-    }
-
-    #[test]
-    fn an_opt_out_is_no_fault_of_the_number() {}
 
     #[test]
     fn several_clocks_are_told_by_the_first_and_the_last() {
