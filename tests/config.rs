@@ -14,7 +14,7 @@ use fulcrum::config::{
     CarrierKind, Confidential, Config, OnUnknown, Origin, Problem, Problems, Role, Secret, Sources,
     TranscriptMode,
 };
-use fulcrum_domain::{HookEvent, quiet::Hours};
+use fulcrum_domain::{HookEvent, quiet::Hours, template::Template};
 use tempfile::TempDir;
 
 const MINIMAL: &str = include_str!("../config/examples/minimal.toml");
@@ -696,7 +696,7 @@ url = "acme"
     insta::assert_snapshot!(machine.complaints(), @r#"
     14 problems in the settings
       fulcrum.toml:23: templates[0].text: line 1 of the text: the unknown field profile.fist_name, expected profile.first_name
-      fulcrum.toml:23: templates[0].text: line 1 of the text: the unknown field weather, expected one of profile.first_name, profile.last_name, sender.name, sender.first_name, sender.last_name, owner.name, owner.first_name, owner.last_name, job.name, job.location, stage.name, interview.date, interview.time, interview.location, org.name, saved_links.<id>
+      fulcrum.toml:23: templates[0].text: line 1 of the text: the unknown field weather, expected one of profile.first_name, profile.last_name, sender.name, sender.first_name, sender.last_name, owner.name, owner.first_name, owner.last_name, job.name, job.location, stage.name, interview.date, interview.time, interview.location, org.name, links.booking, saved_links.<id>
       fulcrum.toml:23: templates[0].text: line 2 of the text: it invites the answer CANCEL, by which people opt out, expected another word, or "to opt out" after it
       fulcrum.toml:23: templates[0].text: line 2 of the text: a link by bit.ly, expected the whole link: carriers take those of public shorteners for spam
       fulcrum.toml:28: templates[1].id: "call" again, expected each id once
@@ -709,6 +709,37 @@ url = "acme"
       fulcrum.toml:51: saved_links[1].id: "my-jobs", expected letters, digits and _, beginning with a letter
       fulcrum.toml:52: saved_links[1].url: "acme", expected an address, such as "https://text.acme.example"
       fulcrum.toml: templates[4].text: no text, expected the words of the text
+    "#);
+}
+
+#[test]
+fn templates_of_a_folder_follow_those_of_the_config() {
+    let machine = Machine::new("");
+    fs::create_dir(machine.path("templates")).unwrap();
+    let file = |name: &str, text: &str| drop(machine.write(&format!("templates/{name}"), text, 0o644));
+    file("b-later.toml", "name = 'Later'\ntext = 'See you later'\n");
+    file("a-first.toml", "name = 'First'\nfirst = true\ntext = '''\nHi from {{ org.name }}\n'''\n");
+    file("README.md", "not a template");
+    let of_config = "[[templates]]\nid = \"call\"\nname = \"Call\"\ntext = \"Hi\"\n";
+    let folder = machine.path("templates");
+    let dir = format!("[texts]\ntemplates_dir = \"{}\"\n{of_config}", folder.display());
+    machine.write("fulcrum.toml", &minimal_and(&dir), 0o644);
+    let templates = machine.load().unwrap().templates;
+    let ids: Vec<_> = templates.iter().map(Template::id).collect();
+    assert_eq!(ids, ["call", "a-first", "b-later"]);
+
+    file("call.toml", "name = 'Call'\ntext = 'Hi'\n");
+    file("first.toml", "name = 'First'\nfirst = true\ntext = 'Hi'\n");
+    file("flaws.toml", "name = ''\n\ntext = 'Reply STOP to move it: {{ weather }}'\n");
+    file("other.toml", "name = 'Other'\nwords = 'Hi'\n");
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    6 problems in the settings
+      templates/call.toml: id: "call" again, expected each id once, here and in [[templates]]
+      templates/first.toml:3: text: a first text that does not say who writes, expected {{ org.name }} or Acme Recruiting in it
+      templates/flaws.toml:1: name: not set, expected a name to choose it by
+      templates/flaws.toml:3: text: line 1 of the text: the unknown field weather, expected one of profile.first_name, profile.last_name, sender.name, sender.first_name, sender.last_name, owner.name, owner.first_name, owner.last_name, job.name, job.location, stage.name, interview.date, interview.time, interview.location, org.name, links.booking, saved_links.<id>
+      templates/flaws.toml:3: text: line 1 of the text: it invites the answer STOP, by which people opt out, expected another word, or "to opt out" after it
+      templates/other.toml:2: unknown field `words`, expected one of `name`, `text`, `first`
     "#);
 }
 

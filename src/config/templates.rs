@@ -13,7 +13,7 @@ use toml::Spanned;
 
 use super::check::{Check, Checked};
 use super::problem::{Origin, Problem};
-use super::reading::{line_at, what_is_not_toml};
+use super::reading::line_at;
 use super::secret::{Guard, read_file};
 
 /// Longer ones do not fit a list to choose from.
@@ -167,8 +167,10 @@ fn of_file(
         Ok(raw) => raw,
         Err(error) => {
             let line = error.span().map(|span| line_at(&text, span.start));
-            let (found, expected) = what_is_not_toml(error.message());
-            return Err(check.extend(vec![problem("", line, found, expected)]));
+            let keys = "name, text and, where it is true, first";
+            let (found, expected) =
+                error.message().split_once(", expected ").unwrap_or((error.message(), keys));
+            return Err(check.extend(vec![problem("", line, found.to_owned(), expected.to_owned())]));
         }
     };
     let line_of = |key: &str| match key {

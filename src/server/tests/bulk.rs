@@ -1,0 +1,74 @@
+//! Bulk texts over the API and in the console: who may do what, and what is said of what is missing.
+
+use serde_json::json;
+
+use super::sign_in::{Browser, csrf};
+use super::*;
+
+#[tokio::test]
+async fn a_program_prepares_one_and_a_person_confirms_it() {
+    let world = World::start(Choice::default()).await;
+    let csv = "number,consent\n+12025550142,yes\nnobody,yes\n";
+    let wanted = json!({"name": "Spring", "template": "hello", "csv": csv});
+    let made = world.post_json("/api/v1/bulk", RECRUITER, &wanted).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let body = made.json();
+    assert_eq!((&body["state"], &body["counts"]["waiting"]), (&json!("draft"), &json!(0)));
+    let lines: Vec<u64> =
+        body["bad_rows"].as_array().unwrap().iter().map(|row| row["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [2, 3]);
+    let version = body["template"]["version"].as_str().unwrap();
+    let words = world.get(&format!("/api/v1/template-versions/{version}"), VIEWER).await.json();
+    assert!(words["text"].as_str().unwrap().starts_with("Hi {{"));
+    let confirm = world.post_json("/api/v1/bulk/1/confirm", ADMIN, &json!({"recipients": 0})).await;
+    confirm.problem(403, "forbidden");
+    let stop = world.post_json("/api/v1/bulk/1/stop", RECRUITER, &json!({})).await;
+    assert_eq!(stop.json()["state"], "stopped");
+    world.post_json("/api/v1/bulk/1/stop", RECRUITER, &json!({})).await.problem(409, "not-now");
+    world.post_json("/api/v1/bulk/1/dance", RECRUITER, &json!({})).await.problem(404, "not-found");
+    world.get("/api/v1/bulk/2", VIEWER).await.problem(404, "not-found");
+    let all = world.get("/api/v1/bulk", VIEWER).await.json();
+    assert_eq!(all["data"][0]["name"], "Spring");
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named() {
+    let world = World::start(Choice::default()).await;
+    let check = async |wanted: Value, field: Option<&str>| {
+        let answer = world.post_json("/api/v1/bulk", RECRUITER, &wanted).await;
+        assert_eq!(answer.problem(422, "invalid").as_deref(), field, "{wanted}");
+    };
+    check(json!({"template": "hello", "tags": ["x"]}), Some("/name")).await;
+    check(json!({"name": " ", "template": "hello", "tags": ["x"]}), Some("/name")).await;
+    check(json!({"name": "a", "tags": ["x"]}), Some("/template")).await;
+    check(json!({"name": "a", "template": "none", "tags": ["x"]}), Some("/template")).await;
+    check(json!({"name": "a", "template": "hello"}), None).await;
+    check(json!({"name": "a", "template": "hello", "postings": ["no id"]}), Some("/postings")).await;
+    let nudge = json!({"name": "a", "template": "hello", "tags": ["x"], "nudge_template": "hello"});
+    check(nudge, Some("/nudge_after_days")).await;
+}
+
+#[tokio::test]
+async fn a_person_makes_one_on_its_page_and_is_told_what_is_wrong() {
+    let world = World::start(Choice::default()).await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in("recruiter@acme.example", PASSWORD, "").await;
+    let page = browser.get("/bulk").await;
+    assert!(page.text.contains("Say hello"), "{}", page.text);
+    let token = csrf(&page);
+    let client = browser.client.clone();
+    let form = |fields: &[(&str, &str)]| {
+        let mut all = vec![("csrf", token.as_str()), ("name", "Spring <b>"), ("template", "hello")];
+        all.extend(fields);
+        client.post(world.url("/bulk")).form(&all)
+    };
+    let wrong = browser.send(form(&[])).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text.contains("Spring &#60;b&#62;") && wrong.text.contains("a bulk text is for somebody"));
+    let made = browser.send(form(&[("csv", "number\nnobody\n")])).await;
+    assert_eq!((made.status, made.header("location")), (303, "/bulk/1"));
+    let page = browser.get("/bulk/1").await;
+    assert!(page.text.contains("its number is no telephone number"), "{}", page.text);
+    let templates = browser.get("/templates").await;
+    assert!(templates.text.contains("this is {{ sender.name }}"), "{}", templates.text);
+}
