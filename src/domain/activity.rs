@@ -33,11 +33,13 @@ pub enum ActivityKind {
     Sync,
     /// Somebody assigned or archived a conversation.
     Desk,
+    /// An interview was arranged, moved or called off, here or in Lever, or waits for Lever.
+    Interview,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -48,6 +50,7 @@ impl ActivityKind {
         Self::Admin,
         Self::Sync,
         Self::Desk,
+        Self::Interview,
     ];
 
     /// The word in addresses and in the API.
@@ -63,6 +66,7 @@ impl ActivityKind {
             Self::Admin => "admin",
             Self::Sync => "sync",
             Self::Desk => "desk",
+            Self::Interview => "interview",
         }
     }
 

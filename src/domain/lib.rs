@@ -4,6 +4,7 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod activity;
+mod appointment;
 mod conversation;
 mod delivery;
 mod desk;
@@ -29,6 +30,9 @@ mod wheel;
 pub mod zones;
 
 pub use activity::{Activity, ActivityKind};
+pub use appointment::{
+    Appointment, AppointmentId, InLever, LeversChange, Meeting, MeetingFlaw, NewAppointment, Wanted, Write,
+};
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };

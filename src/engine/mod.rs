@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod changes;
 pub mod clock;
 
+mod appointments;
 mod backfill;
 mod convert;
 mod deadlines;

@@ -6,8 +6,8 @@
 //! a changed one gets the next version, and [`Stored::upgrade`] reads the older.
 
 use fulcrum_domain::{
-    Account, ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, Folder, InterviewId, MessageId,
-    Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
+    Account, AppointmentId, ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, Folder,
+    InterviewId, MessageId, Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -137,6 +137,15 @@ impl Key for ConversationId {
     }
 }
 
+impl Key for AppointmentId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
 impl Key for Number {
     fn write(&self, out: &mut Vec<u8>) {
         self.as_u64().write(out);
@@ -180,6 +189,7 @@ impl Key for Effect {
             Self::PostNote(id) => (2u8, *id).write(out),
             Self::Hydrate(id) => (3u8, id.clone()).write(out),
             Self::Interviews(id) => (4u8, id.clone()).write(out),
+            Self::Appointment(id) => (5u8, *id).write(out),
         }
     }
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -188,6 +198,7 @@ impl Key for Effect {
             2 => Key::read(bytes).map(Self::PostNote),
             3 => Key::read(bytes).map(Self::Hydrate),
             4 => Key::read(bytes).map(Self::Interviews),
+            5 => Key::read(bytes).map(Self::Appointment),
             _ => None,
         }
     }

@@ -4,9 +4,9 @@
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
 use fulcrum_domain::{
-    Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
-    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
-    User, UserId,
+    Activity, Appointment, AppointmentId, ArchiveReason, Conversation, ConversationId, Desk, EffectRow,
+    Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf,
+    SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -194,6 +194,8 @@ stored! {
     () = 1;
     u64 = 1;
     Activity = 1;
+    Appointment = 1;
+    AppointmentId = 1;
     ArchiveReason = 1;
     BackfillState = 1;
     Conversation = 1;

@@ -6,10 +6,10 @@
 use std::marker::PhantomData;
 
 use fulcrum_domain::{
-    Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
-    EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
-    OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
-    User, UserId,
+    Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, ContactId, Conversation,
+    ConversationId, Effect, EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number,
+    Opportunity, OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId,
+    Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
@@ -155,4 +155,12 @@ tables! {
     TO_INDEX = "to-index-1": u64 => Searchable;
     /// Browsers and extensions that are signed in, by the digest of their secret.
     SIGN_INS = "sign-ins-1": SessionId => SignIn;
+    /// Interviews that were arranged here.
+    APPOINTMENTS = "appointments-1": AppointmentId => Appointment;
+    /// With whom they are.
+    APPOINTMENTS_OF = "appointments-by-opportunity-1": (OpportunityId, AppointmentId) => ();
+    /// Which of Lever's interviews are ours.
+    APPOINTMENT_AT = "appointments-by-interview-1": InterviewId => AppointmentId;
+    /// Those that Lever does not have as wanted, since the key lacks a tick-box.
+    APPOINTMENTS_BLOCKED = "appointments-blocked-1": AppointmentId => ();
 }

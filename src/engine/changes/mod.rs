@@ -6,6 +6,7 @@
 
 mod accounts;
 mod activity;
+mod appointment;
 mod cancel;
 mod compose;
 mod delivery;
@@ -37,6 +38,11 @@ use crate::store::{StoreError, Tx};
 
 pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
 pub use activity::{forget_activity, note, note_in_thread};
+pub use appointment::{
+    AppointmentError, appointment_at, appointments_of, call_off_appointment, change_appointment,
+    make_appointment, release_performer, see_appointment, unblock_appointments,
+};
+pub(crate) use appointment::{NextWrite, Settled, begin_write, block_write, settle_write};
 pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};

@@ -10,6 +10,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::Rules;
+use super::appointment::{appointments_of, see_appointment};
 use super::filing::attach;
 use super::outbox::ask;
 use super::searchable::to_index;
@@ -159,6 +160,12 @@ pub fn put_interviews(
         let same = |stored: Interview| Interview { as_of: interview.as_of, ..stored } == *interview;
         changed |= !tx.get(INTERVIEWS, &key)?.is_some_and(same);
         tx.put(INTERVIEWS, &key, interview)?;
+    }
+    for one in appointments_of(tx, id)? {
+        if let Some(there) = one.lever {
+            let seen = list.iter().find(|interview| interview.id == there.interview);
+            see_appointment(tx, one.id, seen, as_of, now)?;
+        }
     }
     want_no_interviews(tx, id)?;
     opportunity.interviews_as_of = Some(as_of);
