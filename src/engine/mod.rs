@@ -10,6 +10,7 @@ pub mod changes;
 pub mod clock;
 
 mod appointments;
+mod arranging;
 mod backfill;
 mod convert;
 mod deadlines;
@@ -40,6 +41,7 @@ mod templates;
 pub(crate) mod view;
 mod wake;
 
+pub use arranging::{InterviewRefusal, InterviewRequest};
 pub use deadlines::wheel_of;
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};
@@ -57,8 +59,8 @@ pub use tasks::Tasks;
 pub use templates::{Sender, TemplateError};
 pub use view::{
     ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
-    InboxQuery, InboxRow, MessageView, OpportunityView, PAGE_MAX, Page, ShelfCount, Shelves, direction_word,
-    failure_words, status_word,
+    InboxQuery, InboxRow, InterviewState, InterviewView, MessageView, OpportunityView, PAGE_MAX, Page,
+    ShelfCount, Shelves, direction_word, failure_words, status_word,
 };
 pub use wake::Wake;
 

@@ -81,6 +81,18 @@ pub struct Idempotent {
     pub message: MessageId,
 }
 
+/// The same for a request that arranged an interview.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeAppointment {
+    /// When.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// What was asked, as a digest.
+    pub request: [u8; 16],
+    /// The interview that came of it.
+    pub appointment: AppointmentId,
+}
+
 /// A key made at the first start and never shown.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretKey(pub [u8; 32]);
@@ -207,6 +219,7 @@ stored! {
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
+    MadeAppointment = 1;
     Message = 1;
     MessageId = 1;
     Opportunity = 1;

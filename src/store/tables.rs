@@ -15,7 +15,9 @@ use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
-use super::records::{BackfillState, Deleted, DeskRow, HookRow, Idempotent, Place, SecretKey, Seen, Subject};
+use super::records::{
+    BackfillState, Deleted, DeskRow, HookRow, Idempotent, MadeAppointment, Place, SecretKey, Seen, Subject,
+};
 
 /// A table with keys `K` and values `V`.
 pub struct Table<K, V> {
@@ -163,4 +165,6 @@ tables! {
     APPOINTMENT_AT = "appointments-by-interview-1": InterviewId => AppointmentId;
     /// Those that Lever does not have as wanted, since the key lacks a tick-box.
     APPOINTMENTS_BLOCKED = "appointments-blocked-1": AppointmentId => ();
+    /// Those that requests with an `Idempotency-Key` have made.
+    MADE_APPOINTMENTS = "made-appointments-1": Digest => MadeAppointment;
 }

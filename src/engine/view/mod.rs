@@ -7,6 +7,7 @@
 mod activity;
 mod desk;
 mod gaze;
+mod interviews;
 mod messages;
 
 use std::ops::ControlFlow;
@@ -27,6 +28,7 @@ use crate::store::{Keys, Read, StoreError, readable};
 pub use activity::{ActivityQuery, ActivityRow};
 pub use desk::{COUNTED, InboxCursor, InboxQuery, InboxRow, ShelfCount, Shelves};
 use gaze::Gaze;
+pub use interviews::{InterviewState, InterviewView};
 pub(crate) use messages::messages;
 pub use messages::{MessageView, direction_word, failure_words, status_word};
 
