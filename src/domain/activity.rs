@@ -35,11 +35,13 @@ pub enum ActivityKind {
     Desk,
     /// An automation was paused, resumed, or held; what it did to one candidate is in its run log.
     Automation,
+    /// An interview was arranged, moved or called off, here or in Lever, or waits for Lever.
+    Interview,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -51,6 +53,7 @@ impl ActivityKind {
         Self::Sync,
         Self::Desk,
         Self::Automation,
+        Self::Interview,
     ];
 
     /// Whether it is one of what must be proven later on: who came in, what was refused, what
@@ -73,6 +76,7 @@ impl ActivityKind {
             Self::Sync => "sync",
             Self::Desk => "desk",
             Self::Automation => "automation",
+            Self::Interview => "interview",
         }
     }
 

@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::automation::EnrolmentId;
-use crate::{CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId, OpportunityId};
+use crate::{
+    AppointmentId, CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId, OpportunityId,
+};
 
 /// Something to be done to the outside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub enum Effect {
     DeleteNote(ErasureId, OpportunityId, NoteId),
     /// Delete the carrier's copy of a text, for the same reason.
     DeleteText(ErasureId, CarrierSid),
+    /// Bring an interview in Lever in line with what is wanted of it.
+    Appointment(AppointmentId),
 }
 
 /// The remote that an effect needs.
@@ -41,15 +45,18 @@ pub enum Remote {
 
 impl Effect {
     /// Every [`Self::kind`].
-    pub const KINDS: [&str; 6] = ["send", "note", "hydrate", "interviews", "delete_note", "delete_text"];
+    pub const KINDS: [&str; 7] =
+        ["send", "note", "hydrate", "interviews", "delete_note", "delete_text", "interview"];
 
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
         match self {
             Self::Send(_) => Remote::Carrier,
-            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) | Self::DeleteNote(..) => {
-                Remote::Lever
-            }
+            Self::PostNote(_)
+            | Self::Hydrate(_)
+            | Self::Interviews(_)
+            | Self::DeleteNote(..)
+            | Self::Appointment(_) => Remote::Lever,
             Self::DeleteText(..) => Remote::Records,
         }
     }
@@ -68,6 +75,7 @@ impl Effect {
             Self::Interviews(_) => "interviews",
             Self::DeleteNote(..) => "delete_note",
             Self::DeleteText(..) => "delete_text",
+            Self::Appointment(_) => "interview",
         }
     }
 }

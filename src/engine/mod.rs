@@ -10,6 +10,8 @@ pub mod audit;
 pub mod changes;
 pub mod clock;
 
+mod appointments;
+mod arranging;
 mod automations;
 mod backfill;
 mod backups;
@@ -48,6 +50,7 @@ pub(crate) mod view;
 mod wake;
 mod wishes;
 
+pub use arranging::{InterviewRefusal, InterviewRequest};
 pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
 pub use backups::BackupPlan;
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
@@ -69,8 +72,8 @@ pub use tasks::Tasks;
 pub use templates::{Sender, TemplateError};
 pub use view::{
     ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
-    InboxQuery, InboxRow, MessageView, OpportunityView, PAGE_MAX, Page, ShelfCount, Shelves, direction_word,
-    failure_words, status_word,
+    InboxQuery, InboxRow, InterviewState, InterviewView, MessageView, OpportunityView, PAGE_MAX, Page,
+    ShelfCount, Shelves, direction_word, failure_words, status_word,
 };
 pub use wake::Wake;
 

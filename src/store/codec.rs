@@ -8,8 +8,9 @@
 use fulcrum_domain::automation::EnrolmentId;
 use fulcrum_domain::bulk::BulkId;
 use fulcrum_domain::{
-    Account, ArchiveReasonId, CarrierSid, ContactId, ConversationId, Effect, ErasureId, FilingId, Folder,
-    InterviewId, MessageId, NoteId, Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
+    Account, AppointmentId, ArchiveReasonId, CarrierSid, ContactId, ConversationId, Effect, ErasureId,
+    FilingId, Folder, InterviewId, MessageId, NoteId, Number, OpportunityId, PostingId, SessionId, Shelf,
+    StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -148,6 +149,15 @@ impl Key for ErasureId {
     }
 }
 
+impl Key for AppointmentId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
 impl Key for EnrolmentId {
     fn write(&self, out: &mut Vec<u8>) {
         self.number().write(out);
@@ -225,6 +235,7 @@ impl Key for Effect {
                 (8u8, (*erasure, opportunity.clone(), note.clone())).write(out);
             }
             Self::DeleteText(erasure, sid) => (9u8, (*erasure, sid.clone())).write(out),
+            Self::Appointment(id) => (5u8, *id).write(out),
         }
     }
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -236,6 +247,7 @@ impl Key for Effect {
             8 => Key::read(bytes)
                 .map(|(erasure, opportunity, note)| Self::DeleteNote(erasure, opportunity, note)),
             9 => Key::read(bytes).map(|(erasure, sid)| Self::DeleteText(erasure, sid)),
+            5 => Key::read(bytes).map(Self::Appointment),
             _ => None,
         }
     }

@@ -30,7 +30,8 @@ pub use error::{StoreError, readable};
 pub use open::Options;
 pub use records::{
     AuditEntry, BackfillScope, BackfillState, Deleted, DeskRow, Erased, FloodRow, Hold, HookRefusal, HookRow,
-    Idempotent, Muted, Phase, PhaseName, PhaseState, Place, RefusedHook, Scope, SecretKey, Seen, Subject,
+    Idempotent, MadeAppointment, Muted, Phase, PhaseName, PhaseState, Place, RefusedHook, Scope, SecretKey,
+    Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};

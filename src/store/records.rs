@@ -7,9 +7,9 @@ use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, 
 use fulcrum_domain::bulk::{Bulk, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Activity, Actor, ArchiveReason, Consent, Conversation, ConversationId, Desk, EffectRow, Erasure,
-    ErasureId, Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting,
-    Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
+    Activity, Actor, Appointment, AppointmentId, ArchiveReason, Consent, Conversation, ConversationId, Desk,
+    EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message, MessageId, Opportunity,
+    OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -155,6 +155,18 @@ pub struct Idempotent {
     pub message: MessageId,
 }
 
+/// The same for a request that arranged an interview.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeAppointment {
+    /// When.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// What was asked, as a digest.
+    pub request: [u8; 16],
+    /// The interview that came of it.
+    pub appointment: AppointmentId,
+}
+
 /// A key made at the first start and never shown.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretKey(pub [u8; 32]);
@@ -268,6 +280,8 @@ stored! {
     () = 1;
     u64 = 1;
     Activity = 1;
+    Appointment = 1;
+    AppointmentId = 1;
     ArchiveReason = 1;
     AuditEntry = 1;
     BackfillState = 1;
@@ -290,6 +304,7 @@ stored! {
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
+    MadeAppointment = 1;
     Message = 1;
     MessageId = 1;
     Muted = 1;

@@ -9,18 +9,18 @@ use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, 
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Account, Activity, ArchiveReason, ArchiveReasonId, Consent, ContactId, Conversation, ConversationId,
-    Effect, EffectRow, Erasure, ErasureId, Filing, FilingId, Interview, InterviewId, Message, MessageId,
-    Number, Opportunity, OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage,
-    StageId, Suppression, User, UserId,
+    Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, Consent, ContactId,
+    Conversation, ConversationId, Effect, EffectRow, Erasure, ErasureId, Filing, FilingId, Interview,
+    InterviewId, Message, MessageId, Number, Opportunity, OpportunityId, Posting, PostingId, Searchable,
+    SessionId, Shelf, SignIn, Stage, StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    AuditEntry, BackfillState, Deleted, DeskRow, Erased, FloodRow, Hold, HookRow, Idempotent, Muted, Place,
-    RefusedHook, SecretKey, Seen, Subject,
+    AuditEntry, BackfillState, Deleted, DeskRow, Erased, FloodRow, Hold, HookRow, Idempotent,
+    MadeAppointment, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -211,4 +211,14 @@ tables! {
     ENROLMENTS_ON = "enrolments-by-card-1": (u64, EnrolmentId) => ();
     /// Who caused how many enrolments of late.
     FLOODS = "floods-1": String => FloodRow;
+    /// Interviews that were arranged here.
+    APPOINTMENTS = "appointments-1": AppointmentId => Appointment;
+    /// With whom they are.
+    APPOINTMENTS_OF = "appointments-by-opportunity-1": (OpportunityId, AppointmentId) => ();
+    /// Which of Lever's interviews are ours.
+    APPOINTMENT_AT = "appointments-by-interview-1": InterviewId => AppointmentId;
+    /// Those that Lever does not have as wanted, since the key lacks a tick-box.
+    APPOINTMENTS_BLOCKED = "appointments-blocked-1": AppointmentId => ();
+    /// Those that requests with an `Idempotency-Key` have made.
+    MADE_APPOINTMENTS = "made-appointments-1": Digest => MadeAppointment;
 }

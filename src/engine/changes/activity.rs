@@ -5,7 +5,9 @@ use jiff::Timestamp;
 
 use super::thread::message;
 use crate::engine::audit;
-use crate::store::tables::{ACTIVITY, ACTIVITY_OF, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS};
+use crate::store::tables::{
+    ACTIVITY, ACTIVITY_OF, APPOINTMENTS, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS,
+};
 use crate::store::{Keys, Read, StoreError, Subject, Tx, readable};
 
 /// Writes down what happened.
@@ -63,6 +65,9 @@ pub(super) fn note_effect(
         },
         Effect::Hydrate(id) | Effect::Interviews(id) => activity.about(Some(id.clone())),
         Effect::DeleteNote(..) | Effect::DeleteText(..) => activity,
+        Effect::Appointment(id) => {
+            activity.about(readable(tx.get(APPOINTMENTS, id))?.map(|one| one.opportunity))
+        }
     };
     note(tx, &activity)
 }

@@ -13,6 +13,7 @@ use fulcrum_domain::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
+use super::appointment::erase_appointments;
 use super::consent::forget_consents;
 use super::desk::{clear, recount};
 use super::enrolment::forget_enrolments_of;
@@ -257,6 +258,7 @@ impl Erasing {
         for effect in [Effect::Hydrate(id.clone()), Effect::Interviews(id.clone())] {
             drop_effect(tx, &effect)?;
         }
+        erase_appointments(tx, id)?;
         let mut threads = BTreeSet::new();
         for ((_, conversation), ()) in tx.list(SPOKEN_OF, &Keys::beginning(id), usize::MAX)? {
             tx.remove(SPOKEN_OF, &(id.clone(), conversation))?;

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod activity;
+mod appointment;
 mod automations;
 mod bulk;
 mod cancel;
@@ -51,6 +52,11 @@ use crate::store::{StoreError, Tx};
 
 pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
 pub use activity::{forget_activity, note, note_in_thread};
+pub use appointment::{
+    AppointmentError, appointment_at, appointments_of, call_off_appointment, change_appointment,
+    make_appointment, release_performer, see_appointment, unblock_appointments,
+};
+pub(crate) use appointment::{NextWrite, Settled, begin_write, block_write, settle_write};
 pub use automations::{SwitchError, Waiting, align, decide_card, pause, resume};
 pub use bulk::{
     BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,

@@ -10,9 +10,10 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::Rules;
+use super::appointment::{appointments_of, see_appointment};
+use super::consent::forget_consents;
 use super::erase::erase_opportunity;
 use super::events::{interviews_differ, opportunity_differs};
-use super::consent::forget_consents;
 use super::filing::attach;
 use super::outbox::ask;
 use super::searchable::to_index;
@@ -177,6 +178,12 @@ pub fn put_interviews(
         let same = |stored: &Interview| Interview { as_of: interview.as_of, ..stored.clone() } == *interview;
         changed |= !before.get(&interview.id).is_some_and(same);
         tx.put(INTERVIEWS, &key, interview)?;
+    }
+    for one in appointments_of(tx, id)? {
+        if let Some(there) = one.lever {
+            let seen = list.iter().map(|(interview, _)| interview).find(|seen| seen.id == there.interview);
+            see_appointment(tx, one.id, seen, as_of, now)?;
+        }
     }
     want_no_interviews(tx, id)?;
     let listed_before = opportunity.interviews_as_of.is_some();

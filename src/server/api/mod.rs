@@ -21,6 +21,7 @@ mod erasures;
 mod holds;
 mod imports;
 mod input;
+mod interviews;
 mod messages;
 mod mute;
 mod openapi;
@@ -83,6 +84,10 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/opportunities/{id}/consent", Read, consent::list_for_candidate),
         data(post.clone(), "/api/v1/opportunities/{id}/consent", Text, consent::record_for_candidate),
         data(post.clone(), "/api/v1/opt-outs", Text, opt_out::record),
+        data(get.clone(), "/api/v1/opportunities/{id}/interviews", Read, interviews::list),
+        data(post.clone(), "/api/v1/interviews", Text, interviews::arrange),
+        data(Method::PUT, "/api/v1/interviews/{id}", Text, interviews::change),
+        data(Method::DELETE, "/api/v1/interviews/{id}", Text, interviews::call_off),
         data(get.clone(), "/api/v1/templates", Read, templates::list),
         data(post.clone(), "/api/v1/templates/{id}/render", Text, templates::render),
         data(get.clone(), "/api/v1/template-versions/{id}", Read, templates::version),

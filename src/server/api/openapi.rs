@@ -7,8 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, automations, bulk, consent, conversations, desk, erasures, holds, imports, messages, mute,
-    opportunities, opt_out, outbox, search, status, templates,
+    activity, automations, bulk, consent, conversations, desk, erasures, holds, imports, interviews,
+    messages, mute, opportunities, opt_out, outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -33,6 +33,10 @@ use super::{
         messages::send,
         messages::cancel,
         opportunities::one,
+        interviews::list,
+        interviews::arrange,
+        interviews::change,
+        interviews::call_off,
         opt_out::decide,
         mute::unmute,
         imports::import,

@@ -87,6 +87,7 @@ pub(in crate::server) fn effect_id(effect: &Effect) -> String {
         Effect::Hydrate(id) | Effect::Interviews(id) => id.to_string(),
         Effect::DeleteNote(erasure, opportunity, note) => format!("{erasure}:{opportunity}:{note}"),
         Effect::DeleteText(erasure, sid) => format!("{erasure}:{sid}"),
+        Effect::Appointment(id) => id.to_string(),
     }
 }
 
@@ -97,6 +98,7 @@ pub(in crate::server) fn effect_of(kind: &str, id: &str) -> Result<Effect, Probl
         "note" => id.parse().map(Effect::PostNote),
         "hydrate" => id.parse().map(Effect::Hydrate),
         "interviews" => id.parse().map(Effect::Interviews),
+        "interview" => id.parse().map(Effect::Appointment),
         "delete_note" => note_of(id),
         "delete_text" => text_of(id),
         _ => {
