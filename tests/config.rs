@@ -560,6 +560,101 @@ url = "https://acme.example/jobs"
 }
 
 #[test]
+fn automations_are_paused_unless_the_config_says_otherwise() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[templates]]
+id = "screen"
+name = "Phone screen"
+text = "Hi {{ profile.first_name }}, about the phone screen for {{ job.name }}"
+
+[[automations]]
+name = "phone-screen"
+trigger = "stage-entered"
+scope = ["Phone screen"]
+filter = ["department = Engineering | Sales", "tag != referral"]
+wait = "at 09:00, 1d later"
+message = "screen"
+
+[[automations]]
+name = "thanks"
+paused = false
+trigger = "interview"
+wait = "1h after interview"
+text = "Thank you for your time on {{ interview.date }}"
+repeat = "per-visit"
+cancel_if = []
+"#,
+    ));
+    let automations = machine.load().unwrap().automations;
+    let list: Vec<_> =
+        automations.list.iter().map(|row| (row.name.as_str(), row.paused, row.per_visit)).collect();
+    assert_eq!(list, [("phone-screen", true, false), ("thanks", false, true)]);
+    assert_eq!((automations.list[0].cancel_if.len(), automations.list[1].cancel_if.len()), (3, 0));
+    assert_eq!(automations.texts.iter().count(), 2);
+}
+
+#[test]
+fn every_mistake_of_every_automation_is_reported() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[templates]]
+id = "screen"
+name = "Phone screen"
+text = "Hi, this is {{ sender.name }}. See you on {{ interview.date }}"
+
+[[automations]]
+name = "one"
+trigger = "stage entered"
+filter = ["colour = red", "tag"]
+wait = "soon"
+message = "scren"
+max_age = "1s"
+repeat = "twice"
+cancel_if = ["bored"]
+
+[[automations]]
+name = "one"
+trigger = "application-created"
+scope = ["Offer"]
+wait = "24h before interview"
+message = "screen"
+
+[[automations]]
+name = "no words"
+trigger = "no-reply"
+
+[[automations]]
+name = "both"
+trigger = "interview"
+message = "screen"
+text = "Hi {{ weather }}"
+"#,
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    18 problems in the settings
+      fulcrum.toml:27: automations[0].trigger: "stage entered", expected "stage-entered" or "archived" or "hired" or "application-created" or "interview-created" or "interview-moved" or "interview-cancelled" or "interview" or "no-reply"
+      fulcrum.toml:28: automations[0].filter[0]: the unknown field colour, expected one of posting, department, team, location, tag, owner, stage, archive_reason, confidential
+      fulcrum.toml:28: automations[0].filter[1]: "tag", expected a condition, such as "department = Sales | Support" or "tag != referral"
+      fulcrum.toml:29: automations[0].wait: "soon", expected "10m", "2h", "3d", "4 business hours", "2 business days", "at 09:00", "at 09:00, 2d later", "24h before interview" or "1h after interview"
+      fulcrum.toml:30: automations[0].message: "scren", expected the id of a template: screen
+      fulcrum.toml:31: automations[0].max_age: "1s", expected a duration from 1m to 168h, written as "90s", "5m", "1h30m"
+      fulcrum.toml:32: automations[0].repeat: "twice", expected "once" or "per-visit"
+      fulcrum.toml:33: automations[0].cancel_if[0]: "bored", expected "replied" or "booked" or "person-texted"
+      fulcrum.toml:36: automations[1].name: "one" again, expected each name once
+      fulcrum.toml:38: automations[1].scope: a scope of application-created, expected none, since only stage-entered and archived have one; use `filter`
+      fulcrum.toml:39: automations[1].wait: "24h before interview", expected a wait that is not counted from an interview, or the trigger "interview"
+      fulcrum.toml:40: automations[1].message: the field sender.name, which application-created does not tell, expected owner.* or org.name: nobody signs an automatic text
+      fulcrum.toml:40: automations[1].message: the field interview.date, which application-created does not tell, expected a trigger that is about an interview, or a text without it
+      fulcrum.toml:43: automations[2].name: "no words", expected letters, digits, - and _, beginning with a letter
+      fulcrum.toml:49: automations[3].message: set beside `text`, expected only one of the two
+      fulcrum.toml: automations[2].wait: "none", expected how long there is no reply, such as "2d"
+      fulcrum.toml: automations[2].message: not set, expected the id of a template, or words in `text`
+      fulcrum.toml: automations[3].wait: "none", expected "24h before interview" or "1h after interview", since the trigger is an interview
+    "#);
+}
+
+#[test]
 fn every_flaw_of_every_template_is_reported() {
     let machine = Machine::new(&minimal_and(
         r#"

@@ -8,12 +8,12 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use csv::{ByteRecord, ReaderBuilder};
 use fulcrum_domain::{Number, Region};
-use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::json;
 
 use super::control::{Control, ControlError};
 use super::{Exit, Outcome, load, screen};
+use crate::engine::clock::Clock;
 
 /// Record that a number wants no texts
 ///
@@ -98,7 +98,7 @@ impl Import {
     async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
         let bytes = fs::read(&self.file).with_context(|| format!("reading {}", self.file.display()))?;
-        let today = config.organisation.timezone.to_datetime(Timestamp::now()).date();
+        let today = config.organisation.timezone.to_datetime(Clock::System.now()).date();
         let (good, mut bad) = read(&bytes, self.reason.as_deref(), &config.organisation.region, today)?;
         let control = Control::new(&config)?;
         let mut recorded = 0;

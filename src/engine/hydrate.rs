@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use fulcrum_domain::{
-    Activity, ActivityKind, Effect, EffectState, HookEvent, Lane, Opportunity, OpportunityId,
+    Activity, ActivityKind, Effect, EffectState, ErasureCause, HookEvent, Lane, Opportunity, OpportunityId,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -235,7 +235,10 @@ impl Engine {
 
     /// Erases an opportunity that is surely deleted.
     pub(crate) async fn erase(&self, id: OpportunityId, now: Timestamp) -> Result<(), StoreError> {
-        let known = self.store.change(move |tx| changes::erase_opportunity(tx, &id, now)).await?;
+        let known = self
+            .store
+            .change(move |tx| changes::erase_opportunity(tx, &id, ErasureCause::Deleted, now))
+            .await?;
         if known {
             tracing::info!("a deleted opportunity was erased");
         }
@@ -251,14 +254,18 @@ impl Engine {
             let page = self.lever.interviews(lane, id, offset.as_ref()).await;
             self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
             let page = page?;
-            list.extend(page.items.into_iter().filter_map(|sent| convert::interview(sent, as_of)));
+            list.extend(page.items.into_iter().filter_map(|sent| {
+                let made_at = sent.created_at;
+                convert::interview(sent, as_of).map(|row| (row, made_at))
+            }));
             match page.next {
                 Some(next) => offset = Some(next),
                 None => break,
             }
         }
-        let (id, now) = (id.clone(), self.clock.now());
-        Ok(self.store.change(move |tx| changes::put_interviews(tx, &id, &list, as_of, now)).await?)
+        let (id, now, settings) = (id.clone(), self.clock.now(), self.settings.load_full());
+        let put = move |tx: &mut Tx<'_>| changes::put_interviews(tx, &id, &list, as_of, &settings.rules, now);
+        Ok(self.store.change(put).await?)
     }
 
     /// Does [`Effect::Interviews`].

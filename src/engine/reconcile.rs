@@ -234,6 +234,7 @@ impl Engine {
                 Ok(self.store.change(move |tx| forget_vanished(tx, back(now, DAY))).await?)
             })
             .await,
+            self.daily("retention", now, async { Ok(self.erase_what_is_over(now).await.map(drop)?) }).await,
         ];
         outcomes.into_iter().collect()
     }

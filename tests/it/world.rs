@@ -60,6 +60,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             max_note_chars: 8000,
             public_url: "https://text.acme.example".into(),
             notes_as: None,
+            automations: Default::default(),
         },
         requests_per_second: 5000.0,
         poll_interval: Duration::from_millis(300),
@@ -70,7 +71,10 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        backup: None,
+        retention: fulcrum_domain::Retention::default(),
         templates: fulcrum_domain::template::Templates::default(),
+        second_person_above: 250,
     }
 }
 
@@ -335,6 +339,7 @@ pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
     SendRequest {
         to,
         body: Body::new(body),
+        template: None,
         on_behalf_of: None,
         caller: "hr-scripts".into(),
         account: None,

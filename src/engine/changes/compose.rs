@@ -208,6 +208,18 @@ fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeErr
     read.get(OPPORTUNITIES, id)?.ok_or(ComposeError::UnknownOpportunity)
 }
 
+/// The words as they would leave for this number: a first text says more.
+pub fn introduced(
+    read: &impl Read,
+    number: Number,
+    words: &str,
+    rules: &Rules,
+) -> Result<String, StoreError> {
+    let words = tidy(words);
+    let texted = thread_of(read, number)?.is_some_and(|conversation| conversation.texted);
+    Ok(if texted { words } else { first_text(&words, &rules.organisation) })
+}
+
 /// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).
 pub(super) fn first_text(words: &str, organisation: &str) -> String {
     let spoken = |text: &str| -> Vec<String> {

@@ -6,18 +6,28 @@
 
 mod accounts;
 mod activity;
+mod automations;
+mod bulk;
 mod cancel;
+mod cases;
 mod compose;
 mod consent;
 mod delivery;
 mod desk;
+mod enrolment;
 mod erase;
+mod events;
 mod filing;
+mod flood;
 mod guard;
+mod import;
+mod made_from;
+mod mute;
 mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod retention;
 mod searchable;
 mod suppress;
 mod thread;
@@ -27,7 +37,9 @@ mod users;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use fulcrum_domain::automation::Automations;
 use fulcrum_domain::guard::{Caps, Clockwork};
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::states::StateWindows;
@@ -39,27 +51,38 @@ use crate::store::{StoreError, Tx};
 
 pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
 pub use activity::{forget_activity, note, note_in_thread};
+pub use automations::{SwitchError, Waiting, align, decide_card, pause, resume};
+pub use bulk::{
+    BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,
+};
 pub use cancel::{CancelError, cancel, give_up};
-pub use compose::{ComposeError, Draft, Recipient, compose};
+pub(crate) use cases::{due_of, foresee, is_for};
+pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
 pub use consent::{Profile, consent_of, consents_of, put_profile, record_consent};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
-pub(crate) use erase::ERASED;
-pub use erase::{erase_opportunity, mark_invisible};
+pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note, opportunities_of};
+pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
+pub(crate) use events::events_of;
+pub use events::forget_events;
 pub use filing::file_now;
 pub use guard::standing;
+pub use import::{Imported, Past, import};
+pub use made_from::{keep_words, made_from};
+pub use mute::{Late, Unmuted, muted, unmute};
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
-    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take,
+    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take, waiting_in,
 };
 pub use posting::{
     AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,
 };
-pub use projection::{Arrival, Put, put_interviews, put_opportunity};
+pub use projection::{Arrival, ListedInterview, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
+pub use retention::{erase_if_over, hold, release};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
@@ -70,6 +93,8 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
     match key {
         DeadlineKey::Transcript(id) => filing::file_due(tx, id, rules, moment).map(drop),
         DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
+        DeadlineKey::Enrolment(id) => enrolment::is_due(tx, id, rules, moment),
+        DeadlineKey::Card(card) => automations::card_expires(tx, card, moment.now),
     }
 }
 
@@ -136,6 +161,8 @@ pub struct Rules {
     pub public_url: String,
     /// Who signs notes that nobody here wrote: the e-mail of a Lever user.
     pub notes_as: Option<String>,
+    /// What texts by itself.
+    pub automations: Arc<Automations>,
 }
 
 impl Rules {

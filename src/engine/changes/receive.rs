@@ -129,7 +129,7 @@ pub fn receive(
     Ok(Received::Stored(id))
 }
 
-fn rule_of(verdict: Verdict) -> Option<&'static str> {
+pub(super) fn rule_of(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::OptOut { rule } | Verdict::PossibleOptOut { rule } => Some(rule),
         Verdict::Help => Some("help"),
@@ -140,7 +140,11 @@ fn rule_of(verdict: Verdict) -> Option<&'static str> {
 
 /// Whether a later text already says the opposite: a START or a STOP that is found late in the
 /// carrier's list must not undo what came after it.
-fn said_otherwise_since(read: &impl Read, message: &Message, verdict: Verdict) -> Result<bool, StoreError> {
+pub(super) fn said_otherwise_since(
+    read: &impl Read,
+    message: &Message,
+    verdict: Verdict,
+) -> Result<bool, StoreError> {
     let is_stop = |later: &Message| {
         later.rule.as_deref() == Some(CARRIERS_KEYWORD)
             || matches!(optout::read(later.body.reveal(), true), Verdict::OptOut { .. })

@@ -10,8 +10,8 @@ use fulcrum_domain::guard::{TALK, condemned};
 use fulcrum_domain::quiet::Verdict;
 use fulcrum_domain::zones::{self, Zones};
 use fulcrum_domain::{
-    Author, ContactId, Conversation, ConversationId, Direction, Message, Number, Opportunity, OpportunityId,
-    SendFailure, Sight, UserId,
+    Author, ContactId, Conversation, ConversationId, Direction, Interview, Message, Number, Opportunity,
+    OpportunityId, SendFailure, Sight, UserId,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -118,6 +118,21 @@ pub struct NextInterview {
     /// The zone in which its time is told to the candidate: theirs if their number leaves no doubt, else
     /// the panel's, else the organisation's.
     pub zone: TimeZone,
+}
+
+impl NextInterview {
+    /// A meeting, told by the clock of those who can be at `known` zones.
+    pub(super) fn of(row: Interview, known: &Zones, fallback: &TimeZone) -> Self {
+        let panel = row.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+        let zone = known.agreed(row.starts_at).cloned().or(panel).unwrap_or_else(|| fallback.clone());
+        Self {
+            subject: row.subject,
+            location: row.location,
+            starts_at: row.starts_at,
+            minutes: row.minutes,
+            zone,
+        }
+    }
 }
 
 /// Another opportunity of the same person.
@@ -266,17 +281,7 @@ fn next_interview(
     let next = to_come
         .filter(|row| row.cancelled_at.is_none() && row.starts_at > now)
         .min_by_key(|row| row.starts_at);
-    Ok(next.map(|row| {
-        let panel = row.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
-        let zone = known.agreed(row.starts_at).cloned().or(panel).unwrap_or_else(|| fallback.clone());
-        NextInterview {
-            subject: row.subject,
-            location: row.location,
-            starts_at: row.starts_at,
-            minutes: row.minutes,
-            zone,
-        }
-    }))
+    Ok(next.map(|row| NextInterview::of(row, known, fallback)))
 }
 
 fn others(

@@ -355,3 +355,25 @@ async fn a_search_for_nothing_or_too_much_is_refused() {
         }
     }
 }
+
+/// What a search met before was told to whoever searched, and to nobody who could mend it.
+#[tokio::test]
+async fn an_index_that_a_search_found_damaged_is_made_anew() {
+    let world = World::start(Choice::default()).await;
+    let searching = world.engine.searching.clone().unwrap();
+    let index = world.folder.path().join("fulcrum.redb.search");
+    let eventually = async |what: &str, holds: &dyn Fn() -> bool| {
+        let waiting = async {
+            while !holds() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect(what);
+    };
+    eventually("the index is there", &|| searching.index().is_some()).await;
+    let mark = index.join("mark");
+    std::fs::write(&mark, "").unwrap();
+    searching.mistrust();
+    eventually("the index was thrown away", &|| !mark.exists()).await;
+    eventually("there is another", &|| searching.index().is_some()).await;
+}

@@ -142,7 +142,7 @@ impl Call {
     }
 }
 
-/// `POST /c/{id}/assign`, `follow`, `archive`, `file`, `consent`, `opt-out`.
+/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `consent`, `opt-out`.
 pub(in crate::server::console) async fn act(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
@@ -150,6 +150,10 @@ pub(in crate::server::console) async fn act(
     Form(form): Form<Call>,
 ) -> Result<Response, Problem> {
     match api::act(shared.clone(), caller, id.clone(), &what, &form.body()).await {
+        // Shown again, it would be read.
+        Ok(()) if what == "unread" => {
+            Ok(Redirect::to(&format!("{}/inbox", shared.site.base())).into_response())
+        }
         Ok(()) => Ok(back(&shared, &id)),
         Err(problem) => Ok(sign_in::refusal(&shared, &problem)),
     }

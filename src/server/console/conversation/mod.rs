@@ -110,6 +110,7 @@ struct Wishes {
 struct Action {
     call: &'static str,
     name: &'static str,
+    key: Option<char>,
     body: String,
 }
 
@@ -413,7 +414,7 @@ async fn fill_thread(
         engine.mark_read(conversation.id, account.clone(), last).await?;
     }
     view.older = newest.next.map(|place| format!("{own}?before={}", place.to_text()));
-    view.lines = lines(newest.rows.into_iter().map(|row| (row.message, row.send_at)).collect(), reader);
+    view.lines = lines(newest.rows, reader);
     view.assigned = match &desk.assigned {
         Some(account) if Some(account) == caller.account.as_ref() => texts::YOU.to_owned(),
         Some(account) => account.to_string(),
@@ -440,24 +441,24 @@ async fn fill_thread(
 
 fn actions(caller: &Caller, desk: &fulcrum_domain::Desk) -> Vec<Action> {
     let mut actions = Vec::new();
+    let mut add = |call, name, key, body: serde_json::Value| {
+        actions.push(Action { call, name, key, body: body.to_string() });
+    };
     if let Some(account) = &caller.account {
         let mine = desk.assigned.as_ref() == Some(account);
         let follows = desk.followers.contains(account);
-        actions.push(if mine {
-            Action { call: "assign", name: texts::UNASSIGN, body: json!({ "account": null }).to_string() }
+        if mine {
+            add("assign", texts::UNASSIGN, None, json!({ "account": null }));
         } else {
-            Action {
-                call: "assign",
-                name: texts::ASSIGN_ME,
-                body: json!({ "account": account.as_str() }).to_string(),
-            }
-        });
+            add("assign", texts::ASSIGN_ME, None, json!({ "account": account.as_str() }));
+        }
         let name = if follows { texts::UNFOLLOW } else { texts::FOLLOW };
-        actions.push(Action { call: "follow", name, body: json!({ "following": !follows }).to_string() });
+        add("follow", name, None, json!({ "following": !follows }));
+        add("unread", texts::MARK_UNREAD, Some('u'), json!({}));
     }
     let archived = desk.archived_at.is_some();
     let name = if archived { texts::UNARCHIVE } else { texts::ARCHIVE };
-    actions.push(Action { call: "archive", name, body: json!({ "archived": !archived }).to_string() });
+    add("archive", name, Some('e'), json!({ "archived": !archived }));
     actions
 }
 
