@@ -513,6 +513,26 @@ fn quiet_hours_are_a_window_with_exceptions() {
 }
 
 #[test]
+fn consent_and_the_windows_of_the_states_are_chosen_by_name() {
+    let machine = Machine::new(&minimal_and(
+        "[consent]\nlevel = \"strict\"\nquestion = \"May we text you?\"\n[quiet_hours]\npreset = \"strict-us\"",
+    ));
+    let config = machine.load().unwrap();
+    assert!(config.consent.question.is_some());
+    let rhode_island = fulcrum_domain::Number::from_e164("+14015550142").unwrap();
+    assert_ne!(config.quiet_hours.states.of(rhode_island), Hours::always());
+    let machine = Machine::new(&minimal_and(
+        "[consent]\nlevel = \"some\"\nquestion = \"May we?\"\nyes = []\n[quiet_hours]\npreset = \"strict\"",
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    3 problems in the settings
+      fulcrum.toml:20: consent.level: "some", expected "none" or "permissive" or "strict"
+      fulcrum.toml:22: consent.yes: nothing, expected the answers that mean yes, since there is a question
+      fulcrum.toml:24: quiet_hours.preset: "strict", expected empty, or "federal" or "strict-us"
+    "#);
+}
+
+#[test]
 fn templates_are_read_in_their_order() {
     let machine = Machine::new(&minimal_and(
         r#"

@@ -50,6 +50,12 @@ impl ActivityKind {
         Self::Desk,
     ];
 
+    /// Whether it is one of what must be proven later on: who came in, what was refused, what
+    /// administrators did, who opted out.
+    pub const fn is_audited(self) -> bool {
+        !matches!(self, Self::Webhook | Self::Message | Self::Filing | Self::Effect | Self::Sync | Self::Desk)
+    }
+
     /// The word in addresses and in the API.
     pub const fn word(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ConversationId, FilingId, Lane, MessageId, OpportunityId};
+use crate::{CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId, OpportunityId};
 
 /// Something to be done to the outside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub enum Effect {
     Hydrate(OpportunityId),
     /// List an opportunity's interviews again.
     Interviews(OpportunityId),
+    /// Delete a note of ours in Lever, since its candidate was erased.
+    DeleteNote(ErasureId, OpportunityId, NoteId),
+    /// Delete the carrier's copy of a text, for the same reason.
+    DeleteText(ErasureId, CarrierSid),
 }
 
 /// The remote that an effect needs.
@@ -30,18 +34,28 @@ pub enum Remote {
     Lever,
     /// The carrier.
     Carrier,
+    /// The carrier's records of texts that it has sent and received.
+    Records,
 }
 
 impl Effect {
     /// Every [`Self::kind`].
-    pub const KINDS: [&str; 4] = ["send", "note", "hydrate", "interviews"];
+    pub const KINDS: [&str; 6] = ["send", "note", "hydrate", "interviews", "delete_note", "delete_text"];
 
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
         match self {
             Self::Send(_) => Remote::Carrier,
-            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) => Remote::Lever,
+            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) | Self::DeleteNote(..) => {
+                Remote::Lever
+            }
+            Self::DeleteText(..) => Remote::Records,
         }
+    }
+
+    /// Whether it changes something outside, or only reads there.
+    pub fn changes_something(&self) -> bool {
+        !matches!(self, Self::Hydrate(_) | Self::Interviews(_))
     }
 
     /// Its kind, as metrics and lists name it.
@@ -51,6 +65,8 @@ impl Effect {
             Self::PostNote(_) => "note",
             Self::Hydrate(_) => "hydrate",
             Self::Interviews(_) => "interviews",
+            Self::DeleteNote(..) => "delete_note",
+            Self::DeleteText(..) => "delete_text",
         }
     }
 }

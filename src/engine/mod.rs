@@ -6,14 +6,18 @@
 //! commit, and whoever wakes looks at what is stored.
 
 pub mod accounts;
+pub mod audit;
 pub mod changes;
 pub mod clock;
 
 mod backfill;
+mod backups;
 mod bulk;
 mod convert;
 mod deadlines;
 mod dispatch;
+mod erasures;
+mod export;
 mod facts;
 mod health;
 mod hydrate;
@@ -21,6 +25,7 @@ mod inbound;
 mod indexing;
 mod intake;
 mod metrics;
+mod muting;
 mod news;
 mod notes;
 mod people;
@@ -29,6 +34,7 @@ mod reference;
 mod refresh;
 mod refused;
 mod renewal;
+mod retention;
 mod search;
 mod send;
 mod settings;
@@ -39,9 +45,12 @@ mod tasks;
 mod templates;
 pub(crate) mod view;
 mod wake;
+mod wishes;
 
+pub use backups::BackupPlan;
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
+pub use export::{ExportError, export_all, export_person, export_talk};
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
@@ -90,6 +99,8 @@ pub struct Shared {
     pub(crate) pulse: health::Pulse,
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
+    /// Whether nothing leaves, as the file says; kept here for pages.
+    pub(crate) muted: std::sync::atomic::AtomicBool,
     pub(crate) refused: refused::Refused,
     pub(crate) refreshing: refresh::Refreshing,
     /// What the key may do, as it was found out last.

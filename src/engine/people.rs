@@ -167,19 +167,17 @@ impl Engine {
         self.store.read(move |snapshot| answered_before(snapshot, idempotency)).await
     }
 
-    /// A person records that somebody wants no texts, or that they may be texted.
+    /// Takes texts in that were sent and received before, elsewhere.
     ///
     /// # Errors
-    /// [`LiftError`](changes::LiftError); then nothing changes.
-    pub async fn decide_opt_out(
+    /// [`StoreError`]; then none of them is here.
+    pub async fn import(
         &self,
-        id: ConversationId,
-        opted_out: bool,
-        reason: String,
+        texts: Vec<changes::Past>,
         by: Actor,
-    ) -> Result<(), changes::LiftError> {
+    ) -> Result<changes::Imported, StoreError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::decide_opt_out(tx, id, opted_out, &reason, by, now)).await
+        self.store.change(move |tx| changes::import(tx, texts, by, now)).await
     }
 
     /// Files the open session of a conversation at once. How many transcripts come of it: none

@@ -6,9 +6,9 @@
 use fulcrum_domain::bulk::{Bulk, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
-    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
-    User, UserId,
+    Activity, Actor, ArchiveReason, Consent, Conversation, ConversationId, Desk, EffectRow, Erasure,
+    ErasureId, Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting,
+    Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -32,6 +32,29 @@ pub struct HookRow {
     pub received_at: Timestamp,
 }
 
+/// Why a webhook was refused that named one of the eight events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HookRefusal {
+    /// There is no token for it here.
+    NoToken,
+    /// It was signed with the token of another event.
+    TokenOf(HookEvent),
+    /// No token that is known here made the signature.
+    BadSignature,
+    /// It is too old to be true.
+    TooOld,
+}
+
+/// The last webhook of an event that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedHook {
+    /// When it came.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// Why it was refused.
+    pub why: HookRefusal,
+}
+
 /// When something was first seen, so that its repeat is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen(#[serde(with = "millisecond::required")] pub Timestamp);
@@ -39,6 +62,45 @@ pub struct Seen(#[serde(with = "millisecond::required")] pub Timestamp);
 /// The tombstone of an opportunity. It keeps an older page from bringing the person back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deleted(#[serde(with = "millisecond::required")] pub Timestamp);
+
+/// By which erasure somebody went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased(pub ErasureId);
+
+/// Everything of somebody is kept, since a court may ask for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    #[serde(with = "millisecond::required")]
+    pub since: Timestamp,
+    /// By whose wish.
+    pub by: Actor,
+    /// Why, such as the number of the case.
+    pub reason: String,
+    /// Whether Lever has wanted them gone since.
+    pub wanted_gone: bool,
+}
+
+/// Nothing leaves, since this file is a restored copy: its original may have sent the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Muted {
+    /// Since when.
+    #[serde(with = "millisecond::required")]
+    pub since: Timestamp,
+    /// When the backup was made.
+    #[serde(with = "millisecond::required")]
+    pub made_at: Timestamp,
+}
+
+/// Something that was done and has to be proven: an event of the activity, with the hash of itself
+/// and of all that came before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// What happened.
+    pub activity: Activity,
+    /// SHA-256 over the entry before and this one.
+    pub hash: [u8; 32],
+}
 
 /// Where a message stands in its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,22 +259,29 @@ stored! {
     u64 = 1;
     Activity = 1;
     ArchiveReason = 1;
+    AuditEntry = 1;
     BackfillState = 1;
+    Consent = 1;
     Bulk = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;
     DeskRow = 1;
     EffectRow = 1;
+    Erased = 1;
+    Erasure = 1;
     Filing = 1;
+    Hold = 1;
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
     Message = 1;
     MessageId = 1;
+    Muted = 1;
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    RefusedHook = 1;
     Recipient = 1;
     Searchable = 1;
     SecretKey = 1;

@@ -8,16 +8,19 @@ use std::marker::PhantomData;
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
-    EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
-    OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
-    User, UserId,
+    Account, Activity, ArchiveReason, ArchiveReasonId, Consent, ContactId, Conversation, ConversationId,
+    Effect, EffectRow, Erasure, ErasureId, Filing, FilingId, Interview, InterviewId, Message, MessageId,
+    Number, Opportunity, OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage,
+    StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
-use super::records::{BackfillState, Deleted, DeskRow, HookRow, Idempotent, Place, SecretKey, Seen, Subject};
+use super::records::{
+    AuditEntry, BackfillState, Deleted, DeskRow, Erased, Hold, HookRow, Idempotent, Muted, Place,
+    RefusedHook, SecretKey, Seen, Subject,
+};
 
 /// A table with keys `K` and values `V`.
 pub struct Table<K, V> {
@@ -95,12 +98,26 @@ tables! {
     INTERVIEWS_WANTED = "interviews-wanted-1": (u8, OpportunityId) => ();
     /// Tombstones of opportunities.
     DELETED = "deleted-1": OpportunityId => Deleted;
+    /// Certificates of erasures.
+    ERASURES = "erasures-1": ErasureId => Erasure;
+    /// By which of them an opportunity was erased.
+    ERASED_BY = "erasures-by-opportunity-1": OpportunityId => Erased;
+    /// Opportunities of which everything is kept, whoever wants it gone.
+    HOLDS = "holds-1": OpportunityId => Hold;
+    /// There while nothing may leave: the file was restored from a backup; one row.
+    MUTED = "muted-1": () => Muted;
+    /// What was done that has to be proven, in order, each entry chained to the one before.
+    AUDIT = "audit-1": u64 => AuditEntry;
     /// Since when Lever shows an opportunity no more; kept for as long as an older page may arrive.
     VANISHED = "vanished-1": OpportunityId => Seen;
     /// Verified webhooks that wait, in order of arrival.
     INBOX = "inbox-1": u64 => HookRow;
     /// Webhooks that were stored within 30 days, by digest of event and token.
     SEEN_HOOKS = "seen-hooks-1": Digest => Seen;
+    /// The last webhook of each event that was verified.
+    HOOKS_VERIFIED = "hooks-verified-1": String => Seen;
+    /// The last one of each that was refused.
+    HOOKS_REFUSED = "hooks-refused-1": String => RefusedHook;
     /// Threads.
     CONVERSATIONS = "conversations-1": ConversationId => Conversation;
     /// The thread of a number.
@@ -132,6 +149,8 @@ tables! {
     ACTIVITY_OF = "activity-by-subject-1": (Subject, ActivityKey) => ();
     /// Numbers that have opted out, by keyed hash.
     SUPPRESSIONS = "suppressions-1": Digest => Suppression;
+    /// What the owner of a number said about being texted, and when: the newest counts.
+    CONSENTS = "consents-1": (Number, Timestamp) => Consent;
     /// Effects.
     OUTBOX = "outbox-1": Effect => EffectRow;
     /// Effects that wait for their time, in the order in which they are taken.

@@ -40,7 +40,9 @@ pub(crate) fn small() -> Options {
 pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
     Settings {
         rules: Rules {
+            consent: Default::default(),
             quiet_hours: fulcrum_domain::quiet::Hours::always(),
+            state_windows: Default::default(),
             quiet_overrides: vec![fulcrum_domain::Role::Admin],
             caps: fulcrum_domain::guard::Caps::default(),
             organisation: "Acme Recruiting".into(),
@@ -68,6 +70,8 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        backup: None,
+        retention: fulcrum_domain::Retention::default(),
         templates: fulcrum_domain::template::Templates::default(),
         second_person_above: 250,
     }

@@ -115,7 +115,7 @@ pub fn compose(
         }
         Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
     };
-    refusal(draft.purpose, &standing(tx, number, moment.now)?)?;
+    refusal(draft.purpose, &standing(tx, number, rules, moment.now)?)?;
     let mut conversation = open(tx, number)?;
     let opportunity = match asked {
         Some(id) => Some(id),

@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use fulcrum_domain::{
-    Conversation, Effect, EffectState, Interview, Lane, Number, Opportunity, OpportunityId, Searchable,
-    is_newer,
+    Conversation, Effect, EffectState, ErasureCause, Interview, Lane, Number, Opportunity, OpportunityId,
+    Searchable, is_newer,
 };
 use jiff::Timestamp;
 
 use super::Rules;
+use super::erase::erase_opportunity;
 use super::filing::attach;
 use super::outbox::ask;
 use super::searchable::to_index;
@@ -42,7 +43,7 @@ pub enum Put {
     Same,
     /// What is stored was asked for later.
     Older,
-    /// The opportunity is deleted.
+    /// The opportunity is deleted or anonymised.
     Gone,
     /// It is confidential, and such are left out.
     LeftOut,
@@ -72,6 +73,10 @@ pub fn put_opportunity(
             return Ok(Put::Older);
         }
         tx.remove(VANISHED, id)?;
+    }
+    if fetched.anonymised {
+        erase_opportunity(tx, id, ErasureCause::Anonymised, now)?;
+        return Ok(Put::Gone);
     }
     let stored = tx.get(OPPORTUNITIES, id)?;
     let put = match &stored {

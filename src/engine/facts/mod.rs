@@ -16,7 +16,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::changes::{suppression_of, thread_of};
+use super::changes::{consent_of, suppression_of, thread_of};
 use super::{Engine, Settings};
 use crate::store::tables::{
     ARCHIVE_REASONS, BY_CONTACT, CONVERSATIONS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, STAGES, USERS,
@@ -181,6 +181,8 @@ fn facts(
         None => None,
     };
     let suppression = number.map(|number| suppression_of(read, number)).transpose()?.flatten();
+    let hours = number.map_or(settings.rules.quiet_hours, |number| settings.rules.hours_for(number));
+    let evidence = number.map(|number| consent_of(read, number)).transpose()?.flatten();
     let messages = match &conversation {
         Some(thread) => last_messages(read, thread)?,
         None => Vec::new(),
@@ -192,14 +194,20 @@ fn facts(
         candidate,
         number,
         evidence: ZoneEvidence::of(&known),
-        quiet: settings.rules.quiet_hours.verdict(&known, fallback, now),
+        quiet: hours.verdict(&known, fallback, now),
         in_a_talk: messages
             .iter()
             .find(|message| message.direction == Direction::In)
             .is_some_and(|message| now.duration_since(message.at) <= TALK),
-        next_morning: settings.rules.quiet_hours.next_morning(&known, fallback, now),
+        next_morning: hours.next_morning(&known, fallback, now),
         zones: known.or(fallback),
-        consent: Consent::of(suppression.as_ref(), doubt.is_some(), fallback),
+        consent: Consent::of(
+            suppression.as_ref(),
+            doubt.is_some(),
+            evidence.as_ref(),
+            settings.rules.consent.level,
+            fallback,
+        ),
         unusable: condemned(&messages).map(SendFailure::reason),
         first_text: !conversation.is_some_and(|thread| thread.texted),
         colleague: words::colleague(&messages, reader, now),

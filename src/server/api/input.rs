@@ -121,6 +121,18 @@ pub(super) fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Pr
     value.ok_or_else(|| Problem::invalid(field, "this field is required"))
 }
 
+/// The longest reason.
+const REASON_CHARS: usize = 500;
+
+/// Why somebody does something, which must be said.
+pub(super) fn reason(value: Option<String>) -> Result<String, Problem> {
+    let reason = required("reason", value)?.trim().to_owned();
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS {
+        return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
+    }
+    Ok(reason)
+}
+
 /// The first half of a SHA-256, over parts that no other parts can imitate.
 fn digest(parts: &[&[u8]]) -> Digest {
     let mut hash = Sha256::new();

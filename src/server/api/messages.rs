@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::{Account, Author, Body, Number, OpportunityId};
+use fulcrum_domain::{Account, Author, Body, Number, OpportunityId, Refusal};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -255,7 +255,10 @@ impl From<SendRefusal> for Problem {
         let detail = refusal.to_string();
         match refusal {
             SendRefusal::Compose(ComposeError::Store(error)) => error.into(),
-            SendRefusal::Compose(ComposeError::Refused(_)) => Self::new(Kind::OptedOut, detail),
+            SendRefusal::Compose(ComposeError::Refused(Refusal::OptedOut)) => {
+                Self::new(Kind::OptedOut, detail)
+            }
+            SendRefusal::Compose(ComposeError::Refused(_)) => Self::new(Kind::HeldBack, detail),
             SendRefusal::Compose(ComposeError::UnknownOpportunity) => {
                 Self::new(Kind::NotFound, detail).at("opportunity")
             }

@@ -7,7 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, bulk, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+    activity, bulk, consent, conversations, desk, erasures, holds, imports, messages, mute, opportunities,
+    opt_out, outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -24,6 +25,7 @@ use super::{
         desk::archive,
         desk::dismiss,
         desk::read,
+        desk::unread,
         conversations::list,
         conversations::one,
         conversations::file,
@@ -32,6 +34,19 @@ use super::{
         messages::cancel,
         opportunities::one,
         opt_out::decide,
+        mute::unmute,
+        imports::import,
+        holds::list,
+        holds::hold,
+        erasures::list,
+        erasures::erase,
+        erasures::one,
+        opt_out::decide_for_candidate,
+        opt_out::record,
+        consent::list,
+        consent::list_for_candidate,
+        consent::record,
+        consent::record_for_candidate,
         outbox::failed,
         outbox::retry,
         outbox::give_up,

@@ -23,6 +23,8 @@ pub(in crate::server) struct Frame {
     pub(in crate::server) csrf: String,
     /// Which news the page knows: it is told what came since. A page is therefore begun with its frame.
     pub(in crate::server) news: String,
+    /// Whether nothing leaves, since this is a restored copy.
+    pub(in crate::server) muted: bool,
     /// Where one can go.
     pub(in crate::server) places: Vec<Place>,
 }
@@ -54,6 +56,7 @@ impl Frame {
             name: caller.name.clone(),
             csrf: caller.csrf().to_owned(),
             news: shared.engine.watch(None).place().to_string(),
+            muted: shared.engine.is_muted(),
             places: places.map(|(path, name, _)| Place { path, name, here: *path == here }).collect(),
         }
     }

@@ -26,7 +26,7 @@ mod inbox;
 mod setup;
 mod system;
 mod templates;
-mod texts;
+pub(super) mod texts;
 mod tokens;
 mod words;
 
@@ -62,6 +62,7 @@ pub(super) fn table() -> Vec<Route> {
         page(POST, "/o/{id}/texts", Text, conversation::send_to_candidate),
         page(POST, "/c/{id}/cancel", Text, conversation::cancel),
         page(POST, "/c/{id}/{what}", Text, conversation::act),
+        page(POST, "/o/{id}/{what}", Text, conversation::act_on_candidate),
         data(GET, "/fragments/c/{id}", Read, conversation::thread_fragment),
         data(GET, "/fragments/o/{id}", Read, conversation::opportunity_fragment),
         data(GET, "/events", Read, events::events),

@@ -1,7 +1,11 @@
-//! Every text of the console, in one place, so that it can be translated.
+//! Every text of the console, in one place, so that it can be translated. The pages beside it have theirs
+//! in modules of this one.
 //!
 //! Templates name them as `texts::NAME`. What stands in the API's answers and in health is said by
 //! the rooms that know it.
+
+pub(in crate::server) mod pairing;
+pub(in crate::server) mod sign_in;
 
 macro_rules! texts {
     ($($name:ident = $text:literal;)*) => {$(
@@ -60,6 +64,7 @@ texts! {
     KEY_SEARCH = "search";
     KEY_REPLY = "write a reply";
     KEY_ARCHIVE = "archive, or bring back";
+    KEY_UNREAD = "mark as unread, and leave";
     KEY_HELP = "this help";
 
     // A conversation
@@ -68,6 +73,7 @@ texts! {
     COLLEAGUE = "Colleague";
     AUTOMATIC = "Automatic";
     PROGRAM = "Program";
+    MARK_UNREAD = "Mark unread";
     ARCHIVE = "Archive";
     UNARCHIVE = "Bring back";
     ASSIGN_ME = "Assign to me";
@@ -99,6 +105,15 @@ texts! {
     OTHERS = "Other opportunities";
     INTERVIEW = "Next interview";
     IN_LEVER = "Open in Lever";
+    WISHES = "Record a wish";
+    THEY_SAID = "Asked whether they may be texted, they said";
+    SAID_YES = "yes";
+    SAID_NO = "no";
+    HOW_KNOWN = "How that is known";
+    SAID_ON = "They said so on";
+    WANT_NO_TEXTS = "They want no texts.";
+    TEXT_AGAIN = "They may be texted again.";
+    RECORD = "Record";
     TRANSCRIPT = "Transcript";
     NOTHING_OPEN = "Nothing is waiting to be filed.";
     FILES_AT = "Filed as a note in Lever";
@@ -142,7 +157,7 @@ texts! {
     TOKENS_SAVED = "Saved. Webhooks are checked with these tokens from now on.";
     TOKENS_ADMIN = "An administrator can paste them here.";
     TOKENS_KNOWN = "{} of 8 webhooks can be verified";
-    HOOKS_SEEN = "{} of 8 have arrived since the start";
+    HOOKS_SEEN = "{} of 8 have arrived";
     PERMISSION = "Permission";
     STATE = "State";
     WITHOUT = "Without it";
@@ -170,6 +185,7 @@ texts! {
     NOT_SEEN_YET = "not since the start";
     HOOK_NO_TOKEN = "one came, but there is no token for it: paste it below";
     HOOK_TOKEN_OF = "one came, signed with the token of \u{201c}{}\u{201d}: the two tokens are mixed up in the tokens file";
+    HOOK_TOO_OLD = "one came that was triggered more than 15 days ago: look at this machine's clock";
     HOOK_BAD_SIGNATURE = "one came with a signature that no known token makes: its token is missing, or was changed in Lever";
     SYNC = "Sync";
     SYNC_DONE = "Everything is synced.";
@@ -298,7 +314,9 @@ texts! {
     ARCHIVED_SMALL = "archived";
     ARCHIVED_IN_LEVER = "Archived in Lever";
     MESSAGES_SMALL = "messages";
+    ONE_MESSAGE = "1 message";
     HELD = "Held";
     ON_ITS_WAY = "On its way to Lever";
     DECIDED_HERE = "decided in the console";
+    MUTED = "Nothing leaves: this is a restored copy. Texts and notes wait until an administrator runs fulcrum unmute.";
 }

@@ -31,6 +31,10 @@ export function mount(place, { base, fetch, listen, say = () => {} }) {
   };
 }
 
+/** Whether somebody has marked it as unread and is leaving: who reads it anew has read it. */
+let left = false;
+export const isLeft = () => left;
+
 class Conversation {
   constructor(root, { base, fetch, say }) {
     Object.assign(this, { root, base, fetch, say });
@@ -70,6 +74,7 @@ class Conversation {
 
   /** Reads the conversation anew. What somebody is typing, and where they are, stays. */
   async refresh() {
+    if (left) return;
     if (this.reading) {
       this.again = true;
       return;
@@ -294,7 +299,11 @@ class Conversation {
   /** A button of the page whose form names a call of the API. */
   async act(form) {
     const body = JSON.parse(form.elements.call.value);
+    left = Boolean(form.dataset.leave);
+    for (const field of form.querySelectorAll("[data-field]")) if (field.value) body[field.name] = field.value;
     const answer = await this.call("POST", form.dataset.call, body).catch(() => undefined);
+    if (answer?.ok && left) return location.assign(form.dataset.leave);
+    left = false;
     if (answer?.ok) this.wrong("");
     else this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);
     await this.refresh();
