@@ -163,6 +163,22 @@ async fn a_large_one_waits_for_a_second_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_consent_is_wanted_the_list_may_have_it() {
+    let change = |settings: &mut fulcrum::engine::Settings| {
+        settings.templates = templates();
+        settings.rules.consent.level = fulcrum_domain::ConsentLevel::Strict;
+    };
+    let world = World::start_with(small(), change).await;
+    let people = people(&world, 2).await;
+    let mut listed = listed(&people);
+    listed[1].consents = Some(true);
+    let bulk = world.engine.make_bulk(new(listed)).await.unwrap();
+    confirm(&world, bulk, 1).await;
+    assert_eq!(world.texted(1).await[0].0, phone(1));
+    assert_eq!(counts(&world, bulk).await.excluded, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_can_be_paused_and_stopped_and_lets_people_write_meanwhile() {
     let change = |settings: &mut fulcrum::engine::Settings| {
         settings.templates = templates();

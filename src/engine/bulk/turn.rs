@@ -8,7 +8,8 @@ use fulcrum_domain::bulk::{Bulk, BulkId, Exclusion, Recipient, RecipientState};
 use fulcrum_domain::guard::{Timing, timing};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Author, Body, Delivery, Lane, Message, Purpose, Remote, Sight,
+    Activity, ActivityKind, Actor, Answer, Author, Body, Consent, ConsentSource, Delivery, Lane, Message,
+    Purpose, Remote, Sight,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -176,6 +177,15 @@ fn write(
         Ok(Timing::Now) => {}
         Ok(Timing::Later(at)) => return Ok(Ok(Written::Later(at))),
         Err(why) => return Ok(Err(Exclusion::Refused(why.to_string()))),
+    }
+    if recipient.consents == Some(true) && standing.consent.is_none() {
+        let consent = Consent {
+            answer: Answer::Yes,
+            source: ConsentSource::Import("the list of a bulk text".to_owned()),
+            at: bulk.made_at,
+            by: bulk.made_by.clone(),
+        };
+        changes::put_consent(tx, number, &consent, moment.now)?;
     }
     let draft = Draft {
         to: changes::Recipient::Opportunity(recipient.opportunity.clone()),

@@ -4,7 +4,7 @@
 use fulcrum_domain::bulk::{Bulk, Exclusion, Recipient, number_of};
 use fulcrum_domain::guard::refusal;
 use fulcrum_domain::template::Version;
-use fulcrum_domain::{MAX_BODY_CHARS, Number, Purpose, Sight};
+use fulcrum_domain::{Answer, MAX_BODY_CHARS, Number, Purpose, Sight};
 use jiff::Timestamp;
 
 use crate::engine::changes::{self, ComposeError};
@@ -40,7 +40,10 @@ pub(super) fn words_for(
     if confidential && !settings.rules.text_confidential {
         return Ok(Err(Exclusion::Refused(ComposeError::Confidential.to_string())));
     }
-    if let Err(why) = refusal(Purpose::Bulk, &changes::standing(read, number, &settings.rules, now)?) {
+    let mut standing = changes::standing(read, number, &settings.rules, now)?;
+    // Put on record when their text is written.
+    standing.consent = standing.consent.or((recipient.consents == Some(true)).then_some(Answer::Yes));
+    if let Err(why) = refusal(Purpose::Bulk, &standing) {
         return Ok(Err(Exclusion::Refused(why.to_string())));
     }
     let sender = match &bulk.sender {

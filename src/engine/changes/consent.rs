@@ -69,7 +69,10 @@ pub fn consents_of(read: &impl Read, number: Number) -> Result<Vec<Consent>, Sto
 }
 
 /// Keeps an answer. One that is known already changes nothing: applications are read again and again.
-pub(super) fn put_consent(
+///
+/// # Errors
+/// [`StoreError`].
+pub fn put_consent(
     tx: &mut Tx<'_>,
     number: Number,
     consent: &Consent,
