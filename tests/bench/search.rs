@@ -193,7 +193,7 @@ fn put_person(tx: &mut Tx<'_>, person: u64, rng: &mut SmallRng) -> Result<(), St
         advanced_at: at,
         updated_at: None,
         // So that no page asks Lever, which does not have them.
-        as_of: Timestamp::now() + SignedDuration::from_hours(24),
+        as_of: Clock::System.now() + SignedDuration::from_hours(24),
         interviews_as_of: None,
     };
     tx.put(OPPORTUNITIES, &id, &row)?;
