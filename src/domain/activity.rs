@@ -33,11 +33,13 @@ pub enum ActivityKind {
     Sync,
     /// Somebody assigned or archived a conversation.
     Desk,
+    /// An automation was paused, resumed, or held; what it did to one candidate is in its run log.
+    Automation,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -48,7 +50,14 @@ impl ActivityKind {
         Self::Admin,
         Self::Sync,
         Self::Desk,
+        Self::Automation,
     ];
+
+    /// Whether it is one of what must be proven later on: who came in, what was refused, what
+    /// administrators did, who opted out.
+    pub const fn is_audited(self) -> bool {
+        !matches!(self, Self::Webhook | Self::Message | Self::Filing | Self::Effect | Self::Sync | Self::Desk)
+    }
 
     /// The word in addresses and in the API.
     pub const fn word(self) -> &'static str {
@@ -63,6 +72,7 @@ impl ActivityKind {
             Self::Admin => "admin",
             Self::Sync => "sync",
             Self::Desk => "desk",
+            Self::Automation => "automation",
         }
     }
 

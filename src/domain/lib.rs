@@ -4,9 +4,13 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod activity;
+pub mod automation;
+pub mod bulk;
+mod consent;
 mod conversation;
 mod delivery;
 mod desk;
+mod erasure;
 mod filing;
 pub mod guard;
 mod hook_event;
@@ -18,10 +22,12 @@ mod pacing;
 mod people;
 mod phone;
 pub mod quiet;
+mod retention;
 mod searchable;
 mod segments;
 mod sending;
 mod sign_in;
+pub mod states;
 mod suppression;
 pub mod template;
 mod tenant;
@@ -29,11 +35,13 @@ mod wheel;
 pub mod zones;
 
 pub use activity::{Activity, ActivityKind};
+pub use consent::{Answer, Consent, ConsentLevel, ConsentQuestion, ConsentRules, ConsentSource, NoConsent};
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };
 pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
 pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
+pub use erasure::{ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause, ErasureId, Remains, Whom};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
 pub use guard::{Purpose, Refusal};
 pub use hook_event::HookEvent;
@@ -45,6 +53,7 @@ pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};
 pub use people::{Account, Actor, NotAnAccount, Right, Role, Sight};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
+pub use retention::{Footing, Retention};
 pub use searchable::Searchable;
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, explain, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};

@@ -8,7 +8,8 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ConversationId, FilingId, Lane, MessageId, OpportunityId};
+use crate::automation::EnrolmentId;
+use crate::{CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId, OpportunityId};
 
 /// Something to be done to the outside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub enum Effect {
     Hydrate(OpportunityId),
     /// List an opportunity's interviews again.
     Interviews(OpportunityId),
+    /// Delete a note of ours in Lever, since its candidate was erased.
+    DeleteNote(ErasureId, OpportunityId, NoteId),
+    /// Delete the carrier's copy of a text, for the same reason.
+    DeleteText(ErasureId, CarrierSid),
 }
 
 /// The remote that an effect needs.
@@ -30,18 +35,28 @@ pub enum Remote {
     Lever,
     /// The carrier.
     Carrier,
+    /// The carrier's records of texts that it has sent and received.
+    Records,
 }
 
 impl Effect {
     /// Every [`Self::kind`].
-    pub const KINDS: [&str; 4] = ["send", "note", "hydrate", "interviews"];
+    pub const KINDS: [&str; 6] = ["send", "note", "hydrate", "interviews", "delete_note", "delete_text"];
 
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
         match self {
             Self::Send(_) => Remote::Carrier,
-            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) => Remote::Lever,
+            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) | Self::DeleteNote(..) => {
+                Remote::Lever
+            }
+            Self::DeleteText(..) => Remote::Records,
         }
+    }
+
+    /// Whether it changes something outside, or only reads there.
+    pub fn changes_something(&self) -> bool {
+        !matches!(self, Self::Hydrate(_) | Self::Interviews(_))
     }
 
     /// Its kind, as metrics and lists name it.
@@ -51,6 +66,8 @@ impl Effect {
             Self::PostNote(_) => "note",
             Self::Hydrate(_) => "hydrate",
             Self::Interviews(_) => "interviews",
+            Self::DeleteNote(..) => "delete_note",
+            Self::DeleteText(..) => "delete_text",
         }
     }
 }
@@ -160,12 +177,18 @@ pub enum DeadlineKey {
     Transcript(ConversationId),
     /// Nobody has said whether a conversation's possible opt-out is one: then it is.
     PossibleOptOut(ConversationId),
+    /// An automation's text to a candidate is to be decided.
+    Enrolment(EnrolmentId),
+    /// Nobody has said whether the texts of a flood guard's card may go, by the card's number.
+    Card(u64),
 }
 
 /// The topmost byte tells the kind, the rest which one.
 const KIND_SHIFT: u32 = 56;
 const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
 const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
+const ENROLMENT: u64 = 3 << KIND_SHIFT;
+const CARD: u64 = 4 << KIND_SHIFT;
 
 impl DeadlineKey {
     /// As a number.
@@ -173,6 +196,8 @@ impl DeadlineKey {
         match self {
             Self::Transcript(conversation) => TRANSCRIPT | conversation.number(),
             Self::PossibleOptOut(conversation) => POSSIBLE_OPT_OUT | conversation.number(),
+            Self::Enrolment(enrolment) => ENROLMENT | enrolment.number(),
+            Self::Card(card) => CARD | card,
         }
     }
 
@@ -183,6 +208,8 @@ impl DeadlineKey {
         match number - which {
             TRANSCRIPT => Some(Self::Transcript(conversation)),
             POSSIBLE_OPT_OUT => Some(Self::PossibleOptOut(conversation)),
+            ENROLMENT => Some(Self::Enrolment(EnrolmentId::new(which))),
+            CARD => Some(Self::Card(which)),
             _ => None,
         }
     }
@@ -210,7 +237,12 @@ mod tests {
     #[test]
     fn a_deadline_is_a_number_and_back() {
         let conversation = ConversationId::new(77);
-        for key in [DeadlineKey::Transcript(conversation), DeadlineKey::PossibleOptOut(conversation)] {
+        for key in [
+            DeadlineKey::Transcript(conversation),
+            DeadlineKey::PossibleOptOut(conversation),
+            DeadlineKey::Enrolment(EnrolmentId::new(77)),
+            DeadlineKey::Card(77),
+        ] {
             assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
         }
         assert_eq!(DeadlineKey::from_u64(77), None);

@@ -279,6 +279,8 @@ impl Engine {
         self.forget(IDEMPOTENT, move |answer| answer.at < answers).await?;
         let activity = before(ACTIVITY_FOR);
         while self.store.change(move |tx| changes::forget_activity(tx, activity, FORGOTTEN)).await? > 0 {}
+        let now = self.clock.now();
+        while self.store.change(move |tx| changes::forget_events(tx, now, FORGOTTEN)).await? > 0 {}
         Ok(())
     }
 

@@ -8,7 +8,7 @@
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
 //! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
 //! | public | `/extension/...` (its table stands in `extension`) | `extension` |
-//! | public | `/`, `/inbox`, `/c/...`, `/o/...`, `/fragments/...`, `/events`, `/setup`, `/activity`, `/system`, `/assets/...` | `console` |
+//! | public | `/`, `/inbox`, `/c/...`, `/o/...`, `/fragments/...`, `/events`, `/templates`, `/bulk...`, `/setup`, `/activity`, `/system`, `/assets/...` | `console` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
 //! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
 //!

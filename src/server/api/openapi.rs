@@ -7,7 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+    activity, automations, bulk, consent, conversations, desk, erasures, holds, imports, messages, mute,
+    opportunities, opt_out, outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -33,11 +34,38 @@ use super::{
         messages::cancel,
         opportunities::one,
         opt_out::decide,
+        mute::unmute,
+        imports::import,
+        holds::list,
+        holds::hold,
+        erasures::list,
+        erasures::erase,
+        erasures::one,
+        opt_out::decide_for_candidate,
+        opt_out::record,
+        consent::list,
+        consent::list_for_candidate,
+        consent::record,
+        consent::record_for_candidate,
         outbox::failed,
         outbox::retry,
         outbox::give_up,
         templates::list,
         templates::render,
+        templates::version,
+        bulk::list,
+        bulk::make,
+        bulk::one,
+        bulk::recipients,
+        bulk::step,
+        automations::list,
+        automations::test,
+        automations::pause,
+        automations::resume,
+        automations::why_not,
+        automations::approve,
+        automations::call_off,
+        automations::why,
         search::search,
     )
 )]

@@ -105,6 +105,15 @@ texts! {
     OTHERS = "Other opportunities";
     INTERVIEW = "Next interview";
     IN_LEVER = "Open in Lever";
+    WISHES = "Record a wish";
+    THEY_SAID = "Asked whether they may be texted, they said";
+    SAID_YES = "yes";
+    SAID_NO = "no";
+    HOW_KNOWN = "How that is known";
+    SAID_ON = "They said so on";
+    WANT_NO_TEXTS = "They want no texts.";
+    TEXT_AGAIN = "They may be texted again.";
+    RECORD = "Record";
     TRANSCRIPT = "Transcript";
     NOTHING_OPEN = "Nothing is waiting to be filed.";
     FILES_AT = "Filed as a note in Lever";
@@ -215,6 +224,49 @@ texts! {
     STOPPED = "stopped";
     NO_EFFECTS = "The outbox is empty.";
 
+    // Templates
+    TEMPLATES = "Templates";
+    TEMPLATES_WORDS = "The texts of the config. Choose a candidate to see how each reads for them.";
+    CANDIDATE = "Candidate";
+    PREVIEW_FOR = "As they read for";
+    EMPTY_TEMPLATES = "The config has no templates.";
+
+    // Bulk
+    BULK = "Bulk";
+    BULK_WORDS = "One template for many. Nothing leaves before a person has looked at it and confirmed it.";
+    EMPTY_BULK = "Nothing was sent to an audience yet.";
+    NEW_BULK = "New bulk text";
+    NAME = "Name";
+    NAME_WORDS = "Transcripts show it.";
+    ANY = "Any";
+    TAGS = "Tags, with commas between";
+    LIST = "Or a list: CSV whose first line names the columns, opportunity or number, and consent (yes or no) if wanted";
+    NUDGE = "For those who do not answer";
+    NO_NUDGE = "Nothing";
+    NUDGE_AFTER = "After so many days";
+    LOOK = "Look at it";
+    MADE_BY = "Made by";
+    MADE = "Made";
+    BAD_ROWS = "Lines of the list that were not understood";
+    LINE = "Line";
+    RECIPIENTS = "Recipients";
+    TEXT = "Text";
+    CONFIRM = "Send to {}";
+    BULK_APPROVE = "Approve, as the second person";
+    WANTS_SECOND = "It is so large that a second person must approve it. Confirmed by {}.";
+    PAUSE = "Pause";
+    BULK_RESUME = "Go on";
+    STOP = "Stop";
+    MORE = "More";
+    YET_TO_COME = "Waiting";
+    EXCLUDED = "Excluded";
+    WRITTEN = "Written";
+    NOT_ARRIVED = "Did not arrive";
+    ANSWERED = "Answered";
+    NUDGED = "Reminded";
+    CALLED_OFF = "Called off";
+    MADE_FROM = "from the template {}";
+
     // Activity
     ACTIVITY_WORDS = "What happened, to whom and why. The words of messages are not kept here.";
     KIND = "Kind";
@@ -230,6 +282,35 @@ texts! {
     GIVE_UP = "Give up";
     ATTEMPTS = "Attempts";
     REASON = "Reason";
+
+    // Automations
+    AUTOMATIONS = "Automations";
+    AUTOMATIONS_WORDS = "What texts by itself, as the config says. A paused one does nothing, and a resumed one goes by what happens from then on.";
+    EMPTY_AUTOMATIONS = "The config has no [[automations]].";
+    AUTOMATION = "Automation";
+    TRIGGER = "When";
+    WAIT = "Waits";
+    WAITING_TEXTS = "Waiting";
+    SENT_TEXTS = "Sent";
+    HELD_TEXTS = "Held";
+    ACTIVE = "active";
+    PAUSED = "paused";
+    PAUSE_KEEP = "Pause, keep those who wait";
+    PAUSE_DROP = "Pause, drop those who wait";
+    RESUME = "Resume";
+    BACK_TEST = "Back-test";
+    BACK_TEST_WORDS = "What it would have done in the last 30 days, by what is known of the candidates today. Nothing is sent.";
+    EMPTY_BACK_TEST = "Nothing would have set it off.";
+    HAPPENED = "Happened";
+    WOULD_LEAVE = "Would have left";
+    WHY = "Why";
+    CARDS = "Many at once";
+    CARDS_WORDS = "One actor set off many texts within a minute. Nothing is sent until somebody approves; after 24 hours they expire.";
+    TEXTS = "texts";
+    EXPIRES = "expires";
+    APPROVE = "Approve";
+    CALL_OFF = "Call off";
+    BY = "by";
 
     // Messages
     FILED_ABOVE = "Filed as a note in Lever";
@@ -266,4 +347,5 @@ texts! {
     HELD = "Held";
     ON_ITS_WAY = "On its way to Lever";
     DECIDED_HERE = "decided in the console";
+    MUTED = "Nothing leaves: this is a restored copy. Texts and notes wait until an administrator runs fulcrum unmute.";
 }

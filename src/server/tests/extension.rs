@@ -76,8 +76,7 @@ impl<'a> Browser<'a> {
             sight: Sight::Open,
             password_hash: Secret::new("a hash"),
         };
-        let (idle, absolute) = (Duration::from_hours(8), Duration::from_hours(24));
-        let extension = Duration::from_hours(720);
+        let [idle, absolute, extension] = [8, 24, 720].map(Duration::from_hours);
         let sign_in = config::SignIn { idle, absolute, extension, oidc: None };
         let keys = keys_of(Choice::default().webhooks, None).with_people(&[user], &sign_in);
         world.running.replace_keys(keys);

@@ -262,7 +262,9 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
     };
     let settings = Settings {
         rules: Rules {
+            consent: Default::default(),
             quiet_hours: fulcrum_domain::quiet::Hours::always(),
+            state_windows: Default::default(),
             quiet_overrides: vec![Role::Admin],
             caps: fulcrum_domain::guard::Caps::default(),
             organisation: "Acme Recruiting".into(),
@@ -280,6 +282,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             max_note_chars: 8000,
             public_url: "https://sms.example.com".into(),
             notes_as: None,
+            automations: Default::default(),
         },
         requests_per_second: 1000.0,
         poll_interval: Duration::from_hours(1),
@@ -290,7 +293,10 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        backup: None,
+        retention: fulcrum_domain::Retention::default(),
         templates: templates(),
+        second_person_above: 250,
     };
     Engine::start(remotes, settings, clock).await.unwrap()
 }

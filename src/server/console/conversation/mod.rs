@@ -19,6 +19,7 @@ use axum::response::Response;
 use fulcrum_domain::{ConversationId, OpportunityId, Right, Sight};
 use http::StatusCode;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -28,7 +29,7 @@ use crate::engine::{ConversationView, Facts, FilingView, Found, Subject};
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Cursor, Shared};
-pub(super) use forms::{act, cancel, send_in_thread, send_to_candidate};
+pub(super) use forms::{act, act_on_candidate, cancel, send_in_thread, send_to_candidate};
 pub(super) use lines::shown;
 use lines::{Line, Reader, lines, moment};
 
@@ -90,6 +91,19 @@ struct View {
     may_file: bool,
     notes: Vec<facts::Note>,
     doubt: Option<String>,
+    /// What a person may record of the candidate's wishes, and where.
+    wishes: Option<Wishes>,
+}
+
+/// The forms for what a candidate said by other ways than a text.
+struct Wishes {
+    /// The page's path, below which the forms go.
+    page: String,
+    /// The same in the API.
+    api: String,
+    today: String,
+    /// What they are asked about: an opt-out, its end, or neither where only the candidate may end it.
+    opt_out: Option<bool>,
 }
 
 /// A button that does something to the thread.
@@ -370,6 +384,7 @@ async fn drawn(
         may_file: false,
         notes: Vec::new(),
         doubt: None,
+        wishes: wishes(caller, &facts, &own, zone.to_datetime(now).date()),
         base,
         title: title.clone(),
     };
@@ -398,7 +413,7 @@ async fn fill_thread(
         engine.mark_read(conversation.id, account.clone(), last).await?;
     }
     view.older = newest.next.map(|place| format!("{own}?before={}", place.to_text()));
-    view.lines = lines(newest.rows.into_iter().map(|row| (row.message, row.send_at)).collect(), reader);
+    view.lines = lines(newest.rows, reader);
     view.assigned = match &desk.assigned {
         Some(account) if Some(account) == caller.account.as_ref() => texts::YOU.to_owned(),
         Some(account) => account.to_string(),
@@ -444,6 +459,19 @@ fn actions(caller: &Caller, desk: &fulcrum_domain::Desk) -> Vec<Action> {
     let name = if archived { texts::UNARCHIVE } else { texts::ARCHIVE };
     add("archive", name, Some('e'), json!({ "archived": !archived }));
     actions
+}
+
+fn wishes(caller: &Caller, facts: &Facts, own: &str, today: Date) -> Option<Wishes> {
+    facts.number.filter(|_| caller.may(Right::Text))?;
+    let opt_out = match &facts.consent.opt_out {
+        None => Some(true),
+        Some(opt_out) => (!opt_out.lifted_by_start() && caller.may(Right::Administer)).then_some(false),
+    };
+    let api = match own.strip_prefix("/o/") {
+        Some(id) => format!("/api/v1/opportunities/{id}"),
+        None => own.replace("/c/", "/api/v1/conversations/"),
+    };
+    Some(Wishes { page: own.to_owned(), api, today: today.to_string(), opt_out })
 }
 
 fn blocked(caller: &Caller, facts: &Facts) -> Option<String> {
