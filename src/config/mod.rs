@@ -15,6 +15,7 @@
 //! `check`; a test compares the first two.
 
 mod api;
+mod booking;
 mod carrier;
 mod check;
 mod extension;
@@ -46,6 +47,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use api::{Api, ApiToken};
+pub use booking::{Booking, Calendar};
 pub use carrier::{Carrier, CarrierKind, Twilio};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
@@ -122,6 +124,8 @@ pub struct Config {
     pub quiet_hours: Hours,
     /// Texts to choose from.
     pub templates: Templates,
+    /// What candidates book, and with whom.
+    pub booking: Booking,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
@@ -219,6 +223,10 @@ struct Raw {
     templates: Vec<templates::RawTemplate>,
     #[serde(default)]
     saved_links: Vec<templates::RawSavedLink>,
+    #[serde(default)]
+    event_types: Vec<booking::RawEventType>,
+    #[serde(default)]
+    calendars: Vec<booking::RawCalendar>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
     /// A list of tables, which no lower layer knows.
@@ -242,6 +250,8 @@ impl Raw {
         let optout = self.optout.check(&self.organisation, check);
         let quiet_hours = self.quiet_hours.check(check);
         let templates = templates::check(&self.templates, &self.saved_links, check);
+        let zone = organisation.as_ref().ok().map(|organisation| &organisation.timezone);
+        let booking = booking::check(&self.event_types, &self.calendars, zone, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
@@ -261,6 +271,7 @@ impl Raw {
             optout: optout?,
             quiet_hours: quiet_hours?,
             templates: templates?,
+            booking: booking?,
             carrier: carrier?,
             api: api?,
             users: users?,

@@ -100,7 +100,7 @@ impl RawSavedLink {
 }
 
 /// An id of letters, digits and some signs.
-fn id(key: &str, value: &str, signs: &str, check: &mut Check<'_>) -> Checked<String> {
+pub(super) fn id(key: &str, value: &str, signs: &str, check: &mut Check<'_>) -> Checked<String> {
     let expected = match signs {
         "_" => "letters, digits and _, beginning with a letter",
         _ => "letters, digits, - and _, beginning with a letter",

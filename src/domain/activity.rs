@@ -33,11 +33,13 @@ pub enum ActivityKind {
     Sync,
     /// Somebody assigned or archived a conversation.
     Desk,
+    /// A meeting was booked, moved or called off, or somebody was asked to book one.
+    Booking,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -48,6 +50,7 @@ impl ActivityKind {
         Self::Admin,
         Self::Sync,
         Self::Desk,
+        Self::Booking,
     ];
 
     /// The word in addresses and in the API.
@@ -63,6 +66,7 @@ impl ActivityKind {
             Self::Admin => "admin",
             Self::Sync => "sync",
             Self::Desk => "desk",
+            Self::Booking => "booking",
         }
     }
 

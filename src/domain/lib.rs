@@ -4,6 +4,7 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod activity;
+pub mod booking;
 mod conversation;
 mod delivery;
 mod desk;
@@ -21,6 +22,7 @@ mod searchable;
 mod segments;
 mod sending;
 mod sign_in;
+pub mod slots;
 mod suppression;
 pub mod template;
 mod tenant;
@@ -36,8 +38,8 @@ pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
 pub use hook_event::HookEvent;
 pub use ids::{
-    ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
-    NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
+    ApplicationId, ArchiveReasonId, BadId, BookingId, ContactId, ConversationId, FilingId, InterviewId,
+    MessageId, NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
 };
 pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};

@@ -8,7 +8,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{ConversationId, FilingId, Lane, MessageId, OpportunityId};
+use crate::{BookingId, ConversationId, FilingId, Lane, MessageId, OpportunityId};
 
 /// Something to be done to the outside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,12 +160,15 @@ pub enum DeadlineKey {
     Transcript(ConversationId),
     /// Nobody has said whether a conversation's possible opt-out is one: then it is.
     PossibleOptOut(ConversationId),
+    /// A link with which somebody can book ends.
+    Booking(BookingId),
 }
 
 /// The topmost byte tells the kind, the rest which one.
 const KIND_SHIFT: u32 = 56;
 const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
 const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
+const BOOKING: u64 = 5 << KIND_SHIFT;
 
 impl DeadlineKey {
     /// As a number.
@@ -173,6 +176,7 @@ impl DeadlineKey {
         match self {
             Self::Transcript(conversation) => TRANSCRIPT | conversation.number(),
             Self::PossibleOptOut(conversation) => POSSIBLE_OPT_OUT | conversation.number(),
+            Self::Booking(booking) => BOOKING | booking.number(),
         }
     }
 
@@ -183,6 +187,7 @@ impl DeadlineKey {
         match number - which {
             TRANSCRIPT => Some(Self::Transcript(conversation)),
             POSSIBLE_OPT_OUT => Some(Self::PossibleOptOut(conversation)),
+            BOOKING => Some(Self::Booking(BookingId::new(which))),
             _ => None,
         }
     }
@@ -210,7 +215,11 @@ mod tests {
     #[test]
     fn a_deadline_is_a_number_and_back() {
         let conversation = ConversationId::new(77);
-        for key in [DeadlineKey::Transcript(conversation), DeadlineKey::PossibleOptOut(conversation)] {
+        for key in [
+            DeadlineKey::Transcript(conversation),
+            DeadlineKey::PossibleOptOut(conversation),
+            DeadlineKey::Booking(BookingId::new(77)),
+        ] {
             assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
         }
         assert_eq!(DeadlineKey::from_u64(77), None);

@@ -6,8 +6,8 @@
 //! a changed one gets the next version, and [`Stored::upgrade`] reads the older.
 
 use fulcrum_domain::{
-    Account, ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, Folder, InterviewId, MessageId,
-    Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
+    Account, ArchiveReasonId, BookingId, ContactId, ConversationId, Effect, FilingId, Folder, InterviewId,
+    MessageId, Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -129,6 +129,15 @@ impl Key for String {
 }
 
 impl Key for ConversationId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
+impl Key for BookingId {
     fn write(&self, out: &mut Vec<u8>) {
         self.number().write(out);
     }

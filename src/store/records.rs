@@ -3,10 +3,11 @@
 //! Here, too, stands the version of every stored shape. A struct that has been released never
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
+use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::{
-    Activity, ArchiveReason, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent, Interview,
-    Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression,
-    User, UserId,
+    Activity, ArchiveReason, BookingId, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent,
+    Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage,
+    Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -46,6 +47,15 @@ pub struct Place {
     /// Its time there.
     #[serde(with = "millisecond::required")]
     pub at: Timestamp,
+}
+
+/// A meeting, as it stands in the index by interviewer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// With whom.
+    pub opportunity: OpportunityId,
+    /// Its length.
+    pub minutes: u32,
 }
 
 /// The office's side of a thread, and where the inbox has it.
@@ -196,6 +206,8 @@ stored! {
     Activity = 1;
     ArchiveReason = 1;
     BackfillState = 1;
+    Booking = 1;
+    BookingId = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;
@@ -205,6 +217,7 @@ stored! {
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
+    Meeting = 1;
     Message = 1;
     MessageId = 1;
     Opportunity = 1;
@@ -216,6 +229,7 @@ stored! {
     SignIn = 1;
     Stage = 1;
     Suppression = 1;
+    Talk = 1;
     User = 1;
     UserId = 1;
 }

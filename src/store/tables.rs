@@ -5,9 +5,10 @@
 
 use std::marker::PhantomData;
 
+use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::{
-    Account, Activity, ArchiveReason, ArchiveReasonId, ContactId, Conversation, ConversationId, Effect,
-    EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
+    Account, Activity, ArchiveReason, ArchiveReasonId, BookingId, ContactId, Conversation, ConversationId,
+    Effect, EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
     OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
     User, UserId,
 };
@@ -15,7 +16,9 @@ use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
-use super::records::{BackfillState, Deleted, DeskRow, HookRow, Idempotent, Place, SecretKey, Seen, Subject};
+use super::records::{
+    BackfillState, Deleted, DeskRow, HookRow, Idempotent, Meeting, Place, SecretKey, Seen, Subject,
+};
 
 /// A table with keys `K` and values `V`.
 pub struct Table<K, V> {
@@ -153,4 +156,18 @@ tables! {
     TO_INDEX = "to-index-1": u64 => Searchable;
     /// Browsers and extensions that are signed in, by the digest of their secret.
     SIGN_INS = "sign-ins-1": SessionId => SignIn;
+    /// Meetings of each interviewer, by their start.
+    MEETINGS = "meetings-by-interviewer-1": (UserId, Timestamp, InterviewId) => Meeting;
+    /// Meetings that candidates choose the time of.
+    BOOKINGS = "bookings-1": BookingId => Booking;
+    /// Those of an opportunity.
+    BOOKINGS_OF = "bookings-by-opportunity-1": (OpportunityId, BookingId) => ();
+    /// What a booking link stands for, by the digest of its token.
+    BOOKING_TOKENS = "booking-tokens-1": Digest => BookingId;
+    /// Times that are taken by bookings, by interviewer and start; the value is the length in minutes.
+    TAKEN = "taken-1": (UserId, Timestamp, BookingId) => u64;
+    /// Threads in which times were offered, and how far that talk is.
+    TALKS = "booking-talks-1": ConversationId => Talk;
+    /// Talks in which it is our turn, and interviewers' calendars are to be asked first.
+    TALKS_DUE = "booking-talks-due-1": ConversationId => ();
 }

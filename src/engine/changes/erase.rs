@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::activity::{forget_subject, note};
 use super::desk::{clear, recount};
 use super::outbox::drop_effect;
+use super::projection::forget_meeting;
 use super::searchable::to_index;
 use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
@@ -76,7 +77,8 @@ fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
 
 /// Takes the projection of an opportunity away. False when there was none.
 fn forget(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<bool, StoreError> {
-    for ((_, interview), _) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+    for ((_, interview), row) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+        forget_meeting(tx, &row)?;
         tx.remove(INTERVIEWS, &(id.clone(), interview))?;
     }
     let Some(opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };

@@ -63,6 +63,7 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
     match key {
         DeadlineKey::Transcript(id) => filing::file_due(tx, id, rules, moment).map(drop),
         DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
+        DeadlineKey::Booking(id) => booking::deadline(tx, id, rules, moment),
     }
 }
 

@@ -15,9 +15,9 @@ use super::outbox::ask;
 use super::searchable::to_index;
 use super::thread::thread_of;
 use crate::store::tables::{
-    BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, OPPORTUNITIES, OUTBOX, VANISHED,
+    BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, MEETINGS, OPPORTUNITIES, OUTBOX, VANISHED,
 };
-use crate::store::{Keys, Read, Seen, StoreError, Tx};
+use crate::store::{Keys, Meeting, Read, Seen, StoreError, Tx};
 
 /// How a row came. Webhooks announce interviews by themselves, and the backfill has a phase for
 /// them; what is found by looking may have interviews that nobody heard of.
@@ -149,7 +149,8 @@ pub fn put_interviews(
     }
     let mut changed = false;
     let listed: BTreeSet<_> = list.iter().map(|interview| &interview.id).collect();
-    for ((_, known), _) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+    for ((_, known), row) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+        forget_meeting(tx, &row)?;
         if !listed.contains(&known) {
             changed |= tx.remove(INTERVIEWS, &(id.clone(), known))?;
         }
@@ -159,11 +160,25 @@ pub fn put_interviews(
         let same = |stored: Interview| Interview { as_of: interview.as_of, ..stored } == *interview;
         changed |= !tx.get(INTERVIEWS, &key)?.is_some_and(same);
         tx.put(INTERVIEWS, &key, interview)?;
+        if interview.cancelled_at.is_none() {
+            let meeting = Meeting { opportunity: id.clone(), minutes: interview.minutes };
+            for user in &interview.interviewers {
+                tx.put(MEETINGS, &(user.clone(), interview.starts_at, interview.id.clone()), &meeting)?;
+            }
+        }
     }
     want_no_interviews(tx, id)?;
     opportunity.interviews_as_of = Some(as_of);
     tx.put(OPPORTUNITIES, id, &opportunity)?;
     Ok(changed)
+}
+
+/// Takes a meeting off its interviewers' days.
+pub(super) fn forget_meeting(tx: &mut Tx<'_>, interview: &Interview) -> Result<(), StoreError> {
+    for user in &interview.interviewers {
+        tx.remove(MEETINGS, &(user.clone(), interview.starts_at, interview.id.clone()))?;
+    }
+    Ok(())
 }
 
 /// The rank in [`INTERVIEWS_WANTED`] of those that failed again and again: left for another day.
