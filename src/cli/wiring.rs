@@ -103,7 +103,6 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
             config::OnUnknown::Hold => OnUnknown::Hold,
         },
         notify_followers: config.transcript.notify_followers,
-        quiet_hours: config.quiet_hours,
         templates: config.templates.clone(),
     })
 }
@@ -123,7 +122,6 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         poll_interval: new.poll_interval,
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
-        quiet_hours: new.quiet_hours,
         templates: new.templates,
         ..old.clone()
     })
@@ -137,6 +135,9 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         Ok::<_, WiringError>((id, mode(*posting_mode)))
     });
     Ok(Rules {
+        quiet_hours: config.quiet_hours.hours,
+        quiet_overrides: config.quiet_hours.overrides.clone(),
+        caps: config.frequency_caps,
         organisation: organisation.name.clone(),
         zone: organisation.timezone.clone(),
         region: organisation.region,

@@ -42,7 +42,7 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fulcrum_domain::{quiet::Hours, template::Templates};
+use fulcrum_domain::{guard::Caps, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -53,6 +53,7 @@ pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
+pub use quiet_hours::QuietHours;
 pub use secret::Secret;
 pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
 pub use sign_in::{LocalUser, Oidc, SignIn};
@@ -121,7 +122,9 @@ pub struct Config {
     /// How a STOP is answered.
     pub optout: OptOut,
     /// When texts may start.
-    pub quiet_hours: Hours,
+    pub quiet_hours: QuietHours,
+    /// How many texts that nobody wrote to them a person gets.
+    pub frequency_caps: Caps,
     /// Texts to choose from.
     pub templates: Templates,
     /// What candidates book, and with whom.
@@ -218,6 +221,7 @@ struct Raw {
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
     quiet_hours: quiet_hours::RawQuietHours,
+    frequency_caps: quiet_hours::RawFrequencyCaps,
     /// Lists of tables, which no lower layer knows.
     #[serde(default)]
     templates: Vec<templates::RawTemplate>,
@@ -249,6 +253,7 @@ impl Raw {
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
         let quiet_hours = self.quiet_hours.check(check);
+        let frequency_caps = self.frequency_caps.check(check);
         let templates = templates::check(&self.templates, &self.saved_links, check);
         let zone = organisation.as_ref().ok().map(|organisation| &organisation.timezone);
         let booking = booking::check(&self.event_types, &self.calendars, zone, check);
@@ -270,6 +275,7 @@ impl Raw {
             transcript: transcript?,
             optout: optout?,
             quiet_hours: quiet_hours?,
+            frequency_caps: frequency_caps?,
             templates: templates?,
             booking: booking?,
             carrier: carrier?,

@@ -1,5 +1,7 @@
-//! `[quiet_hours]`: when texts may start (behaviour.md 2, "Quiet hours").
+//! `[quiet_hours]` and `[frequency_caps]`: when texts may start, and how many (behaviour.md 2 and 3).
 
+use fulcrum_domain::Role;
+use fulcrum_domain::guard::Caps;
 use fulcrum_domain::quiet::{Hours, Window};
 use serde::Deserialize;
 
@@ -8,6 +10,7 @@ use super::check::{Check, Checked};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawQuietHours {
+    overrides: Vec<String>,
     window: String,
     monday: String,
     tuesday: String,
@@ -18,8 +21,26 @@ pub(super) struct RawQuietHours {
     sunday: String,
 }
 
+/// When texts may start, and who may say that one cannot wait.
+#[derive(Clone, Debug)]
+pub struct QuietHours {
+    /// The windows.
+    pub hours: Hours,
+    /// Whose texts may leave outside of them, with a reason.
+    pub overrides: Vec<Role>,
+}
+
 impl RawQuietHours {
-    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Hours> {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<QuietHours> {
+        let roles: Vec<_> = (0..)
+            .zip(&self.overrides)
+            .map(|(index, role)| check.role(&format!("quiet_hours.overrides[{index}]"), role))
+            .collect();
+        let hours = self.hours(check)?;
+        Ok(QuietHours { hours, overrides: roles.into_iter().collect::<Checked<_>>()? })
+    }
+
+    fn hours(&self, check: &mut Check<'_>) -> Checked<Hours> {
         let usual = check.parse("quiet_hours.window", &self.window, "a window, such as \"08:00-20:00\"");
         let days = [
             ("monday", &self.monday),
@@ -44,6 +65,21 @@ impl RawQuietHours {
             ));
         }
         Ok(Hours::new(windows))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFrequencyCaps {
+    day: usize,
+    week: usize,
+}
+
+impl RawFrequencyCaps {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Caps> {
+        let day = check.within("frequency_caps.day", self.day, &(1..=100));
+        let week = check.within("frequency_caps.week", self.week, &(1..=100));
+        Ok(Caps { a_day: day?, a_week: week? })
     }
 }
 

@@ -157,6 +157,8 @@ pub enum SendFailure {
     Unknown,
     /// The number that it was to leave from is not ours, or takes no part: the others may work.
     Sender,
+    /// The guard let it not leave; the activity says why.
+    Held,
 }
 
 /// What to do about a text that failed.
@@ -197,6 +199,7 @@ impl SendFailure {
             | Self::NotPermitted
             | Self::TooLong
             | Self::Rejected
+            | Self::Held
             | Self::Unknown => Remedy::GiveUp,
         }
     }
@@ -236,6 +239,7 @@ impl SendFailure {
             Self::DailyCap => "the carrier takes no more texts today",
             Self::Expired => "could not be sent in time",
             Self::CarrierDown => "the carrier could not be reached",
+            Self::Held => "held back by the rules for texting; the activity says by which",
             Self::Unknown => "the carrier could not deliver it",
         }
     }

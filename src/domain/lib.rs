@@ -9,6 +9,7 @@ mod conversation;
 mod delivery;
 mod desk;
 mod filing;
+pub mod guard;
 mod hook_event;
 mod ids;
 pub mod note;
@@ -36,6 +37,7 @@ pub use conversation::{
 pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
 pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
+pub use guard::{Purpose, Refusal};
 pub use hook_event::HookEvent;
 pub use ids::{
     ApplicationId, ArchiveReasonId, BadId, BookingId, ContactId, ConversationId, FilingId, InterviewId,
@@ -49,6 +51,6 @@ pub use searchable::Searchable;
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, explain, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};
 pub use sign_in::{Authority, Lifetimes, SessionId, SignIn, SignInKind};
-pub use suppression::{OptOutSource, Purpose, Refusal, Suppression, may_send};
+pub use suppression::{OptOutSource, Suppression};
 pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User, is_newer};
 pub use wheel::{Tick, Wheel};

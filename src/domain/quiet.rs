@@ -57,6 +57,8 @@ fn minute_of_day(text: &str) -> Result<u16, NotAWindow> {
 }
 
 impl Window {
+    const WHOLE_DAY: Self = Self { open: 0, close: DAY_MINUTES };
+
     fn holds(self, time: Time) -> bool {
         let [hour, minute] = [time.hour(), time.minute()].map(|part| u16::from(part.unsigned_abs()));
         (self.open..self.close - MARGIN).contains(&(hour * 60 + minute))
@@ -100,6 +102,16 @@ impl Hours {
         Self { windows }
     }
 
+    /// No quiet hours at all.
+    pub const fn always() -> Self {
+        Self::new([Some(Window::WHOLE_DAY); 7])
+    }
+
+    /// Whether there are no quiet hours: then no window ends, and none has last minutes.
+    fn is_always(&self) -> bool {
+        *self == Self::always()
+    }
+
     fn on(&self, day: Weekday) -> Option<Window> {
         self.windows[usize::from(day.to_monday_zero_offset().unsigned_abs())]
     }
@@ -107,10 +119,11 @@ impl Hours {
     /// Whether a text may start at `at`: inside the window in every possible zone, or in `fallback`
     /// where none is known.
     pub fn is_open(&self, zones: &Zones, fallback: &TimeZone, at: Timestamp) -> bool {
-        zones.or(fallback).iter().all(|zone| {
-            let clock = zone.to_datetime(at);
-            self.on(clock.date().weekday()).is_some_and(|window| window.holds(clock.time()))
-        })
+        self.is_always()
+            || zones.or(fallback).iter().all(|zone| {
+                let clock = zone.to_datetime(at);
+                self.on(clock.date().weekday()).is_some_and(|window| window.holds(clock.time()))
+            })
     }
 
     /// The same, with the time at which it opens.
@@ -133,8 +146,12 @@ impl Hours {
     }
 
     /// The recipient's next morning: when the next window begins, in the zone where that is last. Before
-    /// the opening that is today's, and within the window tomorrow's.
+    /// the opening that is today's, and within the window tomorrow's. Where there are no quiet hours, the
+    /// morning is that of the default.
     pub fn next_morning(&self, zones: &Zones, fallback: &TimeZone, now: Timestamp) -> Option<Timestamp> {
+        if self.is_always() {
+            return Self::default().next_morning(zones, fallback, now);
+        }
         let known = zones.or(fallback);
         let first = |zone| self.openings(zone, now).min();
         let last = known.iter().map(first).collect::<Option<Vec<_>>>()?.into_iter().max()?;
@@ -253,6 +270,19 @@ mod tests {
             Verdict::Closed { opens: None }
         );
         assert_eq!(hours.next_morning(&far, &fallback, at("2025-03-04T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn without_quiet_hours_every_minute_is_open_and_morning_is_at_eight() {
+        let (always, fallback) = (Hours::always(), zone("UTC"));
+        assert_eq!(Hours::new([Some("00:00-24:00".parse().unwrap()); 7]), always);
+        let washington = number("+12025550142");
+        let last_minute = at("2025-03-05T04:59:00Z");
+        assert_eq!(always.verdict(&washington, &fallback, last_minute), Verdict::Open);
+        assert_eq!(
+            always.next_morning(&washington, &fallback, last_minute),
+            Some(at("2025-03-05T13:00:00Z"))
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who must not be texted, and the one rule that says so at the moment of sending.
+//! Who must not be texted, and how we know.
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -34,58 +34,9 @@ impl Suppression {
     }
 }
 
-/// Why a text is sent, as far as the guard cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Purpose {
-    /// A person or a script writes to the candidate.
-    Conversation,
-    /// The one confirmation of an opt-out.
-    OptOutConfirmation,
-    /// The answer to HELP.
-    Help,
-    /// The daemon writes by itself: an automation, a reminder.
-    Automatic,
-    /// One of many, which a person sent to an audience.
-    Bulk,
-    /// The answer to a candidate who just booked, moved or called off a meeting.
-    Booking,
-}
-
-/// Why a text may not leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The number has opted out.
-    #[error("the number has opted out of texts")]
-    OptedOut,
-}
-
-/// Whether a text may leave now. Asked when it is written and again, in the transaction before the
-/// request, when it is sent: invariant 2 holds where the message leaves.
-///
-/// # Errors
-/// The reason why it may not.
-pub fn may_send(purpose: Purpose, suppression: Option<&Suppression>) -> Result<(), Refusal> {
-    match (purpose, suppression) {
-        (Purpose::OptOutConfirmation, _) | (_, None) => Ok(()),
-        (_, Some(_)) => Err(Refusal::OptedOut),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn after_stop_only_the_confirmation_leaves() {
-        let stop = Suppression { at: Timestamp::UNIX_EPOCH, source: OptOutSource::Text("stop".into()) };
-        let others =
-            [Purpose::Conversation, Purpose::Help, Purpose::Automatic, Purpose::Bulk, Purpose::Booking];
-        for purpose in others {
-            assert_eq!(may_send(purpose, Some(&stop)), Err(Refusal::OptedOut));
-        }
-        assert_eq!(may_send(Purpose::OptOutConfirmation, Some(&stop)), Ok(()));
-        assert_eq!(may_send(Purpose::Conversation, None), Ok(()));
-    }
 
     #[test]
     fn start_does_not_lift_what_a_person_recorded() {

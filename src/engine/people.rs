@@ -32,6 +32,8 @@ pub struct SendRequest {
     pub from: Option<Number>,
     /// Not before.
     pub send_at: Option<Timestamp>,
+    /// Why it cannot wait for the end of quiet hours, where a person who may says so.
+    pub cannot_wait: Option<String>,
     /// Digest of the caller's `Idempotency-Key`, and of what was asked under it.
     pub idempotency: Option<(Digest, Digest)>,
 }
@@ -117,6 +119,7 @@ impl Engine {
                     purpose: Purpose::Conversation,
                     from: request.from,
                     send_at: request.send_at,
+                    cannot_wait: request.cannot_wait,
                 };
                 let message = changes::compose(tx, draft, &settings.rules, &mut moment)?;
                 if !request.sight.reaches(is_confidential(tx, message.opportunity.as_ref())?) {

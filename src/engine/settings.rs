@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
 
@@ -53,8 +52,6 @@ pub struct Settings {
     pub on_unknown: OnUnknown,
     /// Whether Lever tells followers of a note.
     pub notify_followers: bool,
-    /// When texts may start.
-    pub quiet_hours: Hours,
     /// Texts to choose from.
     pub templates: Templates,
 }

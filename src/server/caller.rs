@@ -110,6 +110,12 @@ impl Caller {
         self.role.may(right)
     }
 
+    /// Whether they may say that a text cannot wait for the end of quiet hours: people with one of these
+    /// roles, never programs.
+    pub(super) fn may_override(&self, roles: &[Role]) -> bool {
+        self.account.is_some() && self.may(Right::Text) && roles.contains(&self.role)
+    }
+
     /// As the activity names them.
     pub(super) fn actor(&self) -> Actor {
         self.account.as_ref().map_or_else(|| Actor::from(self.name.as_str()), Actor::from)

@@ -117,6 +117,8 @@ tables! {
     BY_SID = "messages-by-sid-1": String => MessageId;
     /// Texts at the carrier whose end is not reported yet, and since when.
     AWAITING_RECEIPT = "awaiting-receipt-1": MessageId => Seen;
+    /// Texts that somebody said cannot wait for the end of quiet hours, and when they said so.
+    OVERRIDES = "quiet-overrides-1": MessageId => Seen;
     /// Texts that stand in no filed transcript yet.
     UNFILED = "unfiled-1": MessageKey => ();
     /// The office's side of threads.

@@ -51,6 +51,7 @@ impl Daemon {
                 "webhook_tokens_file": file("lever-webhooks.toml"), "requests_per_second": 100, "burst": 100,
             },
             "transcript": {"delay": "2s"},
+            "quiet_hours": {"window": "00:00-24:00"},
             "optout": {"handled_by": "fulcrum"},
             "carrier": {
                 "numbers": sandbox.numbers(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fulcrum::engine::{Facts, Freshness, Reader, Sender, Subject, TemplateError, ZoneEvidence};
 use fulcrum_domain::Sight;
-use fulcrum_domain::quiet::Verdict;
+use fulcrum_domain::quiet::{Hours, Verdict};
 use fulcrum_domain::template::{RenderError, SavedLinks, Template, Templates};
 use fulcrum_sandbox::{Event, Fault, Permissions, Remote, Rule};
 use jiff::{SignedDuration, Timestamp};
@@ -54,7 +54,7 @@ async fn a_candidate_is_shown_with_names_for_ids_and_their_own_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_of_two_zones_is_told_as_such_and_quiet_hours_hold_in_both() {
-    let world = World::standing(small(), |_| {}).await;
+    let world = World::standing(small(), |settings| settings.rules.quiet_hours = Hours::default()).await;
     let ana = world.apply("Ana Ruiz", ANA).await;
     world.until(jiff::civil::time(8, 30, 0, 0));
     let facts = world.facts(Subject::Opportunity(id(&ana))).await;

@@ -17,6 +17,7 @@ mod floors;
 mod holdups;
 mod hours;
 mod opt_out;
+mod quiet;
 mod search;
 mod secrecy;
 mod segments;

@@ -31,6 +31,7 @@ async fn a_conversation_becomes_one_note_on_the_right_opportunity() {
         sight: fulcrum_domain::Sight::All,
         from: None,
         send_at: None,
+        cannot_wait: None,
         idempotency: None,
     };
     world.engine.send_text(request).await.unwrap();

@@ -40,6 +40,9 @@ pub(crate) fn small() -> Options {
 pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
     Settings {
         rules: Rules {
+            quiet_hours: fulcrum_domain::quiet::Hours::always(),
+            quiet_overrides: vec![fulcrum_domain::Role::Admin],
+            caps: fulcrum_domain::guard::Caps::default(),
             organisation: "Acme Recruiting".into(),
             zone: jiff::tz::TimeZone::get("America/New_York").unwrap(),
             region: "US".parse().unwrap(),
@@ -65,7 +68,6 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
-        quiet_hours: fulcrum_domain::quiet::Hours::default(),
         templates: fulcrum_domain::template::Templates::default(),
     }
 }
@@ -337,6 +339,7 @@ pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
         sight: Sight::All,
         from: None,
         send_at: None,
+        cannot_wait: None,
         idempotency: None,
     }
 }

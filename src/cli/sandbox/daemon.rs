@@ -76,6 +76,8 @@ pub(in crate::cli) fn write(
             "webhook_tokens_file": file("lever-webhooks.toml"),
             "requests_per_second": limits.rate, "burst": limits.burst,
         },
+        // A newcomer looks at any hour of the day.
+        "quiet_hours": { "window": "00:00-24:00" },
         "transcript": { "delay": format!("{}s", delay.as_secs().max(1)) },
         "carrier": {
             "numbers": sandbox.numbers(),

@@ -11,9 +11,9 @@ use super::activity::{note, note_effect};
 use super::compose::{first_text, is_soon};
 use super::delivery::{Report, report};
 use super::outbox::drop_effect;
-use super::thread::{arm, extend_session, key_of, message, mode_for, put_message, store, tell, unfiled};
+use super::thread::{leave_session, message, put_message, store, tell};
 use crate::engine::clock::Moment;
-use crate::store::tables::{CONVERSATIONS, MESSAGES, OUTBOX, UNFILED};
+use crate::store::tables::{CONVERSATIONS, MESSAGES, OUTBOX};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Why a text is not called off.
@@ -51,27 +51,11 @@ pub fn cancel(
     put_message(tx, &text)?;
     tell(tx, &text);
     drop_effect(tx, &Effect::Send(id))?;
-    if tx.remove(UNFILED, &key_of(&text))? {
-        leave_session(tx, &mut conversation, rules)?;
-    }
+    leave_session(tx, &mut conversation, &text, rules)?;
     introduce_anew(tx, &mut conversation, rules, moment.now)?;
     store(tx, &conversation)?;
     let activity = Activity::new(moment.now, by, ActivityKind::Message, "a text was called off");
     Ok(note(tx, &activity.of(text.conversation).about(text.opportunity))?)
-}
-
-/// The open session is what it would be without the message that has just left it.
-fn leave_session(tx: &mut Tx<'_>, conversation: &mut Conversation, rules: &Rules) -> Result<(), StoreError> {
-    if conversation.session.is_none() {
-        return Ok(()); // What is left waits for its outcome.
-    }
-    conversation.session = None;
-    arm(tx, conversation, None)?;
-    for text in unfiled(tx, conversation.id)? {
-        let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
-        extend_session(tx, conversation, text.at, mode, rules)?;
-    }
-    Ok(())
 }
 
 /// If nothing has ever left for this number, the next that does is the first, and says who we are.

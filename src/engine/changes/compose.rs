@@ -1,19 +1,20 @@
 //! A text is to go out: whether it may, what exactly it says, and the effect that sends it.
 
+use fulcrum_domain::guard::{Timing, refusal};
 use fulcrum_domain::{
     ActivityKind, Actor, Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS,
-    Message, MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, may_send, target, tidy,
+    Message, MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, target, tidy,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::activity::note_of;
+use super::guard::{decide, note_deferral, standing};
 use super::outbox::ask_later;
-use super::suppress::suppression_of;
 use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
 use crate::engine::clock::Moment;
-use crate::store::tables::OPPORTUNITIES;
-use crate::store::{Read, StoreError, Tx};
+use crate::store::tables::{OPPORTUNITIES, OVERRIDES};
+use crate::store::{Read, Seen, StoreError, Tx};
 
 /// Whom a text is for.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Draft {
     pub from: Option<Number>,
     /// Not before.
     pub send_at: Option<Timestamp>,
+    /// Why it cannot wait for the end of quiet hours, where a person who may says so.
+    pub cannot_wait: Option<String>,
 }
 
 /// Why a text is not taken.
@@ -112,7 +115,7 @@ pub fn compose(
         }
         Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
     };
-    may_send(draft.purpose, suppression_of(tx, number)?.as_ref())?;
+    refusal(draft.purpose, &standing(tx, number, moment.now)?)?;
     let mut conversation = open(tx, number)?;
     let opportunity = match asked {
         Some(id) => Some(id),
@@ -144,7 +147,24 @@ pub fn compose(
         our_number: from,
         ..outbound(&conversation, words, draft.purpose, moment)
     };
-    match draft.send_at.filter(|at| *at > moment.now) {
+    if let Some(reason) = draft.cannot_wait {
+        tx.put(OVERRIDES, &message.id, &Seen(moment.now))?;
+        let by = Actor::from(name_of(&message.author));
+        let what = format!("quiet hours were overridden: {reason}");
+        note_of(tx, &conversation, by, ActivityKind::Message, what, moment.now)?;
+    }
+    let overridden = tx.has(OVERRIDES, &message.id)?;
+    let mut send_at = draft.send_at.filter(|at| *at > moment.now);
+    // One that only waits for somebody to call it off is decided at once: people see what becomes of it.
+    let leaves_at = send_at.unwrap_or(moment.now);
+    if is_soon(leaves_at, moment.now)
+        && let Timing::Later(until) =
+            decide(tx, &conversation, message.purpose, overridden, rules, leaves_at)??
+    {
+        note_deferral(tx, &conversation, until, rules, moment.now)?;
+        send_at = Some(until);
+    }
+    match send_at {
         None => Ok(queue(tx, conversation, message, rules)?),
         Some(at) => {
             // One that only waits for somebody to call it off is as good as sent.
@@ -155,10 +175,26 @@ pub fn compose(
             let message = Message { delivery: Delivery::Scheduled, ..message };
             put_message(tx, &message)?;
             tell(tx, &message);
-            ask_later(tx, &Effect::Send(message.id), Lane::Interactive, moment.now, at)?;
+            ask_later(tx, &Effect::Send(message.id), lane_of(message.purpose), moment.now, at)?;
             store(tx, &conversation)?;
             Ok(message)
         }
+    }
+}
+
+/// What goes to an audience never holds up what somebody waits for.
+pub(super) fn lane_of(purpose: Purpose) -> Lane {
+    match purpose {
+        Purpose::Bulk => Lane::Backfill,
+        Purpose::Automatic => Lane::Live,
+        _ => Lane::Interactive,
+    }
+}
+
+fn name_of(author: &Author) -> &str {
+    match author {
+        Author::Staff { name, .. } | Author::Automatic(name) => name,
+        Author::Candidate => "candidate",
     }
 }
 
@@ -225,7 +261,7 @@ fn queue(
     add_message(tx, &mut conversation, &message, rules)?;
     tell(tx, &message);
     store(tx, &conversation)?;
-    ask_later(tx, &Effect::Send(message.id), Lane::Interactive, message.at, message.at)?;
+    ask_later(tx, &Effect::Send(message.id), lane_of(message.purpose), message.at, message.at)?;
     Ok(message)
 }
 

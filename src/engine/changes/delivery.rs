@@ -1,18 +1,20 @@
 //! Sending a text: the last check, what the carrier said, and what it reports later.
 
+use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
-    Activity, ActivityKind, CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number,
-    OptOutSource, Refusal, SendFailure, may_send,
+    Activity, ActivityKind, Actor, CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number,
+    OptOutSource, Refusal, SendFailure,
 };
 use jiff::Timestamp;
 
-use super::activity::note;
+use super::activity::{note, note_of};
+use super::guard::{decide, put_off};
 use super::outbox::{finish, postpone};
-use super::suppress::{suppress, suppression_of};
+use super::suppress::suppress;
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
-use crate::store::tables::{AWAITING_RECEIPT, BY_SID, CONVERSATIONS, OUTBOX, UNFILED};
+use crate::store::tables::{AWAITING_RECEIPT, BY_SID, CONVERSATIONS, OUTBOX, OVERRIDES, UNFILED};
 use crate::store::{Read, Seen, StoreError, Tx};
 
 /// What the activity calls whoever reports of texts.
@@ -49,13 +51,23 @@ pub fn begin_send(
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     }
-    if let Err(Refusal::OptedOut) = may_send(text.purpose, suppression_of(tx, conversation.number)?.as_ref())
-    {
-        call_off(tx, text)?;
-        store(tx, &conversation)?;
-        finish(tx, &effect, moment.now)?;
-        return Ok(None);
+    let overridden = tx.has(OVERRIDES, &id)?;
+    match decide(tx, &conversation, text.purpose, overridden, rules, moment.now)? {
+        Ok(Timing::Now) => {}
+        Ok(Timing::Later(until)) => {
+            put_off(tx, text, conversation, until, rules, moment.now)?;
+            return Ok(None);
+        }
+        Err(why) => {
+            let what = format!("a text was not sent: {why}");
+            note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
+            call_off(tx, text, why)?;
+            store(tx, &conversation)?;
+            finish(tx, &effect, moment.now)?;
+            return Ok(None);
+        }
     }
+    tx.remove(OVERRIDES, &id)?;
     if text.delivery == Delivery::Scheduled {
         // Its place in the thread is where it leaves, not where it was written.
         text.at = moment.now;
@@ -70,10 +82,14 @@ pub fn begin_send(
     Ok(Some(Submission { to: conversation.number, message: text }))
 }
 
-/// A text that will not leave since its reader opted out: it is in no transcript.
-pub(super) fn call_off(tx: &mut Tx<'_>, mut text: Message) -> Result<(), StoreError> {
+/// A text that will not leave, since the guard says so: it is in no transcript.
+pub(super) fn call_off(tx: &mut Tx<'_>, mut text: Message, why: Refusal) -> Result<(), StoreError> {
     text.delivery = Delivery::Canceled;
-    text.failure = Some(SendFailure::OptedOut);
+    text.failure = Some(match why {
+        Refusal::OptedOut => SendFailure::OptedOut,
+        _ => SendFailure::Held,
+    });
+    tx.remove(OVERRIDES, &text.id)?;
     tx.remove(UNFILED, &key_of(&text))?;
     tell(tx, &text);
     put_message(tx, &text)

@@ -18,7 +18,7 @@ use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BOOKMARKS, BY_CONTACT, BY_NUMBER, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF,
-    INTERVIEWS, MESSAGES, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED, VANISHED,
+    INTERVIEWS, MESSAGES, OPPORTUNITIES, OVERRIDES, PLACES, SPOKEN_OF, THREADS, UNFILED, VANISHED,
 };
 use crate::store::{Deleted, Keys, Read, Seen, Signal, StoreError, Subject, Tx};
 
@@ -149,6 +149,7 @@ fn erase_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
     tx.remove(UNFILED, &key)?;
     tx.remove(PLACES, &message.id)?;
     tx.remove(AWAITING_RECEIPT, &message.id)?;
+    tx.remove(OVERRIDES, &message.id)?;
     drop_effect(tx, &Effect::Send(message.id))
 }
 

@@ -12,6 +12,7 @@ mod delivery;
 mod desk;
 mod erase;
 mod filing;
+mod guard;
 mod outbox;
 mod posting;
 mod projection;
@@ -26,7 +27,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use fulcrum_domain::{DeadlineKey, FilingTimes, Number, PostingId, Region};
+use fulcrum_domain::guard::{Caps, Clockwork};
+use fulcrum_domain::quiet::Hours;
+use fulcrum_domain::{DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
 use jiff::tz::TimeZone;
 
 use crate::engine::clock::Moment;
@@ -42,6 +45,7 @@ pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
 pub(crate) use erase::ERASED;
 pub use erase::{erase_opportunity, mark_invisible};
 pub use filing::file_now;
+pub use guard::standing;
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
@@ -102,6 +106,12 @@ pub struct Rules {
     pub opt_out_confirmation: String,
     /// Who sends those two.
     pub keyword_answers: KeywordAnswers,
+    /// When texts may start.
+    pub quiet_hours: Hours,
+    /// Who may say that a text cannot wait.
+    pub quiet_overrides: Vec<Role>,
+    /// How many texts that nobody wrote to them a person gets.
+    pub caps: Caps,
     /// Our numbers; the first speaks unless another spoke before.
     pub numbers: Vec<Number>,
     /// When transcripts are filed.
@@ -120,4 +130,11 @@ pub struct Rules {
     pub public_url: String,
     /// Who signs notes that nobody here wrote: the e-mail of a Lever user.
     pub notes_as: Option<String>,
+}
+
+impl Rules {
+    /// The clock's side of the guard.
+    pub fn clockwork(&self) -> Clockwork<'_> {
+        Clockwork { hours: &self.quiet_hours, fallback: &self.zone, caps: self.caps }
+    }
 }

@@ -2,7 +2,7 @@
 
 use fulcrum_domain::{
     ActivityKind, Actor, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Number, OptOutSource,
-    Purpose, Suppression,
+    Purpose, Refusal, Suppression,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
@@ -190,7 +190,7 @@ fn call_off(tx: &mut Tx<'_>, conversation: ConversationId) -> Result<(), StoreEr
         let waits = matches!(message.delivery, Delivery::Queued | Delivery::Scheduled);
         let effect = Effect::Send(message.id);
         if waits && message.purpose != Purpose::OptOutConfirmation && tx.has(OUTBOX, &effect)? {
-            super::delivery::call_off(tx, message)?;
+            super::delivery::call_off(tx, message, Refusal::OptedOut)?;
             drop_effect(tx, &effect)?;
         }
     }

@@ -62,6 +62,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn rules() -> Rules {
     Rules {
+        quiet_hours: Hours::always(),
+        quiet_overrides: vec![Role::Admin],
+        caps: Caps::default(),
         organisation: "Acme".into(),
         zone: TimeZone::UTC,
         region: "US".parse().unwrap(),
@@ -188,6 +191,7 @@ impl Life {
                     purpose: Purpose::Conversation,
                     from: None,
                     send_at: later.then(|| now.checked_add(SignedDuration::from_mins(30)).unwrap()),
+                    cannot_wait: None,
                 };
                 match compose(tx, draft, &rules(), moment) {
                     Ok(_) | Err(ComposeError::Refused(_)) => Ok(()),
@@ -454,6 +458,7 @@ fn draft(to: u8, at: Option<Timestamp>) -> Draft {
         purpose: Purpose::Conversation,
         from: None,
         send_at: at,
+        cannot_wait: None,
     }
 }
 

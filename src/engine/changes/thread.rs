@@ -88,6 +88,27 @@ pub(super) fn extend_session(
     arm(tx, conversation, armed)
 }
 
+/// A text that does not leave, or not yet, is taken out of the open session, which is then what it would
+/// be without it.
+pub(super) fn leave_session(
+    tx: &mut Tx<'_>,
+    conversation: &mut Conversation,
+    text: &Message,
+    rules: &Rules,
+) -> Result<(), StoreError> {
+    // Where no session is open, what is left waits for its outcome.
+    if !tx.remove(UNFILED, &key_of(text))? || conversation.session.is_none() {
+        return Ok(());
+    }
+    conversation.session = None;
+    arm(tx, conversation, None)?;
+    for text in unfiled(tx, conversation.id)? {
+        let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
+        extend_session(tx, conversation, text.at, mode, rules)?;
+    }
+    Ok(())
+}
+
 /// What a transcript is for messages about this opportunity.
 pub(super) fn mode_for(
     read: &impl Read,

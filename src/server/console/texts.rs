@@ -80,6 +80,8 @@ texts! {
     SEND = "Send";
     WHEN = "When";
     NOW = "Now";
+    CANNOT_WAIT = "It cannot wait, since";
+    CANNOT_WAIT_WHY = "a reason, for the record; empty: it waits";
     NEXT_MORNING = "Next morning, their time";
     EXACT = "At a time";
     EXACT_TIME = "Time (yours)";

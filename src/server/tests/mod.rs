@@ -256,6 +256,9 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
     };
     let settings = Settings {
         rules: Rules {
+            quiet_hours: fulcrum_domain::quiet::Hours::always(),
+            quiet_overrides: vec![Role::Admin],
+            caps: fulcrum_domain::guard::Caps::default(),
             organisation: "Acme Recruiting".into(),
             zone: jiff::tz::TimeZone::UTC,
             region: "US".parse().unwrap(),
@@ -281,7 +284,6 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
-        quiet_hours: fulcrum_domain::quiet::Hours::default(),
         templates: templates(),
     };
     Engine::start(remotes, settings, clock).await.unwrap()

@@ -248,6 +248,8 @@ class Conversation {
     if (this.sending?.body !== body) this.sending = { body, at, key: crypto.randomUUID() };
     try {
       const wanted = { ...to, body, send_at: this.sending.at.toISOString() };
+      const pressing = form.elements.cannot_wait?.value.trim();
+      if (pressing) wanted.override_quiet_hours = pressing;
       const answer = await this.call("POST", "/api/v1/messages", wanted, this.sending.key);
       if (!answer.ok) {
         this.sending = undefined;

@@ -29,6 +29,8 @@ pub(in crate::server::console) struct Text {
     when: String,
     #[serde(default)]
     at: String,
+    #[serde(default)]
+    cannot_wait: String,
 }
 
 /// `POST /c/{id}/texts`.
@@ -58,7 +60,8 @@ async fn send(shared: Arc<Shared>, caller: Caller, which: Which, text: Text) -> 
         let problem = Problem::invalid("at", texts::JS_NO_TIME);
         return again(&shared, &caller, which, text.body, &problem).await;
     };
-    let mut wanted = json!({ "body": text.body, "send_at": send_at });
+    let mut wanted =
+        json!({ "body": text.body, "send_at": send_at, "override_quiet_hours": text.cannot_wait });
     match &which {
         Which::Candidate(id) => wanted["opportunity"] = id.to_string().into(),
         Which::Thread(id) => match shared.engine.conversation(*id, caller.sight).await? {

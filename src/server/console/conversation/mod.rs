@@ -80,6 +80,7 @@ struct View {
     send_to: String,
     draft: String,
     wrong: String,
+    may_override: bool,
     templates: Vec<Choice>,
     morning: String,
     morning_words: String,
@@ -355,6 +356,8 @@ async fn drawn(
         send_to: format!("{own}/texts"),
         draft: String::new(),
         wrong: String::new(),
+        may_override: facts.must_wait()
+            && caller.may_override(&shared.engine.settings.load().rules.quiet_overrides),
         templates: engine.templates().into_iter().map(|(id, name)| Choice { id, name }).collect(),
         morning: facts.next_morning.map(|at| at.to_string()).unwrap_or_default(),
         morning_words: facts.next_morning.map(|at| moment(at, &reader)).unwrap_or_default(),

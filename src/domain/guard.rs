@@ -1,0 +1,370 @@
+//! The guard: whether a text may leave, and when (behaviour.md 2 and 3).
+//!
+//! Asked when a text is written, and again in the transaction in which it leaves (invariant 2): whatever
+//! path asked for it, and however long it waited. There are two questions, since between them stands
+//! whether the words can be found: [`refusal`] is about the person and says never, [`timing`] is about the
+//! clock and mostly says later.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::{Direction, Message};
+use crate::delivery::{Delivery, SendFailure};
+use crate::quiet::{Hours, Verdict};
+use crate::suppression::Suppression;
+use crate::zones::Zones;
+
+/// Why a text is sent, as far as the guard cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// A person or a script writes to the candidate.
+    Conversation,
+    /// The one confirmation of an opt-out.
+    OptOutConfirmation,
+    /// The answer to HELP.
+    Help,
+    /// The daemon writes by itself: an automation, a reminder.
+    Automatic,
+    /// One of many, which a person sent to an audience.
+    Bulk,
+    /// The answer to a candidate who just booked, moved or called off a meeting.
+    Booking,
+}
+
+impl Purpose {
+    /// Whether nobody wrote this text to this person: such texts count against the caps, freeze on a
+    /// doubt, and never leave in quiet hours.
+    pub fn is_unasked(self) -> bool {
+        matches!(self, Self::Automatic | Self::Bulk)
+    }
+
+    /// Whether it answers what the candidate has just done. It is not held up by the clock.
+    fn answers_at_once(self) -> bool {
+        matches!(self, Self::OptOutConfirmation | Self::Help | Self::Booking)
+    }
+}
+
+/// What the guard knows of a number.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The opt-out, if there is one.
+    pub suppression: Option<Suppression>,
+    /// A person should look whether they opted out.
+    pub in_doubt: bool,
+    /// The last text failed for the number's own sake: a landline, or no number at all.
+    pub unusable: bool,
+    /// The newest text from them.
+    pub last_in: Option<Timestamp>,
+    /// When texts that nobody wrote to them left, in the last [`CAP_WINDOW`].
+    pub unasked: Vec<Timestamp>,
+    /// Where they may be.
+    pub zones: Zones,
+}
+
+/// Why the next text would not arrive either: the newest whose end is known failed for the number's own
+/// sake, and nothing has come from it since. `messages` have the newest first.
+pub fn condemned(messages: &[Message]) -> Option<SendFailure> {
+    let telling = messages.iter().find_map(|message| match (message.direction, message.delivery) {
+        (Direction::In, _) | (Direction::Out, Delivery::Delivered) => Some(None),
+        (Direction::Out, Delivery::Failed | Delivery::Undelivered) => {
+            let condemned =
+                |failure: &SendFailure| failure.condemns_number() && *failure != SendFailure::OptedOut;
+            message.failure.filter(condemned).map(Some)
+        }
+        _ => None,
+    });
+    telling.flatten()
+}
+
+/// Why a text may not leave, now or ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The number has opted out.
+    #[error("the number has opted out of texts")]
+    OptedOut,
+    /// They may have opted out, and nobody has decided.
+    #[error("the candidate may have opted out: nothing is sent by itself until somebody decides")]
+    InDoubt,
+    /// Nothing arrives there.
+    #[error("the number cannot receive texts")]
+    Unusable,
+    /// They have had enough for now.
+    #[error("the candidate has had as many automatic texts as the caps allow")]
+    Capped,
+    /// No moment of the week is open in every zone that the number allows.
+    #[error("no hour is open in all time zones that the number allows")]
+    NoHour,
+}
+
+/// Whether a text for this purpose may be sent to them at all.
+///
+/// # Errors
+/// The first reason why not.
+pub fn refusal(purpose: Purpose, standing: &Standing) -> Result<(), Refusal> {
+    match purpose {
+        Purpose::OptOutConfirmation => Ok(()),
+        _ if purpose.is_unasked() && standing.unusable => Err(Refusal::Unusable),
+        _ if standing.suppression.is_some() => Err(Refusal::OptedOut),
+        _ if purpose.is_unasked() && standing.in_doubt => Err(Refusal::InDoubt),
+        _ => Ok(()),
+    }
+}
+
+/// How far back unasked texts count.
+pub const CAP_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How many texts that nobody wrote to them a person gets (behaviour.md 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// In 24 hours.
+    pub a_day: usize,
+    /// In [`CAP_WINDOW`].
+    pub a_week: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { a_day: 2, a_week: 6 }
+    }
+}
+
+impl Caps {
+    fn allow(self, unasked: &[Timestamp], now: Timestamp) -> bool {
+        let within =
+            |window: SignedDuration| unasked.iter().filter(|at| now.duration_since(**at) < window).count();
+        within(SignedDuration::from_hours(24)) < self.a_day && within(CAP_WINDOW) < self.a_week
+    }
+}
+
+/// The clock's side of the guard, as an installation sets it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clockwork<'a> {
+    /// When texts may start.
+    pub hours: &'a Hours,
+    /// The zone of those whose number says nothing.
+    pub fallback: &'a TimeZone,
+    /// The caps.
+    pub caps: Caps,
+}
+
+/// When a text may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// Now.
+    Now,
+    /// Then, when it is decided anew: quiet hours.
+    Later(Timestamp),
+}
+
+/// An answer to somebody who wrote so recently is part of a talk, and not a disturbance.
+pub const TALK: SignedDuration = SignedDuration::from_mins(60);
+
+/// The openings after a quiet time are spread over so many seconds, so that not everybody is texted in
+/// the same second.
+const SPREAD: u64 = 600;
+
+/// When a text may leave. `overridden`: a person who may has said, with a reason, that it cannot wait.
+/// `whose` is any number that is the same for all texts to a person: theirs keep their order, since they
+/// are all put off to the same moment.
+///
+/// # Errors
+/// [`Refusal::Capped`], [`Refusal::NoHour`].
+pub fn timing(
+    purpose: Purpose,
+    standing: &Standing,
+    overridden: bool,
+    whose: u64,
+    clockwork: Clockwork<'_>,
+    now: Timestamp,
+) -> Result<Timing, Refusal> {
+    if purpose.is_unasked() && !clockwork.caps.allow(&standing.unasked, now) {
+        return Err(Refusal::Capped);
+    }
+    let in_a_talk =
+        || standing.last_in.is_some_and(|at| (SignedDuration::ZERO..=TALK).contains(&now.duration_since(at)));
+    if purpose.answers_at_once() || (purpose == Purpose::Conversation && (overridden || in_a_talk())) {
+        return Ok(Timing::Now);
+    }
+    let Clockwork { hours, fallback, .. } = clockwork;
+    match hours.verdict(&standing.zones, fallback, now) {
+        Verdict::Open => Ok(Timing::Now),
+        Verdict::Closed { opens: None } => Err(Refusal::NoHour),
+        Verdict::Closed { opens: Some(opens) } => {
+            // Fibonacci hashing: neighbours are far apart.
+            let share = whose.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+            let spread = SignedDuration::from_secs(i64::try_from(share % SPREAD).unwrap_or(0));
+            let spread = opens.saturating_add(spread).unwrap_or(opens);
+            // A short window may end before.
+            let fits = hours.is_open(&standing.zones, fallback, spread);
+            Ok(Timing::Later(if fits { spread } else { opens }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Author, Body, ConversationId, MessageId, Number, OptOutSource, zones};
+
+    const ALL: [Purpose; 6] = [
+        Purpose::Conversation,
+        Purpose::OptOutConfirmation,
+        Purpose::Help,
+        Purpose::Automatic,
+        Purpose::Bulk,
+        Purpose::Booking,
+    ];
+
+    fn standing(number: &str) -> Standing {
+        Standing {
+            suppression: None,
+            in_doubt: false,
+            unusable: false,
+            last_in: None,
+            unasked: Vec::new(),
+            zones: zones::of(Number::from_e164(number).unwrap()),
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn decide(
+        purpose: Purpose,
+        standing: &Standing,
+        overridden: bool,
+        now: Timestamp,
+    ) -> Result<Timing, Refusal> {
+        let (hours, fallback) = (Hours::default(), TimeZone::get("America/New_York").unwrap());
+        let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
+        timing(purpose, standing, overridden, 7, clockwork, now)
+    }
+
+    #[test]
+    fn after_stop_only_the_confirmation_leaves() {
+        let stop = Suppression { at: Timestamp::UNIX_EPOCH, source: OptOutSource::Text("stop".into()) };
+        let opted_out = Standing { suppression: Some(stop), ..standing("+12025550142") };
+        for purpose in ALL {
+            let expected =
+                if purpose == Purpose::OptOutConfirmation { Ok(()) } else { Err(Refusal::OptedOut) };
+            assert_eq!(refusal(purpose, &opted_out), expected, "{purpose:?}");
+            assert_eq!(refusal(purpose, &standing("+12025550142")), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_doubt_and_a_landline_stop_what_nobody_wrote_to_them() {
+        let doubt = Standing { in_doubt: true, ..standing("+12025550142") };
+        let landline = Standing { unusable: true, ..standing("+12025550142") };
+        for purpose in ALL {
+            assert_eq!(refusal(purpose, &doubt).is_err(), purpose.is_unasked(), "{purpose:?}");
+            assert_eq!(refusal(purpose, &landline).is_err(), purpose.is_unasked(), "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn at_night_a_text_waits_for_the_morning_unless_it_answers_or_cannot_wait() {
+        // 21:14 in Washington.
+        let night = at("2025-03-05T02:14:00Z");
+        let washington = standing("+12025550142");
+        let talk = Standing { last_in: Some(at("2025-03-05T01:14:00Z")), ..washington.clone() };
+        let long_ago = Standing { last_in: Some(at("2025-03-05T01:13:59Z")), ..washington.clone() };
+        let leaves = |purpose, standing: &Standing, overridden| {
+            decide(purpose, standing, overridden, night) == Ok(Timing::Now)
+        };
+        for purpose in ALL {
+            let at_once = purpose.answers_at_once();
+            let person = purpose == Purpose::Conversation;
+            assert_eq!(leaves(purpose, &washington, false), at_once, "{purpose:?}");
+            assert_eq!(leaves(purpose, &long_ago, false), at_once, "{purpose:?}");
+            assert_eq!(leaves(purpose, &talk, false), at_once || person, "{purpose:?}");
+            assert_eq!(leaves(purpose, &washington, true), at_once || person, "{purpose:?}");
+        }
+        let Ok(Timing::Later(then)) = decide(Purpose::Automatic, &washington, false, night) else { panic!() };
+        assert!((at("2025-03-05T13:00:00Z")..at("2025-03-05T13:10:00Z")).contains(&then), "{then}");
+    }
+
+    #[test]
+    fn the_caps_count_a_day_and_a_week() {
+        let noon = at("2025-03-05T17:00:00Z");
+        let ago = |hours: &[i64]| {
+            let unasked = hours.iter().map(|hours| noon - SignedDuration::from_hours(*hours)).collect();
+            Standing { unasked, ..standing("+12025550142") }
+        };
+        assert_eq!(decide(Purpose::Automatic, &ago(&[1]), false, noon), Ok(Timing::Now));
+        assert_eq!(decide(Purpose::Bulk, &ago(&[1, 23]), false, noon), Err(Refusal::Capped));
+        assert_eq!(decide(Purpose::Automatic, &ago(&[1, 24]), false, noon), Ok(Timing::Now));
+        let week = ago(&[25, 50, 75, 100, 125, 150]);
+        assert_eq!(decide(Purpose::Automatic, &week, false, noon), Err(Refusal::Capped));
+        assert_eq!(decide(Purpose::Conversation, &week, false, noon), Ok(Timing::Now));
+    }
+
+    fn message(direction: Direction, delivery: Delivery, failure: Option<SendFailure>) -> Message {
+        let number = Number::from_e164("+12025550142").unwrap();
+        Message {
+            id: MessageId::new(Timestamp::UNIX_EPOCH, &[0; 10]),
+            conversation: ConversationId::new(1),
+            direction,
+            at: Timestamp::UNIX_EPOCH,
+            author: Author::Candidate,
+            body: Body::new("words"),
+            attachments: Vec::new(),
+            our_number: number,
+            purpose: Purpose::Conversation,
+            opportunity: None,
+            delivery,
+            failure,
+            sid: None,
+            rule: None,
+            filing: None,
+            submitted_at: None,
+        }
+    }
+
+    #[test]
+    fn a_landline_is_unusable_until_something_comes_from_it() {
+        let landline = message(Direction::Out, Delivery::Undelivered, Some(SendFailure::Landline));
+        let off = message(Direction::Out, Delivery::Undelivered, Some(SendFailure::Unreachable));
+        let waiting = message(Direction::Out, Delivery::Queued, None);
+        let answer = message(Direction::In, Delivery::Received, None);
+        let arrived = message(Direction::Out, Delivery::Delivered, None);
+        let reason = Some(SendFailure::Landline);
+        assert_eq!(condemned(&[waiting.clone(), off.clone(), landline.clone()]), reason);
+        assert_eq!(condemned(&[waiting, off]), None);
+        assert_eq!(condemned(&[answer, landline.clone()]), None);
+        assert_eq!(condemned(&[arrived, landline]), None);
+        let stop = message(Direction::Out, Delivery::Failed, Some(SendFailure::OptedOut));
+        assert_eq!(condemned(&[stop]), None, "what they said is known by the suppression");
+    }
+
+    proptest! {
+        /// Over random numbers and moments, nights of clock change included: what may leave, may leave in
+        /// all zones that the number allows, and what is put off may leave when it comes due.
+        #[test]
+        fn nothing_unasked_leaves_at_night_in_any_possible_zone(
+            area in prop::sample::select(vec!["202", "812", "907", "928", "317", "415", "605", "850"]),
+            second in 1_730_000_000..1_765_000_000i64,
+            whose: u64,
+        ) {
+            let standing = standing(&format!("+1{area}5550142"));
+            let now = Timestamp::from_second(second).unwrap();
+            let (hours, fallback) = (Hours::default(), TimeZone::UTC);
+            let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
+            let decide = |now| timing(Purpose::Automatic, &standing, false, whose, clockwork, now).unwrap();
+            match decide(now) {
+                Timing::Now => for clock in standing.zones.clocks(now) {
+                    let minute = i32::from(clock.hour()) * 60 + i32::from(clock.minute());
+                    prop_assert!((8 * 60..19 * 60 + 55).contains(&minute), "{clock}");
+                },
+                Timing::Later(then) => {
+                    prop_assert!(then > now && then.duration_since(now) < SignedDuration::from_hours(24));
+                    prop_assert_eq!(decide(then), Timing::Now);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the guard is told of a number, and what becomes of a text that it holds up.
+
+use fulcrum_domain::guard::{CAP_WINDOW, Standing, Timing, condemned, refusal, timing};
+use fulcrum_domain::{
+    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Purpose, Refusal, zones,
+};
+use jiff::Timestamp;
+
+use super::Rules;
+use super::activity::note_of;
+use super::compose::lane_of;
+use super::outbox::{ask_later, drop_effect};
+use super::suppress::suppression_of;
+use super::thread::{leave_session, put_message, store, thread_of};
+use crate::store::tables::MESSAGES;
+use crate::store::{Keys, Read, StoreError, Tx};
+
+/// Nobody exchanges more texts in a week.
+const LOOK_BACK: usize = 1000;
+/// How many of the newest texts say whether the number works.
+const TELLING: usize = 20;
+
+/// What is stored of a number, as the guard wants it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn standing(read: &impl Read, number: Number, now: Timestamp) -> Result<Standing, StoreError> {
+    match thread_of(read, number)? {
+        Some(conversation) => standing_in(read, &conversation, now),
+        None => Ok(Standing {
+            suppression: suppression_of(read, number)?,
+            in_doubt: false,
+            unusable: false,
+            last_in: None,
+            unasked: Vec::new(),
+            zones: zones::of(number),
+        }),
+    }
+}
+
+/// The same for a thread that is at hand.
+pub(super) fn standing_in(
+    read: &impl Read,
+    conversation: &Conversation,
+    now: Timestamp,
+) -> Result<Standing, StoreError> {
+    let mut newest = Vec::with_capacity(TELLING);
+    let (mut last_in, mut unasked) = (None, Vec::new());
+    for (_, text) in read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)? {
+        if newest.len() == TELLING && now.duration_since(text.at) > CAP_WINDOW {
+            break;
+        }
+        if text.direction == Direction::In {
+            last_in = last_in.or(Some(text.at));
+        }
+        let left = !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued | Delivery::Canceled);
+        unasked.extend(text.submitted_at.filter(|_| left && text.purpose.is_unasked()));
+        if newest.len() < TELLING {
+            newest.push(text);
+        }
+    }
+    Ok(Standing {
+        suppression: suppression_of(read, conversation.number)?,
+        in_doubt: conversation.possible_opt_out.is_some(),
+        unusable: condemned(&newest).is_some(),
+        last_in,
+        unasked,
+        zones: zones::of(conversation.number),
+    })
+}
+
+/// Whether a text may leave at `at`, or when.
+pub(super) fn decide(
+    read: &impl Read,
+    conversation: &Conversation,
+    purpose: Purpose,
+    overridden: bool,
+    rules: &Rules,
+    at: Timestamp,
+) -> Result<Result<Timing, Refusal>, StoreError> {
+    let standing = standing_in(read, conversation, at)?;
+    Ok(refusal(purpose, &standing).and_then(|()| {
+        timing(purpose, &standing, overridden, conversation.id.number(), rules.clockwork(), at)
+    }))
+}
+
+/// A text that was to leave waits until `until` and is decided anew then. Until it leaves, it is in no
+/// transcript.
+pub(super) fn put_off(
+    tx: &mut Tx<'_>,
+    mut text: Message,
+    mut conversation: Conversation,
+    until: Timestamp,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if text.delivery == Delivery::Queued {
+        text.delivery = Delivery::Scheduled;
+        put_message(tx, &text)?;
+        leave_session(tx, &mut conversation, &text, rules)?;
+    }
+    note_deferral(tx, &conversation, until, rules, now)?;
+    store(tx, &conversation)?;
+    let effect = Effect::Send(text.id);
+    drop_effect(tx, &effect)?;
+    ask_later(tx, &effect, lane_of(text.purpose), now, until)
+}
+
+/// Writes down that a text waits, in the candidate's time.
+pub(super) fn note_deferral(
+    tx: &mut Tx<'_>,
+    conversation: &Conversation,
+    until: Timestamp,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let zones = zones::of(conversation.number).or(&rules.zone);
+    let clock = |at: Timestamp| {
+        let zone = zones.iter().next().unwrap_or(&rules.zone).clone();
+        at.to_zoned_datetime(zone).strftime("%Y-%m-%dT%H:%M %Z").to_string()
+    };
+    let what = format!("deferred {} to {}: quiet hours", clock(now), clock(until));
+    note_of(tx, conversation, Actor::fulcrum(), ActivityKind::Message, what, now)
+}
