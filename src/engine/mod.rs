@@ -10,6 +10,7 @@ pub mod changes;
 pub mod clock;
 
 mod backfill;
+mod booking;
 mod convert;
 mod deadlines;
 mod dispatch;
@@ -39,6 +40,7 @@ mod templates;
 pub(crate) mod view;
 mod wake;
 
+pub use booking::{BookingAct, BookingState, BookingView};
 pub use deadlines::wheel_of;
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};
@@ -79,6 +81,7 @@ pub struct Shared {
     pub(crate) store: Store,
     pub(crate) lever: LeverClient,
     pub(crate) carrier: Carrier,
+    pub(crate) calendars: booking::CalendarCache,
     pub(crate) clock: Clock,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) wake: Arc<Wake>,

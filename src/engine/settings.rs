@@ -1,10 +1,12 @@
 //! What the engine needs of the configuration, in its own terms. Built by whoever starts it and
 //! replaced as a whole on reload; a part takes it up once per decision.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::changes::Rules;
 pub use crate::store::BackfillScope;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub on_unknown: OnUnknown,
     /// Whether Lever tells followers of a note.
     pub notify_followers: bool,
+    /// Where the calendars of those who interview are read, by their e-mail in lower case.
+    pub calendars: BTreeMap<String, SecretString>,
     /// Texts to choose from.
     pub templates: Templates,
 }

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use fulcrum_domain::Number;
 use tokio_util::sync::CancellationToken;
 
+use super::booking::CalendarCache;
 use super::clock::Clock;
 use super::health::{Notices, Pulse};
 use super::indexing::Searching;
@@ -14,6 +15,7 @@ use super::metrics::Metrics;
 use super::tasks::Tasks;
 use super::wake::Wake;
 use super::{Engine, Settings, Shared, changes, deadlines};
+use crate::calendar::Calendars;
 use crate::carrier::Carrier;
 use crate::lever::{LeverClient, LeverSettings, PaceSettings, Pacer, SettingsError};
 use crate::store::tables::{BOOKMARKS, SECRETS};
@@ -32,6 +34,8 @@ pub struct Remotes {
     pub pace: PaceSettings,
     /// The carrier.
     pub carrier: Carrier,
+    /// The calendars of those who interview.
+    pub calendars: Calendars,
 }
 
 /// Why the engine does not start.
@@ -63,6 +67,7 @@ impl Engine {
             store,
             lever,
             carrier: remotes.carrier,
+            calendars: CalendarCache::new(remotes.calendars),
             settings: ArcSwap::from_pointee(settings),
             wake,
             metrics,

@@ -25,7 +25,7 @@ pub use codec::{Key, Stored};
 pub use error::{StoreError, readable};
 pub use open::Options;
 pub use records::{
-    BackfillScope, BackfillState, Deleted, DeskRow, HookRow, Idempotent, Meeting, Phase, PhaseName,
+    BackfillScope, BackfillState, Deleted, DeskRow, Engagement, HookRow, Idempotent, Phase, PhaseName,
     PhaseState, Place, Scope, SecretKey, Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};

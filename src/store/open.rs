@@ -10,7 +10,7 @@ use redb::{
 };
 
 use super::error::StoreError;
-use super::records::Meeting;
+use super::records::Engagement;
 use super::tables::{ALL, INTERVIEWS, MEETINGS, USERS, USERS_BY_EMAIL};
 use super::tx::{Keys, Read, Tx, definition};
 
@@ -253,9 +253,9 @@ fn index_interviews(transaction: &WriteTransaction) -> Result<(), StoreError> {
         last = Some(key.clone());
         for ((opportunity, id), interview) in page {
             if interview.cancelled_at.is_none() {
-                let meeting = Meeting { opportunity, minutes: interview.minutes };
+                let engagement = Engagement { opportunity, minutes: interview.minutes };
                 for user in interview.interviewers {
-                    tx.put(MEETINGS, &(user, interview.starts_at, id.clone()), &meeting)?;
+                    tx.put(MEETINGS, &(user, interview.starts_at, id.clone()), &engagement)?;
                 }
             }
         }

@@ -51,7 +51,7 @@ pub struct Place {
 
 /// A meeting, as it stands in the index by interviewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Meeting {
+pub struct Engagement {
     /// With whom.
     pub opportunity: OpportunityId,
     /// Its length.
@@ -217,7 +217,7 @@ stored! {
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
-    Meeting = 1;
+    Engagement = 1;
     Message = 1;
     MessageId = 1;
     Opportunity = 1;

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    BackfillState, Deleted, DeskRow, HookRow, Idempotent, Meeting, Place, SecretKey, Seen, Subject,
+    BackfillState, Deleted, DeskRow, Engagement, HookRow, Idempotent, Place, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -159,7 +159,7 @@ tables! {
     /// Browsers and extensions that are signed in, by the digest of their secret.
     SIGN_INS = "sign-ins-1": SessionId => SignIn;
     /// Meetings of each interviewer, by their start.
-    MEETINGS = "meetings-by-interviewer-1": (UserId, Timestamp, InterviewId) => Meeting;
+    MEETINGS = "meetings-by-interviewer-1": (UserId, Timestamp, InterviewId) => Engagement;
     /// Meetings that candidates choose the time of.
     BOOKINGS = "bookings-1": BookingId => Booking;
     /// Those of an opportunity.

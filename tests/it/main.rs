@@ -5,6 +5,7 @@
 
 mod activation;
 mod bad_answers;
+mod booking;
 mod crash;
 mod daemon;
 mod days;

@@ -57,6 +57,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             text_confidential: false,
             max_note_chars: 8000,
             public_url: "https://text.acme.example".into(),
+            booking: fulcrum_domain::booking::Offers::default(),
             notes_as: None,
         },
         requests_per_second: 5000.0,
@@ -68,6 +69,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        calendars: std::collections::BTreeMap::new(),
         templates: fulcrum_domain::template::Templates::default(),
     }
 }
@@ -385,6 +387,7 @@ pub(crate) fn remotes(sandbox: &Sandbox, file: store::Options, requests_per_seco
             in_flight: 12,
         },
         carrier: Carrier::Twilio(carrier),
+        calendars: fulcrum::calendar::Calendars::new(reqwest::Client::builder().no_proxy()).unwrap(),
     }
 }
 

@@ -7,13 +7,15 @@
 
 mod reading;
 
+use std::collections::BTreeMap;
+
 use jiff::civil::DateTime;
 use jiff::fmt::serde::timestamp::millisecond;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::slots::{Need, Terms};
+use crate::slots::{Need, Terms, Week};
 use crate::{Opportunity, OpportunityId, StageId, UserId};
 
 pub use reading::{Reply, read};
@@ -52,6 +54,33 @@ impl EventType {
     /// Its length in minutes.
     pub fn minutes(&self) -> u32 {
         u32::try_from(self.terms.length.as_mins()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Somebody who interviews, by the config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interviewer {
+    /// When.
+    pub week: Week,
+    /// See [`Person::weight`](crate::slots::Person::weight).
+    pub weight: u32,
+    /// Whether they have a calendar that is to be asked.
+    pub has_calendar: bool,
+}
+
+/// What can be booked, and with whom.
+#[derive(Clone, Debug, Default)]
+pub struct Offers {
+    /// The kinds of meeting.
+    pub event_types: Vec<EventType>,
+    /// Those who interview, by their e-mail in lower case.
+    pub interviewers: BTreeMap<String, Interviewer>,
+}
+
+impl Offers {
+    /// The kind with this id.
+    pub fn event_type(&self, id: &str) -> Option<&EventType> {
+        self.event_types.iter().find(|event| event.id == id)
     }
 }
 

@@ -10,6 +10,7 @@ use fulcrum_domain::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
+use super::booking::forget_bookings;
 use super::desk::{clear, recount};
 use super::outbox::drop_effect;
 use super::projection::forget_meeting;
@@ -44,6 +45,7 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
     for number in tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers) {
         threads.extend(thread_of(tx, number)?.map(|conversation| conversation.id));
     }
+    forget_bookings(tx, id, &threads)?;
     let known = forget(tx, id, now)?;
     forget_subject(tx, &Subject::Opportunity(id.clone()))?;
     if known || !threads.is_empty() {

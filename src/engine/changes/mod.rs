@@ -6,6 +6,7 @@
 
 mod accounts;
 mod activity;
+mod booking;
 mod cancel;
 mod compose;
 mod delivery;
@@ -27,6 +28,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use fulcrum_domain::booking::Offers;
 use fulcrum_domain::guard::{Caps, Clockwork};
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::{DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
@@ -37,6 +39,10 @@ use crate::store::{StoreError, Tx};
 
 pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
 pub use activity::{forget_activity, note, note_in_thread};
+pub use booking::{
+    BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
+    interviewers_of, suggest_times, take_slot,
+};
 pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
@@ -67,7 +73,7 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
     match key {
         DeadlineKey::Transcript(id) => filing::file_due(tx, id, rules, moment).map(drop),
         DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
-        DeadlineKey::Booking(id) => booking::deadline(tx, id, rules, moment),
+        DeadlineKey::Booking(id) => booking::deadline(tx, id, moment.now),
     }
 }
 
@@ -128,6 +134,8 @@ pub struct Rules {
     pub max_note_chars: usize,
     /// Where the console is; links in notes lead there.
     pub public_url: String,
+    /// What candidates can book.
+    pub booking: Offers,
     /// Who signs notes that nobody here wrote: the e-mail of a Lever user.
     pub notes_as: Option<String>,
 }

@@ -17,7 +17,7 @@ use super::thread::thread_of;
 use crate::store::tables::{
     BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, MEETINGS, OPPORTUNITIES, OUTBOX, VANISHED,
 };
-use crate::store::{Keys, Meeting, Read, Seen, StoreError, Tx};
+use crate::store::{Engagement, Keys, Read, Seen, StoreError, Tx};
 
 /// How a row came. Webhooks announce interviews by themselves, and the backfill has a phase for
 /// them; what is found by looking may have interviews that nobody heard of.
@@ -161,9 +161,9 @@ pub fn put_interviews(
         changed |= !tx.get(INTERVIEWS, &key)?.is_some_and(same);
         tx.put(INTERVIEWS, &key, interview)?;
         if interview.cancelled_at.is_none() {
-            let meeting = Meeting { opportunity: id.clone(), minutes: interview.minutes };
+            let engagement = Engagement { opportunity: id.clone(), minutes: interview.minutes };
             for user in &interview.interviewers {
-                tx.put(MEETINGS, &(user.clone(), interview.starts_at, interview.id.clone()), &meeting)?;
+                tx.put(MEETINGS, &(user.clone(), interview.starts_at, interview.id.clone()), &engagement)?;
             }
         }
     }

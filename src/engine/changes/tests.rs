@@ -62,6 +62,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn rules() -> Rules {
     Rules {
+        booking: Offers::default(),
         quiet_hours: Hours::always(),
         quiet_overrides: vec![Role::Admin],
         caps: Caps::default(),

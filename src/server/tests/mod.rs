@@ -253,6 +253,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             in_flight: 12,
         },
         carrier: Carrier::Twilio(twilio::Client::new(reqwest::Client::new(), carrier)),
+        calendars: crate::calendar::Calendars::new(reqwest::Client::builder().no_proxy()).unwrap(),
     };
     let settings = Settings {
         rules: Rules {
@@ -273,6 +274,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             text_confidential: false,
             max_note_chars: 8000,
             public_url: "https://sms.example.com".into(),
+            booking: fulcrum_domain::booking::Offers::default(),
             notes_as: None,
         },
         requests_per_second: 1000.0,
@@ -284,6 +286,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        calendars: std::collections::BTreeMap::new(),
         templates: templates(),
     };
     Engine::start(remotes, settings, clock).await.unwrap()

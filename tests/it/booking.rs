@@ -1,0 +1,192 @@
+//! A candidate books by a link, moves, calls off; of two who want one time one gets it.
+
+use fulcrum::engine::changes::{BookError, LinkError};
+use fulcrum::engine::{BookingAct, BookingState, BookingView};
+use fulcrum_domain::booking::{Booked, EventType, Interviewer, Offers, Over};
+use fulcrum_domain::slots::{Need, Terms, Week};
+use fulcrum_domain::{OpportunityId, Sight};
+use fulcrum_sandbox::{Event, Happened};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::world::{World, id, small};
+
+const DANA: &str = "+12025550142";
+const ERIN: &str = "+12025550143";
+
+/// A world in which one person of Lever's interviews at any hour.
+async fn world() -> World {
+    let mut world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let (_, email) = world.sandbox.lasting_user();
+    let week = Week::parse(TimeZone::get("America/New_York").unwrap(), ["00:00-24:00"; 7]).unwrap();
+    world.settings.rules.booking = Offers {
+        event_types: vec![EventType {
+            id: "phone".into(),
+            name: "Phone interview".into(),
+            location: "We call you".into(),
+            terms: Terms {
+                length: SignedDuration::from_mins(30),
+                notice: SignedDuration::from_hours(4),
+                horizon: SignedDuration::from_hours(14 * 24),
+                increment: SignedDuration::from_mins(30),
+                buffer: SignedDuration::from_mins(10),
+                per_day: 20,
+                per_week: 100,
+            },
+            need: Need::All,
+            interviewers: vec![email.to_lowercase()],
+            feedback_template: None,
+            confirmation: "Have your CV at hand".into(),
+        }],
+        interviewers: [(email.to_lowercase(), Interviewer { week, weight: 1, has_calendar: false })].into(),
+    };
+    world.engine.replace_settings(world.settings.clone());
+    world
+}
+
+impl World {
+    /// The token of a new link for somebody.
+    async fn link(&self, who: &Happened) -> String {
+        let link =
+            self.engine.booking_link(id(who), "phone".into(), Sight::All, "tests".into()).await.unwrap();
+        link.rsplit_once("/b/").unwrap().1.to_owned()
+    }
+
+    async fn page(&self, token: &str) -> BookingView {
+        self.engine.booking(token, None).await.unwrap().unwrap()
+    }
+
+    /// The times that the page of a token offers.
+    async fn times(&self, token: &str) -> Vec<Timestamp> {
+        match self.page(token).await.state {
+            BookingState::Open(days) | BookingState::Booked { others: Some(days), .. } => {
+                days.into_iter().flat_map(|day| day.starts).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn take(&self, token: &str, start: Timestamp) -> Result<(), BookError> {
+        let view = self.page(token).await;
+        self.act(token, view.revision, BookingAct::Take { start, timezone: "America/Chicago".into() }).await
+    }
+
+    async fn act(&self, token: &str, revision: u32, act: BookingAct) -> Result<(), BookError> {
+        self.engine.act_on_booking(token, revision, act).await
+    }
+
+    async fn booked(&self, token: &str) -> Booked {
+        match self.page(token).await.state {
+            BookingState::Booked { booked, .. } => booked,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_books_moves_twice_and_calls_off() {
+    let world = world().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let token = world.link(&dana).await;
+    assert!(token.len() * 6 >= 80, "bits of the token");
+    assert_eq!(world.page(&token).await.first_name, "Dana");
+
+    let times = world.times(&token).await;
+    assert_eq!(times.len(), 48);
+    let last = times[47];
+    world.take(&token, last).await.unwrap();
+    let texts = world.texted(1).await;
+    assert!(texts[0].1.contains("Phone interview is booked for"), "{texts:?}");
+    assert!(
+        texts[0].1.contains("Have your CV at hand.") && texts[0].1.contains("/calendar.ics"),
+        "{texts:?}"
+    );
+    let booked = world.booked(&token).await;
+    assert_eq!((booked.starts_at, booked.timezone.as_str()), (last, "America/Chicago"));
+    // The link in the text leads to the same booking.
+    let again = &texts[0].1.rsplit_once("/b/").unwrap().1[..22];
+    assert_eq!(world.booked(again).await.starts_at, last);
+
+    // A form of the page before the booking is not taken.
+    let stale = world.act(&token, 0, BookingAct::CallOff).await;
+    assert!(matches!(stale, Err(BookError::Stale)), "{stale:?}");
+    for n in [40, 41] {
+        world.take(&token, times[n]).await.unwrap();
+        assert_eq!(world.booked(&token).await.starts_at, times[n]);
+    }
+    let third = world.take(&token, times[42]).await;
+    assert!(matches!(third, Err(BookError::Fixed(_))), "{third:?}");
+
+    let revision = world.page(&token).await.revision;
+    world.act(&token, revision, BookingAct::CallOff).await.unwrap();
+    assert!(matches!(world.page(&token).await.state, BookingState::Over(Over::CalledOff)));
+    let texts = world.texted(4).await;
+    assert!(texts[1].1.contains("is moved to") && texts[3].1.contains("is called off"), "{texts:?}");
+    // What was taken on the way is free again.
+    let erin = world.apply("Erin Cole", ERIN).await;
+    let other = world.link(&erin).await;
+    world.take(&other, times[41]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_want_one_time_one_gets_it() {
+    let world = world().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let erin = world.apply("Erin Cole", ERIN).await;
+    for round in 0..5 {
+        let one = world.link(&dana).await;
+        let other = world.link(&erin).await;
+        let time = world.times(&one).await[4 * round];
+        let take = |token: String| {
+            let engine = world.engine.clone();
+            tokio::spawn(async move {
+                let revision = engine.booking(&token, None).await.unwrap().unwrap().revision;
+                let act = BookingAct::Take { start: time, timezone: "America/New_York".into() };
+                engine.act_on_booking(&token, revision, act).await
+            })
+        };
+        let [one_got, other_got] = [take(one.clone()), take(other.clone())];
+        let (one_got, other_got) = (one_got.await.unwrap(), other_got.await.unwrap());
+        assert!(one_got.is_ok() != other_got.is_ok(), "{one_got:?} {other_got:?}");
+        assert!([&one_got, &other_got].iter().any(|got| matches!(got, Err(BookError::NotFree))));
+        let (winner, loser) = if one_got.is_ok() { (one, other) } else { (other, one) };
+        assert!(!world.times(&loser).await.contains(&time), "the other is shown fresh times");
+        let revision = world.page(&winner).await.revision;
+        world.act(&winner, revision, BookingAct::CallOff).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_ends_with_its_days_its_stage_and_its_opportunity() {
+    let world = world().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let token = world.link(&dana).await;
+    let time = world.times(&token).await[0];
+    let moved = Event::Stage { opportunity: Some(dana.opportunity.clone()), to: None };
+    world.sandbox.happen(&moved).unwrap();
+    world.fetch(&dana).await;
+    // Moved while the page was open.
+    let late = world.act(&token, 0, BookingAct::Take { start: time, timezone: String::new() }).await;
+    assert!(matches!(late, Err(BookError::Over(Over::StageLeft))), "{late:?}");
+
+    let token = world.link(&dana).await;
+    assert!(!world.times(&token).await.is_empty());
+    world.advance(SignedDuration::from_hours(7 * 24 + 1));
+    assert!(matches!(world.page(&token).await.state, BookingState::Over(Over::Expired)));
+    let unknown: OpportunityId = "nobody".parse().unwrap();
+    let refused = world.engine.booking_link(unknown, "phone".into(), Sight::All, "tests".into()).await;
+    assert!(matches!(refused, Err(LinkError::UnknownOpportunity)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_finds_no_time_writes_others_into_the_conversation() {
+    let world = world().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let token = world.link(&dana).await;
+    let wish = BookingAct::Suggest("Sundays before church".into());
+    world.act(&token, 0, wish).await.unwrap();
+    let messages = world.messages(DANA).await;
+    assert!(messages[0].body.reveal().contains("Sundays before church"));
+    assert!(!world.times(&token).await.is_empty(), "the link is good still");
+}
