@@ -33,13 +33,15 @@ pub enum ActivityKind {
     Sync,
     /// Somebody assigned or archived a conversation.
     Desk,
+    /// An interview was arranged, moved or called off, here or in Lever, or waits for Lever.
+    Interview,
     /// A meeting was booked, moved or called off, or somebody was asked to book one.
     Booking,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -50,6 +52,7 @@ impl ActivityKind {
         Self::Admin,
         Self::Sync,
         Self::Desk,
+        Self::Interview,
         Self::Booking,
     ];
 
@@ -66,6 +69,7 @@ impl ActivityKind {
             Self::Admin => "admin",
             Self::Sync => "sync",
             Self::Desk => "desk",
+            Self::Interview => "interview",
             Self::Booking => "booking",
         }
     }

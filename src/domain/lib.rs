@@ -4,6 +4,7 @@
 //! argument, randomness too, and what is to be done comes out as a value.
 
 mod activity;
+mod appointment;
 pub mod booking;
 mod conversation;
 mod delivery;
@@ -31,6 +32,9 @@ mod wheel;
 pub mod zones;
 
 pub use activity::{Activity, ActivityKind};
+pub use appointment::{
+    Appointment, AppointmentId, InLever, LeversChange, Meeting, MeetingFlaw, NewAppointment, Wanted, Write,
+};
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };

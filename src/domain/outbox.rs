@@ -8,7 +8,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{BookingId, ConversationId, FilingId, Lane, MessageId, OpportunityId};
+use crate::{AppointmentId, BookingId, ConversationId, FilingId, Lane, MessageId, OpportunityId};
 
 /// Something to be done to the outside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub enum Effect {
     Hydrate(OpportunityId),
     /// List an opportunity's interviews again.
     Interviews(OpportunityId),
+    /// Bring an interview in Lever in line with what is wanted of it.
+    Appointment(AppointmentId),
 }
 
 /// The remote that an effect needs.
@@ -34,13 +36,15 @@ pub enum Remote {
 
 impl Effect {
     /// Every [`Self::kind`].
-    pub const KINDS: [&str; 4] = ["send", "note", "hydrate", "interviews"];
+    pub const KINDS: [&str; 5] = ["send", "note", "hydrate", "interviews", "interview"];
 
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
         match self {
             Self::Send(_) => Remote::Carrier,
-            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) => Remote::Lever,
+            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) | Self::Appointment(_) => {
+                Remote::Lever
+            }
         }
     }
 
@@ -51,6 +55,7 @@ impl Effect {
             Self::PostNote(_) => "note",
             Self::Hydrate(_) => "hydrate",
             Self::Interviews(_) => "interviews",
+            Self::Appointment(_) => "interview",
         }
     }
 }

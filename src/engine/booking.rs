@@ -275,7 +275,7 @@ fn view(
     let rules = &settings.rules;
     let Some((id, booking)) = changes::booking_of(read, token)? else { return Ok(None) };
     let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
-    let state = booking.standing(row.as_ref(), now);
+    let state = changes::standing_of(read, &booking, now)?;
     let chosen = match &state {
         State::Booked(booked) => Some(zone_or(&booked.timezone, &rules.zone)),
         State::Open | State::Over(_) => None,

@@ -53,6 +53,7 @@ impl Engine {
             Effect::Hydrate(id) => self.hydrate(taken, id).await,
             Effect::Interviews(id) => self.interviews(taken, id).await,
             Effect::PostNote(id) => self.post_note(taken, id).await,
+            Effect::Appointment(id) => self.write_appointment(taken, id).await,
             // It goes to the carrier and is never taken here.
             Effect::Send(_) => Ok(()),
         }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::Engine;
 use super::changes::{self, Incoming, Keyword, Received, Report};
 use crate::carrier::{self, ReceivedText, StatusUpdate};
-use crate::store::tables::{BY_SID, COUNTERS, IDEMPOTENT, INBOX, SEEN_HOOKS, Table};
+use crate::store::tables::{BY_SID, COUNTERS, IDEMPOTENT, INBOX, MADE_APPOINTMENTS, SEEN_HOOKS, Table};
 use crate::store::{HookRow, Keys, Read, Seen, Signal, StoreError, Stored};
 
 /// Webhooks triggered longer ago are refused: a rerun may be days old, a replay much older.
@@ -243,6 +243,7 @@ impl Engine {
         let (hooks, answers) = (before(HOOKS_FOR), before(ANSWERS_FOR));
         self.forget(SEEN_HOOKS, move |seen| seen.0 < hooks).await?;
         self.forget(IDEMPOTENT, move |answer| answer.at < answers).await?;
+        self.forget(MADE_APPOINTMENTS, move |made| made.at < answers).await?;
         let activity = before(ACTIVITY_FOR);
         while self.store.change(move |tx| changes::forget_activity(tx, activity, FORGOTTEN)).await? > 0 {}
         Ok(())

@@ -9,6 +9,8 @@ pub mod accounts;
 pub mod changes;
 pub mod clock;
 
+mod appointments;
+mod arranging;
 mod backfill;
 mod booking;
 mod convert;
@@ -40,6 +42,7 @@ mod templates;
 pub(crate) mod view;
 mod wake;
 
+pub use arranging::{InterviewRefusal, InterviewRequest};
 pub use booking::{BookingAct, BookingState, BookingView};
 pub use deadlines::wheel_of;
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
@@ -58,8 +61,8 @@ pub use tasks::Tasks;
 pub use templates::{Sender, TemplateError};
 pub use view::{
     ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
-    InboxQuery, InboxRow, MessageView, OpportunityView, PAGE_MAX, Page, ShelfCount, Shelves, direction_word,
-    failure_words, status_word,
+    InboxQuery, InboxRow, InterviewState, InterviewView, MessageView, OpportunityView, PAGE_MAX, Page,
+    ShelfCount, Shelves, direction_word, failure_words, status_word,
 };
 pub use wake::Wake;
 

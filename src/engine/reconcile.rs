@@ -223,6 +223,7 @@ impl Engine {
         let outcomes = [
             self.daily("permissions", now, async {
                 self.refused.forget();
+                self.retry_appointments().await;
                 self.wake.backfill.notify_one();
                 Ok(())
             })

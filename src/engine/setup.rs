@@ -77,6 +77,9 @@ impl Engine {
         let found = probe(&self.lever, Lane::Interactive).await;
         let outcome = match found {
             Ok(found) => {
+                if found.allows(Endpoint::CreatePanel) {
+                    self.retry_appointments().await;
+                }
                 let mut permissions: Vec<_> =
                     found.endpoints.iter().map(|(e, v)| permission(*e, v)).collect();
                 permissions.sort_by_key(|permission| !permission.required);

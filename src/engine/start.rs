@@ -105,6 +105,7 @@ impl Engine {
                         tx.put(SECRETS, &name, key)?;
                     }
                 }
+                changes::unblock_appointments(tx, now)?;
                 changes::recover(tx, now)
             })
             .await?;

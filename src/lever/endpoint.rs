@@ -32,6 +32,7 @@ pub enum Endpoint {
     Panels,
     Contact,
     DeletedOpportunities,
+    CreatePanel,
 }
 
 impl Endpoint {
@@ -109,6 +110,11 @@ impl Endpoint {
                 ("panels", "Find all opportunity panels", "panels that allow booking cannot be found")
             }
             Self::Contact => ("contact", "Find a contact", "nothing much: opportunities carry the contact"),
+            Self::CreatePanel => (
+                "create_panel",
+                "Create an opportunity panel",
+                "interviews can be booked only where the API has made a panel before",
+            ),
             Self::DeletedOpportunities => (
                 "deleted_opportunities",
                 "Find all deleted opportunities",

@@ -7,6 +7,7 @@ mod hook;
 mod pace;
 mod probe;
 mod requests;
+mod scheduling;
 mod wire;
 
 pub use client::{LeverClient, LeverSettings, Observer, Seen, SettingsError};
@@ -16,7 +17,8 @@ pub use hook::{Envelope, HookError};
 pub use pace::{PaceSettings, PaceStatus, Pacer, Stopped, Turn};
 pub use probe::{Permissions, Verdict, probe};
 pub use requests::{Confidentiality, ListQuery, NewNote, Span};
+pub use scheduling::{InterviewBody, InterviewerBody, Performed};
 pub use wire::{
     Application, ArchiveReason, Archived, Contact, IdOr, Interview, Interviewer, Note, NoteField, Offset,
-    Opportunity, Page, Phone, Posting, Stage, StageChange, Unreadable, User,
+    Opportunity, Page, Panel, Phone, Posting, Stage, StageChange, Unreadable, User,
 };

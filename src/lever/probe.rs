@@ -82,6 +82,7 @@ pub async fn probe(client: &LeverClient, lane: Lane) -> Result<Permissions, Leve
 
     probe.write(E::CreateNote, Method::POST, &["opportunities", NOBODY, "notes"]).await;
     probe.write(E::DeleteNote, Method::DELETE, &["opportunities", NOBODY, "notes", NOBODY]).await;
+    probe.write(E::CreatePanel, Method::POST, &["opportunities", NOBODY, "panels"]).await;
     let interview = ["opportunities", NOBODY, "interviews", NOBODY];
     probe.write(E::CreateInterview, Method::POST, &interview[..3]).await;
     probe.write(E::UpdateInterview, Method::PUT, &interview).await;
@@ -248,17 +249,20 @@ mod tests {
         let missing: Vec<_> =
             permissions.endpoints.iter().filter(|(_, v)| matches!(v, Verdict::Missing)).collect();
         let missing: Vec<_> = missing.iter().map(|(endpoint, _)| *endpoint).collect();
-        assert_eq!(missing, [Endpoint::Panels, Endpoint::CreateNote, Endpoint::DeleteNote]);
+        assert_eq!(
+            missing,
+            [Endpoint::Panels, Endpoint::CreateNote, Endpoint::DeleteNote, Endpoint::CreatePanel]
+        );
         let unknown = permissions.endpoints.iter().filter(|(_, v)| matches!(v, Verdict::Unknown(_)));
         assert_eq!(unknown.map(|(endpoint, _)| *endpoint).collect::<Vec<_>>(), [Endpoint::User]);
-        assert_eq!(permissions.endpoints.len(), 23);
+        assert_eq!(permissions.endpoints.len(), 24);
         assert!(permissions.allows(Endpoint::CreateInterview) && permissions.allows(Endpoint::Note));
         assert!(matches!(permissions.expand_applications, Verdict::Missing));
         assert!(matches!(permissions.confidential, Verdict::Allowed));
 
         let asked = asked.lock().unwrap();
         let writes: Vec<_> = asked.iter().filter(|line| !line.starts_with("GET ")).collect();
-        assert_eq!(writes.len(), 5);
+        assert_eq!(writes.len(), 6);
         assert!(writes.iter().all(|line| line.contains(&format!("/opportunities/{NOBODY}/"))), "{writes:?}");
         assert!(asked.contains(&"GET /opportunities/x1/applications/a1".to_owned()));
     }

@@ -287,7 +287,7 @@ impl LeverClient {
     }
 }
 
-fn full_page(offset: Option<&Offset>) -> Query {
+pub(super) fn full_page(offset: Option<&Offset>) -> Query {
     let mut query = vec![("limit", PAGE_ITEMS_MAX.to_string())];
     query.extend(offset.map(|offset| ("offset", offset.as_str().to_owned())));
     query

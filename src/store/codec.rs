@@ -6,8 +6,8 @@
 //! a changed one gets the next version, and [`Stored::upgrade`] reads the older.
 
 use fulcrum_domain::{
-    Account, ArchiveReasonId, BookingId, ContactId, ConversationId, Effect, FilingId, Folder, InterviewId,
-    MessageId, Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
+    Account, AppointmentId, ArchiveReasonId, BookingId, ContactId, ConversationId, Effect, FilingId, Folder,
+    InterviewId, MessageId, Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -146,6 +146,15 @@ impl Key for BookingId {
     }
 }
 
+impl Key for AppointmentId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
 impl Key for Number {
     fn write(&self, out: &mut Vec<u8>) {
         self.as_u64().write(out);
@@ -189,6 +198,7 @@ impl Key for Effect {
             Self::PostNote(id) => (2u8, *id).write(out),
             Self::Hydrate(id) => (3u8, id.clone()).write(out),
             Self::Interviews(id) => (4u8, id.clone()).write(out),
+            Self::Appointment(id) => (5u8, *id).write(out),
         }
     }
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -197,6 +207,7 @@ impl Key for Effect {
             2 => Key::read(bytes).map(Self::PostNote),
             3 => Key::read(bytes).map(Self::Hydrate),
             4 => Key::read(bytes).map(Self::Interviews),
+            5 => Key::read(bytes).map(Self::Appointment),
             _ => None,
         }
     }

@@ -5,9 +5,9 @@
 
 use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::{
-    Activity, ArchiveReason, BookingId, Conversation, ConversationId, Desk, EffectRow, Filing, HookEvent,
-    Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage,
-    Suppression, User, UserId,
+    Activity, Appointment, AppointmentId, ArchiveReason, BookingId, Conversation, ConversationId, Desk,
+    EffectRow, Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting,
+    Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -89,6 +89,18 @@ pub struct Idempotent {
     pub request: [u8; 16],
     /// The message that came of it.
     pub message: MessageId,
+}
+
+/// The same for a request that arranged an interview.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeAppointment {
+    /// When.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// What was asked, as a digest.
+    pub request: [u8; 16],
+    /// The interview that came of it.
+    pub appointment: AppointmentId,
 }
 
 /// A key made at the first start and never shown.
@@ -204,6 +216,8 @@ stored! {
     () = 1;
     u64 = 1;
     Activity = 1;
+    Appointment = 1;
+    AppointmentId = 1;
     ArchiveReason = 1;
     BackfillState = 1;
     Booking = 1;
@@ -217,6 +231,7 @@ stored! {
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
+    MadeAppointment = 1;
     Engagement = 1;
     Message = 1;
     MessageId = 1;

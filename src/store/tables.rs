@@ -7,17 +7,18 @@ use std::marker::PhantomData;
 
 use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::{
-    Account, Activity, ArchiveReason, ArchiveReasonId, BookingId, ContactId, Conversation, ConversationId,
-    Effect, EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number, Opportunity,
-    OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression,
-    User, UserId,
+    Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, BookingId, ContactId,
+    Conversation, ConversationId, Effect, EffectRow, Filing, FilingId, Interview, InterviewId, Message,
+    MessageId, Number, Opportunity, OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn,
+    Stage, StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    BackfillState, Deleted, DeskRow, Engagement, HookRow, Idempotent, Place, SecretKey, Seen, Subject,
+    BackfillState, Deleted, DeskRow, Engagement, HookRow, Idempotent, MadeAppointment, Place, SecretKey,
+    Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -158,6 +159,16 @@ tables! {
     TO_INDEX = "to-index-1": u64 => Searchable;
     /// Browsers and extensions that are signed in, by the digest of their secret.
     SIGN_INS = "sign-ins-1": SessionId => SignIn;
+    /// Interviews that were arranged here.
+    APPOINTMENTS = "appointments-1": AppointmentId => Appointment;
+    /// With whom they are.
+    APPOINTMENTS_OF = "appointments-by-opportunity-1": (OpportunityId, AppointmentId) => ();
+    /// Which of Lever's interviews are ours.
+    APPOINTMENT_AT = "appointments-by-interview-1": InterviewId => AppointmentId;
+    /// Those that Lever does not have as wanted, since the key lacks a tick-box.
+    APPOINTMENTS_BLOCKED = "appointments-blocked-1": AppointmentId => ();
+    /// Those that requests with an `Idempotency-Key` have made.
+    MADE_APPOINTMENTS = "made-appointments-1": Digest => MadeAppointment;
     /// Meetings of each interviewer, by their start.
     MEETINGS = "meetings-by-interviewer-1": (UserId, Timestamp, InterviewId) => Engagement;
     /// Meetings that candidates choose the time of.
@@ -166,8 +177,8 @@ tables! {
     BOOKINGS_OF = "bookings-by-opportunity-1": (OpportunityId, BookingId) => ();
     /// What a booking link stands for, by the digest of its token.
     BOOKING_TOKENS = "booking-tokens-1": Digest => BookingId;
-    /// Times that are taken by bookings, by interviewer and start; the value is the length in minutes.
-    TAKEN = "taken-1": (UserId, Timestamp, BookingId) => u64;
+    /// Which bookings have taken an interviewer's time, by its start.
+    TAKEN = "taken-1": (UserId, Timestamp, BookingId) => ();
     /// Threads in which times were offered, and how far that talk is.
     TALKS = "booking-talks-1": ConversationId => Talk;
     /// Talks in which it is our turn, and interviewers' calendars are to be asked first.

@@ -9,7 +9,7 @@ use fulcrum_sandbox::{Event, Happened};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::world::{World, id, small};
+use crate::world::{World, eventually, id, small};
 
 const DANA: &str = "+12025550142";
 const ERIN: &str = "+12025550143";
@@ -76,6 +76,12 @@ impl World {
         self.engine.act_on_booking(token, revision, act).await
     }
 
+    /// When the interviews of somebody are by Lever.
+    fn in_lever(&self, who: &Happened) -> Vec<Timestamp> {
+        let interviews = self.sandbox.truth_of(&who.opportunity).unwrap().interviews.into_iter();
+        interviews.map(|interview| Timestamp::from_millisecond(interview.date).unwrap()).collect()
+    }
+
     async fn booked(&self, token: &str) -> Booked {
         match self.page(token).await.state {
             BookingState::Booked { booked, .. } => booked,
@@ -108,6 +114,8 @@ async fn a_candidate_books_moves_twice_and_calls_off() {
     let again = &texts[0].1.rsplit_once("/b/").unwrap().1[..22];
     assert_eq!(world.booked(again).await.starts_at, last);
 
+    eventually("Lever has it", async || world.in_lever(&dana) == [last]).await;
+
     // A form of the page before the booking is not taken.
     let stale = world.act(&token, 0, BookingAct::CallOff).await;
     assert!(matches!(stale, Err(BookError::Stale)), "{stale:?}");
@@ -115,6 +123,7 @@ async fn a_candidate_books_moves_twice_and_calls_off() {
         world.take(&token, times[n]).await.unwrap();
         assert_eq!(world.booked(&token).await.starts_at, times[n]);
     }
+    eventually("Lever has it moved", async || world.in_lever(&dana) == [times[41]]).await;
     let third = world.take(&token, times[42]).await;
     assert!(matches!(third, Err(BookError::Fixed(_))), "{third:?}");
 
@@ -123,6 +132,7 @@ async fn a_candidate_books_moves_twice_and_calls_off() {
     assert!(matches!(world.page(&token).await.state, BookingState::Over(Over::CalledOff)));
     let texts = world.texted(4).await;
     assert!(texts[1].1.contains("is moved to") && texts[3].1.contains("is called off"), "{texts:?}");
+    eventually("Lever has it no more", async || world.in_lever(&dana).is_empty()).await;
     // What was taken on the way is free again.
     let erin = world.apply("Erin Cole", ERIN).await;
     let other = world.link(&erin).await;

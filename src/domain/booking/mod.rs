@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::slots::{Need, Terms, Week};
-use crate::{Opportunity, OpportunityId, StageId, UserId};
+use crate::{Appointment, AppointmentId, Opportunity, OpportunityId, StageId, UserId};
 
 pub use reading::{Reply, read};
 
@@ -129,6 +129,8 @@ pub struct Booked {
     pub timezone: String,
     /// How often it was moved.
     pub moves: u8,
+    /// The interview that Lever gets; none where it takes none about this candidate.
+    pub appointment: Option<AppointmentId>,
 }
 
 /// Why nothing can be done with a booking.
@@ -158,8 +160,26 @@ pub enum Fixed {
 }
 
 impl Booking {
-    /// How far it really is, by the opportunity as it stands.
-    pub fn standing(&self, opportunity: Option<&Opportunity>, now: Timestamp) -> State {
+    /// How far it really is, by the opportunity and the interview as they stand.
+    pub fn standing(
+        &self,
+        opportunity: Option<&Opportunity>,
+        appointment: Option<&Appointment>,
+        now: Timestamp,
+    ) -> State {
+        if let (State::Booked(booked), Some(appointment)) = (&self.state, appointment) {
+            return if appointment.stands() {
+                // Lever's side wins: it may have been moved there.
+                let meeting = &appointment.meeting;
+                State::Booked(Booked {
+                    starts_at: meeting.starts_at,
+                    minutes: meeting.minutes,
+                    ..booked.clone()
+                })
+            } else {
+                State::Over(Over::CalledOff)
+            };
+        }
         match (&self.state, opportunity) {
             (State::Open, None) => State::Over(Over::Gone),
             (State::Open, Some(row)) if !row.is_active() => State::Over(Over::Archived),
@@ -250,6 +270,7 @@ mod tests {
             interviewers: vec![],
             timezone: "America/New_York".into(),
             moves,
+            appointment: None,
         }
     }
 

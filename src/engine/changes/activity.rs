@@ -4,7 +4,9 @@ use fulcrum_domain::{Activity, ActivityKind, Actor, Conversation, ConversationId
 use jiff::Timestamp;
 
 use super::thread::message;
-use crate::store::tables::{ACTIVITY, ACTIVITY_OF, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS};
+use crate::store::tables::{
+    ACTIVITY, ACTIVITY_OF, APPOINTMENTS, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS,
+};
 use crate::store::{Keys, Read, StoreError, Subject, Tx, readable};
 
 /// Writes down what happened.
@@ -58,6 +60,9 @@ pub(super) fn note_effect(
             None => activity,
         },
         Effect::Hydrate(id) | Effect::Interviews(id) => activity.about(Some(id.clone())),
+        Effect::Appointment(id) => {
+            activity.about(readable(tx.get(APPOINTMENTS, id))?.map(|one| one.opportunity))
+        }
     };
     note(tx, &activity)
 }

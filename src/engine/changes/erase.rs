@@ -10,6 +10,7 @@ use fulcrum_domain::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
+use super::appointment::erase_appointments;
 use super::booking::forget_bookings;
 use super::desk::{clear, recount};
 use super::outbox::drop_effect;
@@ -37,6 +38,7 @@ pub fn erase_opportunity(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) ->
     for effect in [Effect::Hydrate(id.clone()), Effect::Interviews(id.clone())] {
         drop_effect(tx, &effect)?;
     }
+    erase_appointments(tx, id)?;
     let mut threads = BTreeSet::new();
     for ((_, conversation), ()) in tx.list(SPOKEN_OF, &Keys::beginning(id), usize::MAX)? {
         tx.remove(SPOKEN_OF, &(id.clone(), conversation))?;

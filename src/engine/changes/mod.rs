@@ -6,6 +6,7 @@
 
 mod accounts;
 mod activity;
+mod appointment;
 mod booking;
 mod cancel;
 mod compose;
@@ -39,9 +40,14 @@ use crate::store::{StoreError, Tx};
 
 pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
 pub use activity::{forget_activity, note, note_in_thread};
+pub use appointment::{
+    AppointmentError, appointment_at, appointments_of, call_off_appointment, change_appointment,
+    make_appointment, release_performer, see_appointment, unblock_appointments,
+};
+pub(crate) use appointment::{NextWrite, Settled, begin_write, block_write, settle_write};
 pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
-    interviewers_of, suggest_times, take_slot,
+    interviewers_of, standing_of, suggest_times, take_slot,
 };
 pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::activity::note_effect;
 use super::thread::message;
 use crate::engine::clock::Moment;
-use crate::store::tables::{COUNTERS, DueKey, FILINGS, OUTBOX, OUTBOX_DUE};
+use crate::store::tables::{APPOINTMENTS, COUNTERS, DueKey, FILINGS, OUTBOX, OUTBOX_DUE};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 fn remote_key(remote: Remote) -> u8 {
@@ -250,8 +250,8 @@ pub fn postpone(
     let failures = before.attempts.max(before.looks);
     let due_at = at.unwrap_or_else(|| retry_at(moment.now, failures, moment.jitter()));
     let row = EffectRow { state, due_at, last_error: Some(why.to_owned()), ..before.clone() };
-    // Of a transcript that is held, its filing tells.
-    if state == EffectState::Failed && !matches!(effect, Effect::PostNote(_)) {
+    // Of a transcript that is held, its filing tells; of an interview, its appointment.
+    if state == EffectState::Failed && !matches!(effect, Effect::PostNote(_) | Effect::Appointment(_)) {
         let what = format!("{} failed, attempt {}: {why}", effect.kind(), row.attempts);
         note_effect(tx, effect, Actor::fulcrum(), what, moment.now)?;
     }
@@ -321,6 +321,10 @@ fn may_have_left(read: &impl Read, effect: &Effect) -> Result<bool, StoreError> 
     Ok(match effect {
         Effect::Send(id) => message(read, *id)?.is_some_and(|text| text.delivery == Delivery::Submitting),
         Effect::PostNote(id) => read.get(FILINGS, id)?.is_some_and(|f| f.state == FilingState::Posting),
+        // Only what may stand twice: to replace or to delete twice does no harm.
+        Effect::Appointment(id) => {
+            read.get(APPOINTMENTS, id)?.is_some_and(|one| one.sending.is_some() && one.lever.is_none())
+        }
         Effect::Hydrate(_) | Effect::Interviews(_) => false,
     })
 }

@@ -10,6 +10,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::Rules;
+use super::appointment::{appointments_of, see_appointment};
 use super::filing::attach;
 use super::outbox::ask;
 use super::searchable::to_index;
@@ -165,6 +166,12 @@ pub fn put_interviews(
             for user in &interview.interviewers {
                 tx.put(MEETINGS, &(user.clone(), interview.starts_at, interview.id.clone()), &engagement)?;
             }
+        }
+    }
+    for one in appointments_of(tx, id)? {
+        if let Some(there) = one.lever {
+            let seen = list.iter().find(|interview| interview.id == there.interview);
+            see_appointment(tx, one.id, seen, as_of, now)?;
         }
     }
     want_no_interviews(tx, id)?;

@@ -7,6 +7,7 @@
 mod activity;
 mod desk;
 mod gaze;
+mod interviews;
 mod messages;
 
 use std::ops::ControlFlow;
@@ -19,13 +20,15 @@ use fulcrum_domain::{
 use super::Engine;
 use super::changes::{count_failed, effect_counts, message, suppression_of, thread_of};
 use crate::store::tables::{
-    BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, OPPORTUNITIES, OUTBOX, STAGES,
+    APPOINTMENTS, BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, OPPORTUNITIES, OUTBOX,
+    STAGES,
 };
 use crate::store::{Keys, Read, StoreError, readable};
 
 pub use activity::{ActivityQuery, ActivityRow};
 pub use desk::{COUNTED, InboxCursor, InboxQuery, InboxRow, ShelfCount, Shelves};
 use gaze::Gaze;
+pub use interviews::{InterviewState, InterviewView};
 pub(crate) use messages::messages;
 pub use messages::{MessageView, direction_word, failure_words, status_word};
 
@@ -216,6 +219,7 @@ fn reaches_effect(gaze: &Gaze<'_, impl Read>, effect: &Effect) -> Result<bool, S
         Effect::Send(id) => readable(message(gaze.read, *id))?.and_then(|text| text.opportunity),
         Effect::PostNote(id) => readable(gaze.read.get(FILINGS, id))?.map(|filing| filing.opportunity),
         Effect::Hydrate(id) | Effect::Interviews(id) => Some(id.clone()),
+        Effect::Appointment(id) => readable(gaze.read.get(APPOINTMENTS, id))?.map(|one| one.opportunity),
     };
     gaze.reaches(about.as_ref())
 }

@@ -1,4 +1,4 @@
-//! Interviews (lever-api.md 5.5). They have no time of change: to see a move, compare.
+//! Interviews and their panels (lever-api.md 5.5 and 5.7). Interviews have no time of change: to see a move, compare.
 
 use fulcrum_domain::{InterviewId, OpportunityId, PanelId, PostingId, StageId, UserId};
 use jiff::Timestamp;
@@ -38,6 +38,10 @@ pub struct Interview {
     pub canceled_at: Option<Timestamp>,
     /// The jobs it is about.
     pub postings: Vec<PostingId>,
+    /// The form for the feedback.
+    pub feedback_template: Option<String>,
+    /// How often those who interview are asked for it.
+    pub feedback_reminder: Option<String>,
 }
 
 impl Read for Interview {
@@ -58,6 +62,8 @@ impl Read for Interview {
             stage: fields.id("stage"),
             canceled_at: fields.time("canceledAt"),
             postings: fields.ids("postings"),
+            feedback_template: fields.take("feedbackTemplate"),
+            feedback_reminder: fields.take("feedbackReminder"),
         })
     }
 }
@@ -71,15 +77,49 @@ pub struct Interviewer {
     pub name: String,
     /// As in the account, or empty.
     pub email: String,
+    /// Their form for the feedback.
+    pub feedback_template: Option<String>,
 }
 
 impl Read for Interviewer {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self { id: fields.id("id")?, name: fields.text("name"), email: fields.text("email") })
+        Some(Self {
+            id: fields.id("id")?,
+            name: fields.text("name"),
+            email: fields.text("email"),
+            feedback_template: fields.take("feedbackTemplate"),
+        })
     }
 }
 
-debug_by_id!(Interview, Interviewer);
+/// The frame of one or more interviews.
+#[derive(Clone, PartialEq)]
+pub struct Panel {
+    /// Its id.
+    pub id: PanelId,
+    /// Whether the API made it: only then the API may change what is in it.
+    pub externally_managed: bool,
+    /// Set when it was called off.
+    pub canceled_at: Option<Timestamp>,
+    /// An IANA name.
+    pub timezone: Option<String>,
+    /// The interviews in it.
+    pub interviews: Vec<Interview>,
+}
+
+impl Read for Panel {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            id: fields.id("id")?,
+            externally_managed: fields.take("externallyManaged").unwrap_or(false),
+            canceled_at: fields.time("canceledAt"),
+            timezone: fields.take("timezone"),
+            interviews: fields.objects("interviews"),
+        })
+    }
+}
+
+debug_by_id!(Interview, Interviewer, Panel);
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ pub(crate) use fields::{Fields, Read};
 pub(crate) use note::MadeNote;
 
 pub use fields::IdOr;
-pub use meeting::{Interview, Interviewer};
+pub use meeting::{Interview, Interviewer, Panel};
 pub use note::{Note, NoteField};
 pub use opportunity::{Application, Archived, Contact, Opportunity, Phone, StageChange};
 pub use reference::{ArchiveReason, Posting, Stage, User};

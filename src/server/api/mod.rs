@@ -15,6 +15,7 @@ mod activity;
 mod conversations;
 mod desk;
 mod input;
+mod interviews;
 mod messages;
 mod openapi;
 mod opportunities;
@@ -68,6 +69,10 @@ pub(super) fn table() -> Vec<Route> {
         data(post.clone(), "/api/v1/messages", Text, messages::send),
         data(Method::DELETE, "/api/v1/messages/{id}", Text, messages::cancel),
         data(get.clone(), "/api/v1/opportunities/{id}", Read, opportunities::one),
+        data(get.clone(), "/api/v1/opportunities/{id}/interviews", Read, interviews::list),
+        data(post.clone(), "/api/v1/interviews", Text, interviews::arrange),
+        data(Method::PUT, "/api/v1/interviews/{id}", Text, interviews::change),
+        data(Method::DELETE, "/api/v1/interviews/{id}", Text, interviews::call_off),
         data(get.clone(), "/api/v1/templates", Read, templates::list),
         data(post.clone(), "/api/v1/templates/{id}/render", Text, templates::render),
         data(get.clone(), "/api/v1/search", Read, search::search),

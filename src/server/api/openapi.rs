@@ -7,7 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, messages, opportunities, opt_out, outbox, search, status, templates,
+    activity, conversations, desk, interviews, messages, opportunities, opt_out, outbox, search, status,
+    templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -31,6 +32,10 @@ use super::{
         messages::send,
         messages::cancel,
         opportunities::one,
+        interviews::list,
+        interviews::arrange,
+        interviews::change,
+        interviews::call_off,
         opt_out::decide,
         outbox::failed,
         outbox::retry,

@@ -85,6 +85,7 @@ pub(in crate::server) fn effect_id(effect: &Effect) -> String {
         Effect::Send(id) => id.to_string(),
         Effect::PostNote(id) => id.to_string(),
         Effect::Hydrate(id) | Effect::Interviews(id) => id.to_string(),
+        Effect::Appointment(id) => id.to_string(),
     }
 }
 
@@ -95,7 +96,8 @@ pub(in crate::server) fn effect_of(kind: &str, id: &str) -> Result<Effect, Probl
         "note" => id.parse().map(Effect::PostNote),
         "hydrate" => id.parse().map(Effect::Hydrate),
         "interviews" => id.parse().map(Effect::Interviews),
-        _ => return Err(Problem::invalid("kind", "it must be send, note, hydrate or interviews")),
+        "interview" => id.parse().map(Effect::Appointment),
+        _ => return Err(Problem::invalid("kind", "it must be send, note, hydrate, interviews or interview")),
     };
     effect.map_err(|error| Problem::invalid("id", error.to_string()))
 }

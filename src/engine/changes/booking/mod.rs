@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use fulcrum_domain::booking::{Booking, LINK_LASTS, Over, State};
+use fulcrum_domain::booking::{Booked, Booking, LINK_LASTS, Over, State};
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, BookingId, ConversationId, DeadlineKey, Opportunity, OpportunityId,
 };
@@ -23,7 +23,8 @@ use super::Rules;
 use super::activity::note;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, COUNTERS, DEADLINES, Digest, OPPORTUNITIES, TALKS, TALKS_DUE,
+    APPOINTMENTS, BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, COUNTERS, DEADLINES, Digest, OPPORTUNITIES, TALKS,
+    TALKS_DUE,
 };
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
@@ -98,6 +99,19 @@ fn digest_of(token: &str) -> Digest {
     digest
 }
 
+/// How far a booking really is.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn standing_of(read: &impl Read, booking: &Booking, now: Timestamp) -> Result<State, StoreError> {
+    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
+    let appointment = match &booking.state {
+        State::Booked(Booked { appointment: Some(id), .. }) => read.get(APPOINTMENTS, id)?,
+        State::Booked(_) | State::Open | State::Over(_) => None,
+    };
+    Ok(booking.standing(row.as_ref(), appointment.as_ref(), now))
+}
+
 /// The booking that a token leads to.
 ///
 /// # Errors
@@ -122,7 +136,7 @@ fn under_way(
         let Some(mut booking) = tx.get(BOOKINGS, &id)?.filter(|found| found.event_type == event_type) else {
             continue;
         };
-        match booking.standing(Some(row), now) {
+        match standing_of(tx, &booking, now)? {
             State::Open => {
                 arm(tx, id, booking.expires_at, false)?;
                 booking.expires_at = expires_at;

@@ -3,13 +3,17 @@
 use fulcrum_domain::booking::{Booked, Booking, EventType, Fixed, Over, State, spoken};
 use fulcrum_domain::slots::{Need, choose, zone_or};
 use fulcrum_domain::{
-    Actor, Author, Body, BookingId, Delivery, Direction, Message, MessageId, Purpose, UserId,
+    Actor, AppointmentId, Author, Body, BookingId, Delivery, Direction, Meeting, Message, MessageId,
+    NewAppointment, Purpose, UserId,
 };
 use jiff::Timestamp;
 
 use super::times::{Busy, free_slots};
-use super::{link, note_about};
+use super::{link, note_about, standing_of};
 use crate::engine::changes::Rules;
+use crate::engine::changes::appointment::{
+    AppointmentError, call_off_appointment, change_appointment, make_appointment,
+};
 use crate::engine::changes::compose::{ComposeError, Draft, Recipient, compose};
 use crate::engine::changes::thread::{add_message, open, store, tell};
 use crate::engine::clock::Moment;
@@ -81,8 +85,7 @@ fn at_hand(
     now: Timestamp,
 ) -> Result<AtHand, BookError> {
     let booking = read.get(BOOKINGS, &id)?.ok_or(BookError::Unknown)?;
-    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
-    let state = booking.standing(row.as_ref(), now);
+    let state = standing_of(read, &booking, now)?;
     if let State::Over(why) = state {
         return Err(BookError::Over(why));
     }
@@ -121,17 +124,22 @@ pub fn take_slot(
         Need::Any => choose(slot, &found.people, moment.jitter()).into_iter().collect(),
     };
     let interviewers: Vec<UserId> = who.iter().filter_map(|index| found.users[*index].clone()).collect();
-    let booked = Booked {
+    let mut booked = Booked {
         starts_at: wanted.start,
         minutes: event.minutes(),
         interviewers,
         timezone: zone_or(&wanted.timezone, &rules.zone).iana_name().unwrap_or("UTC").to_owned(),
         moves,
+        appointment: match &state {
+            State::Booked(before) => before.appointment,
+            State::Open | State::Over(_) => None,
+        },
     };
-    release(tx, id, &state)?;
+    release(tx, id, &booking.state)?;
     for user in &booked.interviewers {
-        tx.put(TAKEN, &(user.clone(), booked.starts_at, id), &booked.minutes.into())?;
+        tx.put(TAKEN, &(user.clone(), booked.starts_at, id), &())?;
     }
+    booked.appointment = arrange(tx, &booking, &event, &booked, rules, moment)?;
     booking.state = State::Booked(booked.clone());
     booking.revision += 1;
     tx.put(BOOKINGS, &id, &booking)?;
@@ -139,6 +147,49 @@ pub fn take_slot(
     note_about(tx, &booking, CANDIDATE.into(), format!("{what}: {}", booked.starts_at), now)?;
     confirm(tx, id, &booking, &event, &booked, rules, moment)?;
     Ok(booked)
+}
+
+/// The interview in Lever, made or moved. What Lever may not be told keeps nobody from meeting: the
+/// activity says that it is not there.
+fn arrange(
+    tx: &mut Tx<'_>,
+    booking: &Booking,
+    event: &EventType,
+    booked: &Booked,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<Option<AppointmentId>, BookError> {
+    let meeting = Meeting {
+        subject: Some(event.name.clone()),
+        note: None,
+        location: Some(event.location.clone()),
+        starts_at: booked.starts_at,
+        minutes: booked.minutes,
+        timezone: rules.zone.iana_name().unwrap_or("UTC").to_owned(),
+        interviewers: booked.interviewers.iter().cloned().collect(),
+        feedback_template: event.feedback_template.clone(),
+    };
+    let Some(perform_as) = booked.interviewers.first().cloned() else { return Ok(None) };
+    let opportunity = booking.opportunity.clone();
+    let arranged = match booked.appointment {
+        Some(id) => change_appointment(tx, id, meeting, CANDIDATE.into(), rules, moment).map(|()| id),
+        None => {
+            let new = NewAppointment { opportunity, meeting, perform_as, reminders: None };
+            make_appointment(tx, new, CANDIDATE.into(), rules, moment)
+        }
+    };
+    match arranged {
+        Ok(id) => Ok(Some(id)),
+        Err(AppointmentError::Store(error)) => Err(error.into()),
+        Err(error) => {
+            note_about(tx, booking, Actor::fulcrum(), not_in_lever(&error), moment.now)?;
+            Ok(booked.appointment)
+        }
+    }
+}
+
+fn not_in_lever(error: &AppointmentError) -> String {
+    format!("Lever does not have the booking as it is: {error}")
 }
 
 /// What a booking has taken is free again.
@@ -166,7 +217,14 @@ pub fn call_off_booking(
     let AtHand { mut booking, event, state } = at_hand(tx, id, revision, rules, now)?;
     let State::Booked(booked) = &state else { return Err(BookError::NotBooked) };
     booked.may_call_off(now)?;
-    release(tx, id, &state)?;
+    release(tx, id, &booking.state)?;
+    if let Some(appointment) = booked.appointment {
+        match call_off_appointment(tx, appointment, CANDIDATE.into(), moment) {
+            Ok(()) | Err(AppointmentError::CalledOff | AppointmentError::Unknown) => {}
+            Err(AppointmentError::Store(error)) => return Err(error.into()),
+            Err(error) => note_about(tx, &booking, Actor::fulcrum(), not_in_lever(&error), now)?,
+        }
+    }
     booking.state = State::Over(Over::CalledOff);
     booking.revision += 1;
     tx.put(BOOKINGS, &id, &booking)?;

@@ -8,8 +8,9 @@ use fulcrum_domain::slots::{Person, Slot, Span, free};
 use fulcrum_domain::{BookingId, UserId};
 use jiff::{SignedDuration, Timestamp};
 
+use super::standing_of;
 use crate::engine::changes::{Rules, user_by_email};
-use crate::store::tables::{MEETINGS, TAKEN};
+use crate::store::tables::{BOOKINGS, MEETINGS, TAKEN};
 use crate::store::{Keys, Read, StoreError};
 
 /// When people have no time by their own calendars, by their e-mail; none where one cannot be read.
@@ -90,23 +91,25 @@ fn add_meetings(
     let [from, until] =
         [now.saturating_sub(AROUND), now.saturating_add(until)].map(|at| at.unwrap_or(Timestamp::MAX));
     let keys = Keys::from(&(user.clone(), from)).before(&(user.clone(), until));
-    let own = match &booking.state {
+    let own = match standing_of(read, booking, now)? {
         State::Booked(booked) => Some(booked.starts_at),
         State::Open | State::Over(_) => None,
     };
-    let minutes = |minutes: u64| SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(0));
+    let minutes = |minutes: u32| SignedDuration::from_mins(minutes.into());
     // Our bookings become interviews in Lever: a start counts once.
     let mut starts = BTreeSet::new();
     for ((_, start, _), meeting) in read.list(MEETINGS, &keys, usize::MAX)? {
         if !(own == Some(start) && meeting.opportunity == booking.opportunity) {
-            person.busy.push(Span::new(start, minutes(meeting.minutes.into())));
+            person.busy.push(Span::new(start, minutes(meeting.minutes)));
             starts.insert(start);
         }
     }
-    for ((_, start, other), length) in read.list(TAKEN, &keys, usize::MAX)? {
-        if other != id {
-            person.busy.push(Span::new(start, minutes(length)));
-            starts.insert(start);
+    for ((_, _, other), ()) in read.list(TAKEN, &keys, usize::MAX)? {
+        let Some(row) = read.get(BOOKINGS, &other)?.filter(|_| other != id) else { continue };
+        // It may have been moved or cancelled in Lever.
+        if let State::Booked(booked) = standing_of(read, &row, now)? {
+            person.busy.push(Span::new(booked.starts_at, minutes(booked.minutes)));
+            starts.insert(booked.starts_at);
         }
     }
     person.meetings = starts.into_iter().collect();

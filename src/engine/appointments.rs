@@ -1,0 +1,302 @@
+//! Bringing Lever in line with the interviews that are wanted (behaviour.md 4, "Lever's rules").
+//!
+//! Lever takes an interview only in a panel that the API made, so the first one makes its panel. It
+//! knows no idempotency: each write is marked before it leaves, and an interview whose answer was lost
+//! is looked for by the reference in its note before another is made. To replace and to delete can be
+//! repeated; a replacement is built from what stands there just before, so that nothing is reset.
+
+use std::collections::BTreeMap;
+
+use fulcrum_domain::{Appointment, AppointmentId, Effect, EffectState, InterviewId, Lane, PanelId, Write};
+use jiff::Timestamp;
+
+use super::changes::{self, NextWrite, Settled, Taken};
+use super::{Engine, convert};
+use crate::lever::{self, InterviewBody, InterviewerBody, LeverError, Offset, Performed, Unreadable};
+use crate::store::tables::APPOINTMENTS;
+use crate::store::{Read, StoreError};
+
+/// What Lever showed, and when it was asked.
+type Current = (Option<lever::Interview>, Timestamp);
+
+impl Engine {
+    /// Does [`Effect::Appointment`].
+    pub(crate) async fn write_appointment(&self, taken: Taken, id: AppointmentId) -> Result<(), StoreError> {
+        let stored = self.store.read(move |snapshot| snapshot.get(APPOINTMENTS, &id)).await?;
+        let Some(stored) = stored else { return self.finish(taken.effect).await };
+        if taken.row.state == EffectState::Unknown
+            && stored.lever.is_none()
+            && stored.sending.is_some()
+            && !self.resolve_appointment(&stored).await?
+        {
+            return Ok(());
+        }
+        let current = match stored.next_write() {
+            Some(Write::Update(interview)) => match self.current(&stored, &interview).await {
+                Ok(current) => Some(current),
+                Err(error) => return self.not_written(&stored, None, &error).await,
+            },
+            _ => None,
+        };
+        let (settings, now) = (self.settings.load_full(), self.clock.now());
+        let seen = current.clone();
+        let next = self
+            .store
+            .change(move |tx| {
+                if let Some((shown, as_of)) = seen {
+                    let shown = shown.and_then(|shown| convert::interview(shown, as_of));
+                    changes::see_appointment(tx, id, shown.as_ref(), as_of, now)?;
+                }
+                changes::begin_write(tx, id, &settings.rules, now)
+            })
+            .await?;
+        let Some(NextWrite { appointment, write }) = next else { return Ok(()) };
+        let performed = Performed { opportunity: &appointment.opportunity, by: &appointment.perform_as };
+        let answer = match (&write, current) {
+            (Write::Create, _) => self.create(&appointment, performed).await,
+            (Write::Update(interview), Some((Some(current), _))) => {
+                let body = replacement(&appointment, &current);
+                let answer =
+                    self.lever.update_interview(Lane::Interactive, performed, interview, &body).await;
+                answer.map(|shown| Settled::Stands(shown.id, shown.panel))
+            }
+            // It is wanted otherwise since it was read: read again.
+            (Write::Update(_), _) => return self.put_off_write(id, EffectState::Due, "it was changed").await,
+            (Write::Delete(interview), _) => {
+                match self.lever.delete_interview(Lane::Interactive, performed, interview).await {
+                    Ok(()) | Err(LeverError::NotFound { names_user: false, .. }) => Ok(Settled::Gone),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match answer {
+            Ok(settled) => self.written(id, settled).await,
+            Err(error) => self.not_written(&appointment, Some(&write), &error).await,
+        }
+    }
+
+    /// The key may be allowed more by now: what it was not allowed to write is tried again.
+    pub(crate) async fn retry_appointments(&self) {
+        let now = self.clock.now();
+        if let Err(error) = self.store.change(move |tx| changes::unblock_appointments(tx, now)).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "interviews that wait for a permission could not be tried again");
+        }
+    }
+
+    async fn written(&self, id: AppointmentId, settled: Settled) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.store.change(move |tx| changes::settle_write(tx, id, settled, now)).await
+    }
+
+    /// What Lever shows of an interview now; none when there is none.
+    async fn current(&self, one: &Appointment, interview: &InterviewId) -> Result<Current, LeverError> {
+        let as_of = self.clock.now();
+        match self.lever.interview(Lane::Interactive, &one.opportunity, interview).await {
+            Ok(shown) => Ok((Some(shown), as_of)),
+            Err(LeverError::NotFound { of_record: true, .. }) => Ok((None, as_of)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes an interview: in a panel that the API made before, else with a panel of its own.
+    async fn create(&self, one: &Appointment, performed: Performed<'_>) -> Result<Settled, LeverError> {
+        let body = first(one);
+        if let Some(panel) = self.api_panel(one).await? {
+            match self.lever.create_interview(Lane::Interactive, performed, &panel, &body).await {
+                Ok(shown) => return Ok(Settled::Stands(shown.id, shown.panel.or(Some(panel)))),
+                // Its last interview was deleted meanwhile, and it went with that.
+                Err(LeverError::NotFound { names_user: false, .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let panel =
+            self.lever.create_panel(Lane::Interactive, performed, &one.meeting.timezone, &body).await?;
+        let made = panel.interviews.first().ok_or(LeverError::Unreadable(Unreadable::NoData))?;
+        Ok(Settled::Stands(made.id.clone(), Some(panel.id)))
+    }
+
+    /// A panel of the opportunity that the API made, best one in the same zone; none as far as the key
+    /// can see.
+    async fn api_panel(&self, one: &Appointment) -> Result<Option<PanelId>, LeverError> {
+        let mut found = None;
+        let mut offset: Option<Offset> = None;
+        loop {
+            match self.lever.panels(Lane::Interactive, &one.opportunity, offset.as_ref()).await {
+                Ok(page) => {
+                    for panel in page.items {
+                        if !panel.externally_managed || panel.canceled_at.is_some() {
+                            continue;
+                        }
+                        if panel.timezone.as_deref() == Some(&one.meeting.timezone) {
+                            return Ok(Some(panel.id));
+                        }
+                        found = found.or(Some(panel.id));
+                    }
+                    match page.next {
+                        Some(next) => offset = Some(next),
+                        None => return Ok(found),
+                    }
+                }
+                Err(LeverError::Forbidden { .. } | LeverError::NotFound { .. }) => {
+                    return Ok(self.known_panel(one).await);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The same by what was written before, where the key may list no panels.
+    async fn known_panel(&self, one: &Appointment) -> Option<PanelId> {
+        let id = one.opportunity.clone();
+        let others = self.store.read(move |snapshot| changes::appointments_of(snapshot, &id)).await;
+        others.ok()?.into_iter().find_map(|other| other.lever?.panel)
+    }
+
+    /// A write failed; `write` is none when it was only prepared.
+    async fn not_written(
+        &self,
+        one: &Appointment,
+        write: Option<&Write>,
+        error: &LeverError,
+    ) -> Result<(), StoreError> {
+        let id = one.id;
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        let mut why = error.to_string();
+        match error {
+            LeverError::NotFound { names_user: true, .. }
+            | LeverError::BadRequest { names_user: true, .. } => {
+                self.store
+                    .change(move |tx| {
+                        if changes::release_performer(tx, id, &settings.rules, &mut moment)? {
+                            return Ok(());
+                        }
+                        let why = "lever does not know one of the users who take part in it";
+                        changes::block_write(tx, id, why, &mut moment)
+                    })
+                    .await
+            }
+            LeverError::NotFound { .. }
+            | LeverError::Forbidden { .. }
+            | LeverError::BadRequest { .. }
+            | LeverError::InvalidOffset => {
+                let lost = matches!(error, LeverError::NotFound { .. }).then(|| one.opportunity.clone());
+                if lost.is_some() {
+                    why = "lever does not show this candidate".to_owned();
+                }
+                tracing::warn!(appointment = %id, "an interview is not in lever as wanted: {why}");
+                self.store
+                    .change(move |tx| {
+                        if let Some(opportunity) = lost {
+                            changes::ask(tx, &Effect::Hydrate(opportunity), Lane::Live, moment.now)?;
+                        }
+                        changes::block_write(tx, id, &why, &mut moment)
+                    })
+                    .await
+            }
+            LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Unreadable(_)
+                if write == Some(&Write::Create) =>
+            {
+                self.put_off_write(id, EffectState::Unknown, &why).await
+            }
+            _ => self.put_off_write(id, EffectState::Due, &why).await,
+        }
+    }
+
+    async fn put_off_write(
+        &self,
+        id: AppointmentId,
+        state: EffectState,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let why = why.to_owned();
+        let mut moment = self.clock.moment();
+        self.store
+            .change(move |tx| changes::postpone(tx, &Effect::Appointment(id), state, None, &why, &mut moment))
+            .await
+    }
+
+    /// An interview may stand in Lever already. True when it surely does not, and may be made.
+    async fn resolve_appointment(&self, one: &Appointment) -> Result<bool, StoreError> {
+        match self.find_interview(one).await {
+            Ok(Some(found)) => {
+                tracing::info!(appointment = %one.id, "an interview whose answer was lost was found");
+                self.written(one.id, Settled::Stands(found.id, found.panel)).await?;
+                Ok(false)
+            }
+            // No such opportunity: making it will tell.
+            Ok(None) | Err(LeverError::NotFound { .. }) => Ok(true),
+            Err(error @ LeverError::Forbidden { .. }) => {
+                let mut moment = self.clock.moment();
+                let (id, why) =
+                    (one.id, format!("the answer was lost, and {error}: look in Lever, then retry"));
+                self.store.change(move |tx| changes::block_write(tx, id, &why, &mut moment)).await?;
+                Ok(false)
+            }
+            Err(error) => {
+                self.put_off_write(one.id, EffectState::Unknown, &error.to_string()).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// The interview in Lever that carries the reference. The reference alone decides: time and
+    /// interviewers may have been changed there since.
+    async fn find_interview(&self, one: &Appointment) -> Result<Option<lever::Interview>, LeverError> {
+        let mut offset: Option<Offset> = None;
+        loop {
+            let page = self.lever.interviews(Lane::Interactive, &one.opportunity, offset.as_ref()).await?;
+            let ours = |shown: &lever::Interview| shown.note.as_deref().is_some_and(|note| one.wrote(note));
+            if let Some(found) = page.items.into_iter().find(ours) {
+                return Ok(Some(found));
+            }
+            match page.next {
+                Some(next) => offset = Some(next),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// The body of a new interview.
+fn first(one: &Appointment) -> InterviewBody {
+    let meeting = &one.meeting;
+    let interviewers = meeting.interviewers.iter();
+    InterviewBody {
+        subject: meeting.subject.clone(),
+        note: Some(one.note_with_reference()),
+        location: meeting.location.clone(),
+        interviewers: interviewers
+            .map(|id| InterviewerBody {
+                id: id.clone(),
+                feedback_template: meeting.feedback_template.clone(),
+            })
+            .collect(),
+        starts_at: meeting.starts_at,
+        minutes: meeting.minutes,
+        feedback_template: meeting.feedback_template.clone(),
+        feedback_reminder: None,
+    }
+}
+
+/// The body that replaces what stands there: what is not ours, or was not changed, stays as it is.
+fn replacement(one: &Appointment, current: &lever::Interview) -> InterviewBody {
+    let before = one.lever.as_ref().map(|there| &there.meeting);
+    let new = first(one);
+    let note_stays = before.is_some_and(|before| before.note == one.meeting.note);
+    let form_stays = before.is_some_and(|before| before.feedback_template == one.meeting.feedback_template);
+    let forms: BTreeMap<_, _> =
+        current.interviewers.iter().map(|known| (&known.id, &known.feedback_template)).collect();
+    let interviewers = new.interviewers.into_iter().map(|each| match forms.get(&each.id) {
+        Some(form) if form_stays => InterviewerBody { feedback_template: (*form).clone(), ..each },
+        _ => each,
+    });
+    InterviewBody {
+        interviewers: interviewers.collect(),
+        note: if note_stays { current.note.clone() } else { new.note },
+        feedback_template: if form_stays { current.feedback_template.clone() } else { new.feedback_template },
+        feedback_reminder: current.feedback_reminder.clone(),
+        ..new
+    }
+}
