@@ -5,7 +5,7 @@ use fulcrum::engine::{BookingAct, BookingState, BookingView};
 use fulcrum_domain::booking::{Booked, EventType, Interviewer, Offers, Over};
 use fulcrum_domain::slots::{Need, Terms, Week};
 use fulcrum_domain::{OpportunityId, Sight};
-use fulcrum_sandbox::{Event, Happened};
+use fulcrum_sandbox::{Event, Happened, Permissions};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,7 +16,9 @@ const ERIN: &str = "+12025550143";
 
 /// A world in which one person of Lever's interviews at any hour.
 async fn world() -> World {
-    let mut world = World::standing(small(), |_| {}).await;
+    let mut options = small();
+    options.lever.permissions = Permissions::all();
+    let mut world = World::standing(options, |_| {}).await;
     world.backfilled().await;
     let (_, email) = world.sandbox.lasting_user();
     let week = Week::parse(TimeZone::get("America/New_York").unwrap(), ["00:00-24:00"; 7]).unwrap();
