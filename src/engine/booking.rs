@@ -6,8 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fulcrum_domain::booking::{Booked, EventType, Over, State};
 use fulcrum_domain::slots::{Day, Span, offer, zone_or};
-use fulcrum_domain::zones;
-use fulcrum_domain::{Activity, ActivityKind, Actor, OpportunityId, Sight};
+use fulcrum_domain::{Activity, ActivityKind, Actor, ConversationId, OpportunityId, Sight};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -93,16 +92,40 @@ impl Engine {
         let mut moment = self.clock.moment();
         self.store
             .change(move |tx| {
-                let row = tx.get(OPPORTUNITIES, &opportunity)?;
-                if !row.is_some_and(|row| sight.reaches(row.confidential)) {
-                    return Err(LinkError::UnknownOpportunity);
-                }
+                may_see(tx, &opportunity, sight)?;
                 let link =
                     changes::booking_link(tx, &opportunity, &event_type, &settings.rules, &mut moment)?;
                 let what = format!("a booking link was made: {event_type}");
                 let activity = Activity::new(moment.now, by, ActivityKind::Booking, what);
                 changes::note(tx, &activity.about(Some(opportunity)))?;
                 Ok(link)
+            })
+            .await
+    }
+
+    /// Offers a candidate times by text, since a person asks for it. Its first text follows once the
+    /// calendars of those who interview are asked.
+    ///
+    /// # Errors
+    /// [`LinkError`]; what the caller may not see is not known to them.
+    pub async fn offer_times(
+        &self,
+        opportunity: OpportunityId,
+        event_type: String,
+        sight: Sight,
+        by: Actor,
+    ) -> Result<ConversationId, LinkError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store
+            .change(move |tx| {
+                may_see(tx, &opportunity, sight)?;
+                let thread =
+                    changes::offer_times(tx, &opportunity, &event_type, &settings.rules, &mut moment)?;
+                let what = format!("times were offered by text: {event_type}");
+                let activity = Activity::new(moment.now, by, ActivityKind::Booking, what);
+                changes::note(tx, &activity.of(thread).about(Some(opportunity)))?;
+                Ok(thread)
             })
             .await
     }
@@ -166,7 +189,7 @@ impl Engine {
     }
 
     /// What the calendars of those who interview say; `anew` asks them though they were asked just now.
-    async fn busy(&self, event: &EventType, settings: &Settings, anew: bool) -> Busy {
+    pub(super) async fn busy(&self, event: &EventType, settings: &Settings, anew: bool) -> Busy {
         let now = self.clock.now();
         let until = event.terms.horizon + event.terms.length + event.terms.buffer;
         let window = Span::new(now, until);
@@ -263,6 +286,12 @@ fn later(end: Timestamp) -> Timestamp {
     end.saturating_add(FRESH).unwrap_or(end)
 }
 
+fn may_see(read: &impl Read, opportunity: &OpportunityId, sight: Sight) -> Result<(), LinkError> {
+    let row = read.get(OPPORTUNITIES, opportunity)?;
+    let sees = row.is_some_and(|row| sight.reaches(row.confidential));
+    if sees { Ok(()) } else { Err(LinkError::UnknownOpportunity) }
+}
+
 fn view(
     read: &impl Read,
     token: &str,
@@ -280,9 +309,10 @@ fn view(
         State::Booked(booked) => Some(zone_or(&booked.timezone, &rules.zone)),
         State::Open | State::Over(_) => None,
     };
-    let number = row.as_ref().and_then(|row| row.number());
-    let told = number.and_then(|number| zones::of(number).agreed(now).cloned());
-    let zone = zone.or(chosen).or(told).unwrap_or_else(|| rules.zone.clone());
+    let zone = match zone.or(chosen) {
+        Some(zone) => zone,
+        None => changes::zone_of(read, &booking, rules, now)?,
+    };
     let days = || {
         let found = changes::free_slots(read, id, &booking, &event, busy, rules, now)?;
         Ok::<_, StoreError>(offer(&found.slots, &zone))

@@ -37,6 +37,7 @@ mod settings;
 mod setup;
 mod start;
 pub(crate) mod status;
+mod talks;
 mod tasks;
 mod templates;
 pub(crate) mod view;

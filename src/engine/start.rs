@@ -133,6 +133,8 @@ impl Engine {
         self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
+        let this = self.clone();
+        self.tasks.keep("talks about times", move || this.clone().run_talks());
         if let Some(searching) = self.searching.clone() {
             let this = self.clone();
             self.tasks.keep("search", move || this.clone().run_search(searching.clone()));

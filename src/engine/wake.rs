@@ -20,6 +20,7 @@ pub struct Wake {
     pub(crate) backfill: Notify,
     pub(crate) news: Newsroom,
     pub(crate) search: Notify,
+    pub(crate) talks: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
@@ -36,6 +37,7 @@ impl Wake {
             backfill: Notify::new(),
             news: Newsroom::new(rand::random()),
             search: Notify::new(),
+            talks: Notify::new(),
             armed,
         };
         (wake, deadlines)
@@ -53,6 +55,7 @@ impl Wake {
                     Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
                     Signal::Conversation(id) => self.news.tell(id),
                     Signal::ToIndex => self.search.notify_one(),
+                    Signal::Talk => self.talks.notify_one(),
                 }
             }
         })

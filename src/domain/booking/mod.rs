@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::slots::{Need, Terms, Week};
-use crate::{Appointment, AppointmentId, Opportunity, OpportunityId, StageId, UserId};
+use crate::{Appointment, AppointmentId, BookingId, Opportunity, OpportunityId, StageId, UserId};
 
 pub use reading::{Reply, read};
 
@@ -215,7 +215,7 @@ impl Booked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Talk {
     /// Which one.
-    pub booking: crate::BookingId,
+    pub booking: BookingId,
     /// The times of the last offer, in the order of their numbers.
     pub offered: Vec<Offered>,
     /// Until when they stand.
@@ -227,6 +227,13 @@ pub struct Talk {
     pub asked_again: bool,
     /// What is to be done once the calendars are asked.
     pub next: Option<Next>,
+}
+
+impl Talk {
+    /// A talk in which nothing is offered yet, good until then.
+    pub fn about(booking: BookingId, until: Timestamp) -> Self {
+        Self { booking, offered: Vec::new(), until, round: 0, asked_again: false, next: None }
+    }
 }
 
 /// A time that stands in a text.

@@ -47,7 +47,7 @@ pub use appointment::{
 pub(crate) use appointment::{NextWrite, Settled, begin_write, block_write, settle_write};
 pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
-    interviewers_of, standing_of, suggest_times, take_slot,
+    interviewers_of, offer_times, standing_of, suggest_times, take_slot, take_turn_to_talk, zone_of,
 };
 pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};

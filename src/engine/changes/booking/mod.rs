@@ -6,6 +6,7 @@
 //! has asked them just before.
 
 mod take;
+mod talk;
 mod times;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,8 @@ use crate::store::tables::{
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 pub use take::{BookError, Pick, call_off_booking, suggest_times, take_slot};
+pub(super) use talk::hear;
+pub use talk::{offer_times, take_turn_to_talk, zone_of};
 pub use times::{Busy, SlotsOf, free_slots, interviewers_of};
 
 /// Tokens that lead to one booking; an older one stops to.
@@ -46,6 +49,12 @@ pub enum LinkError {
     /// Nobody is asked for an interview any more.
     #[error("the opportunity is archived")]
     Archived,
+    /// Nobody can be offered times by text.
+    #[error("the candidate has no number that can be texted")]
+    NoNumber,
+    /// They need not be asked.
+    #[error("the candidate has booked a time already")]
+    Booked,
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

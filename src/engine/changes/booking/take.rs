@@ -3,11 +3,12 @@
 use fulcrum_domain::booking::{Booked, Booking, EventType, Fixed, Over, State, spoken};
 use fulcrum_domain::slots::{Need, choose, zone_or};
 use fulcrum_domain::{
-    Actor, AppointmentId, Author, Body, BookingId, Delivery, Direction, Meeting, Message, MessageId,
-    NewAppointment, Purpose, UserId,
+    Actor, AppointmentId, Author, Body, BookingId, ConversationId, Delivery, Direction, Meeting, Message,
+    MessageId, NewAppointment, Purpose, UserId,
 };
 use jiff::Timestamp;
 
+use super::talk::listen;
 use super::times::{Busy, free_slots};
 use super::{link, note_about, standing_of};
 use crate::engine::changes::Rules;
@@ -232,7 +233,7 @@ pub fn call_off_booking(
     note_about(tx, &booking, CANDIDATE.into(), what, now)?;
     let when = spoken(booked.starts_at, &zone_or(&booked.timezone, &rules.zone));
     let words = format!("{}: your {} on {when} is called off.", rules.organisation, event.name);
-    say(tx, &booking, words, rules, moment)
+    say(tx, &booking, words, Purpose::Booking, rules, moment).map(drop)
 }
 
 /// The text after booking: day, time, place, and how to change it.
@@ -256,33 +257,41 @@ fn confirm(
             words.push_str(&format!(" {part}{end}"));
         }
     }
-    words.push_str(&format!(" Calendar file: {link}/calendar.ics Change it: {link}"));
-    say(tx, booking, words, rules, moment)
+    words.push_str(&format!(
+        " Add it to your calendar: {link}/calendar.ics R to reschedule, X to call it off."
+    ));
+    match say(tx, booking, words, Purpose::Booking, rules, moment)? {
+        Some(thread) => Ok(listen(tx, thread, id, booked.starts_at)?),
+        None => Ok(()),
+    }
 }
 
-/// Texts a candidate about their booking. Whoever cannot be texted has booked all the same.
-fn say(
+/// Texts a candidate about their booking; in which thread. Whoever cannot be texted has booked all the
+/// same.
+pub(super) fn say(
     tx: &mut Tx<'_>,
     booking: &Booking,
     words: String,
+    purpose: Purpose,
     rules: &Rules,
     moment: &mut Moment,
-) -> Result<(), BookError> {
+) -> Result<Option<ConversationId>, BookError> {
     let draft = Draft {
         to: Recipient::Opportunity(booking.opportunity.clone()),
         body: Body::new(words),
         author: Author::Automatic(LABEL.to_owned()),
-        purpose: Purpose::Booking,
+        purpose,
         from: None,
         send_at: None,
         cannot_wait: None,
     };
     match compose(tx, draft, rules, moment) {
-        Ok(_) => Ok(()),
+        Ok(message) => Ok(Some(message.conversation)),
         Err(ComposeError::Store(error)) => Err(error.into()),
         Err(refusal) => {
             let what = format!("no text about the booking: {refusal}");
-            Ok(note_about(tx, booking, Actor::fulcrum(), what, moment.now)?)
+            note_about(tx, booking, Actor::fulcrum(), what, moment.now)?;
+            Ok(None)
         }
     }
 }
