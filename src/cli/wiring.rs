@@ -3,15 +3,18 @@
 //! The rooms do not know the config: it is one way of many to set them up (tests and the demo have
 //! others), and a key may move without any of them noticing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
+use fulcrum_domain::booking::{Interviewer, Offers};
 use fulcrum_domain::{BadId, FilingTimes, HookEvent, PostingId};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::calendar::Calendars;
 use crate::carrier::{Carrier, twilio};
 use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::changes::{KeywordAnswers, Mode, Rules};
@@ -53,6 +56,9 @@ pub enum WiringError {
     /// The same, as the identity provider's client sees it.
     #[error("the connection to the identity provider cannot be set up by what [network] says")]
     Provider(#[source] reqwest::Error),
+    /// The same, for the calendars of interviewers.
+    #[error("the connection to calendars cannot be set up by what [network] says")]
+    Calendars(#[source] reqwest::Error),
     /// Lever.
     #[error("lever")]
     Lever(#[from] SettingsError),
@@ -71,6 +77,7 @@ pub fn remotes(config: &Config) -> Result<Remotes, WiringError> {
         lever: lever(config)?,
         pace: pace(config),
         carrier: carrier(config)?,
+        calendars: calendars(config)?,
     })
 }
 
@@ -106,6 +113,7 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         notify_followers: config.transcript.notify_followers,
         backup: backup(config),
         retention: config.retention,
+        calendars: addresses(&config.booking),
         templates: config.templates.clone(),
         second_person_above: config.second_person_above,
     })
@@ -128,6 +136,7 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         notify_followers: new.notify_followers,
         backup: new.backup,
         retention: new.retention,
+        calendars: new.calendars,
         templates: new.templates,
         second_person_above: new.second_person_above,
         ..old.clone()
@@ -175,9 +184,37 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         text_confidential: config.lever.confidential == config::Confidential::Full,
         max_note_chars: transcript.max_note_chars,
         public_url: config.server.public_url.to_string(),
+        booking: offers(&config.booking),
         notes_as: config.lever.notes_as.clone(),
         automations: Arc::new(config.automations.clone()),
     })
+}
+
+fn offers(booking: &config::Booking) -> Offers {
+    let interviewer = |calendar: &config::Calendar| Interviewer {
+        week: calendar.week.clone(),
+        weight: calendar.weight,
+        has_calendar: calendar.address.is_some(),
+    };
+    let interviewers =
+        booking.calendars.iter().map(|calendar| (calendar.user.clone(), interviewer(calendar)));
+    Offers { event_types: booking.event_types.clone(), interviewers: interviewers.collect() }
+}
+
+fn addresses(booking: &config::Booking) -> BTreeMap<String, SecretString> {
+    let with = booking
+        .calendars
+        .iter()
+        .filter_map(|calendar| Some((calendar.user.clone(), secret(calendar.address.as_ref()?))));
+    with.collect()
+}
+
+/// The client for interviewers' calendars.
+///
+/// # Errors
+/// [`WiringError::Roots`], [`WiringError::Calendars`].
+fn calendars(config: &Config) -> Result<Calendars, WiringError> {
+    Calendars::new(http(config, WiringError::Calendars)?).map_err(WiringError::Calendars)
 }
 
 fn mode(mode: TranscriptMode) -> Mode {

@@ -17,6 +17,7 @@
 mod api;
 mod automations;
 mod backup;
+mod booking;
 mod carrier;
 mod check;
 mod consent;
@@ -52,6 +53,7 @@ use toml::{Table, Value};
 
 pub use api::{Api, ApiToken};
 pub use backup::{Backup, BackupSchedule};
+pub use booking::{Booking, Calendar};
 pub use carrier::{Carrier, CarrierKind, Twilio};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
@@ -141,6 +143,8 @@ pub struct Config {
     pub second_person_above: usize,
     /// What texts by itself.
     pub automations: Automations,
+    /// What candidates book, and with whom.
+    pub booking: Booking,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
@@ -247,6 +251,10 @@ struct Raw {
     automation: automations::RawLimits,
     #[serde(default)]
     automations: Vec<automations::RawAutomation>,
+    #[serde(default)]
+    event_types: Vec<booking::RawEventType>,
+    #[serde(default)]
+    calendars: Vec<booking::RawCalendar>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
     /// A list of tables, which no lower layer knows.
@@ -283,6 +291,8 @@ impl Raw {
         let bulk = self.bulk.check(check);
         let known = templates.as_ref().ok();
         let automations = automations::check(&self.automations, &self.automation, known, check);
+        let zone = organisation.as_ref().ok().map(|organisation| &organisation.timezone);
+        let booking = booking::check(&self.event_types, &self.calendars, zone, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
@@ -308,6 +318,7 @@ impl Raw {
             templates: templates?,
             second_person_above: bulk?,
             automations: automations?,
+            booking: booking?,
             carrier: carrier?,
             api: api?,
             users: users?,

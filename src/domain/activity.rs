@@ -37,11 +37,13 @@ pub enum ActivityKind {
     Automation,
     /// An interview was arranged, moved or called off, here or in Lever, or waits for Lever.
     Interview,
+    /// A meeting was booked, moved or called off, or somebody was asked to book one.
+    Booking,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -54,6 +56,7 @@ impl ActivityKind {
         Self::Desk,
         Self::Automation,
         Self::Interview,
+        Self::Booking,
     ];
 
     /// Whether it is one of what must be proven later on: who came in, what was refused, what
@@ -77,6 +80,7 @@ impl ActivityKind {
             Self::Desk => "desk",
             Self::Automation => "automation",
             Self::Interview => "interview",
+            Self::Booking => "booking",
         }
     }
 

@@ -195,6 +195,28 @@ own_uuids! {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConversationId(u64);
 
+/// A meeting that a candidate is asked to choose the time of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BookingId(u64);
+
+impl BookingId {
+    /// The n-th one.
+    pub fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Which one it is.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for BookingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BookingId({})", self.0)
+    }
+}
+
 /// Crockford's alphabet: no I, L, O, U, so that an id can be read out on the telephone.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 

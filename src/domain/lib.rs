@@ -6,6 +6,7 @@
 mod activity;
 mod appointment;
 pub mod automation;
+pub mod booking;
 pub mod bulk;
 mod consent;
 mod conversation;
@@ -28,6 +29,7 @@ mod searchable;
 mod segments;
 mod sending;
 mod sign_in;
+pub mod slots;
 pub mod states;
 mod suppression;
 pub mod template;
@@ -50,8 +52,8 @@ pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
 pub use guard::{Purpose, Refusal};
 pub use hook_event::HookEvent;
 pub use ids::{
-    ApplicationId, ArchiveReasonId, BadId, ContactId, ConversationId, FilingId, InterviewId, MessageId,
-    NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
+    ApplicationId, ArchiveReasonId, BadId, BookingId, ContactId, ConversationId, FilingId, InterviewId,
+    MessageId, NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
 };
 pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::automation::EnrolmentId;
 use crate::{
-    AppointmentId, CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId, OpportunityId,
+    AppointmentId, BookingId, CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId,
+    OpportunityId,
 };
 
 /// Something to be done to the outside.
@@ -189,6 +190,8 @@ pub enum DeadlineKey {
     Enrolment(EnrolmentId),
     /// Nobody has said whether the texts of a flood guard's card may go, by the card's number.
     Card(u64),
+    /// A link with which somebody can book ends.
+    Booking(BookingId),
 }
 
 /// The topmost byte tells the kind, the rest which one.
@@ -197,6 +200,7 @@ const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
 const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
 const ENROLMENT: u64 = 3 << KIND_SHIFT;
 const CARD: u64 = 4 << KIND_SHIFT;
+const BOOKING: u64 = 5 << KIND_SHIFT;
 
 impl DeadlineKey {
     /// As a number.
@@ -206,6 +210,7 @@ impl DeadlineKey {
             Self::PossibleOptOut(conversation) => POSSIBLE_OPT_OUT | conversation.number(),
             Self::Enrolment(enrolment) => ENROLMENT | enrolment.number(),
             Self::Card(card) => CARD | card,
+            Self::Booking(booking) => BOOKING | booking.number(),
         }
     }
 
@@ -218,6 +223,7 @@ impl DeadlineKey {
             POSSIBLE_OPT_OUT => Some(Self::PossibleOptOut(conversation)),
             ENROLMENT => Some(Self::Enrolment(EnrolmentId::new(which))),
             CARD => Some(Self::Card(which)),
+            BOOKING => Some(Self::Booking(BookingId::new(which))),
             _ => None,
         }
     }
@@ -250,6 +256,7 @@ mod tests {
             DeadlineKey::PossibleOptOut(conversation),
             DeadlineKey::Enrolment(EnrolmentId::new(77)),
             DeadlineKey::Card(77),
+            DeadlineKey::Booking(BookingId::new(77)),
         ] {
             assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
         }

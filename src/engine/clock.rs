@@ -69,6 +69,11 @@ impl Moment {
         self.random.random()
     }
 
+    /// What nobody can guess, for links that act for whoever holds them: not from the seed.
+    pub fn secret(&self) -> [u8; 16] {
+        rand::random()
+    }
+
     /// A number in [0, 1), to spread retries.
     pub fn jitter(&mut self) -> f64 {
         self.random.random()

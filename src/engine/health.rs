@@ -192,7 +192,8 @@ impl Engine {
     /// How the parts are.
     pub(super) fn health_of(&self, stored: &StoredStatus, now: Timestamp) -> Health {
         let mut components = BTreeMap::new();
-        for part in ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup"] {
+        let parts = ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup"];
+        for part in parts.into_iter().chain([super::booking::PART]) {
             components.insert(part, self.notices.of(part, self.started_at));
         }
         let put = |components: &mut BTreeMap<_, Component>, part, status, detail: String| {

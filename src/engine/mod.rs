@@ -15,6 +15,7 @@ mod arranging;
 mod automations;
 mod backfill;
 mod backups;
+mod booking;
 mod bulk;
 mod convert;
 mod deadlines;
@@ -44,6 +45,7 @@ mod settings;
 mod setup;
 mod start;
 pub(crate) mod status;
+mod talks;
 mod tasks;
 mod templates;
 pub(crate) mod view;
@@ -53,6 +55,7 @@ mod wishes;
 pub use arranging::{InterviewRefusal, InterviewRequest};
 pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
 pub use backups::BackupPlan;
+pub use booking::{BookingAct, BookingState, BookingView};
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
 pub use export::{ExportError, export_all, export_person, export_talk};
@@ -95,6 +98,7 @@ pub struct Shared {
     pub(crate) store: Store,
     pub(crate) lever: LeverClient,
     pub(crate) carrier: Carrier,
+    pub(crate) calendars: booking::CalendarCache,
     pub(crate) clock: Clock,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) wake: Arc<Wake>,

@@ -1,11 +1,13 @@
 //! What the engine needs of the configuration, in its own terms. Built by whoever starts it and
 //! replaced as a whole on reload; a part takes it up once per decision.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fulcrum_domain::Retention;
 use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::backups::BackupPlan;
 use super::changes::Rules;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub backup: Option<BackupPlan>,
     /// For how long what was said is kept.
     pub retention: Retention,
+    /// Where the calendars of those who interview are read, by their e-mail in lower case.
+    pub calendars: BTreeMap<String, SecretString>,
     /// Texts to choose from.
     pub templates: Templates,
     /// A bulk text to more people than this wants a second person.

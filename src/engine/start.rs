@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use fulcrum_domain::Number;
 use tokio_util::sync::CancellationToken;
 
+use super::booking::CalendarCache;
 use super::clock::Clock;
 use super::health::{Notices, Pulse};
 use super::indexing::Searching;
@@ -15,6 +16,7 @@ use super::metrics::Metrics;
 use super::tasks::Tasks;
 use super::wake::Wake;
 use super::{Engine, Settings, Shared, changes, deadlines};
+use crate::calendar::Calendars;
 use crate::carrier::Carrier;
 use crate::lever::{LeverClient, LeverSettings, PaceSettings, Pacer, SettingsError};
 use crate::store::tables::{BOOKMARKS, SECRETS};
@@ -33,6 +35,8 @@ pub struct Remotes {
     pub pace: PaceSettings,
     /// The carrier.
     pub carrier: Carrier,
+    /// The calendars of those who interview.
+    pub calendars: Calendars,
 }
 
 /// Why the engine does not start.
@@ -64,6 +68,7 @@ impl Engine {
             store,
             lever,
             carrier: remotes.carrier,
+            calendars: CalendarCache::new(remotes.calendars),
             settings: ArcSwap::from_pointee(settings),
             wake,
             metrics,
@@ -142,6 +147,8 @@ impl Engine {
         self.tasks.keep("backups", move || this.clone().run_backups());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
+        let this = self.clone();
+        self.tasks.keep("talks about times", move || this.clone().run_talks());
         if let Some(searching) = self.searching.clone() {
             let this = self.clone();
             self.tasks.keep("search", move || this.clone().run_search(searching.clone()));

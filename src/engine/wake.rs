@@ -23,6 +23,7 @@ pub struct Wake {
     pub(crate) news: Newsroom,
     pub(crate) search: Notify,
     pub(crate) bulk: Notify,
+    pub(crate) talks: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
@@ -51,6 +52,7 @@ impl Wake {
             news: Newsroom::new(rand::random()),
             search: Notify::new(),
             bulk: Notify::new(),
+            talks: Notify::new(),
             armed,
         };
         (wake, deadlines)
@@ -67,6 +69,7 @@ impl Wake {
                     Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
                     Signal::Conversation(id) => self.news.tell(id),
                     Signal::ToIndex => self.search.notify_one(),
+                    Signal::Talk => self.talks.notify_one(),
                 }
             }
         })

@@ -7,6 +7,7 @@
 //! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
 //! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
+//! | public | `/b/{token}...` (its table stands in `booking`) | `booking` |
 //! | public | `/extension/...` (its table stands in `extension`) | `extension` |
 //! | public | `/`, `/inbox`, `/c/...`, `/o/...`, `/fragments/...`, `/events`, `/templates`, `/bulk...`, `/setup`, `/activity`, `/system`, `/assets/...` | `console` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
@@ -18,6 +19,7 @@
 mod admit;
 mod api;
 mod body;
+mod booking;
 mod caller;
 mod client;
 mod console;
@@ -78,6 +80,7 @@ struct Shared {
     invited: Invited,
     body_time: Duration,
     extension: extension::Extension,
+    throttle: booking::Throttle,
 }
 
 /// The way in. See [`Server::start`].
@@ -141,6 +144,7 @@ impl Server {
             setup: settings.setup,
             stop: serving.stop.clone(),
             porter: Porter::default(),
+            throttle: booking::Throttle::default(),
             provider: Provider::new(settings.provider_http),
             invited: Invited::new(settings.invitation),
             body_time: settings.limits.body_time,
@@ -173,7 +177,7 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
 
 /// What people see, and what their browsers ask for. With the API's, all routes that ask who comes.
 fn pages() -> Vec<Route> {
-    [console::table(), extension::table(), sign_in::table()].into_iter().flatten().collect()
+    [booking::table(), console::table(), extension::table(), sign_in::table()].into_iter().flatten().collect()
 }
 
 fn public_router(shared: &Arc<Shared>) -> Router {

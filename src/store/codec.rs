@@ -8,9 +8,9 @@
 use fulcrum_domain::automation::EnrolmentId;
 use fulcrum_domain::bulk::BulkId;
 use fulcrum_domain::{
-    Account, AppointmentId, ArchiveReasonId, CarrierSid, ContactId, ConversationId, Effect, ErasureId,
-    FilingId, Folder, InterviewId, MessageId, NoteId, Number, OpportunityId, PostingId, SessionId, Shelf,
-    StageId, UserId,
+    Account, AppointmentId, ArchiveReasonId, BookingId, CarrierSid, ContactId, ConversationId, Effect,
+    ErasureId, FilingId, Folder, InterviewId, MessageId, NoteId, Number, OpportunityId, PostingId, SessionId,
+    Shelf, StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -141,6 +141,15 @@ impl Key for ConversationId {
 }
 
 impl Key for ErasureId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
+impl Key for BookingId {
     fn write(&self, out: &mut Vec<u8>) {
         self.number().write(out);
     }

@@ -10,7 +10,8 @@ use redb::{
 };
 
 use super::error::StoreError;
-use super::tables::{ALL, USERS, USERS_BY_EMAIL};
+use super::records::Engagement;
+use super::tables::{ALL, INTERVIEWS, MEETINGS, USERS, USERS_BY_EMAIL};
 use super::tx::{Keys, Read, Tx, definition};
 
 /// The schema that this program writes: the number of migrations it knows.
@@ -20,7 +21,7 @@ type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
-const MIGRATIONS: &[Migration] = &[make_tables, make_tables, index_users, make_tables];
+const MIGRATIONS: &[Migration] = &[make_tables, make_tables, index_users, make_tables, index_interviews];
 
 const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
 
@@ -254,6 +255,27 @@ fn index_users(transaction: &WriteTransaction) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Schema 4: an interviewer's meetings are found by their start.
+fn index_interviews(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    make_tables(transaction)?;
+    let mut tx = Tx::new(transaction, None);
+    let mut last = None;
+    loop {
+        let keys = last.take().map_or_else(Keys::all, |key| Keys::all().after(&key));
+        let page = tx.list(INTERVIEWS, &keys, 10_000)?;
+        let Some((key, _)) = page.last() else { return Ok(()) };
+        last = Some(key.clone());
+        for ((opportunity, id), interview) in page {
+            if interview.cancelled_at.is_none() {
+                let engagement = Engagement { opportunity, minutes: interview.minutes };
+                for user in interview.interviewers {
+                    tx.put(MEETINGS, &(user, interview.starts_at, id.clone()), &engagement)?;
+                }
+            }
+        }
+    }
 }
 
 /// Every table there is, so that a snapshot finds each of them: those of schema 1, and in a file of

@@ -4,12 +4,13 @@
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
 use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
+use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Activity, Actor, Appointment, AppointmentId, ArchiveReason, Consent, Conversation, ConversationId, Desk,
-    EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message, MessageId, Opportunity,
-    OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
+    Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
+    ConversationId, Desk, EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message, MessageId,
+    Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -111,6 +112,15 @@ pub struct Place {
     /// Its time there.
     #[serde(with = "millisecond::required")]
     pub at: Timestamp,
+}
+
+/// A meeting, as it stands in the index by interviewer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engagement {
+    /// With whom.
+    pub opportunity: OpportunityId,
+    /// Its length.
+    pub minutes: u32,
 }
 
 /// The office's side of a thread, and where the inbox has it.
@@ -289,6 +299,8 @@ stored! {
     Bulk = 1;
     AutomationState = 1;
     Card = 1;
+    Booking = 1;
+    BookingId = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;
@@ -305,6 +317,7 @@ stored! {
     Idempotent = 1;
     Interview = 1;
     MadeAppointment = 1;
+    Engagement = 1;
     Message = 1;
     MessageId = 1;
     Muted = 1;
@@ -321,6 +334,7 @@ stored! {
     Stage = 1;
     String = 1;
     Suppression = 1;
+    Talk = 1;
     User = 1;
     UserId = 1;
     Version = 1;

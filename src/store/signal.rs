@@ -18,6 +18,8 @@ pub enum Signal {
     Conversation(ConversationId),
     /// Something waits to be indexed for the search.
     ToIndex,
+    /// It is our turn in a talk about times.
+    Talk,
 }
 
 /// Told after each commit, on the writer's thread: it must not block.

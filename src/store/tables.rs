@@ -6,20 +6,21 @@
 use std::marker::PhantomData;
 
 use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
+use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, Consent, ContactId,
-    Conversation, ConversationId, Effect, EffectRow, Erasure, ErasureId, Filing, FilingId, Interview,
-    InterviewId, Message, MessageId, Number, Opportunity, OpportunityId, Posting, PostingId, Searchable,
-    SessionId, Shelf, SignIn, Stage, StageId, Suppression, User, UserId,
+    Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, BookingId, Consent,
+    ContactId, Conversation, ConversationId, Effect, EffectRow, Erasure, ErasureId, Filing, FilingId,
+    Interview, InterviewId, Message, MessageId, Number, Opportunity, OpportunityId, Posting, PostingId,
+    Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    AuditEntry, BackfillState, Deleted, DeskRow, Erased, FloodRow, Hold, HookRow, Idempotent,
+    AuditEntry, BackfillState, Deleted, DeskRow, Engagement, Erased, FloodRow, Hold, HookRow, Idempotent,
     MadeAppointment, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
 };
 
@@ -221,4 +222,18 @@ tables! {
     APPOINTMENTS_BLOCKED = "appointments-blocked-1": AppointmentId => ();
     /// Those that requests with an `Idempotency-Key` have made.
     MADE_APPOINTMENTS = "made-appointments-1": Digest => MadeAppointment;
+    /// Meetings of each interviewer, by their start.
+    MEETINGS = "meetings-by-interviewer-1": (UserId, Timestamp, InterviewId) => Engagement;
+    /// Meetings that candidates choose the time of.
+    BOOKINGS = "bookings-1": BookingId => Booking;
+    /// Those of an opportunity.
+    BOOKINGS_OF = "bookings-by-opportunity-1": (OpportunityId, BookingId) => ();
+    /// What a booking link stands for, by the digest of its token.
+    BOOKING_TOKENS = "booking-tokens-1": Digest => BookingId;
+    /// Which bookings have taken an interviewer's time, by its start.
+    TAKEN = "taken-1": (UserId, Timestamp, BookingId) => ();
+    /// Threads in which times were offered, and how far that talk is.
+    TALKS = "booking-talks-1": ConversationId => Talk;
+    /// Talks in which it is our turn, and interviewers' calendars are to be asked first.
+    TALKS_DUE = "booking-talks-due-1": ConversationId => ();
 }

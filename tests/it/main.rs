@@ -7,6 +7,7 @@ mod activation;
 mod automations;
 mod backups;
 mod bad_answers;
+mod booking;
 mod bulk;
 mod consent;
 mod crash;

@@ -59,6 +59,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             text_confidential: false,
             max_note_chars: 8000,
             public_url: "https://text.acme.example".into(),
+            booking: fulcrum_domain::booking::Offers::default(),
             notes_as: None,
             automations: Default::default(),
         },
@@ -73,6 +74,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         notify_followers: false,
         backup: None,
         retention: fulcrum_domain::Retention::default(),
+        calendars: std::collections::BTreeMap::new(),
         templates: fulcrum_domain::template::Templates::default(),
         second_person_above: 250,
     }
@@ -392,6 +394,7 @@ pub(crate) fn remotes(sandbox: &Sandbox, file: store::Options, requests_per_seco
             in_flight: 12,
         },
         carrier: Carrier::Twilio(carrier),
+        calendars: fulcrum::calendar::Calendars::new(reqwest::Client::builder().no_proxy()).unwrap(),
     }
 }
 

@@ -14,11 +14,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
 use super::appointment::erase_appointments;
+use super::booking::forget_bookings;
 use super::consent::forget_consents;
 use super::desk::{clear, recount};
 use super::enrolment::forget_enrolments_of;
 use super::events::forget_events_of;
 use super::outbox::{ask, drop_effect};
+use super::projection::forget_meeting;
 use super::retention::{is_held, keep_if_held};
 use super::searchable::to_index;
 use super::suppress::settle_doubt;
@@ -202,7 +204,8 @@ fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
 /// Takes the projection of an opportunity away. How many interviews it had; none when it was unknown.
 fn forget(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<Option<u64>, StoreError> {
     let mut interviews = 0;
-    for ((_, interview), _) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+    for ((_, interview), row) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+        forget_meeting(tx, &row)?;
         tx.remove(INTERVIEWS, &(id.clone(), interview))?;
         interviews += 1;
     }
@@ -268,6 +271,7 @@ impl Erasing {
         for number in numbers.iter().copied() {
             threads.extend(thread_of(tx, number)?.map(|conversation| conversation.id));
         }
+        forget_bookings(tx, id, &threads)?;
         let forgotten = forget(tx, id, self.now)?;
         for number in numbers {
             forget_consents(tx, number)?;

@@ -8,6 +8,7 @@ mod accounts;
 mod activity;
 mod appointment;
 mod automations;
+mod booking;
 mod bulk;
 mod cancel;
 mod cases;
@@ -41,6 +42,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fulcrum_domain::automation::Automations;
+use fulcrum_domain::booking::Offers;
 use fulcrum_domain::guard::{Caps, Clockwork};
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::states::StateWindows;
@@ -58,6 +60,10 @@ pub use appointment::{
 };
 pub(crate) use appointment::{NextWrite, Settled, begin_write, block_write, settle_write};
 pub use automations::{SwitchError, Waiting, align, decide_card, pause, resume};
+pub use booking::{
+    BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
+    interviewers_of, offer_times, standing_of, suggest_times, take_slot, take_turn_to_talk, zone_of,
+};
 pub use bulk::{
     BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,
 };
@@ -101,6 +107,7 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
         DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
         DeadlineKey::Enrolment(id) => enrolment::is_due(tx, id, rules, moment),
         DeadlineKey::Card(card) => automations::card_expires(tx, card, moment.now),
+        DeadlineKey::Booking(id) => booking::deadline(tx, id, moment.now),
     }
 }
 
@@ -165,6 +172,8 @@ pub struct Rules {
     pub max_note_chars: usize,
     /// Where the console is; links in notes lead there.
     pub public_url: String,
+    /// What candidates can book.
+    pub booking: Offers,
     /// Who signs notes that nobody here wrote: the e-mail of a Lever user.
     pub notes_as: Option<String>,
     /// What texts by itself.

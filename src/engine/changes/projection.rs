@@ -19,9 +19,9 @@ use super::outbox::ask;
 use super::searchable::to_index;
 use super::thread::thread_of;
 use crate::store::tables::{
-    BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, OPPORTUNITIES, OUTBOX, VANISHED,
+    BY_CONTACT, BY_NUMBER, DELETED, INTERVIEWS, INTERVIEWS_WANTED, MEETINGS, OPPORTUNITIES, OUTBOX, VANISHED,
 };
-use crate::store::{Keys, Read, Seen, StoreError, Tx};
+use crate::store::{Engagement, Keys, Read, Seen, StoreError, Tx};
 
 /// How a row came. Webhooks announce interviews by themselves, and the backfill has a phase for
 /// them; what is found by looking may have interviews that nobody heard of.
@@ -170,6 +170,9 @@ pub fn put_interviews(
         .map(|((_, interview), row)| (interview, row))
         .collect();
     let listed: BTreeSet<_> = list.iter().map(|(interview, _)| &interview.id).collect();
+    for row in before.values() {
+        forget_meeting(tx, row)?;
+    }
     for known in before.keys().filter(|known| !listed.contains(known)) {
         changed |= tx.remove(INTERVIEWS, &(id.clone(), known.clone()))?;
     }
@@ -178,6 +181,12 @@ pub fn put_interviews(
         let same = |stored: &Interview| Interview { as_of: interview.as_of, ..stored.clone() } == *interview;
         changed |= !before.get(&interview.id).is_some_and(same);
         tx.put(INTERVIEWS, &key, interview)?;
+        if interview.cancelled_at.is_none() {
+            let engagement = Engagement { opportunity: id.clone(), minutes: interview.minutes };
+            for user in &interview.interviewers {
+                tx.put(MEETINGS, &(user.clone(), interview.starts_at, interview.id.clone()), &engagement)?;
+            }
+        }
     }
     for one in appointments_of(tx, id)? {
         if let Some(there) = one.lever {
@@ -193,6 +202,14 @@ pub fn put_interviews(
         interviews_differ(tx, id, &before, list, listed_before.then_some(as_of), rules, now)?;
     }
     Ok(changed)
+}
+
+/// Takes a meeting off its interviewers' days.
+pub(super) fn forget_meeting(tx: &mut Tx<'_>, interview: &Interview) -> Result<(), StoreError> {
+    for user in &interview.interviewers {
+        tx.remove(MEETINGS, &(user.clone(), interview.starts_at, interview.id.clone()))?;
+    }
+    Ok(())
 }
 
 /// The rank in [`INTERVIEWS_WANTED`] of those that failed again and again: left for another day.

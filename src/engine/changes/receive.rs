@@ -11,6 +11,7 @@ use fulcrum_domain::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::note_of;
+use super::booking::hear;
 use super::compose::queue_automatic;
 use super::consent::put_consent;
 use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
@@ -124,6 +125,10 @@ pub fn receive(
     store(tx, &conversation)?;
     note_of(tx, &conversation, CANDIDATE.into(), ActivityKind::Message, "a text came in", moment.now)?;
     if !outdated {
+        if verdict == Verdict::Answer && fresh {
+            hear(tx, &conversation, message.body.reveal(), rules, moment)?;
+            conversation = open(tx, text.from)?;
+        }
         obey(tx, verdict, conversation, fresh && !carrier_answers, rules, moment)?;
     }
     Ok(Received::Stored(id))

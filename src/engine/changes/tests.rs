@@ -63,6 +63,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn rules() -> Rules {
     Rules {
         consent: Default::default(),
+        booking: Offers::default(),
         quiet_hours: Hours::always(),
         state_windows: Default::default(),
         quiet_overrides: vec![Role::Admin],

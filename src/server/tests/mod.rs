@@ -260,6 +260,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             in_flight: 12,
         },
         carrier: Carrier::Twilio(twilio::Client::new(reqwest::Client::new(), carrier)),
+        calendars: crate::calendar::Calendars::new(reqwest::Client::builder().no_proxy()).unwrap(),
     };
     let settings = Settings {
         rules: Rules {
@@ -282,6 +283,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             text_confidential: false,
             max_note_chars: 8000,
             public_url: "https://sms.example.com".into(),
+            booking: fulcrum_domain::booking::Offers::default(),
             notes_as: None,
             automations: Default::default(),
         },
@@ -296,6 +298,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         notify_followers: false,
         backup: None,
         retention: fulcrum_domain::Retention::default(),
+        calendars: std::collections::BTreeMap::new(),
         templates: templates(),
         second_person_above: 250,
     };

@@ -1,0 +1,338 @@
+//! Booking, as the page and the console ask for it: the calendars of those who interview are asked
+//! first, then one transaction decides.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fulcrum_domain::booking::{Booked, EventType, Over, State};
+use fulcrum_domain::slots::{Day, Span, offer, zone_or};
+use fulcrum_domain::{Activity, ActivityKind, Actor, ConversationId, OpportunityId, Sight};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::changes::{self, BookError, Busy, LinkError, Pick};
+use super::health::HealthStatus;
+use super::{Engine, Settings};
+use crate::calendar::Calendars;
+use crate::store::tables::OPPORTUNITIES;
+use crate::store::{Read, StoreError};
+
+/// What the page of a booking shows. Nothing of the candidate but their first name, and nothing of
+/// those who interview.
+#[derive(Clone, Debug)]
+pub struct BookingView {
+    /// The candidate's first name; may be empty.
+    pub first_name: String,
+    /// Who asks them.
+    pub organisation: String,
+    /// The kind of meeting.
+    pub event: EventType,
+    /// In which zone times are shown.
+    pub zone: TimeZone,
+    /// Stands in the page's forms.
+    pub revision: u32,
+    /// How far it is.
+    pub state: BookingState,
+}
+
+/// How far a booking is, as its page shows it.
+#[derive(Clone, Debug)]
+pub enum BookingState {
+    /// These times can be taken.
+    Open(Vec<Day>),
+    /// One is taken.
+    Booked {
+        /// Which.
+        booked: Booked,
+        /// The times that can be taken instead; none where it must stay.
+        others: Option<Vec<Day>>,
+        /// Whether it can be called off.
+        may_call_off: bool,
+    },
+    /// Nothing can be done with it any more.
+    Over(Over),
+}
+
+/// What somebody does on the page.
+#[derive(Clone, Debug)]
+pub enum BookingAct {
+    /// Take a time, or another one.
+    Take {
+        /// When it begins.
+        start: Timestamp,
+        /// The candidate's zone, an IANA name.
+        timezone: String,
+    },
+    /// Call it off.
+    CallOff,
+    /// Say which times would suit.
+    Suggest(String),
+}
+
+impl Engine {
+    /// The kinds of meeting that candidates can book: id and name.
+    pub fn event_types(&self) -> Vec<(String, String)> {
+        let settings = self.settings.load();
+        let types = settings.rules.booking.event_types.iter();
+        types.map(|event| (event.id.clone(), event.name.clone())).collect()
+    }
+
+    /// A link with which a candidate books, for a person who puts it into a text.
+    ///
+    /// # Errors
+    /// [`LinkError`]; what the caller may not see is not known to them.
+    pub async fn booking_link(
+        &self,
+        opportunity: OpportunityId,
+        event_type: String,
+        sight: Sight,
+        by: Actor,
+    ) -> Result<String, LinkError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store
+            .change(move |tx| {
+                may_see(tx, &opportunity, sight)?;
+                let link =
+                    changes::booking_link(tx, &opportunity, &event_type, &settings.rules, &mut moment)?;
+                let what = format!("a booking link was made: {event_type}");
+                let activity = Activity::new(moment.now, by, ActivityKind::Booking, what);
+                changes::note(tx, &activity.about(Some(opportunity)))?;
+                Ok(link)
+            })
+            .await
+    }
+
+    /// Offers a candidate times by text, since a person asks for it. Its first text follows once the
+    /// calendars of those who interview are asked.
+    ///
+    /// # Errors
+    /// [`LinkError`]; what the caller may not see is not known to them.
+    pub async fn offer_times(
+        &self,
+        opportunity: OpportunityId,
+        event_type: String,
+        sight: Sight,
+        by: Actor,
+    ) -> Result<ConversationId, LinkError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        self.store
+            .change(move |tx| {
+                may_see(tx, &opportunity, sight)?;
+                let thread =
+                    changes::offer_times(tx, &opportunity, &event_type, &settings.rules, &mut moment)?;
+                let what = format!("times were offered by text: {event_type}");
+                let activity = Activity::new(moment.now, by, ActivityKind::Booking, what);
+                changes::note(tx, &activity.of(thread).about(Some(opportunity)))?;
+                Ok(thread)
+            })
+            .await
+    }
+
+    /// What the page of a token shows; none where the token leads nowhere. Times are shown in `zone`, or
+    /// in the one that the candidate chose before, that their number tells, or the organisation's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn booking(
+        &self,
+        token: &str,
+        zone: Option<TimeZone>,
+    ) -> Result<Option<BookingView>, StoreError> {
+        let settings = self.settings.load_full();
+        let Some(event) = self.event_of(token).await? else { return Ok(None) };
+        let busy = self.busy(&event, &settings, false).await;
+        let now = self.clock.now();
+        let token = token.to_owned();
+        self.store.read(move |snapshot| view(snapshot, &token, zone, event, &busy, &settings, now)).await
+    }
+
+    /// Does what somebody asks for on the page of a token, by the revision that they saw.
+    ///
+    /// # Errors
+    /// [`BookError`]; then nothing changes.
+    pub async fn act_on_booking(&self, token: &str, revision: u32, act: BookingAct) -> Result<(), BookError> {
+        let settings = self.settings.load_full();
+        let event = self.event_of(token).await?.ok_or(BookError::Unknown)?;
+        // Asked again at the moment that counts.
+        let busy = match act {
+            BookingAct::Take { .. } => self.busy(&event, &settings, true).await,
+            BookingAct::CallOff | BookingAct::Suggest(_) => Busy::new(),
+        };
+        let mut moment = self.clock.moment();
+        let token = token.to_owned();
+        self.store
+            .change(move |tx| {
+                let (id, _) = changes::booking_of(tx, &token)?.ok_or(BookError::Unknown)?;
+                let rules = &settings.rules;
+                match act {
+                    BookingAct::Take { start, timezone } => {
+                        let pick = Pick { start, timezone, revision };
+                        changes::take_slot(tx, id, &pick, &busy, rules, &mut moment).map(drop)
+                    }
+                    BookingAct::CallOff => changes::call_off_booking(tx, id, revision, rules, &mut moment),
+                    BookingAct::Suggest(wish) => {
+                        changes::suggest_times(tx, id, revision, &wish, rules, &mut moment)
+                    }
+                }
+            })
+            .await
+    }
+
+    /// The kind of meeting that a token is for.
+    async fn event_of(&self, token: &str) -> Result<Option<EventType>, StoreError> {
+        let token = token.to_owned();
+        let found = self.store.read(move |snapshot| changes::booking_of(snapshot, &token)).await?;
+        let settings = self.settings.load();
+        Ok(found.and_then(|(_, booking)| settings.rules.booking.event_type(&booking.event_type).cloned()))
+    }
+
+    /// What the calendars of those who interview say; `anew` asks them though they were asked just now.
+    pub(super) async fn busy(&self, event: &EventType, settings: &Settings, anew: bool) -> Busy {
+        let now = self.clock.now();
+        let until = event.terms.horizon + event.terms.length + event.terms.buffer;
+        let window = Span::new(now, until);
+        let people = changes::interviewers_of(event, &settings.rules).into_iter();
+        let reads = people.map(|email| async move {
+            let spans = self.calendar_of(&email, settings, window, anew).await;
+            (email, spans)
+        });
+        futures_util::future::join_all(reads).await.into_iter().collect()
+    }
+
+    /// When somebody has no time by their own calendar; none where it cannot be read.
+    async fn calendar_of(
+        &self,
+        email: &str,
+        settings: &Settings,
+        window: Span,
+        anew: bool,
+    ) -> Option<Vec<Span>> {
+        let now = self.clock.now();
+        if let Some(read) = self.calendars.cached(email, window, now).filter(|_| !anew) {
+            return read;
+        }
+        let address = settings.calendars.get(email)?;
+        let interviewer = settings.rules.booking.interviewers.get(email)?;
+        let read = self.calendars.client.busy(address, interviewer.week.zone(), window).await;
+        let spans = match read {
+            Ok(spans) => {
+                self.notices.well(PART, email, now);
+                Some(spans)
+            }
+            Err(error) => {
+                let detail = format!(
+                    "the calendar of {email} cannot be read: {error}; nothing is offered in their name"
+                );
+                if self.notices.trouble(PART, email, HealthStatus::Degraded, detail, now) {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "an interviewer's calendar cannot be read"
+                    );
+                }
+                None
+            }
+        };
+        self.calendars.keep(email, window, spans.clone(), now);
+        spans
+    }
+}
+
+/// What health calls the calendars of those who interview.
+pub(super) const PART: &str = "calendars";
+
+/// How long what a calendar said is not asked again, unless somebody takes a time.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+/// The calendars of those who interview, and what they said just now.
+pub(crate) struct CalendarCache {
+    client: Calendars,
+    read: Mutex<HashMap<String, Said>>,
+}
+
+/// What one said.
+struct Said {
+    at: Timestamp,
+    window: Span,
+    spans: Option<Vec<Span>>,
+}
+
+impl CalendarCache {
+    pub(crate) fn new(client: Calendars) -> Self {
+        Self { client, read: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Said>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was read within the last minute, if that covers the window.
+    #[expect(clippy::option_option, reason = "not read is not the same as read in vain")]
+    fn cached(&self, email: &str, window: Span, now: Timestamp) -> Option<Option<Vec<Span>>> {
+        let read = self.lock();
+        let found = read.get(email)?;
+        let covers = found.window.start <= window.start && window.end <= later(found.window.end);
+        let is_fresh = now.duration_since(found.at).abs() < FRESH;
+        (covers && is_fresh).then(|| found.spans.clone())
+    }
+
+    fn keep(&self, email: &str, window: Span, spans: Option<Vec<Span>>, now: Timestamp) {
+        self.lock().insert(email.to_owned(), Said { at: now, window, spans });
+    }
+}
+
+fn later(end: Timestamp) -> Timestamp {
+    end.saturating_add(FRESH).unwrap_or(end)
+}
+
+fn may_see(read: &impl Read, opportunity: &OpportunityId, sight: Sight) -> Result<(), LinkError> {
+    let row = read.get(OPPORTUNITIES, opportunity)?;
+    let sees = row.is_some_and(|row| sight.reaches(row.confidential));
+    if sees { Ok(()) } else { Err(LinkError::UnknownOpportunity) }
+}
+
+fn view(
+    read: &impl Read,
+    token: &str,
+    zone: Option<TimeZone>,
+    event: EventType,
+    busy: &Busy,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Option<BookingView>, StoreError> {
+    let rules = &settings.rules;
+    let Some((id, booking)) = changes::booking_of(read, token)? else { return Ok(None) };
+    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
+    let state = changes::standing_of(read, &booking, now)?;
+    let chosen = match &state {
+        State::Booked(booked) => Some(zone_or(&booked.timezone, &rules.zone)),
+        State::Open | State::Over(_) => None,
+    };
+    let zone = match zone.or(chosen) {
+        Some(zone) => zone,
+        None => changes::zone_of(read, &booking, rules, now)?,
+    };
+    let days = || {
+        let found = changes::free_slots(read, id, &booking, &event, busy, rules, now)?;
+        Ok::<_, StoreError>(offer(&found.slots, &zone))
+    };
+    let state = match state {
+        State::Open => BookingState::Open(days()?),
+        State::Booked(booked) => BookingState::Booked {
+            others: booked.may_move(now).is_ok().then(days).transpose()?,
+            may_call_off: booked.may_call_off(now).is_ok(),
+            booked,
+        },
+        State::Over(why) => BookingState::Over(why),
+    };
+    let name = row.map(|row| row.name).unwrap_or_default();
+    Ok(Some(BookingView {
+        first_name: name.split_whitespace().next().unwrap_or_default().to_owned(),
+        organisation: rules.organisation.clone(),
+        zone,
+        revision: booking.revision,
+        state,
+        event,
+    }))
+}

@@ -1,0 +1,242 @@
+//! Bookings: links that lead to one, times that are taken, and what follows from that, each in one
+//! transaction (behaviour.md 4).
+//!
+//! The store has one writer, so of two candidates who take one time in the same millisecond the second
+//! finds it taken. What interviewers' own calendars say cannot be read in a transaction: whoever calls
+//! has asked them just before.
+
+mod take;
+mod talk;
+mod times;
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use fulcrum_domain::booking::{Booked, Booking, LINK_LASTS, Over, State};
+use fulcrum_domain::{
+    Activity, ActivityKind, Actor, BookingId, ConversationId, DeadlineKey, Opportunity, OpportunityId,
+};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::Rules;
+use super::activity::note;
+use crate::engine::clock::Moment;
+use crate::store::tables::{
+    APPOINTMENTS, BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, COUNTERS, DEADLINES, Digest, OPPORTUNITIES, TALKS,
+    TALKS_DUE,
+};
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
+
+pub use take::{BookError, Pick, call_off_booking, suggest_times, take_slot};
+pub(super) use talk::hear;
+pub use talk::{offer_times, take_turn_to_talk, zone_of};
+pub use times::{Busy, SlotsOf, free_slots, interviewers_of};
+
+/// Tokens that lead to one booking; an older one stops to.
+const TOKENS: usize = 20;
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The config has no such kind of meeting.
+    #[error("no such event type is configured")]
+    UnknownEventType,
+    /// The opportunity is not known here.
+    #[error("no such opportunity is known")]
+    UnknownOpportunity,
+    /// Nobody is asked for an interview any more.
+    #[error("the opportunity is archived")]
+    Archived,
+    /// Nobody can be offered times by text.
+    #[error("the candidate has no number that can be texted")]
+    NoNumber,
+    /// They need not be asked.
+    #[error("the candidate has booked a time already")]
+    Booked,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A link with which the candidate of an opportunity books a meeting of this kind: a new token for the
+/// booking that is under way, or for a new one. Good for seven days, until the opportunity is archived
+/// or leaves its stage; once a time is taken it leads to that.
+///
+/// # Errors
+/// [`LinkError`].
+pub fn booking_link(
+    tx: &mut Tx<'_>,
+    opportunity: &OpportunityId,
+    event_type: &str,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<String, LinkError> {
+    rules.booking.event_type(event_type).ok_or(LinkError::UnknownEventType)?;
+    let row = tx.get(OPPORTUNITIES, opportunity)?.ok_or(LinkError::UnknownOpportunity)?;
+    if !row.is_active() {
+        return Err(LinkError::Archived);
+    }
+    let (id, booking) = under_way(tx, opportunity, &row, event_type, moment.now)?;
+    Ok(link(tx, id, booking, rules, moment)?)
+}
+
+/// A link to a booking. Only a digest of its token is stored.
+fn link(
+    tx: &mut Tx<'_>,
+    id: BookingId,
+    mut booking: Booking,
+    rules: &Rules,
+    moment: &Moment,
+) -> Result<String, StoreError> {
+    let token = BASE64_URL_SAFE_NO_PAD.encode(moment.secret());
+    let digest = digest_of(&token);
+    tx.put(BOOKING_TOKENS, &digest, &id)?;
+    booking.tokens.push(digest);
+    if booking.tokens.len() > TOKENS {
+        tx.remove(BOOKING_TOKENS, &booking.tokens.remove(0))?;
+    }
+    tx.put(BOOKINGS, &id, &booking)?;
+    Ok(format!("{}/b/{token}", rules.public_url.trim_end_matches('/')))
+}
+
+/// What stands for a token in the file.
+fn digest_of(token: &str) -> Digest {
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&Sha256::digest(token)[..16]);
+    digest
+}
+
+/// How far a booking really is.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn standing_of(read: &impl Read, booking: &Booking, now: Timestamp) -> Result<State, StoreError> {
+    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
+    let appointment = match &booking.state {
+        State::Booked(Booked { appointment: Some(id), .. }) => read.get(APPOINTMENTS, id)?,
+        State::Booked(_) | State::Open | State::Over(_) => None,
+    };
+    Ok(booking.standing(row.as_ref(), appointment.as_ref(), now))
+}
+
+/// The booking that a token leads to.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn booking_of(read: &impl Read, token: &str) -> Result<Option<(BookingId, Booking)>, StoreError> {
+    match read.get(BOOKING_TOKENS, &digest_of(token))? {
+        Some(id) => Ok(read.get(BOOKINGS, &id)?.map(|booking| (id, booking))),
+        None => Ok(None),
+    }
+}
+
+/// The booking of this kind that is open or has a time to come, with its days begun anew; or a new one.
+fn under_way(
+    tx: &mut Tx<'_>,
+    opportunity: &OpportunityId,
+    row: &Opportunity,
+    event_type: &str,
+    now: Timestamp,
+) -> Result<(BookingId, Booking), StoreError> {
+    let expires_at = now.saturating_add(LINK_LASTS).unwrap_or(Timestamp::MAX);
+    for ((_, id), ()) in tx.list_back(BOOKINGS_OF, &Keys::beginning(opportunity), usize::MAX)? {
+        let Some(mut booking) = tx.get(BOOKINGS, &id)?.filter(|found| found.event_type == event_type) else {
+            continue;
+        };
+        match standing_of(tx, &booking, now)? {
+            State::Open => {
+                arm(tx, id, booking.expires_at, false)?;
+                booking.expires_at = expires_at;
+                arm(tx, id, expires_at, true)?;
+                return Ok((id, booking));
+            }
+            State::Booked(booked) if booked.starts_at > now => return Ok((id, booking)),
+            State::Booked(_) | State::Over(_) => {}
+        }
+    }
+    let name = "bookings".to_owned();
+    let count = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
+    tx.put(COUNTERS, &name, &count)?;
+    let id = BookingId::new(count);
+    tx.put(BOOKINGS_OF, &(opportunity.clone(), id), &())?;
+    arm(tx, id, expires_at, true)?;
+    let booking = Booking {
+        opportunity: opportunity.clone(),
+        event_type: event_type.to_owned(),
+        stage: row.stage.clone(),
+        expires_at,
+        state: State::Open,
+        revision: 0,
+        tokens: Vec::new(),
+    };
+    Ok((id, booking))
+}
+
+fn arm(tx: &mut Tx<'_>, id: BookingId, at: Timestamp, armed: bool) -> Result<(), StoreError> {
+    let key = DeadlineKey::Booking(id);
+    if armed {
+        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
+    } else {
+        tx.remove(DEADLINES, &(at, key.to_u64()))?;
+    }
+    tx.signal(Signal::Deadline(key, armed.then_some(at)));
+    Ok(())
+}
+
+/// A link's days are over: if nobody has taken a time, nobody will.
+pub(super) fn deadline(tx: &mut Tx<'_>, id: BookingId, now: Timestamp) -> Result<(), StoreError> {
+    let Some(mut booking) = tx.get(BOOKINGS, &id)? else { return Ok(()) };
+    if now < booking.expires_at {
+        // The clock was set back while it fired, or the days began anew.
+        tx.signal(Signal::Deadline(DeadlineKey::Booking(id), Some(booking.expires_at)));
+        return Ok(());
+    }
+    arm(tx, id, booking.expires_at, false)?;
+    if booking.state == State::Open {
+        booking.state = State::Over(Over::Expired);
+        tx.put(BOOKINGS, &id, &booking)?;
+        note_about(tx, &booking, Actor::fulcrum(), "a booking link ran out unused", now)?;
+    }
+    Ok(())
+}
+
+fn note_about(
+    tx: &mut Tx<'_>,
+    booking: &Booking,
+    by: Actor,
+    what: impl Into<String>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let activity = Activity::new(at, by, ActivityKind::Booking, what);
+    note(tx, &activity.about(Some(booking.opportunity.clone())))
+}
+
+/// Erases what the candidate of an opportunity was offered and took.
+pub(super) fn forget_bookings(
+    tx: &mut Tx<'_>,
+    opportunity: &OpportunityId,
+    threads: &BTreeSet<ConversationId>,
+) -> Result<(), StoreError> {
+    let mut gone = BTreeSet::new();
+    for ((_, id), ()) in tx.list(BOOKINGS_OF, &Keys::beginning(opportunity), usize::MAX)? {
+        tx.remove(BOOKINGS_OF, &(opportunity.clone(), id))?;
+        if let Some(booking) = tx.get(BOOKINGS, &id)? {
+            arm(tx, id, booking.expires_at, false)?;
+            take::release(tx, id, &booking.state)?;
+            for token in &booking.tokens {
+                tx.remove(BOOKING_TOKENS, token)?;
+            }
+            tx.remove(BOOKINGS, &id)?;
+        }
+        gone.insert(id);
+    }
+    for thread in threads {
+        if tx.get(TALKS, thread)?.is_some_and(|talk| gone.contains(&talk.booking)) {
+            tx.remove(TALKS, thread)?;
+            tx.remove(TALKS_DUE, thread)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! Booking by text alone: three numbered times, an answer, and what follows (behaviour.md 4, "By text
+//! only").
+//!
+//! Times are offered and taken by what interviewers' calendars say, and those cannot be asked in a
+//! transaction. So what an answer means is stored as what comes next ([`Talk::next`]), and a task takes
+//! it from there (`engine/talks`): nothing is lost by a stop in between. Whatever is not understood twice
+//! is left to people, by being left unanswered.
+
+use fulcrum_domain::booking::{
+    Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken,
+};
+use fulcrum_domain::slots::{Slot, spaced};
+use fulcrum_domain::zones;
+use fulcrum_domain::{
+    ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Direction, Message, OpportunityId,
+    Purpose,
+};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::take::{BookError, Pick, call_off_booking, say, take_slot};
+use super::times::{Busy, free_slots};
+use super::{LinkError, link, note_about, standing_of, under_way};
+use crate::engine::changes::Rules;
+use crate::engine::changes::activity::note_of;
+use crate::engine::changes::thread::{open, store};
+use crate::engine::clock::Moment;
+use crate::store::tables::{BOOKINGS, MESSAGES, OPPORTUNITIES, TALKS, TALKS_DUE};
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
+
+/// Times in one text.
+const TIMES: usize = 3;
+/// Offers after which a person takes over.
+const ROUNDS: u8 = 4;
+
+/// Begins to offer the candidate of an opportunity times by text.
+///
+/// # Errors
+/// [`LinkError`]; then nothing is stored.
+pub fn offer_times(
+    tx: &mut Tx<'_>,
+    opportunity: &OpportunityId,
+    event_type: &str,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<ConversationId, LinkError> {
+    rules.booking.event_type(event_type).ok_or(LinkError::UnknownEventType)?;
+    let row = tx.get(OPPORTUNITIES, opportunity)?.ok_or(LinkError::UnknownOpportunity)?;
+    if !row.is_active() {
+        return Err(LinkError::Archived);
+    }
+    let number = row.number().ok_or(LinkError::NoNumber)?;
+    let (id, booking) = under_way(tx, opportunity, &row, event_type, moment.now)?;
+    if let State::Booked(_) = booking.state {
+        return Err(LinkError::Booked);
+    }
+    tx.put(BOOKINGS, &id, &booking)?;
+    let conversation = open(tx, number)?;
+    store(tx, &conversation)?;
+    let talk = Talk { next: Some(Next::Offer), ..Talk::about(id, moment.now) };
+    put(tx, conversation.id, &talk)?;
+    Ok(conversation.id)
+}
+
+/// A time was booked: from now on an R moves it and an X calls it off.
+pub(super) fn listen(
+    tx: &mut Tx<'_>,
+    thread: ConversationId,
+    booking: BookingId,
+    until: Timestamp,
+) -> Result<(), StoreError> {
+    put(tx, thread, &Talk::about(booking, until))
+}
+
+fn put(tx: &mut Tx<'_>, thread: ConversationId, talk: &Talk) -> Result<(), StoreError> {
+    tx.put(TALKS, &thread, talk)?;
+    if talk.next.is_some() {
+        tx.put(TALKS_DUE, &thread, &())?;
+        tx.signal(Signal::Talk);
+    } else {
+        tx.remove(TALKS_DUE, &thread)?;
+    }
+    Ok(())
+}
+
+/// A talk is over: what the candidate says from now on is for people.
+fn end(tx: &mut Tx<'_>, thread: ConversationId) -> Result<(), StoreError> {
+    tx.remove(TALKS_DUE, &thread)?;
+    tx.remove(TALKS, &thread).map(drop)
+}
+
+/// Hears a text that means nothing else, in a thread in which times were offered or booked.
+pub(in crate::engine::changes) fn hear(
+    tx: &mut Tx<'_>,
+    conversation: &Conversation,
+    words: &str,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let thread = conversation.id;
+    let Some(mut talk) = tx.get(TALKS, &thread)? else { return Ok(()) };
+    // An answer to what a person wrote since is for them.
+    if talk.next.is_some() || spoke_last(tx, conversation)? {
+        return Ok(());
+    }
+    let Some(booking) = tx.get(BOOKINGS, &talk.booking)? else { return end(tx, thread) };
+    match (standing_of(tx, &booking, moment.now)?, read(words)) {
+        (State::Over(_), _) => end(tx, thread),
+        (State::Open, _) if moment.now >= talk.until => end(tx, thread),
+        (State::Open, Reply::Number(number)) if usize::from(number) <= talk.offered.len() => {
+            talk.next = Some(Next::Take(number - 1));
+            put(tx, thread, &talk)
+        }
+        (State::Open, Reply::Other) => {
+            talk.next = Some(Next::Offer);
+            put(tx, thread, &talk)
+        }
+        (State::Open, _) if talk.asked_again => {
+            let what = "an answer about times was not understood twice; a person is to read it";
+            note_of(tx, conversation, Actor::fulcrum(), ActivityKind::Booking, what, moment.now)?;
+            end(tx, thread)
+        }
+        (State::Open, _) => {
+            talk.asked_again = true;
+            put(tx, thread, &talk)?;
+            let numbers = numbers(talk.offered.len());
+            let words = format!("Sorry, which time? Reply {numbers}, or 0 for other times.");
+            in_store(say(tx, &booking, words, Purpose::Booking, rules, moment)).map(drop)
+        }
+        (State::Booked(booked), Reply::Move) if booked.may_move(moment.now).is_ok() => {
+            let link = link(tx, talk.booking, booking.clone(), rules, moment)?;
+            let words = format!("Choose another time here: {link} Until then the one that you have stays.");
+            in_store(say(tx, &booking, words, Purpose::Booking, rules, moment)).map(drop)
+        }
+        (State::Booked(booked), Reply::CallOff) if booked.may_call_off(moment.now).is_ok() => {
+            let called_off = call_off_booking(tx, talk.booking, booking.revision, rules, moment);
+            in_store(called_off)?;
+            end(tx, thread)
+        }
+        (State::Booked(_), _) => Ok(()),
+    }
+}
+
+/// Only the store's own trouble takes an inbound text back.
+fn in_store<T>(outcome: Result<T, BookError>) -> Result<Option<T>, StoreError> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(BookError::Store(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether the newest text to the candidate is a person's.
+fn spoke_last(read: &impl Read, conversation: &Conversation) -> Result<bool, StoreError> {
+    const LOOK_BACK: usize = 50;
+    let rows = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
+    let newest =
+        rows.into_iter().map(|(_, message)| message).find(|m: &Message| m.direction == Direction::Out);
+    Ok(newest.is_some_and(|message| matches!(message.author, Author::Staff { .. })))
+}
+
+/// Does what comes next in a talk. The calendars of those who interview were asked just now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn take_turn_to_talk(
+    tx: &mut Tx<'_>,
+    thread: ConversationId,
+    busy: &Busy,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let found = match tx.get(TALKS, &thread)? {
+        Some(talk) => tx.get(BOOKINGS, &talk.booking)?.map(|booking| (talk, booking)),
+        None => None,
+    };
+    let Some((mut talk, booking)) = found else { return end(tx, thread) };
+    let Some(event) = rules.booking.event_type(&booking.event_type).cloned() else { return end(tx, thread) };
+    match talk.next.take() {
+        Some(Next::Offer) => offer(tx, thread, talk, &booking, &event, "", busy, rules, moment),
+        Some(Next::Take(place)) => {
+            let Some(Offered(start)) = talk.offered.get(usize::from(place)).copied() else {
+                return end(tx, thread);
+            };
+            let zone = zone_of(tx, &booking, rules, moment.now)?;
+            let timezone = zone.iana_name().unwrap_or_default().to_owned();
+            let pick = Pick { start, timezone, revision: booking.revision };
+            match take_slot(tx, talk.booking, &pick, busy, rules, moment) {
+                Ok(_) => Ok(()),
+                Err(BookError::NotFree) => {
+                    let sorry = "Sorry, that time was just taken. ";
+                    offer(tx, thread, talk, &booking, &event, sorry, busy, rules, moment)
+                }
+                Err(BookError::Store(error)) => Err(error),
+                Err(error) => {
+                    let what = format!("a time that was chosen by text was not booked: {error}");
+                    note_about(tx, &booking, Actor::fulcrum(), what, moment.now)?;
+                    end(tx, thread)
+                }
+            }
+        }
+        None => put(tx, thread, &talk),
+    }
+}
+
+/// Offers three times, later than those before. Where there are none a person takes over: the
+/// candidate's text stays unanswered.
+#[expect(clippy::too_many_arguments, reason = "all that an offer depends on")]
+fn offer(
+    tx: &mut Tx<'_>,
+    thread: ConversationId,
+    mut talk: Talk,
+    booking: &Booking,
+    event: &EventType,
+    begin: &str,
+    busy: &Busy,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    if let State::Over(_) | State::Booked(_) = standing_of(tx, booking, moment.now)? {
+        return end(tx, thread);
+    }
+    let zone = zone_of(tx, booking, rules, moment.now)?;
+    let found = free_slots(tx, talk.booking, booking, event, busy, rules, moment.now)?;
+    let last = talk.offered.iter().map(|Offered(at)| *at).max();
+    let fresh: Vec<Slot> =
+        found.slots.into_iter().filter(|slot| last.is_none_or(|last| slot.start > last)).collect();
+    let times = spaced(&fresh, &zone, TIMES);
+    if times.is_empty() || talk.round >= ROUNDS {
+        let what = "no more times can be offered by text; a person is to write";
+        note_about(tx, booking, Actor::fulcrum(), what, moment.now)?;
+        return end(tx, thread);
+    }
+    let lines: Vec<String> =
+        (1..).zip(&times).map(|(n, at)| format!("{n}) {}", spoken(*at, &zone))).collect();
+    let words = format!(
+        "{begin}{}: times for your {}:\n{}\nReply {}. 0 for other times.",
+        rules.organisation,
+        event.name,
+        lines.join("\n"),
+        numbers(times.len()),
+    );
+    // The first is asked for by a person, the others by the candidate.
+    let purpose = if talk.round == 0 { Purpose::Conversation } else { Purpose::Booking };
+    talk.round += 1;
+    talk.offered = times.into_iter().map(Offered).collect();
+    talk.until = moment.now.saturating_add(OFFER_LASTS).unwrap_or(Timestamp::MAX);
+    match in_store(say(tx, booking, words, purpose, rules, moment))?.flatten() {
+        Some(_) => put(tx, thread, &talk),
+        None => end(tx, thread),
+    }
+}
+
+/// "1, 2 or 3", "1 or 2", "1".
+fn numbers(count: usize) -> String {
+    let names: Vec<String> = (1..=count).map(|n| n.to_string()).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// In which zone a candidate is told times: theirs if their number leaves no doubt, else the
+/// organisation's.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn zone_of(
+    read: &impl Read,
+    booking: &Booking,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<TimeZone, StoreError> {
+    let number = read.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
+    let told = number.and_then(|number| zones::of(number).agreed(now).cloned());
+    Ok(told.unwrap_or_else(|| rules.zone.clone()))
+}

@@ -1,0 +1,117 @@
+//! When the interviewers of a booking have time: Lever's interviews, our own bookings, and what their
+//! calendars say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fulcrum_domain::booking::{Booking, EventType, State};
+use fulcrum_domain::slots::{Person, Slot, Span, free};
+use fulcrum_domain::{BookingId, UserId};
+use jiff::{SignedDuration, Timestamp};
+
+use super::standing_of;
+use crate::engine::changes::{Rules, user_by_email};
+use crate::store::tables::{BOOKINGS, MEETINGS, TAKEN};
+use crate::store::{Keys, Read, StoreError};
+
+/// When people have no time by their own calendars, by their e-mail; none where one cannot be read.
+pub type Busy = BTreeMap<String, Option<Vec<Span>>>;
+
+/// The free times of a booking, and whose they are.
+#[derive(Clone, Debug)]
+pub struct SlotsOf {
+    /// When, in order.
+    pub slots: Vec<Slot>,
+    /// The users of Lever whom the slots mean, in the order of the event type; none where Lever has
+    /// nobody of that e-mail.
+    pub users: Vec<Option<UserId>>,
+    /// What is known of their time.
+    pub people: Vec<Person>,
+}
+
+/// So much before and after what can be booked counts for caps and for who has the fewest.
+const AROUND: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Those of an event type whose calendars are to be asked: their e-mails.
+pub fn interviewers_of(event: &EventType, rules: &Rules) -> Vec<String> {
+    let has_calendar =
+        |email: &&String| rules.booking.interviewers.get(*email).is_some_and(|person| person.has_calendar);
+    event.interviewers.iter().filter(has_calendar).cloned().collect()
+}
+
+/// The free times of a booking. What it has taken itself does not stand in its way.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn free_slots(
+    read: &impl Read,
+    id: BookingId,
+    booking: &Booking,
+    event: &EventType,
+    busy: &Busy,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<SlotsOf, StoreError> {
+    let mut users = Vec::new();
+    let mut people = Vec::new();
+    for email in &event.interviewers {
+        let Some(interviewer) = rules.booking.interviewers.get(email) else { continue };
+        let user = user_by_email(read, email)?;
+        let mut person = Person {
+            week: interviewer.week.clone(),
+            busy: Vec::new(),
+            meetings: Vec::new(),
+            weight: interviewer.weight,
+            known: user.is_some(),
+        };
+        if interviewer.has_calendar {
+            match busy.get(email) {
+                Some(Some(spans)) => person.busy.clone_from(spans),
+                Some(None) | None => person.known = false,
+            }
+        }
+        if let Some(user) = &user {
+            add_meetings(read, user, (id, booking), event, &mut person, now)?;
+        }
+        users.push(user);
+        people.push(person);
+    }
+    Ok(SlotsOf { slots: free(&event.terms, event.need, &people, now), users, people })
+}
+
+/// What Lever and our own bookings say of somebody's time.
+fn add_meetings(
+    read: &impl Read,
+    user: &UserId,
+    (id, booking): (BookingId, &Booking),
+    event: &EventType,
+    person: &mut Person,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let until = event.terms.horizon + AROUND;
+    let [from, until] =
+        [now.saturating_sub(AROUND), now.saturating_add(until)].map(|at| at.unwrap_or(Timestamp::MAX));
+    let keys = Keys::from(&(user.clone(), from)).before(&(user.clone(), until));
+    let own = match standing_of(read, booking, now)? {
+        State::Booked(booked) => Some(booked.starts_at),
+        State::Open | State::Over(_) => None,
+    };
+    let minutes = |minutes: u32| SignedDuration::from_mins(minutes.into());
+    // Our bookings become interviews in Lever: a start counts once.
+    let mut starts = BTreeSet::new();
+    for ((_, start, _), meeting) in read.list(MEETINGS, &keys, usize::MAX)? {
+        if !(own == Some(start) && meeting.opportunity == booking.opportunity) {
+            person.busy.push(Span::new(start, minutes(meeting.minutes)));
+            starts.insert(start);
+        }
+    }
+    for ((_, _, other), ()) in read.list(TAKEN, &keys, usize::MAX)? {
+        let Some(row) = read.get(BOOKINGS, &other)?.filter(|_| other != id) else { continue };
+        // It may have been moved or cancelled in Lever.
+        if let State::Booked(booked) = standing_of(read, &row, now)? {
+            person.busy.push(Span::new(booked.starts_at, minutes(booked.minutes)));
+            starts.insert(booked.starts_at);
+        }
+    }
+    person.meetings = starts.into_iter().collect();
+    Ok(())
+}

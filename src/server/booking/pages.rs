@@ -1,0 +1,113 @@
+//! The page itself: plain HTML, whose module only finds out the visitor's zone.
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use fulcrum_domain::booking::{Over, spoken};
+use fulcrum_domain::slots::Day;
+use http::StatusCode;
+use jiff::tz::TimeZone;
+
+use super::{form_token, texts};
+use crate::engine::{BookingState, BookingView};
+use crate::server::Shared;
+use crate::server::console;
+
+/// Zones to choose from without a module: those of most numbers here. One's own comes first.
+const ZONES: [&str; 12] = [
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Halifax",
+    "Europe/London",
+    "Europe/Berlin",
+    "Asia/Kolkata",
+    "Australia/Sydney",
+];
+
+#[derive(Template)]
+#[template(path = "booking.html")]
+struct Page<'a> {
+    base: &'a str,
+    path: String,
+    organisation: &'a str,
+    first_name: &'a str,
+    event: &'a str,
+    minutes: u32,
+    location: &'a str,
+    zone: &'a str,
+    zones: Vec<&'a str>,
+    form: String,
+    notice: &'a str,
+    face: Face,
+}
+
+/// What of the page is shown.
+enum Face {
+    Times { days: Vec<DayShown>, moves: bool },
+    Booked { when: String, may_move: bool, may_call_off: bool },
+    Over(&'static str),
+}
+
+struct DayShown {
+    name: String,
+    times: Vec<(String, String)>,
+}
+
+/// The page of a booking; `moves` shows the times instead of what is booked, and `notice` why what was
+/// asked for was not done.
+pub(super) fn page(
+    shared: &Shared,
+    token: &str,
+    view: &BookingView,
+    moves: bool,
+    notice: Option<(StatusCode, &str)>,
+) -> Response {
+    let zone = view.zone.iana_name().unwrap_or("UTC");
+    let face = match &view.state {
+        BookingState::Open(days) => Face::Times { days: shown(days, &view.zone), moves: false },
+        BookingState::Booked { others: Some(days), .. } if moves => {
+            Face::Times { days: shown(days, &view.zone), moves: true }
+        }
+        BookingState::Booked { booked, others, may_call_off } => Face::Booked {
+            when: spoken(booked.starts_at, &view.zone),
+            may_move: others.is_some(),
+            may_call_off: *may_call_off,
+        },
+        BookingState::Over(why) => Face::Over(match why {
+            Over::Expired => texts::EXPIRED,
+            Over::CalledOff => texts::CALLED_OFF,
+            Over::Archived | Over::StageLeft | Over::Gone => texts::NOT_OPEN,
+        }),
+    };
+    let page = console::page(&Page {
+        base: shared.site.base(),
+        path: format!("{}/b/{token}", shared.site.base()),
+        organisation: &view.organisation,
+        first_name: &view.first_name,
+        event: &view.event.name,
+        minutes: view.event.minutes(),
+        location: &view.event.location,
+        zone,
+        zones: std::iter::once(zone).chain(ZONES.into_iter().filter(|name| *name != zone)).collect(),
+        form: form_token(token, view.revision),
+        notice: notice.map_or("", |(_, words)| words),
+        face,
+    });
+    (notice.map_or(StatusCode::OK, |(status, _)| status), page).into_response()
+}
+
+fn shown(days: &[Day], zone: &TimeZone) -> Vec<DayShown> {
+    let time = |start: &jiff::Timestamp| {
+        let clock = zone.to_datetime(*start).strftime("%-I:%M %p").to_string();
+        (start.to_string(), clock)
+    };
+    let day = |day: &Day| DayShown {
+        name: day.date.strftime("%A, %B %-d").to_string(),
+        times: day.starts.iter().map(time).collect(),
+    };
+    days.iter().map(day).collect()
+}
