@@ -122,6 +122,8 @@ pub(super) fn fields(
         fields.set(Field::InterviewLocation, interview.location.as_deref());
     }
     fields.set(Field::OrgName, Some(&rules.organisation));
+    let books = candidate.opportunity.is_active() && !rules.booking.event_types.is_empty();
+    fields.set(Field::LinksBooking, books.then_some(changes::BOOKING_LINK));
     Ok(fields)
 }
 

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::activity::note_of;
+use super::booking::{LinkError, booking_link};
 use super::guard::{decide, note_deferral, standing};
 use super::outbox::ask_later;
 use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
@@ -76,6 +77,9 @@ pub enum ComposeError {
     /// Nobody can mean that time, and the farthest that there are cannot be stored.
     #[error("a text can be written for the next ten years at most")]
     TooFarAhead,
+    /// The words have a place for a booking link, and there can be none.
+    #[error("no booking link can be made: {0}")]
+    NoBookingLink(LinkError),
     /// Not one of our numbers.
     #[error("that number is not one of ours")]
     NotOurNumber,
@@ -135,6 +139,7 @@ pub fn compose(
         (None, Some(_), _) | (None, None, None) => return Err(ComposeError::NotOurNumber),
         (None, None, Some(first)) => *first,
     };
+    let words = with_booking_link(tx, words, opportunity.as_ref(), rules, moment)?;
     let words = if conversation.texted { words } else { first_text(&words, &rules.organisation) };
     let chars = words.chars().count();
     if chars > MAX_BODY_CHARS {
@@ -179,6 +184,28 @@ pub fn compose(
             store(tx, &conversation)?;
             Ok(message)
         }
+    }
+}
+
+/// What stands for a booking link where words are shown before they are sent: in templates that are
+/// filled in, in previews. A link is made in the transaction that takes the text, and for no other.
+pub const BOOKING_LINK: &str = "[booking link]";
+
+fn with_booking_link(
+    tx: &mut Tx<'_>,
+    words: String,
+    opportunity: Option<&OpportunityId>,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<String, ComposeError> {
+    let Some(first) = rules.booking.event_types.first().filter(|_| words.contains(BOOKING_LINK)) else {
+        return Ok(words);
+    };
+    let opportunity = opportunity.ok_or(ComposeError::UnknownOpportunity)?;
+    match booking_link(tx, opportunity, &first.id, rules, moment) {
+        Ok(link) => Ok(words.replacen(BOOKING_LINK, &link, 1)),
+        Err(LinkError::Store(error)) => Err(error.into()),
+        Err(error) => Err(ComposeError::NoBookingLink(error)),
     }
 }
 
