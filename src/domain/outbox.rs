@@ -165,12 +165,18 @@ pub enum DeadlineKey {
     Transcript(ConversationId),
     /// Nobody has said whether a conversation's possible opt-out is one: then it is.
     PossibleOptOut(ConversationId),
+    /// A candidate is reminded of an interview, or it begins.
+    Reminder(u64),
+    /// Lever has been quiet about an interview that was changed there.
+    AppointmentNews(AppointmentId),
 }
 
 /// The topmost byte tells the kind, the rest which one.
 const KIND_SHIFT: u32 = 56;
 const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
 const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
+const REMINDER: u64 = 6 << KIND_SHIFT;
+const APPOINTMENT_NEWS: u64 = 7 << KIND_SHIFT;
 
 impl DeadlineKey {
     /// As a number.
@@ -178,6 +184,8 @@ impl DeadlineKey {
         match self {
             Self::Transcript(conversation) => TRANSCRIPT | conversation.number(),
             Self::PossibleOptOut(conversation) => POSSIBLE_OPT_OUT | conversation.number(),
+            Self::Reminder(number) => REMINDER | number,
+            Self::AppointmentNews(appointment) => APPOINTMENT_NEWS | appointment.number(),
         }
     }
 
@@ -188,6 +196,8 @@ impl DeadlineKey {
         match number - which {
             TRANSCRIPT => Some(Self::Transcript(conversation)),
             POSSIBLE_OPT_OUT => Some(Self::PossibleOptOut(conversation)),
+            REMINDER => Some(Self::Reminder(which)),
+            APPOINTMENT_NEWS => Some(Self::AppointmentNews(AppointmentId::new(which))),
             _ => None,
         }
     }
@@ -215,7 +225,12 @@ mod tests {
     #[test]
     fn a_deadline_is_a_number_and_back() {
         let conversation = ConversationId::new(77);
-        for key in [DeadlineKey::Transcript(conversation), DeadlineKey::PossibleOptOut(conversation)] {
+        for key in [
+            DeadlineKey::Transcript(conversation),
+            DeadlineKey::PossibleOptOut(conversation),
+            DeadlineKey::Reminder(7),
+            DeadlineKey::AppointmentNews(AppointmentId::new(8)),
+        ] {
             assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
         }
         assert_eq!(DeadlineKey::from_u64(77), None);

@@ -150,12 +150,17 @@ impl Engine {
         arrival: Arrival,
     ) -> Result<Vec<Put>, StoreError> {
         let settings = self.settings.load_full();
-        let now = self.clock.now();
+        let mut moment = self.clock.moment();
         self.store
             .change(move |tx| {
+                let now = moment.now;
                 let mut puts = Vec::with_capacity(rows.len());
                 for (id, row) in rows {
-                    puts.push(changes::put_opportunity(tx, &id, row, arrival, &settings.rules, now)?);
+                    let put = changes::put_opportunity(tx, &id, row, arrival, &settings.rules, now)?;
+                    if put == Put::Changed {
+                        changes::retime(tx, &id, &settings.rules, &mut moment)?;
+                    }
+                    puts.push(put);
                 }
                 let news = puts.iter().filter(|put| put.is_news()).count() as u64;
                 if arrival == Arrival::Poll && news > 0 {
@@ -253,8 +258,13 @@ impl Engine {
                 None => break,
             }
         }
-        let (id, now) = (id.clone(), self.clock.now());
-        Ok(self.store.change(move |tx| changes::put_interviews(tx, &id, &list, as_of, now)).await?)
+        let (id, settings, mut moment) = (id.clone(), self.settings.load_full(), self.clock.moment());
+        let put = move |tx: &mut Tx<'_>| {
+            let changed = changes::put_interviews(tx, &id, &list, as_of, moment.now)?;
+            changes::retime(tx, &id, &settings.rules, &mut moment)?;
+            Ok::<_, StoreError>(changed)
+        };
+        Ok(self.store.change(put).await?)
     }
 
     /// Does [`Effect::Interviews`].

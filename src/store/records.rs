@@ -5,8 +5,8 @@
 
 use fulcrum_domain::{
     Activity, Appointment, AppointmentId, ArchiveReason, Conversation, ConversationId, Desk, EffectRow,
-    Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Searchable, Shelf,
-    SignIn, Stage, Suppression, User, UserId,
+    Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders,
+    Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -91,6 +91,21 @@ pub struct MadeAppointment {
     pub request: [u8; 16],
     /// The interview that came of it.
     pub appointment: AppointmentId,
+}
+
+/// What a candidate knows of an interview that was changed in Lever since.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppointmentNews {
+    /// When they are told.
+    #[serde(with = "millisecond::required")]
+    pub due_at: Timestamp,
+    /// Its start.
+    #[serde(with = "millisecond::required")]
+    pub starts_at: Timestamp,
+    /// Its length.
+    pub minutes: u32,
+    /// Its place.
+    pub location: Option<String>,
 }
 
 /// A key made at the first start and never shown.
@@ -208,6 +223,7 @@ stored! {
     Activity = 1;
     Appointment = 1;
     AppointmentId = 1;
+    AppointmentNews = 1;
     ArchiveReason = 1;
     BackfillState = 1;
     Conversation = 1;
@@ -225,6 +241,7 @@ stored! {
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    Reminders = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;

@@ -58,6 +58,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             max_note_chars: 8000,
             public_url: "https://text.acme.example".into(),
             notes_as: None,
+            interview_texts: Default::default(),
         },
         requests_per_second: 5000.0,
         poll_interval: Duration::from_millis(300),

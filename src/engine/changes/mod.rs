@@ -18,6 +18,7 @@ mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod remind;
 mod searchable;
 mod suppress;
 mod thread;
@@ -63,6 +64,8 @@ pub use posting::{
 pub use projection::{Arrival, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
+pub(crate) use remind::retime;
+pub use remind::{CALLED_OFF, InterviewTexts, MOVED, REMINDER, RemindOf};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
@@ -73,6 +76,8 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
     match key {
         DeadlineKey::Transcript(id) => filing::file_due(tx, id, rules, moment).map(drop),
         DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
+        DeadlineKey::Reminder(number) => remind::remind(tx, number, rules, moment),
+        DeadlineKey::AppointmentNews(id) => remind::tell_news(tx, id, rules, moment),
     }
 }
 
@@ -135,6 +140,8 @@ pub struct Rules {
     pub public_url: String,
     /// Who signs notes that nobody here wrote: the e-mail of a Lever user.
     pub notes_as: Option<String>,
+    /// What candidates are texted of their interviews.
+    pub interview_texts: InterviewTexts,
 }
 
 impl Rules {

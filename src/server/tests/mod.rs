@@ -274,6 +274,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             max_note_chars: 8000,
             public_url: "https://sms.example.com".into(),
             notes_as: None,
+            interview_texts: Default::default(),
         },
         requests_per_second: 1000.0,
         poll_interval: Duration::from_hours(1),
