@@ -345,6 +345,28 @@ pub fn release_performer(
     Ok(true)
 }
 
+/// An interview as Lever lists it: its id, its panel, its note.
+pub(crate) type Listed = (InterviewId, Option<PanelId>, String);
+
+/// Interviews whose answer has not come, or was lost, are known in a list by the reference in their note.
+pub(crate) fn adopt_listed(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
+    listed: &[Listed],
+    as_of: Timestamp,
+) -> Result<(), StoreError> {
+    for mut one in appointments_of(tx, id)? {
+        if one.lever.is_some() || one.sending.is_none() {
+            continue;
+        }
+        if let Some((interview, panel, _)) = listed.iter().find(|(_, _, note)| one.wrote(note)) {
+            one.written(interview.clone(), panel.clone(), as_of);
+            store(tx, &one)?;
+        }
+    }
+    Ok(())
+}
+
 /// Lever was asked at `as_of` and shows an interview of ours so, or not at all. What was changed there
 /// is taken over.
 pub fn see_appointment(

@@ -43,7 +43,7 @@ pub use appointment::{
     AppointmentError, appointment_at, appointments_of, call_off_appointment, change_appointment,
     make_appointment, release_performer, see_appointment, unblock_appointments,
 };
-pub(crate) use appointment::{NextWrite, Settled, begin_write, block_write, settle_write};
+pub(crate) use appointment::{NextWrite, Settled, adopt_listed, begin_write, block_write, settle_write};
 pub use cancel::{CancelError, cancel, give_up};
 pub use compose::{ComposeError, Draft, Recipient, compose};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
