@@ -492,7 +492,7 @@ fn quiet_hours_are_a_window_with_exceptions() {
     let window = |text: &str| Some(text.parse().unwrap());
     let usual = window("08:00-20:00");
     let hours = Hours::new([usual, usual, usual, usual, usual, window("10:00-16:00"), None]);
-    assert_eq!(machine.load().unwrap().quiet_hours, hours);
+    assert_eq!(machine.load().unwrap().quiet_hours.hours, hours);
     let machine = Machine::new(&minimal_and(
         "[quiet_hours]\nwindow = \"20:00-08:00\"\nfriday = \"no\"\nsunday = \"8-12\"",
     ));
@@ -509,6 +509,26 @@ fn quiet_hours_are_a_window_with_exceptions() {
     insta::assert_snapshot!(machine.complaints(), @r#"
     1 problem in the settings
       fulcrum.toml:20: quiet_hours.monday: "off", as on all other days, expected one day at least
+    "#);
+}
+
+#[test]
+fn consent_and_the_windows_of_the_states_are_chosen_by_name() {
+    let machine = Machine::new(&minimal_and(
+        "[consent]\nlevel = \"strict\"\nquestion = \"May we text you?\"\n[quiet_hours]\npreset = \"strict-us\"",
+    ));
+    let config = machine.load().unwrap();
+    assert!(config.consent.question.is_some());
+    let rhode_island = fulcrum_domain::Number::from_e164("+14015550142").unwrap();
+    assert_ne!(config.quiet_hours.states.of(rhode_island), Hours::always());
+    let machine = Machine::new(&minimal_and(
+        "[consent]\nlevel = \"some\"\nquestion = \"May we?\"\nyes = []\n[quiet_hours]\npreset = \"strict\"",
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    3 problems in the settings
+      fulcrum.toml:20: consent.level: "some", expected "none" or "permissive" or "strict"
+      fulcrum.toml:22: consent.yes: nothing, expected the answers that mean yes, since there is a question
+      fulcrum.toml:24: quiet_hours.preset: "strict", expected empty, or "federal" or "strict-us"
     "#);
 }
 
@@ -537,6 +557,101 @@ url = "https://acme.example/jobs"
     let templates = machine.load().unwrap().templates;
     let list: Vec<_> = templates.iter().map(|template| (template.id(), template.name())).collect();
     assert_eq!(list, [("call", "Ask for a call"), ("thanks", "Thanks")]);
+}
+
+#[test]
+fn automations_are_paused_unless_the_config_says_otherwise() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[templates]]
+id = "screen"
+name = "Phone screen"
+text = "Hi {{ profile.first_name }}, about the phone screen for {{ job.name }}"
+
+[[automations]]
+name = "phone-screen"
+trigger = "stage-entered"
+scope = ["Phone screen"]
+filter = ["department = Engineering | Sales", "tag != referral"]
+wait = "at 09:00, 1d later"
+message = "screen"
+
+[[automations]]
+name = "thanks"
+paused = false
+trigger = "interview"
+wait = "1h after interview"
+text = "Thank you for your time on {{ interview.date }}"
+repeat = "per-visit"
+cancel_if = []
+"#,
+    ));
+    let automations = machine.load().unwrap().automations;
+    let list: Vec<_> =
+        automations.list.iter().map(|row| (row.name.as_str(), row.paused, row.per_visit)).collect();
+    assert_eq!(list, [("phone-screen", true, false), ("thanks", false, true)]);
+    assert_eq!((automations.list[0].cancel_if.len(), automations.list[1].cancel_if.len()), (3, 0));
+    assert_eq!(automations.texts.iter().count(), 2);
+}
+
+#[test]
+fn every_mistake_of_every_automation_is_reported() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[templates]]
+id = "screen"
+name = "Phone screen"
+text = "Hi, this is {{ sender.name }}. See you on {{ interview.date }}"
+
+[[automations]]
+name = "one"
+trigger = "stage entered"
+filter = ["colour = red", "tag"]
+wait = "soon"
+message = "scren"
+max_age = "1s"
+repeat = "twice"
+cancel_if = ["bored"]
+
+[[automations]]
+name = "one"
+trigger = "application-created"
+scope = ["Offer"]
+wait = "24h before interview"
+message = "screen"
+
+[[automations]]
+name = "no words"
+trigger = "no-reply"
+
+[[automations]]
+name = "both"
+trigger = "interview"
+message = "screen"
+text = "Hi {{ weather }}"
+"#,
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    18 problems in the settings
+      fulcrum.toml:27: automations[0].trigger: "stage entered", expected "stage-entered" or "archived" or "hired" or "application-created" or "interview-created" or "interview-moved" or "interview-cancelled" or "interview" or "no-reply"
+      fulcrum.toml:28: automations[0].filter[0]: the unknown field colour, expected one of posting, department, team, location, tag, owner, stage, archive_reason, confidential
+      fulcrum.toml:28: automations[0].filter[1]: "tag", expected a condition, such as "department = Sales | Support" or "tag != referral"
+      fulcrum.toml:29: automations[0].wait: "soon", expected "10m", "2h", "3d", "4 business hours", "2 business days", "at 09:00", "at 09:00, 2d later", "24h before interview" or "1h after interview"
+      fulcrum.toml:30: automations[0].message: "scren", expected the id of a template: screen
+      fulcrum.toml:31: automations[0].max_age: "1s", expected a duration from 1m to 168h, written as "90s", "5m", "1h30m"
+      fulcrum.toml:32: automations[0].repeat: "twice", expected "once" or "per-visit"
+      fulcrum.toml:33: automations[0].cancel_if[0]: "bored", expected "replied" or "booked" or "person-texted"
+      fulcrum.toml:36: automations[1].name: "one" again, expected each name once
+      fulcrum.toml:38: automations[1].scope: a scope of application-created, expected none, since only stage-entered and archived have one; use `filter`
+      fulcrum.toml:39: automations[1].wait: "24h before interview", expected a wait that is not counted from an interview, or the trigger "interview"
+      fulcrum.toml:40: automations[1].message: the field sender.name, which application-created does not tell, expected owner.* or org.name: nobody signs an automatic text
+      fulcrum.toml:40: automations[1].message: the field interview.date, which application-created does not tell, expected a trigger that is about an interview, or a text without it
+      fulcrum.toml:43: automations[2].name: "no words", expected letters, digits, - and _, beginning with a letter
+      fulcrum.toml:49: automations[3].message: set beside `text`, expected only one of the two
+      fulcrum.toml: automations[2].wait: "none", expected how long there is no reply, such as "2d"
+      fulcrum.toml: automations[2].message: not set, expected the id of a template, or words in `text`
+      fulcrum.toml: automations[3].wait: "none", expected "24h before interview" or "1h after interview", since the trigger is an interview
+    "#);
 }
 
 #[test]

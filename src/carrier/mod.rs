@@ -226,6 +226,16 @@ impl Carrier {
         }
     }
 
+    /// Deletes the carrier's record of a text, with its words and media.
+    ///
+    /// # Errors
+    /// [`ReadError`]; `NotFound` when it is gone already. It may always be tried again.
+    pub async fn delete(&self, sid: &CarrierSid) -> Result<(), ReadError> {
+        match self {
+            Self::Twilio(client) => client.delete(sid).await,
+        }
+    }
+
     /// Whether the credentials work, and the account.
     ///
     /// # Errors

@@ -11,16 +11,24 @@
 //! once. What a command shows goes to standard output, and everything about how it went to standard
 //! error, so that `--json` can be piped.
 
+mod audit;
+mod automations;
+mod backup;
 mod check;
 mod control;
 mod conversations;
 mod demo;
 mod doctor;
+mod erase;
+mod export;
 mod file;
 mod hash_password;
+mod hold;
+mod import;
 mod live;
 mod messages;
 mod offline;
+mod opt_out;
 mod progress;
 mod run;
 mod sandbox;
@@ -29,6 +37,7 @@ mod send;
 mod shapes;
 mod shell;
 mod status;
+mod why;
 pub mod wiring;
 
 use std::ffi::OsString;
@@ -44,6 +53,7 @@ use serde_json::Value;
 use crate::config::{Config, Problems, Sources};
 
 pub use progress::Bars;
+pub use sandbox::daemon;
 
 /// How a command ended, if it did not fail with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +98,18 @@ enum Command {
     Conversations(conversations::Conversations),
     Messages(messages::Messages),
     File(file::File),
+    Export(export::Export),
+    Import(import::Import),
+    Audit(audit::Audit),
+    Hold(hold::Hold),
+    Erase(erase::Erase),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Unmute(backup::Unmute),
+    OptOut(opt_out::OptOut),
+    OptOuts(opt_out::OptOuts),
+    Automations(automations::Automations),
+    Why(why::Why),
     HashPassword(hash_password::HashPassword),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -138,6 +160,18 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,
+            Command::Backup(backup) => backup.carry_out(config),
+            Command::Restore(restore) => restore.carry_out(config).await,
+            Command::Unmute(unmute) => unmute.carry_out(config).await,
+            Command::Import(import) => import.carry_out(config).await,
+            Command::Export(export) => export.carry_out(config),
+            Command::Audit(audit) => audit.carry_out(config),
+            Command::Hold(hold) => hold.carry_out(config).await,
+            Command::Erase(erase) => erase.carry_out(config).await,
+            Command::OptOut(opt_out) => opt_out.carry_out(config).await,
+            Command::OptOuts(opt_outs) => opt_outs.carry_out(config).await,
+            Command::Automations(automations) => automations.carry_out(config).await,
+            Command::Why(why) => why.carry_out(config).await,
             Command::HashPassword(hash) => hash.carry_out(),
             Command::Completions(completions) => completions.carry_out(),
             Command::Man(man) => man.carry_out(),

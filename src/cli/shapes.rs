@@ -21,6 +21,7 @@ pub(super) struct Status {
     pub(super) opportunities: u64,
     pub(super) conversations: u64,
     pub(super) found_by_poll: u64,
+    pub(super) muted_since: Option<Timestamp>,
     pub(super) store_bytes: u64,
     pub(super) tasks: BTreeMap<String, Task>,
 }

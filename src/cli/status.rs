@@ -159,6 +159,10 @@ fn show(status: &Shape) -> std::io::Result<()> {
             facts.add_row([Cell::new(format!("  {name}")), screen::word(&part.detail, mood(&part.status))]);
         }
     }
+    if let Some(since) = status.muted_since {
+        let told = format!("MUTED since {since:.0}: a restored copy; nothing leaves until `fulcrum unmute`");
+        facts.add_row([Cell::new("sending"), screen::word(told, Mood::Bad)]);
+    }
     let state = if status.backfill.is_complete() { Mood::Good } else { Mood::Doubtful };
     facts.add_row([Cell::new("initial sync"), screen::word(sync(status), state)]);
     if let Some(used) = status.lever.rate_used {
@@ -259,7 +263,7 @@ fn webhooks(status: &Shape) -> String {
         0 => String::new(),
         missed => format!("; {} changes came without one", screen::count(missed)),
     };
-    format!("{waiting}{} of 8 events seen since the start{missed}", status.webhooks.last_verified.len())
+    format!("{waiting}{} of 8 events seen{missed}", status.webhooks.last_verified.len())
 }
 
 fn mood(word: &str) -> Mood {

@@ -3,6 +3,7 @@
 //! The rooms do not know the config: it is one way of many to set them up (tests and the demo have
 //! others), and a key may move without any of them noticing.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -14,7 +15,7 @@ use url::Url;
 use crate::carrier::{Carrier, twilio};
 use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
-use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
+use crate::engine::{BackfillScope, BackupPlan, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Keys, Limits, ServerSettings, SetupSettings};
 use crate::store;
@@ -103,7 +104,10 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
             config::OnUnknown::Hold => OnUnknown::Hold,
         },
         notify_followers: config.transcript.notify_followers,
+        backup: backup(config),
+        retention: config.retention,
         templates: config.templates.clone(),
+        second_person_above: config.second_person_above,
     })
 }
 
@@ -122,8 +126,22 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         poll_interval: new.poll_interval,
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
+        backup: new.backup,
+        retention: new.retention,
         templates: new.templates,
+        second_person_above: new.second_person_above,
         ..old.clone()
+    })
+}
+
+/// The backups that are made by themselves.
+fn backup(config: &Config) -> Option<BackupPlan> {
+    let schedule = config.backup.schedule.clone()?;
+    Some(BackupPlan {
+        every: schedule.every,
+        directory: schedule.directory,
+        keep: schedule.keep,
+        recipient: config.backup.recipient.clone(),
     })
 }
 
@@ -135,7 +153,9 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         Ok::<_, WiringError>((id, mode(*posting_mode)))
     });
     Ok(Rules {
+        consent: config.consent.clone(),
         quiet_hours: config.quiet_hours.hours,
+        state_windows: config.quiet_hours.states.clone(),
         quiet_overrides: config.quiet_hours.overrides.clone(),
         caps: config.frequency_caps,
         organisation: organisation.name.clone(),
@@ -156,6 +176,7 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         max_note_chars: transcript.max_note_chars,
         public_url: config.server.public_url.to_string(),
         notes_as: config.lever.notes_as.clone(),
+        automations: Arc::new(config.automations.clone()),
         interview_texts: InterviewTexts {
             remind_of: match config.reminders.interviews {
                 config::RemindOf::Ours => RemindOf::Ours,
@@ -273,11 +294,13 @@ pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
         control_socket: Some(config.server.control_socket.clone()),
         tls: config.server.tls.clone(),
         public_url: public_url.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         lever_hosts: config.extension.lever_hosts.clone(),
         twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
         setup: setup(config),
         provider_http: provider_http(config)?,
         keys: self::keys(config),
+        invitation: None,
         limits: Limits::default(),
     })
 }

@@ -96,6 +96,25 @@ impl<'a> Check<'a> {
         Noted
     }
 
+    /// Checks what stands in another file: the keys of its problems begin with `prefix`, which is taken
+    /// off, and `place` says where they are.
+    pub(super) fn elsewhere<T>(
+        &mut self,
+        prefix: &str,
+        checked: impl FnOnce(&mut Self) -> Checked<T>,
+        place: impl Fn(Problem) -> Problem,
+    ) -> Checked<T> {
+        let before = self.problems.len();
+        let torn = std::mem::take(&mut self.torn);
+        let outcome = checked(self);
+        self.torn = torn;
+        for problem in self.problems.split_off(before) {
+            let key = problem.key.strip_prefix(prefix).unwrap_or(&problem.key).to_owned();
+            self.problems.push(place(Problem { key, ..problem }));
+        }
+        outcome
+    }
+
     /// Takes over problems of another file.
     pub(super) fn extend(&mut self, problems: Vec<Problem>) -> Noted {
         self.problems.extend(problems);

@@ -15,8 +15,11 @@
 //! `check`; a test compares the first two.
 
 mod api;
+mod automations;
+mod backup;
 mod carrier;
 mod check;
+mod consent;
 mod extension;
 mod lever;
 mod organisation;
@@ -25,10 +28,12 @@ mod problem;
 mod quiet_hours;
 mod reading;
 mod reminders;
+mod retention;
 mod schema;
 mod secret;
 mod server;
 mod sign_in;
+mod state_windows;
 mod templates;
 mod transcript;
 mod webhook_tokens;
@@ -42,11 +47,12 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fulcrum_domain::{guard::Caps, template::Templates};
+use fulcrum_domain::{ConsentRules, Retention, automation::Automations, guard::Caps, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use api::{Api, ApiToken};
+pub use backup::{Backup, BackupSchedule};
 pub use carrier::{Carrier, CarrierKind, Twilio};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
@@ -109,6 +115,10 @@ pub struct Config {
     pub ops: Ops,
     /// The one file that holds everything.
     pub store: Store,
+    /// For how long what was said is kept.
+    pub retention: Retention,
+    /// How backups are made.
+    pub backup: Backup,
     /// The way out.
     pub network: Network,
     /// What is logged, and how.
@@ -121,6 +131,8 @@ pub struct Config {
     pub transcript: Transcript,
     /// How a STOP is answered.
     pub optout: OptOut,
+    /// How much consent is wanted, and where it is asked for.
+    pub consent: ConsentRules,
     /// When texts may start.
     pub quiet_hours: QuietHours,
     /// What candidates are texted of their interviews.
@@ -129,6 +141,10 @@ pub struct Config {
     pub frequency_caps: Caps,
     /// Texts to choose from.
     pub templates: Templates,
+    /// What more texts at once than a second person must approve.
+    pub second_person_above: usize,
+    /// What texts by itself.
+    pub automations: Automations,
     /// The carrier and our numbers there.
     pub carrier: Carrier,
     /// The API.
@@ -214,20 +230,28 @@ struct Raw {
     server: server::RawServer,
     ops: server::RawOps,
     store: server::RawStore,
+    retention: retention::RawRetention,
+    backup: backup::RawBackup,
     network: server::RawNetwork,
     log: server::RawLog,
     lever: lever::RawLever,
     backfill: lever::RawBackfill,
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
+    consent: consent::RawConsent,
     quiet_hours: quiet_hours::RawQuietHours,
     reminders: reminders::RawReminders,
     frequency_caps: quiet_hours::RawFrequencyCaps,
+    texts: templates::RawTexts,
+    bulk: templates::RawBulk,
     /// Lists of tables, which no lower layer knows.
     #[serde(default)]
     templates: Vec<templates::RawTemplate>,
     #[serde(default)]
     saved_links: Vec<templates::RawSavedLink>,
+    automation: automations::RawLimits,
+    #[serde(default)]
+    automations: Vec<automations::RawAutomation>,
     carrier: carrier::RawCarrier,
     api: api::RawApi,
     /// A list of tables, which no lower layer knows.
@@ -243,16 +267,28 @@ impl Raw {
         let server = self.server.check(check);
         let ops = self.ops.check(&self.server, check);
         let store = self.store.check(check);
+        let retention = self.retention.check(check);
+        let backup = self.backup.check(check);
         let network = self.network.check(check);
         let log = self.log.check(check);
         let lever = self.lever.check(check);
         let backfill = self.backfill.check(check);
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
+        let consent = self.consent.check(check);
         let quiet_hours = self.quiet_hours.check(check);
         let reminders = self.reminders.check(check);
         let frequency_caps = self.frequency_caps.check(check);
-        let templates = templates::check(&self.templates, &self.saved_links, check);
+        let templates = templates::check(
+            &self.templates,
+            &self.texts,
+            &self.saved_links,
+            self.organisation.name(),
+            check,
+        );
+        let bulk = self.bulk.check(check);
+        let known = templates.as_ref().ok();
+        let automations = automations::check(&self.automations, &self.automation, known, check);
         let carrier = self.carrier.check(check);
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
@@ -264,16 +300,21 @@ impl Raw {
             server: server?,
             ops: ops?,
             store: store?,
+            retention: retention?,
+            backup: backup?,
             network: network?,
             log: log?,
             lever: lever?,
             backfill: backfill?,
             transcript: transcript?,
             optout: optout?,
+            consent: consent?,
             quiet_hours: quiet_hours?,
             reminders: reminders?,
             frequency_caps: frequency_caps?,
             templates: templates?,
+            second_person_above: bulk?,
+            automations: automations?,
             carrier: carrier?,
             api: api?,
             users: users?,

@@ -54,6 +54,11 @@ pub(super) struct RawOptOut {
 }
 
 impl RawOrganisation {
+    /// The name as it is written, for what must contain it.
+    pub(super) fn name(&self) -> &str {
+        self.name.trim()
+    }
+
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Organisation> {
         let name = check.text("organisation.name", &self.name, "the organisation's name");
         let timezone = check.text(

@@ -3,13 +3,16 @@
 use fulcrum_domain::Role;
 use fulcrum_domain::guard::Caps;
 use fulcrum_domain::quiet::{Hours, Window};
+use fulcrum_domain::states::StateWindows;
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
+use super::state_windows;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawQuietHours {
+    preset: String,
     overrides: Vec<String>,
     window: String,
     monday: String,
@@ -26,6 +29,8 @@ pub(super) struct RawQuietHours {
 pub struct QuietHours {
     /// The windows.
     pub hours: Hours,
+    /// What laws leave of them.
+    pub states: StateWindows,
     /// Whose texts may leave outside of them, with a reason.
     pub overrides: Vec<Role>,
 }
@@ -36,8 +41,21 @@ impl RawQuietHours {
             .zip(&self.overrides)
             .map(|(index, role)| check.role(&format!("quiet_hours.overrides[{index}]"), role))
             .collect();
+        let states = self.states(check);
         let hours = self.hours(check)?;
-        Ok(QuietHours { hours, overrides: roles.into_iter().collect::<Checked<_>>()? })
+        Ok(QuietHours { hours, states: states?, overrides: roles.into_iter().collect::<Checked<_>>()? })
+    }
+
+    fn states(&self, check: &mut Check<'_>) -> Checked<StateWindows> {
+        match state_windows::preset(&self.preset) {
+            Some(windows) => Ok(windows),
+            None => {
+                let names: Vec<String> =
+                    state_windows::names().iter().map(|name| format!("\"{name}\"")).collect();
+                let expected = format!("empty, or {}", names.join(" or "));
+                Err(check.reject("quiet_hours.preset", format!("\"{}\"", self.preset), expected))
+            }
+        }
     }
 
     fn hours(&self, check: &mut Check<'_>) -> Checked<Hours> {

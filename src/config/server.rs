@@ -21,7 +21,7 @@ pub struct Server {
     pub control_socket: PathBuf,
     /// Set: `listen` speaks TLS itself.
     pub tls: Option<TlsFiles>,
-    /// Whose forwarded headers are believed; nobody's unless set.
+    /// From whom X-Forwarded-For and Forwarded are believed; nobody unless set.
     pub trusted_proxies: Vec<ProxyRange>,
 }
 

@@ -15,6 +15,9 @@ use super::{
 /// A shorter end would sign people out as they type; a longer one is a forgotten browser.
 const LIFETIME: RangeInclusive<Duration> = Duration::from_mins(5)..=Duration::from_hours(24 * 30);
 
+/// A shorter end would have people pair their extension anew each morning.
+const EXTENSION: RangeInclusive<Duration> = Duration::from_hours(24)..=Duration::from_hours(24 * 366);
+
 /// A hash that takes more memory than this, in KiB, or more passes, is a mistake: each sign-in pays it.
 const MEMORY_KIB_MAX: u32 = 256 * 1024;
 const PASSES_MAX: u32 = 32;
@@ -41,6 +44,9 @@ pub struct SignIn {
     pub idle: Duration,
     /// So long after signing in it is signed out whatever it did; 24 hours unless set.
     pub absolute: Duration,
+    /// For so long an extension goes by what the identity provider last said of its owner; 30 days unless
+    /// set.
+    pub extension: Duration,
     /// The identity provider; none unless set.
     pub oidc: Option<Oidc>,
 }
@@ -88,6 +94,7 @@ pub(super) struct RawUser {
 pub(super) struct RawSignIn {
     idle: String,
     absolute: String,
+    extension: String,
     oidc: RawOidc,
 }
 
@@ -155,13 +162,14 @@ impl RawSignIn {
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<SignIn> {
         let idle = check.duration("sign_in.idle", &self.idle, &LIFETIME);
         let absolute = check.duration("sign_in.absolute", &self.absolute, &LIFETIME);
+        let extension = check.duration("sign_in.extension", &self.extension, &EXTENSION);
         let oidc = self.oidc.check(check);
         let (idle, absolute) = (idle?, absolute?);
         if absolute < idle {
             let found = format!("\"{}\"", self.absolute);
             return Err(check.reject("sign_in.absolute", found, "as long as sign_in.idle or longer"));
         }
-        Ok(SignIn { idle, absolute, oidc: oidc? })
+        Ok(SignIn { idle, absolute, extension: extension?, oidc: oidc? })
     }
 }
 

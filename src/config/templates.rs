@@ -1,9 +1,20 @@
-//! `[[templates]]` and `[[saved_links]]`: texts that people choose from (behaviour.md 3, "Templates").
+//! `[[templates]]`, `[[saved_links]]` and the folder of templates: texts that people choose from
+//! (behaviour.md 3, "Templates").
+//!
+//! A file of the folder has the keys of a `[[templates]]` but the id, which is its name: one way to write
+//! a template, so that it may move from the config into a file and back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use fulcrum_domain::template::{Field, Flaw, SavedLinks, Template, Templates, shortener_in};
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::check::{Check, Checked};
+use super::problem::{Origin, Problem};
+use super::reading::{line_at, what_is_not_toml};
+use super::secret::{Guard, read_file};
 
 /// Longer ones do not fit a list to choose from.
 const NAME_CHARS_MAX: usize = 80;
@@ -14,6 +25,37 @@ pub(super) struct RawTemplate {
     id: String,
     name: String,
     text: String,
+    /// Whether it is written to somebody for the first time.
+    first: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTexts {
+    templates_dir: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBulk {
+    second_person_above: i64,
+}
+
+impl RawBulk {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<usize> {
+        let above = check.within("bulk.second_person_above", self.second_person_above, &(0..=1_000_000))?;
+        Ok(usize::try_from(above).unwrap_or(0))
+    }
+}
+
+/// A file of the folder.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    name: Spanned<String>,
+    text: Spanned<String>,
+    #[serde(default)]
+    first: bool,
 }
 
 #[derive(Deserialize)]
@@ -26,7 +68,9 @@ pub(super) struct RawSavedLink {
 /// The templates with the links that they name.
 pub(super) fn check(
     templates: &[RawTemplate],
+    texts: &RawTexts,
     links: &[RawSavedLink],
+    organisation: &str,
     check: &mut Check<'_>,
 ) -> Checked<Templates> {
     let mut noted = None;
@@ -49,10 +93,23 @@ pub(super) fn check(
         let at = format!("templates[{index}]");
         let again = templates[..index].iter().any(|other| other.id == raw.id);
         let single = once(&at, &raw.id, again, check);
-        match raw.check(&at, &saved, check).and_then(|template| single.map(|()| template)) {
+        let template = raw.check(&at, &saved, organisation, check);
+        match template.and_then(|template| single.map(|()| template)) {
             Ok(template) => list.push(template),
             Err(problem) => noted = Some(problem),
         }
+    }
+    match texts.files(check) {
+        Ok(paths) => {
+            for path in paths {
+                let taken = |id: &str| templates.iter().any(|raw| raw.id == id);
+                match of_file(&path, taken, &saved, organisation, check) {
+                    Ok(template) => list.push(template),
+                    Err(problem) => noted = Some(problem),
+                }
+            }
+        }
+        Err(problem) => noted = Some(problem),
     }
     noted.map_or_else(|| Ok(Templates::new(list, saved)), Err)
 }
@@ -70,8 +127,95 @@ fn once(at: &str, id: &str, again: bool, check: &mut Check<'_>) -> Checked<()> {
     Err(check.reject(&format!("{at}.id"), format!("\"{id}\" again"), "each id once"))
 }
 
+impl RawTexts {
+    /// The files of the folder, by name.
+    fn files(&self, check: &mut Check<'_>) -> Checked<Vec<PathBuf>> {
+        if self.templates_dir.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listed = fs::read_dir(&self.templates_dir).and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()
+        });
+        let mut paths = listed.map_err(|error| {
+            let found = format!("{}, which cannot be read ({})", self.templates_dir, error.kind());
+            check.reject("texts.templates_dir", found, "a folder that this user can read")
+        })?;
+        paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+/// The template in a file. What is wrong is told with the file's own lines.
+fn of_file(
+    path: &Path,
+    taken: impl Fn(&str) -> bool,
+    links: &SavedLinks,
+    organisation: &str,
+    check: &mut Check<'_>,
+) -> Checked<Template> {
+    let problem = |key: &str, line: Option<usize>, found: String, expected: String| Problem {
+        key: key.to_owned(),
+        origin: Origin::File(path.to_owned()),
+        line,
+        found,
+        expected,
+        suggestion: None,
+    };
+    let text = match read_file(path, Guard::Elsewhere) {
+        Ok(text) => text,
+        Err(error) => {
+            let expected = "a template that this user can read".to_owned();
+            return Err(check.extend(vec![problem("", None, error.to_string(), expected)]));
+        }
+    };
+    let raw: RawFile = match toml::from_str(&text) {
+        Ok(raw) => raw,
+        Err(error) => {
+            let line = error.span().map(|span| line_at(&text, span.start));
+            let (found, expected) = what_is_not_toml(error.message());
+            return Err(check.extend(vec![problem("", line, found, expected)]));
+        }
+    };
+    let line_of = |key: &str| match key {
+        "name" => Some(line_at(&text, raw.name.span().start)),
+        "text" => Some(line_at(&text, raw.text.span().start)),
+        _ => None,
+    };
+    let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+    let single = if taken(&id) {
+        let (found, expected) =
+            (format!("\"{id}\" again"), "each id once, here and in [[templates]]".to_owned());
+        Err(check.extend(vec![problem("id", None, found, expected)]))
+    } else {
+        Ok(())
+    };
+    let raw = RawTemplate {
+        id,
+        name: raw.name.get_ref().clone(),
+        text: raw.text.get_ref().clone(),
+        first: raw.first,
+    };
+    let at = path.display().to_string();
+    let template = check.elsewhere(
+        &format!("{at}."),
+        |check| raw.check(&at, links, organisation, check),
+        |noted| {
+            let line = line_of(&noted.key);
+            Problem { origin: Origin::File(path.to_owned()), line, ..noted }
+        },
+    );
+    single.and(template)
+}
+
 impl RawTemplate {
-    fn check(&self, at: &str, links: &SavedLinks, check: &mut Check<'_>) -> Checked<Template> {
+    fn check(
+        &self,
+        at: &str,
+        links: &SavedLinks,
+        organisation: &str,
+        check: &mut Check<'_>,
+    ) -> Checked<Template> {
         let id = id(&format!("{at}.id"), &self.id, "-_", check);
         let key = format!("{at}.name");
         let name = check.text(&key, &self.name, "a name to choose it by").and_then(|name| {
@@ -87,8 +231,15 @@ impl RawTemplate {
         let (known_id, known_name) = (id.as_deref().unwrap_or_default(), name.as_deref().unwrap_or_default());
         let text = self.text.trim_end().to_owned();
         let template = Template::new(known_id.to_owned(), known_name.to_owned(), text, links);
-        let template = template
-            .map_err(|flaws| check.reject_each(&format!("{at}.text"), flaws.into_iter().map(in_words)));
+        let key = format!("{at}.text");
+        let template = match template {
+            Ok(template) if self.first && !template.names(organisation) => {
+                let found = "a first text that does not say who writes";
+                Err(check.reject(&key, found, format!("{{{{ org.name }}}} or {organisation} in it")))
+            }
+            Ok(template) => Ok(template),
+            Err(flaws) => Err(check.reject_each(&key, flaws.into_iter().map(in_words))),
+        };
         id.and(name).and(template)
     }
 }
@@ -106,7 +257,7 @@ impl RawSavedLink {
 }
 
 /// An id of letters, digits and some signs.
-fn id(key: &str, value: &str, signs: &str, check: &mut Check<'_>) -> Checked<String> {
+pub(super) fn id(key: &str, value: &str, signs: &str, check: &mut Check<'_>) -> Checked<String> {
     let expected = match signs {
         "_" => "letters, digits and _, beginning with a letter",
         _ => "letters, digits, - and _, beginning with a letter",
@@ -124,7 +275,7 @@ fn found_shortener(host: &str) -> String {
 }
 
 /// What is found and what is expected, as a problem says it.
-fn in_words(flaw: Flaw) -> (String, String) {
+pub(super) fn in_words(flaw: Flaw) -> (String, String) {
     match flaw {
         Flaw::Empty => ("no text".to_owned(), "the words of the text".to_owned()),
         Flaw::TooLong { chars } => {

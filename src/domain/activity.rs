@@ -33,13 +33,15 @@ pub enum ActivityKind {
     Sync,
     /// Somebody assigned or archived a conversation.
     Desk,
+    /// An automation was paused, resumed, or held; what it did to one candidate is in its run log.
+    Automation,
     /// An interview was arranged, moved or called off, here or in Lever, or waits for Lever.
     Interview,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -50,8 +52,24 @@ impl ActivityKind {
         Self::Admin,
         Self::Sync,
         Self::Desk,
+        Self::Automation,
         Self::Interview,
     ];
+
+    /// Whether it is one of what must be proven later on: who came in, what was refused, what
+    /// administrators did, who opted out.
+    pub const fn is_audited(self) -> bool {
+        !matches!(
+            self,
+            Self::Webhook
+                | Self::Message
+                | Self::Filing
+                | Self::Effect
+                | Self::Sync
+                | Self::Desk
+                | Self::Interview
+        )
+    }
 
     /// The word in addresses and in the API.
     pub const fn word(self) -> &'static str {
@@ -66,6 +84,7 @@ impl ActivityKind {
             Self::Admin => "admin",
             Self::Sync => "sync",
             Self::Desk => "desk",
+            Self::Automation => "automation",
             Self::Interview => "interview",
         }
     }

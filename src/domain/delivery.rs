@@ -159,6 +159,8 @@ pub enum SendFailure {
     Sender,
     /// The guard let it not leave; the activity says why.
     Held,
+    /// It was due while this copy of the data was not in use: another may have sent it.
+    HeldBack,
 }
 
 /// What to do about a text that failed.
@@ -199,8 +201,9 @@ impl SendFailure {
             | Self::NotPermitted
             | Self::TooLong
             | Self::Rejected
-            | Self::Held
-            | Self::Unknown => Remedy::GiveUp,
+            | Self::Unknown
+            | Self::HeldBack
+            | Self::Held => Remedy::GiveUp,
         }
     }
 
@@ -225,6 +228,7 @@ impl SendFailure {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::OptedOut => "the candidate has opted out at the carrier",
+            Self::HeldBack => "held back after a restore: it was late, and may have been sent before",
             Self::BadNumber => "not a working number",
             Self::Landline => "landline or unreachable",
             Self::Unreachable => "phone off or out of reach",

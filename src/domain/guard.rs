@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::consent::{Answer, ConsentLevel, NoConsent};
 use crate::conversation::{Direction, Message};
 use crate::delivery::{Delivery, SendFailure};
 use crate::quiet::{Hours, Verdict};
@@ -50,6 +51,10 @@ impl Purpose {
 pub struct Standing {
     /// The opt-out, if there is one.
     pub suppression: Option<Suppression>,
+    /// What they said last when they were asked whether they may be texted.
+    pub consent: Option<Answer>,
+    /// How much of that the installation wants.
+    pub wanted: ConsentLevel,
     /// A person should look whether they opted out.
     pub in_doubt: bool,
     /// The last text failed for the number's own sake: a landline, or no number at all.
@@ -60,6 +65,8 @@ pub struct Standing {
     pub unasked: Vec<Timestamp>,
     /// Where they may be.
     pub zones: Zones,
+    /// What the laws there leave of each day.
+    pub lawful: Hours,
 }
 
 /// Why the next text would not arrive either: the newest whose end is known failed for the number's own
@@ -83,6 +90,9 @@ pub enum Refusal {
     /// The number has opted out.
     #[error("the number has opted out of texts")]
     OptedOut,
+    /// They did not agree to texts.
+    #[error(transparent)]
+    NoConsent(#[from] NoConsent),
     /// They may have opted out, and nobody has decided.
     #[error("the candidate may have opted out: nothing is sent by itself until somebody decides")]
     InDoubt,
@@ -106,8 +116,10 @@ pub fn refusal(purpose: Purpose, standing: &Standing) -> Result<(), Refusal> {
         Purpose::OptOutConfirmation => Ok(()),
         _ if purpose.is_unasked() && standing.unusable => Err(Refusal::Unusable),
         _ if standing.suppression.is_some() => Err(Refusal::OptedOut),
-        _ if purpose.is_unasked() && standing.in_doubt => Err(Refusal::InDoubt),
-        _ => Ok(()),
+        _ => {
+            standing.wanted.check(purpose, standing.consent)?;
+            if purpose.is_unasked() && standing.in_doubt { Err(Refusal::InDoubt) } else { Ok(()) }
+        }
     }
 }
 
@@ -187,6 +199,7 @@ pub fn timing(
         return Ok(Timing::Now);
     }
     let Clockwork { hours, fallback, .. } = clockwork;
+    let hours = hours.within(standing.lawful);
     match hours.verdict(&standing.zones, fallback, now) {
         Verdict::Open => Ok(Timing::Now),
         Verdict::Closed { opens: None } => Err(Refusal::NoHour),
@@ -221,11 +234,14 @@ mod tests {
     fn standing(number: &str) -> Standing {
         Standing {
             suppression: None,
+            consent: None,
+            wanted: ConsentLevel::None,
             in_doubt: false,
             unusable: false,
             last_in: None,
             unasked: Vec::new(),
             zones: zones::of(Number::from_e164(number).unwrap()),
+            lawful: Hours::always(),
         }
     }
 
@@ -254,6 +270,18 @@ mod tests {
             assert_eq!(refusal(purpose, &opted_out), expected, "{purpose:?}");
             assert_eq!(refusal(purpose, &standing("+12025550142")), Ok(()));
         }
+    }
+
+    #[test]
+    fn consent_is_asked_for_before_a_doubt_and_after_an_opt_out() {
+        let said_no = Standing { consent: Some(Answer::No), in_doubt: true, ..standing("+12025550142") };
+        assert_eq!(refusal(Purpose::Automatic, &said_no), Err(NoConsent::SaidNo.into()));
+        assert_eq!(refusal(Purpose::Conversation, &said_no), Err(NoConsent::SaidNo.into()));
+        let strict = Standing { wanted: ConsentLevel::Strict, ..standing("+12025550142") };
+        assert_eq!(refusal(Purpose::Conversation, &strict), Err(NoConsent::NoAnswer.into()));
+        let stop = Suppression { at: Timestamp::UNIX_EPOCH, source: OptOutSource::Carrier };
+        let both = Standing { suppression: Some(stop), consent: Some(Answer::Yes), ..strict };
+        assert_eq!(refusal(Purpose::Conversation, &both), Err(Refusal::OptedOut));
     }
 
     #[test]

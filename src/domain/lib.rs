@@ -5,9 +5,13 @@
 
 mod activity;
 mod appointment;
+pub mod automation;
+pub mod bulk;
+mod consent;
 mod conversation;
 mod delivery;
 mod desk;
+mod erasure;
 mod filing;
 pub mod guard;
 mod hook_event;
@@ -20,10 +24,12 @@ mod people;
 mod phone;
 pub mod quiet;
 mod reminder;
+mod retention;
 mod searchable;
 mod segments;
 mod sending;
 mod sign_in;
+pub mod states;
 mod suppression;
 pub mod template;
 mod tenant;
@@ -34,11 +40,13 @@ pub use activity::{Activity, ActivityKind};
 pub use appointment::{
     Appointment, AppointmentId, InLever, LeversChange, Meeting, MeetingFlaw, NewAppointment, Wanted, Write,
 };
+pub use consent::{Answer, Consent, ConsentLevel, ConsentQuestion, ConsentRules, ConsentSource, NoConsent};
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };
 pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
 pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
+pub use erasure::{ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause, ErasureId, Remains, Whom};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
 pub use guard::{Purpose, Refusal};
 pub use hook_event::HookEvent;
@@ -51,6 +59,7 @@ pub use pacing::{Lane, Rate, Turns, Usage};
 pub use people::{Account, Actor, NotAnAccount, Right, Role, Sight};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};
 pub use reminder::{Planned, Reminded, Reminders, remind_at};
+pub use retention::{Footing, Retention};
 pub use searchable::Searchable;
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, explain, tidy};
 pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};

@@ -8,7 +8,10 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{AppointmentId, ConversationId, FilingId, Lane, MessageId, OpportunityId};
+use crate::automation::EnrolmentId;
+use crate::{
+    AppointmentId, CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId, OpportunityId,
+};
 
 /// Something to be done to the outside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +24,10 @@ pub enum Effect {
     Hydrate(OpportunityId),
     /// List an opportunity's interviews again.
     Interviews(OpportunityId),
+    /// Delete a note of ours in Lever, since its candidate was erased.
+    DeleteNote(ErasureId, OpportunityId, NoteId),
+    /// Delete the carrier's copy of a text, for the same reason.
+    DeleteText(ErasureId, CarrierSid),
     /// Bring an interview in Lever in line with what is wanted of it.
     Appointment(AppointmentId),
 }
@@ -32,20 +39,31 @@ pub enum Remote {
     Lever,
     /// The carrier.
     Carrier,
+    /// The carrier's records of texts that it has sent and received.
+    Records,
 }
 
 impl Effect {
     /// Every [`Self::kind`].
-    pub const KINDS: [&str; 5] = ["send", "note", "hydrate", "interviews", "interview"];
+    pub const KINDS: [&str; 7] =
+        ["send", "note", "hydrate", "interviews", "delete_note", "delete_text", "interview"];
 
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
         match self {
             Self::Send(_) => Remote::Carrier,
-            Self::PostNote(_) | Self::Hydrate(_) | Self::Interviews(_) | Self::Appointment(_) => {
-                Remote::Lever
-            }
+            Self::PostNote(_)
+            | Self::Hydrate(_)
+            | Self::Interviews(_)
+            | Self::DeleteNote(..)
+            | Self::Appointment(_) => Remote::Lever,
+            Self::DeleteText(..) => Remote::Records,
         }
+    }
+
+    /// Whether it changes something outside, or only reads there.
+    pub fn changes_something(&self) -> bool {
+        !matches!(self, Self::Hydrate(_) | Self::Interviews(_))
     }
 
     /// Its kind, as metrics and lists name it.
@@ -55,6 +73,8 @@ impl Effect {
             Self::PostNote(_) => "note",
             Self::Hydrate(_) => "hydrate",
             Self::Interviews(_) => "interviews",
+            Self::DeleteNote(..) => "delete_note",
+            Self::DeleteText(..) => "delete_text",
             Self::Appointment(_) => "interview",
         }
     }
@@ -165,6 +185,10 @@ pub enum DeadlineKey {
     Transcript(ConversationId),
     /// Nobody has said whether a conversation's possible opt-out is one: then it is.
     PossibleOptOut(ConversationId),
+    /// An automation's text to a candidate is to be decided.
+    Enrolment(EnrolmentId),
+    /// Nobody has said whether the texts of a flood guard's card may go, by the card's number.
+    Card(u64),
     /// A candidate is reminded of an interview, or it begins.
     Reminder(u64),
     /// Lever has been quiet about an interview that was changed there.
@@ -175,6 +199,8 @@ pub enum DeadlineKey {
 const KIND_SHIFT: u32 = 56;
 const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
 const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
+const ENROLMENT: u64 = 3 << KIND_SHIFT;
+const CARD: u64 = 4 << KIND_SHIFT;
 const REMINDER: u64 = 6 << KIND_SHIFT;
 const APPOINTMENT_NEWS: u64 = 7 << KIND_SHIFT;
 
@@ -184,6 +210,8 @@ impl DeadlineKey {
         match self {
             Self::Transcript(conversation) => TRANSCRIPT | conversation.number(),
             Self::PossibleOptOut(conversation) => POSSIBLE_OPT_OUT | conversation.number(),
+            Self::Enrolment(enrolment) => ENROLMENT | enrolment.number(),
+            Self::Card(card) => CARD | card,
             Self::Reminder(number) => REMINDER | number,
             Self::AppointmentNews(appointment) => APPOINTMENT_NEWS | appointment.number(),
         }
@@ -196,6 +224,8 @@ impl DeadlineKey {
         match number - which {
             TRANSCRIPT => Some(Self::Transcript(conversation)),
             POSSIBLE_OPT_OUT => Some(Self::PossibleOptOut(conversation)),
+            ENROLMENT => Some(Self::Enrolment(EnrolmentId::new(which))),
+            CARD => Some(Self::Card(which)),
             REMINDER => Some(Self::Reminder(which)),
             APPOINTMENT_NEWS => Some(Self::AppointmentNews(AppointmentId::new(which))),
             _ => None,
@@ -228,6 +258,8 @@ mod tests {
         for key in [
             DeadlineKey::Transcript(conversation),
             DeadlineKey::PossibleOptOut(conversation),
+            DeadlineKey::Enrolment(EnrolmentId::new(77)),
+            DeadlineKey::Card(77),
             DeadlineKey::Reminder(7),
             DeadlineKey::AppointmentNews(AppointmentId::new(8)),
         ] {

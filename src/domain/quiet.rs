@@ -64,6 +64,12 @@ impl Window {
         (self.open..self.close - MARGIN).contains(&(hour * 60 + minute))
     }
 
+    /// The part that both have, unless it is no longer than the margin.
+    fn within(self, other: Self) -> Option<Self> {
+        let both = Self { open: self.open.max(other.open), close: self.close.min(other.close) };
+        (both.open + MARGIN < both.close).then_some(both)
+    }
+
     fn opens_at(self) -> Time {
         let part = |minutes: u16| i8::try_from(minutes).unwrap_or(0);
         Time::constant(part(self.open / 60), part(self.open % 60), 0, 0)
@@ -110,6 +116,16 @@ impl Hours {
     /// Whether there are no quiet hours: then no window ends, and none has last minutes.
     fn is_always(&self) -> bool {
         *self == Self::always()
+    }
+
+    /// What is open here and there.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        let mut windows = self.windows;
+        for (window, other) in windows.iter_mut().zip(other.windows) {
+            *window = window.zip(other).and_then(|(one, other)| one.within(other));
+        }
+        Self { windows }
     }
 
     fn on(&self, day: Weekday) -> Option<Window> {
@@ -283,6 +299,15 @@ mod tests {
             always.next_morning(&washington, &fallback, last_minute),
             Some(at("2025-03-05T13:00:00Z"))
         );
+    }
+
+    #[test]
+    fn two_sets_of_hours_leave_what_both_have() {
+        let both = |one: &str, other: &str| hours(one).within(hours(other));
+        assert_eq!(both("08:00-20:00", "09:00-21:00"), hours("09:00-20:00"));
+        assert_eq!(both("00:00-24:00", "09:00-21:00"), hours("09:00-21:00"));
+        assert_eq!(both("08:00-12:05", "12:00-20:00"), Hours::new([None; 7]));
+        assert_eq!(Hours::always().within(Hours::new([None; 7])), Hours::new([None; 7]));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub struct SignIn {
     pub authority: Authority,
     /// With what.
     pub kind: SignInKind,
-    /// Since when.
+    /// Since when; of an extension, since the provider last vouched for its owner.
     #[serde(with = "millisecond::required")]
     pub made_at: Timestamp,
     /// The last use, to the minute.
@@ -95,20 +95,23 @@ pub enum Authority {
 pub enum SignInKind {
     /// A browser, by its cookie.
     Browser,
-    /// The browser extension, by a token of its own. It has no end of its own: it is revoked.
+    /// The browser extension, by a token of its own. It ends when it is revoked, or when the identity
+    /// provider has not vouched for its owner for long.
     Extension {
         /// What its owner tells it from others by.
         label: String,
     },
 }
 
-/// How long a browser stays signed in.
+/// How long a sign-in holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// Without being used.
+    /// A browser's, without being used.
     pub idle: SignedDuration,
-    /// In all.
+    /// A browser's, in all.
     pub absolute: SignedDuration,
+    /// An extension's, since the identity provider last said what its owner may do.
+    pub extension: SignedDuration,
 }
 
 /// A use is noted when the last noted one is so long ago: not each request is to be a write.
@@ -117,9 +120,15 @@ const NOTED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 impl SignIn {
     /// Whether it still holds.
     pub fn holds(&self, now: Timestamp, lifetimes: Lifetimes) -> bool {
-        self.kind != SignInKind::Browser
-            || (now.duration_since(self.made_at) < lifetimes.absolute
-                && now.duration_since(self.seen_at) < lifetimes.idle)
+        let age = now.duration_since(self.made_at);
+        match (&self.kind, &self.authority) {
+            (SignInKind::Browser, _) => {
+                age < lifetimes.absolute && now.duration_since(self.seen_at) < lifetimes.idle
+            }
+            (SignInKind::Extension { .. }, Authority::Provider { .. }) => age < lifetimes.extension,
+            // What the config says of them is looked up at each request.
+            (SignInKind::Extension { .. }, Authority::Config { .. }) => true,
+        }
     }
 
     /// Whether the present use is to be noted.
@@ -132,8 +141,11 @@ impl SignIn {
 mod tests {
     use super::*;
 
-    const LIFETIMES: Lifetimes =
-        Lifetimes { idle: SignedDuration::from_hours(8), absolute: SignedDuration::from_hours(24) };
+    const LIFETIMES: Lifetimes = Lifetimes {
+        idle: SignedDuration::from_hours(8),
+        absolute: SignedDuration::from_hours(24),
+        extension: SignedDuration::from_hours(720),
+    };
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + minutes * 60).unwrap()
@@ -164,9 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn an_extension_stays_until_it_is_revoked() {
+    fn an_extension_stays_until_it_is_revoked_or_the_provider_is_silent_for_long() {
         let extension = sign_in(SignInKind::Extension { label: "laptop".into() }, 0);
         assert!(extension.holds(at(1_000_000), LIFETIMES));
+        let authority = Authority::Provider { name: "Ana".into(), role: Role::Admin, sight: Sight::All };
+        let extension = SignIn { authority, seen_at: at(720 * 60 - 1), ..extension };
+        assert!(extension.holds(at(720 * 60 - 1), LIFETIMES));
+        assert!(!extension.holds(at(720 * 60), LIFETIMES));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A secret is made here, handed out once, and forgotten; only its digest is stored. Whether
 //! somebody may sign in is not decided here: the server has seen their password or their provider.
 
+use std::net::IpAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use fulcrum_domain::{
@@ -31,6 +33,8 @@ pub struct Present {
 pub enum AccountEvent {
     /// Somebody signed in with a password.
     PasswordAccepted,
+    /// Somebody came by the demo's link.
+    LinkFollowed,
     /// Somebody was sent by the identity provider.
     ProviderAccepted,
     /// The password was wrong, or nobody has that account.
@@ -56,6 +60,7 @@ impl AccountEvent {
     fn words(self) -> &'static str {
         match self {
             Self::PasswordAccepted => "signed in with a password",
+            Self::LinkFollowed => "signed in by the demo's link",
             Self::ProviderAccepted => "signed in with the organisation's account",
             Self::PasswordRefused => "refused: the password is wrong or there is no such account",
             Self::TooManyAttempts => "refused: too many attempts",
@@ -159,7 +164,8 @@ impl Engine {
         self.store.change(move |tx| changes::sign_out_everywhere(tx, &account)).await
     }
 
-    /// Tells the activity who signed in or out, or was refused. `account` is one that there is.
+    /// Tells the activity who signed in or out, or was refused, and from where. `account` is one that
+    /// there is.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -167,9 +173,12 @@ impl Engine {
         &self,
         event: AccountEvent,
         account: Option<&Account>,
+        from: Option<IpAddr>,
     ) -> Result<(), StoreError> {
+        let words = event.words();
+        let what = from.map_or_else(|| words.to_owned(), |from| format!("{words}, from {from}"));
         let actor = account.map_or_else(|| Actor::from(SOMEBODY), Actor::from);
-        self.note_activity(Activity::new(self.clock.now(), actor, ActivityKind::SignIn, event.words())).await
+        self.note_activity(Activity::new(self.clock.now(), actor, ActivityKind::SignIn, what)).await
     }
 
     /// Ends what the identity provider vouched for: it gives the account no role any more.

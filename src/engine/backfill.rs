@@ -16,13 +16,13 @@
 
 use std::future::Future;
 
-use fulcrum_domain::{Activity, ActivityKind, Actor, Lane, Opportunity, OpportunityId};
+use fulcrum_domain::{Activity, ActivityKind, Actor, Lane, OpportunityId};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::changes::{self, Arrival, LEFT_FOR_NOW};
+use super::changes::{self, Arrival, LEFT_FOR_NOW, Profile};
 use super::people::FetchError;
 use super::{BackfillScope, Engine};
 use crate::lever::{Confidentiality, Endpoint, LeverError, ListQuery, Offset, Span};
@@ -53,7 +53,7 @@ const PAGES_AHEAD: usize = 8;
 
 /// A page of a listing: its rows, how many there are up to here, and where the next page begins.
 struct Fetched {
-    rows: Vec<(OpportunityId, Opportunity)>,
+    rows: Vec<(OpportunityId, Profile)>,
     done: u64,
     next: Option<Offset>,
 }
@@ -210,15 +210,15 @@ impl Engine {
         self.store
             .change(move |tx| {
                 for Fetched { rows, done, next } in pages {
-                    for (id, row) in rows {
+                    for (id, profile) in rows {
                         let wanted = match settings.interviews {
                             BackfillScope::None => false,
-                            BackfillScope::Active => row.is_active(),
+                            BackfillScope::Active => profile.row.is_active(),
                             BackfillScope::All => true,
                         };
-                        let rank = u8::from(!row.is_active());
-                        changes::put_opportunity(tx, &id, row, Arrival::Backfill, &settings.rules, now)?;
-                        let unlisted = |o: Opportunity| o.interviews_as_of.is_none();
+                        let rank = u8::from(!profile.row.is_active());
+                        changes::put_profile(tx, &id, profile, Arrival::Backfill, &settings.rules, now)?;
+                        let unlisted = |row: fulcrum_domain::Opportunity| row.interviews_as_of.is_none();
                         if wanted && tx.get(OPPORTUNITIES, &id)?.is_some_and(unlisted) {
                             tx.put(INTERVIEWS_WANTED, &(rank, id), &())?;
                         }

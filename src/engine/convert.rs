@@ -1,31 +1,31 @@
 //! From what Lever sends to what we keep.
 
 use fulcrum_domain::{
-    ArchiveReason, Archived, Interview, Number, Opportunity, Phone, Posting, Region, Stage, User,
+    ArchiveReason, Archived, Consent, ConsentSource, Interview, Number, Opportunity, Phone, Posting, Region,
+    Stage, User,
 };
 use jiff::Timestamp;
 
+use super::changes::{Profile, Rules};
 use crate::lever;
 
 /// An opportunity as of when it was asked for. None when it lacks what every one has: a person
 /// and a stage.
-pub(super) fn opportunity(
-    sent: lever::Opportunity,
-    as_of: Timestamp,
-    region: &Region,
-) -> Option<Opportunity> {
+pub(super) fn profile(sent: lever::Opportunity, as_of: Timestamp, rules: &Rules) -> Option<Profile> {
     let contact = sent.contact?;
     let application = sent.applications.into_iter().next();
     let created_at = sent.created_at.unwrap_or(as_of);
-    Some(Opportunity {
+    let whole = application.as_ref().and_then(|application| application.expanded.as_deref());
+    let consent = whole.and_then(|application| consent(application, created_at, rules));
+    let row = Opportunity {
         contact: contact.id,
         name: sent.name,
-        phones: sent.phones.into_iter().map(|sent| phone(sent, region)).collect(),
+        phones: sent.phones.into_iter().map(|sent| phone(sent, &rules.region)).collect(),
         emails: sent.emails,
         stage: sent.stage?,
         archived: sent.archived.map(|a| Archived { reason: a.reason, at: a.at.unwrap_or(as_of) }),
         owner: sent.owner,
-        posting: application.as_ref().and_then(|a| a.expanded.as_ref()).and_then(|a| a.posting.clone()),
+        posting: whole.and_then(|application| application.posting.clone()),
         application: application.map(|a| a.id),
         tags: sent.tags,
         confidential: sent.confidential,
@@ -35,6 +35,20 @@ pub(super) fn opportunity(
         updated_at: sent.updated_at,
         as_of,
         interviews_as_of: None,
+    };
+    Some(Profile { row, consent })
+}
+
+/// What somebody said about texts when they applied, if the configured question was asked.
+pub(super) fn consent(application: &lever::Application, began: Timestamp, rules: &Rules) -> Option<Consent> {
+    let question = rules.consent.question.as_ref()?;
+    let mut answers = application.answers.iter();
+    let answer = answers.find_map(|asked| question.read(&asked.id, &asked.text, &asked.values))?;
+    Some(Consent {
+        answer,
+        source: ConsentSource::Application(application.id.clone()),
+        at: application.created_at.unwrap_or(began),
+        by: "candidate".into(),
     })
 }
 

@@ -16,20 +16,31 @@ use crate::store::StoreError;
 /// 0.4 s, so more would only wait inside the client.
 const AT_LEVER: usize = 8;
 
+/// Records of the carrier's that are being deleted at a time: texts go first.
+const AT_RECORDS: usize = 2;
+
 /// Longest sleep: a wall clock that jumps is noticed within it.
 const NAP: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Does Lever's effects.
     pub(crate) async fn run_lever_outbox(self) -> Result<(), StoreError> {
-        let slots = Arc::new(Semaphore::new(AT_LEVER));
+        self.run_outbox(Remote::Lever, AT_LEVER).await
+    }
+
+    /// Does those of the carrier's records.
+    pub(crate) async fn run_records_outbox(self) -> Result<(), StoreError> {
+        self.run_outbox(Remote::Records, AT_RECORDS).await
+    }
+
+    async fn run_outbox(&self, remote: Remote, at_a_time: usize) -> Result<(), StoreError> {
+        let slots = Arc::new(Semaphore::new(at_a_time));
         loop {
-            let mut news = std::pin::pin!(self.wake.lever.notified());
+            let mut news = std::pin::pin!(self.wake.of(remote).notified());
             news.as_mut().enable();
             let now = self.clock.now();
             let free = slots.available_permits();
-            let (due, next) =
-                self.store.read(move |s| changes::due(s, Remote::Lever, now, free.max(1))).await?;
+            let (due, next) = self.store.read(move |s| changes::due(s, remote, now, free.max(1))).await?;
             if due.is_empty() || free == 0 {
                 self.doze(news.as_mut(), next).await;
                 continue;
@@ -40,21 +51,25 @@ impl Engine {
                 let this = self.clone();
                 self.tasks.run(async move {
                     let effect = one.effect.clone();
-                    this.settle(effect, this.do_at_lever(one).await).await;
+                    this.settle(effect, this.carry_out(one).await).await;
                     drop(slot);
-                    this.wake.lever.notify_one();
+                    this.wake.of(remote).notify_one();
                 });
             }
         }
     }
 
-    async fn do_at_lever(&self, taken: Taken) -> Result<(), StoreError> {
+    async fn carry_out(&self, taken: Taken) -> Result<(), StoreError> {
         match taken.effect.clone() {
             Effect::Hydrate(id) => self.hydrate(taken, id).await,
             Effect::Interviews(id) => self.interviews(taken, id).await,
             Effect::PostNote(id) => self.post_note(taken, id).await,
+            Effect::DeleteNote(erasure, opportunity, note) => {
+                self.delete_note(taken, erasure, opportunity, note).await
+            }
+            Effect::DeleteText(erasure, sid) => self.delete_text(taken, erasure, sid).await,
             Effect::Appointment(id) => self.write_appointment(taken, id).await,
-            // It goes to the carrier and is never taken here.
+            // It has a dispatcher of its own and is never taken here.
             Effect::Send(_) => Ok(()),
         }
     }

@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::Engine;
-use super::setup::{HookRecord, HookRefusal};
+use super::setup::HookRecord;
 use super::status::StoredStatus;
-use crate::store::StoreError;
+use crate::store::{RefusedHook, StoreError};
 
 /// How a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,8 +106,13 @@ impl Notices {
         self.lock().hooks.entry(event.as_key()).or_default().verified = Some(now);
     }
 
-    pub(crate) fn hook_refused(&self, event: HookEvent, why: HookRefusal, now: Timestamp) {
-        self.lock().hooks.entry(event.as_key()).or_default().refused = Some((now, why));
+    pub(crate) fn hook_refused(&self, event: &'static str, refused: RefusedHook) {
+        self.lock().hooks.entry(event).or_default().refused = Some(refused);
+    }
+
+    /// Takes up what a former run has stored.
+    pub(crate) fn recall_hooks(&self, records: BTreeMap<&'static str, HookRecord>) {
+        self.lock().hooks = records;
     }
 
     /// How the webhooks of each event do.
@@ -163,6 +168,10 @@ impl Pulse {
     }
 }
 
+/// What health says while nothing leaves.
+pub(crate) const MUTED: &str = "muted: this is a restored copy, and neither texts nor notes leave it; \
+                                when its original is stopped for good, `fulcrum unmute`";
+
 impl Engine {
     /// Beats as long as tasks get their turn and the file answers.
     pub(crate) async fn run_pulse(self) -> Result<(), StoreError> {
@@ -183,7 +192,7 @@ impl Engine {
     /// How the parts are.
     pub(super) fn health_of(&self, stored: &StoredStatus, now: Timestamp) -> Health {
         let mut components = BTreeMap::new();
-        for part in ["store", "lever", "carrier", "backfill", "outbox", "clock", "search"] {
+        for part in ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup"] {
             components.insert(part, self.notices.of(part, self.started_at));
         }
         let put = |components: &mut BTreeMap<_, Component>, part, status, detail: String| {
@@ -211,6 +220,10 @@ impl Engine {
         if let Some(detail) = self.refused.in_words() {
             put(&mut components, "lever", HealthStatus::Degraded, detail);
         }
+        if stored.muted.is_some() {
+            put(&mut components, "outbox", HealthStatus::Degraded, MUTED.into());
+        }
+        put(&mut components, "backup", HealthStatus::Ok, self.backup_in_words(stored.last_backup));
         let failed = stored.failed();
         if failed > 0 {
             let detail =

@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use fulcrum_domain::{
-    Activity, ActivityKind, Effect, EffectState, HookEvent, Lane, Opportunity, OpportunityId,
+    Activity, ActivityKind, Effect, EffectState, ErasureCause, HookEvent, Lane, Opportunity, OpportunityId,
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::changes::{self, Arrival, Put, Taken};
+use super::changes::{self, Arrival, Profile, Put, Taken};
 use super::health::HealthStatus;
 use super::intake::LEVER;
 use super::people::FetchError;
@@ -109,21 +109,22 @@ impl Engine {
             self.store.change(move |tx| changes::mark_invisible(tx, &id, as_of)).await?;
             return Ok(Put::LeftOut);
         }
-        let Some(mut row) = convert::opportunity(sent, as_of, &self.settings.load().rules.region) else {
+        let Some(mut profile) = convert::profile(sent, as_of, &self.settings.load().rules) else {
             return Ok(Put::Older);
         };
-        self.complete_posting(lane, id, &mut row).await?;
-        Ok(self.put(vec![(id.clone(), row)], arrival).await?.first().copied().unwrap_or(Put::Older))
+        self.complete_application(lane, id, &mut profile).await?;
+        Ok(self.put(vec![(id.clone(), profile)], arrival).await?.first().copied().unwrap_or(Put::Older))
     }
 
-    /// The posting of an opportunity whose application came as an id alone: what is stored, or a
-    /// single read. Where Lever does not tell it, the row is worth having without.
-    pub(crate) async fn complete_posting(
+    /// What the application says where it came as an id alone: the posting that is stored, or a single
+    /// read. Where Lever does not tell it, the row is worth having without.
+    pub(crate) async fn complete_application(
         &self,
         lane: Lane,
         id: &OpportunityId,
-        row: &mut Opportunity,
+        profile: &mut Profile,
     ) -> Result<(), FetchError> {
+        let row = &mut profile.row;
         let Some(application) = row.application.clone().filter(|_| row.posting.is_none()) else {
             return Ok(());
         };
@@ -135,7 +136,10 @@ impl Engine {
             return Ok(());
         }
         match self.lever.application(lane, id, &application).await {
-            Ok(sent) => row.posting = sent.posting,
+            Ok(sent) => {
+                profile.consent = convert::consent(&sent, row.created_at, &self.settings.load().rules);
+                row.posting = sent.posting;
+            }
             Err(LeverError::Forbidden { endpoint }) => self.refused.refuse(endpoint),
             Err(LeverError::NotFound { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset) => {}
             Err(error) => return Err(error.into()),
@@ -146,7 +150,7 @@ impl Engine {
     /// Takes rows in, in one change.
     pub(crate) async fn put(
         &self,
-        rows: Vec<(OpportunityId, Opportunity)>,
+        rows: Vec<(OpportunityId, Profile)>,
         arrival: Arrival,
     ) -> Result<Vec<Put>, StoreError> {
         let settings = self.settings.load_full();
@@ -156,7 +160,7 @@ impl Engine {
                 let now = moment.now;
                 let mut puts = Vec::with_capacity(rows.len());
                 for (id, row) in rows {
-                    let put = changes::put_opportunity(tx, &id, row, arrival, &settings.rules, now)?;
+                    let put = changes::put_profile(tx, &id, row, arrival, &settings.rules, now)?;
                     if put == Put::Changed {
                         changes::retime(tx, &id, &settings.rules, &mut moment)?;
                     }
@@ -236,7 +240,10 @@ impl Engine {
 
     /// Erases an opportunity that is surely deleted.
     pub(crate) async fn erase(&self, id: OpportunityId, now: Timestamp) -> Result<(), StoreError> {
-        let known = self.store.change(move |tx| changes::erase_opportunity(tx, &id, now)).await?;
+        let known = self
+            .store
+            .change(move |tx| changes::erase_opportunity(tx, &id, ErasureCause::Deleted, now))
+            .await?;
         if known {
             tracing::info!("a deleted opportunity was erased");
         }
@@ -254,7 +261,8 @@ impl Engine {
             let page = page?;
             for mut sent in page.items {
                 listed.extend(sent.note.take().map(|note| (sent.id.clone(), sent.panel.clone(), note)));
-                list.extend(convert::interview(sent, as_of));
+                let made_at = sent.created_at;
+                list.extend(convert::interview(sent, as_of).map(|row| (row, made_at)));
             }
             match page.next {
                 Some(next) => offset = Some(next),
@@ -264,7 +272,7 @@ impl Engine {
         let (id, settings, mut moment) = (id.clone(), self.settings.load_full(), self.clock.moment());
         let put = move |tx: &mut Tx<'_>| {
             changes::adopt_listed(tx, &id, &listed, as_of)?;
-            let changed = changes::put_interviews(tx, &id, &list, as_of, moment.now)?;
+            let changed = changes::put_interviews(tx, &id, &list, as_of, &settings.rules, moment.now)?;
             changes::retime(tx, &id, &settings.rules, &mut moment)?;
             Ok::<_, StoreError>(changed)
         };

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use fulcrum_domain::{Conversation, ConversationId, Message, Opportunity, OpportunityId, Searchable};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::health::HealthStatus;
@@ -38,16 +39,31 @@ const REST_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Searching {
     folder: PathBuf,
     index: ArcSwapOption<Index>,
+    /// Told when a search finds it damaged.
+    unsound: Notify,
 }
 
 impl Searching {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, index: ArcSwapOption::empty() }
+        Self { folder, index: ArcSwapOption::empty(), unsound: Notify::new() }
     }
 
     /// The index, once it is open.
-    pub(super) fn index(&self) -> Option<Arc<Index>> {
+    pub(crate) fn index(&self) -> Option<Arc<Index>> {
         self.index.load_full()
+    }
+
+    /// A search found it damaged: it is to be made anew.
+    pub(crate) fn mistrust(&self) {
+        self.unsound.notify_one();
+    }
+
+    /// Waits for news of changes.
+    async fn news(&self, news: impl Future<Output = ()>) -> Result<(), IndexError> {
+        tokio::select! {
+            () = news => Ok(()),
+            () = self.unsound.notified() => Err(IndexError::Unsound),
+        }
     }
 
     /// Lets what is being written come to its end. What was cut off is done again.
@@ -196,7 +212,7 @@ impl Engine {
             }
             tokio::time::sleep(rest).await;
             rest = (rest * 2).min(REST_MAX);
-            if matches!(error, IndexError::Damaged(_)) {
+            if matches!(error, IndexError::Damaged(_) | IndexError::Unsound) {
                 let folder = searching.folder.clone();
                 // When that cannot be done, opening it says so.
                 let _ = blocking(move || Index::anew(&folder).map(drop)).await;
@@ -225,10 +241,12 @@ impl Engine {
                 self.notices.well("search", "index", self.clock.now());
                 *rest = REST_MIN;
                 tokio::pin!(news);
-                if tokio::time::timeout(IDLE, &mut news).await.is_err() {
+                if let Ok(waited) = tokio::time::timeout(IDLE, searching.news(&mut news)).await {
+                    waited?;
+                } else {
                     let idle = index.clone();
                     blocking(move || idle.rest()).await?;
-                    news.await;
+                    searching.news(&mut news).await?;
                 }
                 tokio::time::sleep(GATHER).await;
             }

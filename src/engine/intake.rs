@@ -14,9 +14,12 @@ use sha2::{Digest, Sha256};
 
 use super::Engine;
 use super::changes::{self, Incoming, Keyword, Received, Report};
+use super::setup::HookRefusal;
 use crate::carrier::{self, ReceivedText, StatusUpdate};
-use crate::store::tables::{BY_SID, COUNTERS, IDEMPOTENT, INBOX, MADE_APPOINTMENTS, SEEN_HOOKS, Table};
-use crate::store::{HookRow, Keys, Read, Seen, Signal, StoreError, Stored};
+use crate::store::tables::{
+    BY_SID, COUNTERS, HOOKS_REFUSED, HOOKS_VERIFIED, IDEMPOTENT, INBOX, MADE_APPOINTMENTS, SEEN_HOOKS, Table,
+};
+use crate::store::{HookRow, Keys, Read, RefusedHook, Seen, Signal, StoreError, Stored};
 
 /// Webhooks triggered longer ago are refused: a rerun may be days old, a replay much older.
 const HOOK_AGE_MAX: SignedDuration = SignedDuration::from_hours(15 * 24);
@@ -89,18 +92,32 @@ impl Engine {
     pub async fn take_hook(&self, hook: LeverHook) -> Result<HookOutcome, StoreError> {
         let now = self.clock.now();
         let outcome = if now.duration_since(hook.triggered_at) > HOOK_AGE_MAX {
-            self.note_refused_hook(hook.event.as_key(), "too old to be true").await;
+            let why = Some(HookRefusal::TooOld);
+            self.note_refused_hook(hook.event.as_key(), "too old to be true", why).await;
             HookOutcome::Stale
-        } else if hook.is_ping {
-            let what = format!("{}: the test on set-up", hook.event.as_key());
-            self.note_activity(Activity::new(now, LEVER.into(), ActivityKind::Webhook, what)).await?;
-            HookOutcome::Verified
         } else {
-            self.store_hook(hook.clone(), now).await?
+            let outcome = if hook.is_ping {
+                self.store_ping(hook.event, now).await?
+            } else {
+                self.store_hook(hook.clone(), now).await?
+            };
+            self.notices.hook_verified(hook.event, now);
+            outcome
         };
         self.metrics.webhook(hook.event.as_key(), outcome.as_str());
-        self.notices.hook_verified(hook.event, now);
         Ok(outcome)
+    }
+
+    async fn store_ping(&self, event: HookEvent, now: Timestamp) -> Result<HookOutcome, StoreError> {
+        let what = format!("{}: the test on set-up", event.as_key());
+        let activity = Activity::new(now, LEVER.into(), ActivityKind::Webhook, what);
+        self.store
+            .try_change(move |tx| {
+                tx.put(HOOKS_VERIFIED, &event.as_key().to_owned(), &Seen(now))?;
+                changes::note(tx, &activity)?;
+                Ok(HookOutcome::Verified)
+            })
+            .await
     }
 
     async fn store_hook(&self, hook: LeverHook, now: Timestamp) -> Result<HookOutcome, StoreError> {
@@ -110,6 +127,7 @@ impl Engine {
         digest.copy_from_slice(&hash.finalize()[..16]);
         self.store
             .try_change(move |tx| {
+                tx.put(HOOKS_VERIFIED, &hook.event.as_key().to_owned(), &Seen(now))?;
                 if tx.put(SEEN_HOOKS, &digest, &Seen(now))? {
                     return Ok(HookOutcome::Duplicate);
                 }
@@ -129,15 +147,31 @@ impl Engine {
             .await
     }
 
-    /// A webhook was refused. Anybody can send such, so of one kind the activity has one a minute.
-    pub async fn note_refused_hook(&self, event: &'static str, why: &'static str) {
+    /// A webhook was refused; `why` is told where it named one of the eight events. Anybody can
+    /// send such, so of one kind one a minute is stored.
+    pub async fn note_refused_hook(
+        &self,
+        event: &'static str,
+        outcome: &'static str,
+        why: Option<HookRefusal>,
+    ) {
         let now = self.clock.now();
-        if !self.refused_hooks.is_new((event, why), now) {
+        let refused = why.map(|why| RefusedHook { at: now, why });
+        if let Some(refused) = refused {
+            self.notices.hook_refused(event, refused);
+        }
+        if !self.refused_hooks.is_new((event, outcome), now) {
             return;
         }
-        let what = format!("{event} was refused: {why}");
+        let what = format!("{event} was refused: {outcome}");
         let activity = Activity::new(now, LEVER.into(), ActivityKind::Webhook, what);
-        if let Err(error) = self.store.try_change(move |tx| changes::note(tx, &activity)).await {
+        let noted = self.store.try_change(move |tx| {
+            if let Some(refused) = refused {
+                tx.put(HOOKS_REFUSED, &event.to_owned(), &refused)?;
+            }
+            changes::note(tx, &activity)
+        });
+        if let Err(error) = noted.await {
             tracing::debug!(error = &error as &dyn std::error::Error, "a refusal was not written down");
         }
     }
@@ -246,6 +280,8 @@ impl Engine {
         self.forget(MADE_APPOINTMENTS, move |made| made.at < answers).await?;
         let activity = before(ACTIVITY_FOR);
         while self.store.change(move |tx| changes::forget_activity(tx, activity, FORGOTTEN)).await? > 0 {}
+        let now = self.clock.now();
+        while self.store.change(move |tx| changes::forget_events(tx, now, FORGOTTEN)).await? > 0 {}
         Ok(())
     }
 

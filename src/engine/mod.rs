@@ -6,15 +6,21 @@
 //! commit, and whoever wakes looks at what is stored.
 
 pub mod accounts;
+pub mod audit;
 pub mod changes;
 pub mod clock;
 
 mod appointments;
 mod arranging;
+mod automations;
 mod backfill;
+mod backups;
+mod bulk;
 mod convert;
 mod deadlines;
 mod dispatch;
+mod erasures;
+mod export;
 mod facts;
 mod health;
 mod hydrate;
@@ -22,6 +28,7 @@ mod inbound;
 mod indexing;
 mod intake;
 mod metrics;
+mod muting;
 mod news;
 mod notes;
 mod people;
@@ -30,6 +37,7 @@ mod reference;
 mod refresh;
 mod refused;
 mod renewal;
+mod retention;
 mod search;
 mod send;
 mod settings;
@@ -40,9 +48,14 @@ mod tasks;
 mod templates;
 pub(crate) mod view;
 mod wake;
+mod wishes;
 
 pub use arranging::{InterviewRefusal, InterviewRequest};
+pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
+pub use backups::BackupPlan;
+pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
+pub use export::{ExportError, export_all, export_person, export_talk};
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, Subject, ZoneEvidence};
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
@@ -91,6 +104,8 @@ pub struct Shared {
     pub(crate) pulse: health::Pulse,
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
+    /// Whether nothing leaves, as the file says; kept here for pages.
+    pub(crate) muted: std::sync::atomic::AtomicBool,
     pub(crate) refused: refused::Refused,
     pub(crate) refreshing: refresh::Refreshing,
     /// What the key may do, as it was found out last.

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use fulcrum_domain::{Effect, EffectState, FilingId, FilingState, Lane, NoteId, note};
+use fulcrum_domain::{Effect, EffectState, FilingId, FilingState, Lane, NoteId, OpportunityId, note};
 
 use super::changes::{self, AfterPost, NextPost, Taken};
 use super::{Engine, OnUnknown};
@@ -43,7 +43,7 @@ impl Engine {
             self.note_lever(answer.as_ref().map(|_| Endpoint::CreateNote));
             match answer {
                 Ok(note) => {
-                    if !self.posted(id, note).await? {
+                    if !self.posted(id, filing.opportunity, note).await? {
                         return Ok(());
                     }
                 }
@@ -53,9 +53,9 @@ impl Engine {
     }
 
     /// A part stands in Lever. True when another follows.
-    async fn posted(&self, id: FilingId, note: NoteId) -> Result<bool, StoreError> {
+    async fn posted(&self, id: FilingId, at: OpportunityId, note: NoteId) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        let after = self.store.change(move |tx| changes::finish_post(tx, id, note, now)).await?;
+        let after = self.store.change(move |tx| changes::finish_post(tx, id, &at, note, now)).await?;
         let AfterPost::Filed(due_at) = after else { return Ok(true) };
         self.metrics.filed(self.clock.now().duration_since(due_at).as_secs_f64().max(0.0));
         Ok(false)
@@ -129,7 +129,7 @@ impl Engine {
         match self.find_note(&filing.opportunity, &reference).await {
             Look::Found(note) => {
                 tracing::info!(filing = %id, "a note whose answer was lost was found");
-                self.posted(id, note).await
+                self.posted(id, filing.opportunity, note).await
             }
             Look::Absent => Ok(true),
             Look::NotAllowed => {
@@ -151,7 +151,7 @@ impl Engine {
         }
     }
 
-    async fn find_note(&self, opportunity: &fulcrum_domain::OpportunityId, reference: &str) -> Look {
+    async fn find_note(&self, opportunity: &OpportunityId, reference: &str) -> Look {
         let mut offset: Option<Offset> = None;
         loop {
             match self.lever.notes(Lane::Live, opportunity, offset.as_ref()).await {

@@ -20,6 +20,8 @@ pub struct SendRequest {
     pub to: Recipient,
     /// The words.
     pub body: Body,
+    /// The id of the template that they were made from.
+    pub template: Option<String>,
     /// On whose behalf: the e-mail of a Lever user, where the caller says one.
     pub on_behalf_of: Option<String>,
     /// What to call the author if no Lever user is meant.
@@ -47,6 +49,9 @@ pub enum SendRefusal {
     /// The candidate was deleted.
     #[error("the opportunity was deleted")]
     Deleted,
+    /// No such template.
+    #[error("no such template is configured")]
+    UnknownTemplate,
     /// No active Lever user has that e-mail.
     #[error("no active Lever user has that e-mail")]
     UnknownAuthor,
@@ -122,6 +127,11 @@ impl Engine {
                     cannot_wait: request.cannot_wait,
                 };
                 let message = changes::compose(tx, draft, &settings.rules, &mut moment)?;
+                if let Some(id) = &request.template {
+                    let template = settings.templates.get(id).ok_or(SendRefusal::UnknownTemplate)?;
+                    let version = changes::keep_words(tx, template)?;
+                    changes::made_from(tx, message.id, &version)?;
+                }
                 if !request.sight.reaches(is_confidential(tx, message.opportunity.as_ref())?) {
                     return Err(if named {
                         ComposeError::UnknownOpportunity
@@ -157,19 +167,17 @@ impl Engine {
         self.store.read(move |snapshot| answered_before(snapshot, idempotency)).await
     }
 
-    /// A person records that somebody wants no texts, or that they may be texted.
+    /// Takes texts in that were sent and received before, elsewhere.
     ///
     /// # Errors
-    /// [`LiftError`](changes::LiftError); then nothing changes.
-    pub async fn decide_opt_out(
+    /// [`StoreError`]; then none of them is here.
+    pub async fn import(
         &self,
-        id: ConversationId,
-        opted_out: bool,
-        reason: String,
+        texts: Vec<changes::Past>,
         by: Actor,
-    ) -> Result<(), changes::LiftError> {
+    ) -> Result<changes::Imported, StoreError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::decide_opt_out(tx, id, opted_out, &reason, by, now)).await
+        self.store.change(move |tx| changes::import(tx, texts, by, now)).await
     }
 
     /// Files the open session of a conversation at once. How many transcripts come of it: none

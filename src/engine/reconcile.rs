@@ -12,7 +12,7 @@ use std::time::Duration;
 use fulcrum_domain::{Effect, Lane, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 
-use super::changes::{self, Arrival};
+use super::changes::{self, Arrival, Profile};
 use super::people::FetchError;
 use super::{Engine, convert};
 use crate::lever::{Confidentiality, Endpoint, LeverError, ListQuery, Offset, Span};
@@ -123,7 +123,7 @@ impl Engine {
         &self,
         lane: Lane,
         query: &mut ListQuery,
-    ) -> Result<(Vec<(OpportunityId, fulcrum_domain::Opportunity)>, Option<Offset>), FetchError> {
+    ) -> Result<(Vec<(OpportunityId, Profile)>, Option<Offset>), FetchError> {
         let (expands, confidentiality) = (self.expands(), self.confidentiality());
         let before = (query.confidentiality, query.offset.clone());
         if query.confidentiality != confidentiality {
@@ -162,14 +162,14 @@ impl Engine {
         if page.skipped > 0 {
             tracing::warn!(skipped = page.skipped, "records of Lever's without a usable id were left out");
         }
-        let region = self.settings.load().rules.region;
+        let settings = self.settings.load_full();
         let convert = |sent: crate::lever::Opportunity| {
             let id = sent.id.clone();
-            convert::opportunity(sent, as_of, &region).map(|row| (id, row))
+            convert::profile(sent, as_of, &settings.rules).map(|profile| (id, profile))
         };
         let mut rows: Vec<_> = page.items.into_iter().filter_map(convert).collect();
         if !query.expand_applications {
-            let each = rows.iter_mut().map(|(id, row)| self.complete_posting(lane, id, row));
+            let each = rows.iter_mut().map(|(id, profile)| self.complete_application(lane, id, profile));
             futures_util::future::try_join_all(each).await?;
         }
         Ok((rows, page.next))
@@ -235,6 +235,7 @@ impl Engine {
                 Ok(self.store.change(move |tx| forget_vanished(tx, back(now, DAY))).await?)
             })
             .await,
+            self.daily("retention", now, async { Ok(self.erase_what_is_over(now).await.map(drop)?) }).await,
         ];
         outcomes.into_iter().collect()
     }

@@ -1,13 +1,13 @@
 //! After somebody was erased the file is written anew, so that their bytes are gone from it, and not
 //! only their rows (invariant 5). That it is owed is a row, written with the erasure, so no stop
-//! forgets it; it is paid beside everything else, at the start and then every few minutes, once for
-//! all who were erased meanwhile.
+//! forgets it; it is paid beside everything else, at the start, at once for whoever is erased by
+//! command, and every few minutes for all others who were erased meanwhile.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use super::Engine;
-use super::changes::ERASED;
+use super::changes::{ERASED, certify_file};
 use crate::store::tables::BOOKMARKS;
 use crate::store::{Read, Seen, StoreError};
 
@@ -28,7 +28,10 @@ impl Engine {
                     "the file could not be written anew; it is tried again"
                 ),
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = self.wake.renewal.notified() => {}
+            }
         }
     }
 
@@ -41,8 +44,10 @@ impl Engine {
         let name = || ERASED.to_owned();
         let Some(owed) = self.store.read(move |s| s.get(BOOKMARKS, &name())).await? else { return Ok(false) };
         let renewed = self.store.renew().await?;
+        let now = self.clock.now();
         self.store
             .change(move |tx| {
+                certify_file(tx, owed.0, now)?;
                 // Who was erased meanwhile may be in the new file.
                 if tx.get(BOOKMARKS, &name())?.is_some_and(|Seen(at)| at == owed.0) {
                     tx.remove(BOOKMARKS, &name())?;

@@ -101,19 +101,24 @@ impl Engine {
         if typed.is_empty() || typed.chars().nth(QUERY_CHARS_MAX).is_some() {
             return Err(SearchError::Length);
         }
-        let index =
-            self.searching.as_ref().and_then(|searching| searching.index()).ok_or(SearchError::NotReady)?;
+        let searching = self.searching.as_ref().ok_or(SearchError::NotReady)?;
+        let index = searching.index().ok_or(SearchError::NotReady)?;
         let parsed = Query::parse(typed, self.settings.load().rules.region.calling_code());
         let limit = query.limit.clamp(1, HITS_MAX);
         let sight = query.sight;
-        self.store
+        let found = self
+            .store
             .read(move |snapshot| {
                 let search = Search { read: snapshot, index: &index, query: &parsed, limit, sight };
                 let mut hits = search.people()?;
                 hits.extend(search.conversations()?);
                 Ok(hits)
             })
-            .await
+            .await;
+        if matches!(found, Err(SearchError::Index(IndexError::Damaged(_)))) {
+            searching.mistrust();
+        }
+        found
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fulcrum_domain::{
-    Delivery, Effect, EffectState, Lost, LostSend, Message, MessageId, Number, Remedy, Remote, SegmentPacing,
-    Segments, SendFailure, match_lost, next_look, retry_at,
+    Delivery, Effect, EffectState, Lost, LostSend, Message, MessageId, Number, Purpose, Remedy, Remote,
+    SegmentPacing, Segments, SendFailure, match_lost, next_look, retry_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -26,6 +26,9 @@ const AT_CARRIER: usize = 10;
 /// Texts that are looked at in one round: those that wait for one number must not hide the others'.
 const ROUND: usize = 10_000;
 
+/// Segments that a bulk text leaves for what a person may write in the next moment.
+const SPARED: u32 = 5;
+
 /// How long nothing is sent after the carrier said that our account is not in order.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -40,6 +43,8 @@ struct DueSend {
     from: Number,
     to: Number,
     segments: u32,
+    /// What its number must have left for it: more than it takes, if others must not wait for it.
+    room: u32,
     is_look_up: bool,
 }
 
@@ -323,7 +328,7 @@ impl Turns {
             }
             if !one.is_look_up {
                 let from = one.from.to_string();
-                let wait = self.pacing.ready_at(&from, one.segments, at).saturating_duration_since(at);
+                let wait = self.pacing.ready_at(&from, one.room, at).saturating_duration_since(at);
                 if !wait.is_zero() {
                     resting.insert(one.from);
                     round.ready_in = Some(round.ready_in.map_or(wait, |least| least.min(wait)));
@@ -343,12 +348,17 @@ impl Turns {
 /// None for the effect of an erased message, which goes with it.
 fn due_send(read: &impl Read, effect: Effect) -> Result<Option<DueSend>, StoreError> {
     let Effect::Send(id) = effect else { return Ok(None) };
-    Ok(with_recipient(read, id)?.map(|(text, to)| DueSend {
-        effect,
-        from: text.our_number,
-        to,
-        segments: Segments::of(text.body.reveal()).count,
-        is_look_up: text.delivery == Delivery::Submitting,
+    Ok(with_recipient(read, id)?.map(|(text, to)| {
+        let segments = Segments::of(text.body.reveal()).count;
+        let spared = if text.purpose == Purpose::Bulk { SPARED } else { 0 };
+        DueSend {
+            effect,
+            from: text.our_number,
+            to,
+            segments,
+            room: segments + spared,
+            is_look_up: text.delivery == Delivery::Submitting,
+        }
     }))
 }
 

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use fulcrum_domain::Retention;
 use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
 
+use super::backups::BackupPlan;
 use super::changes::Rules;
 pub use crate::store::BackfillScope;
 
@@ -52,6 +54,12 @@ pub struct Settings {
     pub on_unknown: OnUnknown,
     /// Whether Lever tells followers of a note.
     pub notify_followers: bool,
+    /// The backups that are made by themselves, if any.
+    pub backup: Option<BackupPlan>,
+    /// For how long what was said is kept.
+    pub retention: Retention,
     /// Texts to choose from.
     pub templates: Templates,
+    /// A bulk text to more people than this wants a second person.
+    pub second_person_above: usize,
 }

@@ -2,7 +2,8 @@
 //! webhook does.
 //!
 //! The permissions are asked for when a person wants to know, since that takes some 25 requests;
-//! the last result stays until the next.
+//! the last result stays until the next. How the webhooks do outlives the process: each is stored as
+//! it is noted, and read again at the start.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,9 @@ use jiff::Timestamp;
 
 use super::Engine;
 use crate::lever::{Endpoint, LeverError, Verdict, probe};
+pub use crate::store::HookRefusal;
+use crate::store::tables::{HOOKS_REFUSED, HOOKS_VERIFIED};
+use crate::store::{Read, RefusedHook, Seen, StoreError};
 
 /// What somebody found out about the key.
 #[derive(Clone, Debug)]
@@ -43,31 +47,20 @@ pub enum KeyTrouble {
     Unreachable,
 }
 
-/// How the webhooks of one event do, since the daemon's start.
+/// How the webhooks of one event do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HookRecord {
     /// The last one that was verified.
     pub verified: Option<Timestamp>,
     /// The last one that was not, and why.
-    pub refused: Option<(Timestamp, HookRefusal)>,
+    pub refused: Option<RefusedHook>,
 }
 
 impl HookRecord {
     /// Whether the last thing that happened was a refusal.
     pub fn fails(&self) -> bool {
-        self.refused.is_some_and(|(at, _)| self.verified.is_none_or(|verified| verified < at))
+        self.refused.is_some_and(|refused| self.verified.is_none_or(|verified| verified < refused.at))
     }
-}
-
-/// Why a webhook was refused that named one of the eight events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HookRefusal {
-    /// There is no token for it here.
-    NoToken,
-    /// It was signed with the token of another event.
-    TokenOf(HookEvent),
-    /// No token that is known here made the signature.
-    BadSignature,
 }
 
 impl Engine {
@@ -115,9 +108,19 @@ impl Engine {
         self.notices.hook_records()
     }
 
-    /// A webhook that named `event` was refused.
-    pub fn remember_refusal(&self, event: HookEvent, why: HookRefusal) {
-        self.notices.hook_refused(event, why, self.clock.now());
+    /// Takes up how they did before this start.
+    pub(super) async fn recall_hooks(&self) -> Result<(), StoreError> {
+        let read = self.store.read(|snapshot| {
+            let mut records = BTreeMap::new();
+            for event in HookEvent::ALL.map(HookEvent::as_key) {
+                let name = event.to_owned();
+                let verified = snapshot.get(HOOKS_VERIFIED, &name)?.map(|Seen(at)| at);
+                records.insert(event, HookRecord { verified, refused: snapshot.get(HOOKS_REFUSED, &name)? });
+            }
+            Ok::<_, StoreError>(records)
+        });
+        self.notices.recall_hooks(read.await?);
+        Ok(())
     }
 }
 
@@ -145,7 +148,7 @@ mod tests {
     #[test]
     fn a_refusal_counts_until_the_next_webhook_is_verified() {
         let at = |s| Timestamp::from_second(s).unwrap();
-        let refused = Some((at(5), HookRefusal::BadSignature));
+        let refused = Some(RefusedHook { at: at(5), why: HookRefusal::BadSignature });
         assert!(HookRecord { verified: None, refused }.fails());
         assert!(HookRecord { verified: Some(at(4)), refused }.fails());
         assert!(!HookRecord { verified: Some(at(6)), refused }.fails());

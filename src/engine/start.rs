@@ -1,6 +1,7 @@
 //! Starting and stopping the engine, in mirror order.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -70,6 +71,7 @@ impl Engine {
             notices: Notices::default(),
             pulse: Pulse::new(),
             carrier_pause: 0.into(),
+            muted: false.into(),
             probed: arc_swap::ArcSwapOption::empty(),
             probing: tokio::sync::Mutex::new(()),
             looking: tokio::sync::Mutex::new(()),
@@ -81,6 +83,8 @@ impl Engine {
             clock,
         }));
         engine.recover().await?;
+        engine.recall_hooks().await?;
+        engine.align_automations().await?;
         let wheel = engine.load_wheel().await?;
         engine.set_to_work(wheel, armed);
         Ok(engine)
@@ -104,6 +108,10 @@ impl Engine {
                 changes::recover(tx, now)
             })
             .await?;
+        if self.muted().await?.is_some() {
+            self.muted.store(true, Ordering::Relaxed);
+            tracing::warn!("{}", super::health::MUTED);
+        }
         if found > 0 {
             tracing::info!(effects = found, "effects that were under way at the last stop were found again");
         }
@@ -123,9 +131,15 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("outbox to carrier", move || this.clone().run_carrier_outbox());
         let this = self.clone();
+        self.tasks.keep("outbox to the carrier's records", move || this.clone().run_records_outbox());
+        let this = self.clone();
+        self.tasks.keep("bulk", move || this.clone().run_bulk());
+        let this = self.clone();
         self.tasks.keep("sync", move || this.clone().run_sync());
         let this = self.clone();
         self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
+        let this = self.clone();
+        self.tasks.keep("backups", move || this.clone().run_backups());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
         if let Some(searching) = self.searching.clone() {
@@ -167,6 +181,13 @@ impl Engine {
     /// Takes new settings up, whole.
     pub fn replace_settings(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
+        let this = self.clone();
+        self.tasks.run(async move {
+            if let Err(error) = this.align_automations().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "automations follow the config from the next start on");
+            }
+        });
         self.wake.sync.notify_one();
         self.wake.backfill.notify_one();
     }

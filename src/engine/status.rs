@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Engine;
-use super::changes::{EffectCounts, count_failed, effect_counts, oldest_asked_at};
+use super::backups::last_backup;
+use super::changes::{EffectCounts, count_failed, effect_counts, muted, oldest_asked_at};
 use super::health::Health;
 use super::tasks::TaskState;
 use crate::store::tables::{
     BACKFILL, CONVERSATIONS, COUNTERS, DEADLINES, INBOX, INTERVIEWS_WANTED, OPPORTUNITIES, OUTBOX_DUE,
 };
-use crate::store::{BackfillState, PhaseName, PhaseState, Read, StoreError};
+use crate::store::{BackfillState, Muted, PhaseName, PhaseState, Read, StoreError};
 
 /// A part of the initial sync.
 #[derive(Clone, Debug)]
@@ -80,6 +81,10 @@ pub struct StoredStatus {
     pub conversations: u64,
     /// What arrived only by looking, not by webhook.
     pub found_by_poll: u64,
+    /// When the last backup was made by itself.
+    pub last_backup: Option<Timestamp>,
+    /// Since when nothing leaves, if that is so.
+    pub muted: Option<Muted>,
 }
 
 /// Everything that `fulcrum status` shows.
@@ -159,6 +164,8 @@ impl StoredStatus {
             inbox: read.len(INBOX)?,
             opportunities: read.len(OPPORTUNITIES)?,
             conversations: read.len(CONVERSATIONS)?,
+            last_backup: last_backup(read)?,
+            muted: muted(read)?,
             found_by_poll: read.get(COUNTERS, &FOUND_BY_POLL.to_owned())?.unwrap_or(0),
         })
     }

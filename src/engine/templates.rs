@@ -1,13 +1,14 @@
 //! Templates filled in for a candidate.
 
-use fulcrum_domain::template::{Field, Fields, RenderError};
+use fulcrum_domain::template::{Field, Fields, RenderError, Template};
 use fulcrum_domain::zones::{self, Zones};
-use fulcrum_domain::{OpportunityId, Sight, UserId};
+use fulcrum_domain::{InterviewId, OpportunityId, Sight, UserId};
 use jiff::Timestamp;
 
-use super::facts::candidate;
-use super::{Engine, Settings, changes};
-use crate::store::tables::{OPPORTUNITIES, USERS};
+use super::changes::Rules;
+use super::facts::{NextInterview, candidate};
+use super::{Engine, changes};
+use crate::store::tables::{Digest, INTERVIEWS, OPPORTUNITIES, TEMPLATE_WORDS, USERS};
 use crate::store::{Read, StoreError};
 
 /// In whose name a text is written.
@@ -45,6 +46,20 @@ impl Engine {
         settings.templates.iter().map(|t| (t.id().to_owned(), t.name().to_owned())).collect()
     }
 
+    /// The same with their words, as (id, name, words).
+    pub fn template_texts(&self) -> Vec<(String, String, String)> {
+        let text = |t: &Template| (t.id().to_owned(), t.name().to_owned(), t.text().to_owned());
+        self.settings.load().templates.iter().map(text).collect()
+    }
+
+    /// The words that a text was made from, by their hash.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn template_words(&self, hash: Digest) -> Result<Option<String>, StoreError> {
+        self.store.read(move |snapshot| snapshot.get(TEMPLATE_WORDS, &hash)).await
+    }
+
     /// The text of a template for a candidate. Without a sender, one that signs is held.
     ///
     /// # Errors
@@ -61,25 +76,35 @@ impl Engine {
         let id = id.to_owned();
         self.store
             .read(move |snapshot| {
-                let fields = fields(snapshot, opportunity, sender, sight, &settings, now)?;
+                let fields = fields(snapshot, opportunity, sender, None, sight, &settings.rules, now)?;
                 Ok(settings.templates.render(&id, &fields)?)
             })
             .await
     }
 }
 
-fn fields(
+/// The values for a candidate; those of an interview are of the next one, or of the one that is named.
+pub(super) fn fields(
     read: &impl Read,
     id: OpportunityId,
     sender: Option<Sender>,
+    interview: Option<&InterviewId>,
     sight: Sight,
-    settings: &Settings,
+    rules: &Rules,
     now: Timestamp,
 ) -> Result<Fields, TemplateError> {
     let opportunity = read.get(OPPORTUNITIES, &id)?.filter(|row| sight.reaches(row.confidential));
     let opportunity = opportunity.ok_or(TemplateError::UnknownOpportunity)?;
     let known = opportunity.number().map_or_else(Zones::unknown, zones::of);
-    let candidate = candidate(read, id, opportunity, &known, sight, &settings.rules.zone, now)?;
+    let named = match interview {
+        Some(interview) => Some(read.get(INTERVIEWS, &(id.clone(), interview.clone()))?),
+        None => None,
+    };
+    let candidate = candidate(read, id, opportunity, &known, sight, &rules.zone, now)?;
+    let interview = match named {
+        Some(row) => row.map(|row| NextInterview::of(row, &known, &rules.zone)),
+        None => candidate.interview,
+    };
     let mut fields = Fields::default();
     fields.set_names(Field::PROFILE, &candidate.opportunity.name);
     fields.set_names(Field::OWNER, candidate.owner.as_deref().unwrap_or_default());
@@ -91,12 +116,12 @@ fn fields(
         fields.set(Field::JobLocation, location.as_deref());
     }
     fields.set(Field::StageName, candidate.stage.as_deref());
-    if let Some(interview) = &candidate.interview {
+    if let Some(interview) = &interview {
         fields.set(Field::InterviewDate, Some(&interview.date()));
         fields.set(Field::InterviewTime, Some(&interview.time()));
         fields.set(Field::InterviewLocation, interview.location.as_deref());
     }
-    fields.set(Field::OrgName, Some(&settings.rules.organisation));
+    fields.set(Field::OrgName, Some(&rules.organisation));
     Ok(fields)
 }
 

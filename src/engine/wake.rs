@@ -16,14 +16,26 @@ pub struct Wake {
     pub(crate) inbox: Notify,
     pub(crate) lever: Notify,
     pub(crate) carrier: Notify,
+    pub(crate) records: Notify,
+    pub(crate) renewal: Notify,
     pub(crate) sync: Notify,
     pub(crate) backfill: Notify,
     pub(crate) news: Newsroom,
     pub(crate) search: Notify,
+    pub(crate) bulk: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
 impl Wake {
+    /// Told of what waits for a remote.
+    pub(crate) fn of(&self, remote: Remote) -> &Notify {
+        match remote {
+            Remote::Lever => &self.lever,
+            Remote::Carrier => &self.carrier,
+            Remote::Records => &self.records,
+        }
+    }
+
     /// The waiting sides, and the deadlines to be put on the wheel. That channel has no bound of
     /// its own: its sender is the store's thread, whose queue has one.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Armed>) {
@@ -32,10 +44,13 @@ impl Wake {
             inbox: Notify::new(),
             lever: Notify::new(),
             carrier: Notify::new(),
+            records: Notify::new(),
+            renewal: Notify::new(),
             sync: Notify::new(),
             backfill: Notify::new(),
             news: Newsroom::new(rand::random()),
             search: Notify::new(),
+            bulk: Notify::new(),
             armed,
         };
         (wake, deadlines)
@@ -47,8 +62,7 @@ impl Wake {
             for signal in signals {
                 match *signal {
                     Signal::Inbox => self.inbox.notify_one(),
-                    Signal::Outbox(Remote::Lever) => self.lever.notify_one(),
-                    Signal::Outbox(Remote::Carrier) => self.carrier.notify_one(),
+                    Signal::Outbox(remote) => self.of(remote).notify_one(),
                     Signal::Deadline(key, at) => drop(self.armed.send((key, at))),
                     Signal::Text(direction, delivery) => metrics.text_is(direction, delivery),
                     Signal::Conversation(id) => self.news.tell(id),

@@ -105,7 +105,11 @@ impl Endpoint {
                 "Find all opportunity notes",
                 "a filing whose answer was lost cannot be looked up; transcript.on_unknown decides",
             ),
-            Self::DeleteNote => ("delete_note", "Delete an opportunity note", "a note filed twice stays"),
+            Self::DeleteNote => (
+                "delete_note",
+                "Delete an opportunity note",
+                "a note filed twice stays, and those of people who are erased",
+            ),
             Self::Panels => {
                 ("panels", "Find all opportunity panels", "panels that allow booking cannot be found")
             }

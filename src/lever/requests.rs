@@ -262,6 +262,26 @@ impl LeverClient {
         Ok(id)
     }
 
+    /// Deletes a note that was made through the API (lever-api.md 5.4).
+    ///
+    /// # Errors
+    /// [`LeverError`]; [`LeverError::NotFound`] when it is gone already.
+    pub async fn delete_note(
+        &self,
+        lane: Lane,
+        opportunity: &OpportunityId,
+        note: &NoteId,
+    ) -> Result<(), LeverError> {
+        let ask = Ask {
+            endpoint: Endpoint::DeleteNote,
+            method: Method::DELETE,
+            path: &["opportunities", &opportunity.to_string(), "notes", &note.to_string()],
+            query: Vec::new(),
+            body: None,
+        };
+        self.ask(lane, ask, |_| Ok(())).await
+    }
+
     async fn list<T: Read>(
         &self,
         lane: Lane,

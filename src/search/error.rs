@@ -11,6 +11,9 @@ pub enum IndexError {
     /// It cannot be read: it is to be thrown away and made anew.
     #[error("the search index is damaged")]
     Damaged(#[source] TantivyError),
+    /// The same, as a search found.
+    #[error("a search found the search index damaged")]
+    Unsound,
     /// It cannot be made, read or written now: the folder, the disk, another process.
     #[error("the search index cannot be read or written")]
     Failed(#[source] TantivyError),

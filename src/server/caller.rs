@@ -116,6 +116,12 @@ impl Caller {
         self.account.is_some() && self.may(Right::Text) && roles.contains(&self.role)
     }
 
+    /// Whether a person calls, and not a program with a token of the config: one who has an account, or
+    /// who may open the control socket.
+    pub(super) fn is_person(&self) -> bool {
+        self.account.is_some() || *self == Self::operator()
+    }
+
     /// As the activity names them.
     pub(super) fn actor(&self) -> Actor {
         self.account.as_ref().map_or_else(|| Actor::from(self.name.as_str()), Actor::from)

@@ -79,7 +79,7 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
                 "a webhook was refused"
             );
             shared.engine.metrics().webhook(refusal.event, refusal.outcome);
-            shared.engine.note_refused_hook(refusal.event, refusal.outcome).await;
+            shared.engine.note_refused_hook(refusal.event, refusal.outcome, refusal.why).await;
             refusal.problem.into_response()
         }
     }
@@ -91,6 +91,8 @@ const UNKNOWN: &str = "unknown";
 struct Refusal {
     event: &'static str,
     outcome: &'static str,
+    /// In the terms of the Setup page, of one of the eight.
+    why: Option<HookRefusal>,
     problem: Problem,
 }
 
@@ -98,6 +100,7 @@ fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
     let envelope = Envelope::parse(body).map_err(|error| Refusal {
         event: UNKNOWN,
         outcome: if error == HookError::UnknownEvent { "unknown_event" } else { "malformed" },
+        why: None,
         problem: Problem::new(Kind::Malformed, error.to_string()),
     })?;
     let event = envelope.event;
@@ -111,9 +114,8 @@ fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
             let why = of_another.map_or(HookRefusal::BadSignature, HookRefusal::TokenOf);
             ("bad_signature", "no token of this event made the signature", why)
         };
-        shared.engine.remember_refusal(event, why);
         let problem = Problem::new(Kind::BadSignature, detail);
-        return Err(Refusal { event: event.as_key(), outcome, problem });
+        return Err(Refusal { event: event.as_key(), outcome, why: Some(why), problem });
     }
     Ok(LeverHook {
         event,

@@ -8,7 +8,7 @@
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
 //! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
 //! | public | `/extension/...` (its table stands in `extension`) | `extension` |
-//! | public | `/`, `/inbox`, `/c/...`, `/o/...`, `/fragments/...`, `/events`, `/setup`, `/activity`, `/system`, `/assets/...` | `console` |
+//! | public | `/`, `/inbox`, `/c/...`, `/o/...`, `/fragments/...`, `/events`, `/templates`, `/bulk...`, `/setup`, `/activity`, `/system`, `/assets/...` | `console` |
 //! | control socket, as admin | `/api/v1/...` | `api` |
 //! | ops | `GET /health`, `/health/live`, `/health/ready`, `/metrics` | `ops` |
 //!
@@ -19,6 +19,7 @@ mod admit;
 mod api;
 mod body;
 mod caller;
+mod client;
 mod console;
 mod extension;
 mod hooks;
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -59,7 +60,8 @@ use crate::engine::Engine;
 use admit::Door;
 use listener::{Serving, Socket};
 use route::Route;
-use sign_in::{Porter, Provider};
+pub use sign_in::Invitation;
+use sign_in::{Invited, Porter, Provider};
 use site::Site;
 
 /// What the handlers share.
@@ -73,6 +75,7 @@ struct Shared {
     stop: CancellationToken,
     porter: Porter,
     provider: Provider,
+    invited: Invited,
     body_time: Duration,
     extension: extension::Extension,
 }
@@ -139,13 +142,21 @@ impl Server {
             stop: serving.stop.clone(),
             porter: Porter::default(),
             provider: Provider::new(settings.provider_http),
+            invited: Invited::new(settings.invitation),
             body_time: settings.limits.body_time,
         });
         let public = match &certificate {
             Some(certificate) => Socket::Tls(listeners.public, certificate.clone()),
             None => Socket::Tcp(listeners.public),
         };
-        serving.start(public, public_router(&shared));
+        let router = match &*settings.trusted_proxies {
+            [] => public_router(&shared),
+            proxies => {
+                let found = from_fn_with_state(Arc::from(proxies), client::found);
+                public_router(&shared).layer(found)
+            }
+        };
+        serving.start(public, router);
         serving.start(Socket::Tcp(listeners.ops), ops::router(shared.clone()));
         if let Some(listener) = listeners.control.as_mut().and_then(ControlSocket::take_listener) {
             let router = route::router(&shared, api::table(), Door::ControlSocket);

@@ -33,14 +33,21 @@ impl People {
         Self {
             users: users.to_vec(),
             oidc: sign_in.oidc.clone(),
-            lifetimes: Lifetimes { idle: signed(sign_in.idle), absolute: signed(sign_in.absolute) },
+            lifetimes: Lifetimes {
+                idle: signed(sign_in.idle),
+                absolute: signed(sign_in.absolute),
+                extension: signed(sign_in.extension),
+            },
         }
     }
 
     /// Nobody.
     pub(super) fn none() -> Self {
-        let lifetimes =
-            Lifetimes { idle: SignedDuration::from_hours(8), absolute: SignedDuration::from_hours(24) };
+        let lifetimes = Lifetimes {
+            idle: SignedDuration::from_hours(8),
+            absolute: SignedDuration::from_hours(24),
+            extension: SignedDuration::from_hours(720),
+        };
         Self { users: Vec::new(), oidc: None, lifetimes }
     }
 

@@ -8,8 +8,9 @@ use url::Url;
 
 use super::console::SetupSettings;
 use super::keys::Keys;
+use super::sign_in::Invitation;
 use crate::carrier::twilio;
-use crate::config::{LeverHost, TlsFiles};
+use crate::config::{LeverHost, ProxyRange, TlsFiles};
 
 /// Settings of the server.
 pub struct ServerSettings {
@@ -23,6 +24,8 @@ pub struct ServerSettings {
     pub tls: Option<TlsFiles>,
     /// Under which address the outside reaches `listen`.
     pub public_url: Url,
+    /// Whose word counts about who is behind them.
+    pub trusted_proxies: Vec<ProxyRange>,
     /// Where the browser extension works.
     pub lever_hosts: Vec<LeverHost>,
     /// The receiving end of Twilio, where that is the carrier.
@@ -33,6 +36,8 @@ pub struct ServerSettings {
     pub provider_http: reqwest::Client,
     /// Who may come in.
     pub keys: Keys,
+    /// Who is let in by a link, once: the demo's user.
+    pub invitation: Option<Invitation>,
     /// How much a client may take up.
     pub limits: Limits,
 }

@@ -5,9 +5,12 @@
 //! postcard does not describe itself, so a struct that has been released never changes in place;
 //! a changed one gets the next version, and [`Stored::upgrade`] reads the older.
 
+use fulcrum_domain::automation::EnrolmentId;
+use fulcrum_domain::bulk::BulkId;
 use fulcrum_domain::{
-    Account, AppointmentId, ArchiveReasonId, ContactId, ConversationId, Effect, FilingId, Folder,
-    InterviewId, MessageId, Number, OpportunityId, PostingId, SessionId, Shelf, StageId, UserId,
+    Account, AppointmentId, ArchiveReasonId, CarrierSid, ContactId, ConversationId, Effect, ErasureId,
+    FilingId, Folder, InterviewId, MessageId, NoteId, Number, OpportunityId, PostingId, SessionId, Shelf,
+    StageId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -137,12 +140,49 @@ impl Key for ConversationId {
     }
 }
 
+impl Key for ErasureId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
 impl Key for AppointmentId {
     fn write(&self, out: &mut Vec<u8>) {
         self.number().write(out);
     }
     fn read(bytes: &mut &[u8]) -> Option<Self> {
         u64::read(bytes).map(Self::new)
+    }
+}
+
+impl Key for EnrolmentId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
+impl Key for BulkId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.number().write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        u64::read(bytes).map(Self::new)
+    }
+}
+
+/// Only as the last part of a key.
+impl Key for CarrierSid {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_str().as_bytes());
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        String::read(bytes)?.parse().ok()
     }
 }
 
@@ -176,6 +216,7 @@ id_keys!(
     FilingId,
     InterviewId,
     MessageId,
+    NoteId,
     OpportunityId,
     PostingId,
     StageId,
@@ -189,6 +230,11 @@ impl Key for Effect {
             Self::PostNote(id) => (2u8, *id).write(out),
             Self::Hydrate(id) => (3u8, id.clone()).write(out),
             Self::Interviews(id) => (4u8, id.clone()).write(out),
+            // 6 and 7 are left to kinds that came to be at the same time.
+            Self::DeleteNote(erasure, opportunity, note) => {
+                (8u8, (*erasure, opportunity.clone(), note.clone())).write(out);
+            }
+            Self::DeleteText(erasure, sid) => (9u8, (*erasure, sid.clone())).write(out),
             Self::Appointment(id) => (5u8, *id).write(out),
         }
     }
@@ -198,6 +244,9 @@ impl Key for Effect {
             2 => Key::read(bytes).map(Self::PostNote),
             3 => Key::read(bytes).map(Self::Hydrate),
             4 => Key::read(bytes).map(Self::Interviews),
+            8 => Key::read(bytes)
+                .map(|(erasure, opportunity, note)| Self::DeleteNote(erasure, opportunity, note)),
+            9 => Key::read(bytes).map(|(erasure, sid)| Self::DeleteText(erasure, sid)),
             5 => Key::read(bytes).map(Self::Appointment),
             _ => None,
         }

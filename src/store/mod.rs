@@ -4,7 +4,9 @@
 //! the sync; [`Store::read`] runs one on a snapshot, off the async threads. What the tables are
 //! stands in [`tables`]; what the bytes are in `codec`. Nothing outside this room sees redb.
 
+mod backup;
 mod codec;
+mod dump;
 mod error;
 mod open;
 mod records;
@@ -21,12 +23,15 @@ use arc_swap::ArcSwap;
 use redb::{Database, ReadOnlyDatabase, ReadableDatabase};
 use tokio_util::sync::CancellationToken;
 
+pub use backup::{BackupError, Identities, Made, Restored, check_backup, restore};
 pub use codec::{Key, Stored};
+pub use dump::Contents;
 pub use error::{StoreError, readable};
 pub use open::Options;
 pub use records::{
-    AppointmentNews, BackfillScope, BackfillState, Deleted, DeskRow, HookRow, Idempotent, MadeAppointment,
-    Phase, PhaseName, PhaseState, Place, Scope, SecretKey, Seen, Subject,
+    AppointmentNews, AuditEntry, BackfillScope, BackfillState, Deleted, DeskRow, Erased, FloodRow, Hold,
+    HookRefusal, HookRow, Idempotent, MadeAppointment, Muted, Phase, PhaseName, PhaseState, Place,
+    RefusedHook, Scope, SecretKey, Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};

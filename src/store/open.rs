@@ -5,8 +5,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend,
-    WriteTransaction,
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
+    StorageBackend, WriteTransaction,
 };
 
 use super::error::StoreError;
@@ -20,7 +20,7 @@ type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
-const MIGRATIONS: &[Migration] = &[make_tables, make_tables, index_users];
+const MIGRATIONS: &[Migration] = &[make_tables, make_tables, index_users, make_tables];
 
 const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
 
@@ -154,7 +154,7 @@ fn unfinished(path: &Path) -> PathBuf {
     with_ending(path, ".new")
 }
 
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
@@ -166,9 +166,13 @@ fn io(error: std::io::Error) -> StoreError {
 
 /// Gives a file that is whole its name.
 pub(super) fn appear(path: &Path) -> Result<(), StoreError> {
-    fs::rename(unfinished(path), path).map_err(io)?;
+    fs::rename(unfinished(path), path).and_then(|()| sync_folder(path)).map_err(io)
+}
+
+/// Makes a name last that a file was given.
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
+    fs::File::open(folder)?.sync_all()
 }
 
 fn holder_file(path: &Path) -> PathBuf {
@@ -199,19 +203,31 @@ fn refusal(path: &Path, error: DatabaseError) -> StoreError {
     }
 }
 
-fn check(found: u64) -> Result<(), StoreError> {
+pub(super) fn check(found: u64) -> Result<(), StoreError> {
     if found > SCHEMA { Err(StoreError::Newer { found, known: SCHEMA }) } else { Ok(()) }
 }
 
-fn migrate(database: &Database) -> Result<(), StoreError> {
-    let found = {
-        let transaction = database.begin_read().map_err(StoreError::redb)?;
-        match transaction.open_table(META) {
-            Ok(meta) => meta.get("schema_version").map_err(StoreError::redb)?.map_or(0, |v| v.value()),
-            Err(redb::TableError::TableDoesNotExist(_)) => 0,
-            Err(error) => return Err(StoreError::redb(error)),
-        }
-    };
+/// The schema of a file; 0 while it has none.
+pub(super) fn schema_of(transaction: &ReadTransaction) -> Result<u64, StoreError> {
+    match transaction.open_table(META) {
+        Ok(meta) => Ok(meta.get("schema_version").map_err(StoreError::redb)?.map_or(0, |v| v.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(StoreError::redb(error)),
+    }
+}
+
+/// Says which schema the rows have that were put into a new file.
+pub(super) fn set_schema(database: &Database, schema: u64) -> Result<(), StoreError> {
+    let transaction = database.begin_write().map_err(StoreError::redb)?;
+    {
+        let mut meta = transaction.open_table(META).map_err(StoreError::redb)?;
+        meta.insert("schema_version", schema).map_err(StoreError::redb)?;
+    }
+    transaction.commit().map_err(StoreError::redb)
+}
+
+pub(super) fn migrate(database: &Database) -> Result<(), StoreError> {
+    let found = schema_of(&database.begin_read().map_err(StoreError::redb)?)?;
     check(found)?;
     for (number, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         let transaction = database.begin_write().map_err(StoreError::redb)?;

@@ -3,10 +3,13 @@
 //! Here, too, stands the version of every stored shape. A struct that has been released never
 //! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
 
+use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
+use fulcrum_domain::bulk::{Bulk, Recipient};
+use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Activity, Appointment, AppointmentId, ArchiveReason, Conversation, ConversationId, Desk, EffectRow,
-    Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders,
-    Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
+    Activity, Actor, Appointment, AppointmentId, ArchiveReason, Consent, Conversation, ConversationId, Desk,
+    EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message, MessageId, Opportunity,
+    OpportunityId, Posting, Reminders, Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -30,6 +33,29 @@ pub struct HookRow {
     pub received_at: Timestamp,
 }
 
+/// Why a webhook was refused that named one of the eight events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HookRefusal {
+    /// There is no token for it here.
+    NoToken,
+    /// It was signed with the token of another event.
+    TokenOf(HookEvent),
+    /// No token that is known here made the signature.
+    BadSignature,
+    /// It is too old to be true.
+    TooOld,
+}
+
+/// The last webhook of an event that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedHook {
+    /// When it came.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// Why it was refused.
+    pub why: HookRefusal,
+}
+
 /// When something was first seen, so that its repeat is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen(#[serde(with = "millisecond::required")] pub Timestamp);
@@ -37,6 +63,45 @@ pub struct Seen(#[serde(with = "millisecond::required")] pub Timestamp);
 /// The tombstone of an opportunity. It keeps an older page from bringing the person back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deleted(#[serde(with = "millisecond::required")] pub Timestamp);
+
+/// By which erasure somebody went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased(pub ErasureId);
+
+/// Everything of somebody is kept, since a court may ask for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    #[serde(with = "millisecond::required")]
+    pub since: Timestamp,
+    /// By whose wish.
+    pub by: Actor,
+    /// Why, such as the number of the case.
+    pub reason: String,
+    /// Whether Lever has wanted them gone since.
+    pub wanted_gone: bool,
+}
+
+/// Nothing leaves, since this file is a restored copy: its original may have sent the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Muted {
+    /// Since when.
+    #[serde(with = "millisecond::required")]
+    pub since: Timestamp,
+    /// When the backup was made.
+    #[serde(with = "millisecond::required")]
+    pub made_at: Timestamp,
+}
+
+/// Something that was done and has to be proven: an event of the activity, with the hash of itself
+/// and of all that came before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// What happened.
+    pub activity: Activity,
+    /// SHA-256 over the entry before and this one.
+    pub hash: [u8; 32],
+}
 
 /// Where a message stands in its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +123,15 @@ pub struct DeskRow {
     /// At which place there: its last activity.
     #[serde(with = "millisecond::required")]
     pub at: Timestamp,
+}
+
+/// Enrolments that one actor has caused of late.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloodRow {
+    /// Those of the last minute, and when each was made, in milliseconds since the epoch.
+    pub recent: Vec<(i64, EnrolmentId)>,
+    /// The card that was opened last.
+    pub card: Option<u64>,
 }
 
 /// What something happened to, as the activity is looked up by it.
@@ -225,31 +299,48 @@ stored! {
     AppointmentId = 1;
     AppointmentNews = 1;
     ArchiveReason = 1;
+    AuditEntry = 1;
     BackfillState = 1;
+    Consent = 1;
+    Bulk = 1;
+    AutomationState = 1;
+    Card = 1;
     Conversation = 1;
     ConversationId = 1;
     Deleted = 1;
     DeskRow = 1;
     EffectRow = 1;
+    Erased = 1;
+    Erasure = 1;
     Filing = 1;
+    Hold = 1;
+    Enrolment = 1;
+    Event = 1;
+    FloodRow = 1;
     HookRow = 1;
     Idempotent = 1;
     Interview = 1;
     MadeAppointment = 1;
     Message = 1;
     MessageId = 1;
+    Muted = 1;
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    RefusedHook = 1;
+    Recipient = 1;
+    RunLine = 1;
     Reminders = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;
     SignIn = 1;
     Stage = 1;
+    String = 1;
     Suppression = 1;
     User = 1;
     UserId = 1;
+    Version = 1;
 }
 
 #[cfg(test)]

@@ -5,19 +5,22 @@
 
 use std::marker::PhantomData;
 
+use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
+use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
+use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, ContactId, Conversation,
-    ConversationId, Effect, EffectRow, Filing, FilingId, Interview, InterviewId, Message, MessageId, Number,
-    Opportunity, OpportunityId, Posting, PostingId, Reminders, Searchable, SessionId, Shelf, SignIn, Stage,
-    StageId, Suppression, User, UserId,
+    Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, Consent, ContactId,
+    Conversation, ConversationId, Effect, EffectRow, Erasure, ErasureId, Filing, FilingId, Interview,
+    InterviewId, Message, MessageId, Number, Opportunity, OpportunityId, Posting, PostingId, Reminders,
+    Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    AppointmentNews, BackfillState, Deleted, DeskRow, HookRow, Idempotent, MadeAppointment, Place, SecretKey,
-    Seen, Subject,
+    AppointmentNews, AuditEntry, BackfillState, Deleted, DeskRow, Erased, FloodRow, Hold, HookRow,
+    Idempotent, MadeAppointment, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -51,6 +54,8 @@ pub type MessageKey = (ConversationId, Timestamp, MessageId);
 pub type DueKey = (u8, (u8, Timestamp, Effect));
 /// When something happened, and its number among all that did, as a key.
 pub type ActivityKey = (Timestamp, u64);
+/// When something happened to a candidate, and its number among all that did, as a key.
+pub type EventKey = (Timestamp, u64);
 /// A keyed hash or a digest, as a key.
 pub type Digest = [u8; 16];
 
@@ -96,12 +101,26 @@ tables! {
     INTERVIEWS_WANTED = "interviews-wanted-1": (u8, OpportunityId) => ();
     /// Tombstones of opportunities.
     DELETED = "deleted-1": OpportunityId => Deleted;
+    /// Certificates of erasures.
+    ERASURES = "erasures-1": ErasureId => Erasure;
+    /// By which of them an opportunity was erased.
+    ERASED_BY = "erasures-by-opportunity-1": OpportunityId => Erased;
+    /// Opportunities of which everything is kept, whoever wants it gone.
+    HOLDS = "holds-1": OpportunityId => Hold;
+    /// There while nothing may leave: the file was restored from a backup; one row.
+    MUTED = "muted-1": () => Muted;
+    /// What was done that has to be proven, in order, each entry chained to the one before.
+    AUDIT = "audit-1": u64 => AuditEntry;
     /// Since when Lever shows an opportunity no more; kept for as long as an older page may arrive.
     VANISHED = "vanished-1": OpportunityId => Seen;
     /// Verified webhooks that wait, in order of arrival.
     INBOX = "inbox-1": u64 => HookRow;
     /// Webhooks that were stored within 30 days, by digest of event and token.
     SEEN_HOOKS = "seen-hooks-1": Digest => Seen;
+    /// The last webhook of each event that was verified.
+    HOOKS_VERIFIED = "hooks-verified-1": String => Seen;
+    /// The last one of each that was refused.
+    HOOKS_REFUSED = "hooks-refused-1": String => RefusedHook;
     /// Threads.
     CONVERSATIONS = "conversations-1": ConversationId => Conversation;
     /// The thread of a number.
@@ -133,6 +152,8 @@ tables! {
     ACTIVITY_OF = "activity-by-subject-1": (Subject, ActivityKey) => ();
     /// Numbers that have opted out, by keyed hash.
     SUPPRESSIONS = "suppressions-1": Digest => Suppression;
+    /// What the owner of a number said about being texted, and when: the newest counts.
+    CONSENTS = "consents-1": (Number, Timestamp) => Consent;
     /// Effects.
     OUTBOX = "outbox-1": Effect => EffectRow;
     /// Effects that wait for their time, in the order in which they are taken.
@@ -158,6 +179,38 @@ tables! {
     TO_INDEX = "to-index-1": u64 => Searchable;
     /// Browsers and extensions that are signed in, by the digest of their secret.
     SIGN_INS = "sign-ins-1": SessionId => SignIn;
+    /// The words that templates have or had, by hash: those that a text was made from.
+    TEMPLATE_WORDS = "template-words-1": Digest => String;
+    /// Which template a text was made from.
+    MADE_FROM = "messages-made-from-1": MessageId => Version;
+    /// Bulk texts.
+    BULKS = "bulks-1": BulkId => Bulk;
+    /// Those that are being sent.
+    BULKS_RUNNING = "bulks-running-1": BulkId => ();
+    /// Whom they are for, in their order.
+    RECIPIENTS = "bulk-recipients-1": (BulkId, u64) => Recipient;
+    /// When whose turn comes.
+    TURNS = "bulk-turns-1": (BulkId, Timestamp, u64) => ();
+    /// What happened to candidates, for 30 days: what automations go by.
+    EVENTS = "events-1": EventKey => Event;
+    /// The events of an opportunity.
+    EVENTS_OF = "events-by-opportunity-1": (OpportunityId, EventKey) => ();
+    /// How an automation stands, by its name.
+    AUTOMATIONS = "automations-1": String => AutomationState;
+    /// Candidates in automations.
+    ENROLMENTS = "enrolments-1": EnrolmentId => Enrolment;
+    /// The enrolments of an opportunity.
+    ENROLMENTS_OF = "enrolments-by-opportunity-1": (OpportunityId, EnrolmentId) => ();
+    /// Enrolments of which a text may still come.
+    LIVE_ENROLMENTS = "live-enrolments-1": EnrolmentId => ();
+    /// What automations decided about an opportunity, in order.
+    RUN_LOG = "run-log-1": (OpportunityId, u64) => RunLine;
+    /// Many enrolments at once, which a person lets go or not.
+    CARDS = "cards-1": u64 => Card;
+    /// The enrolments of a card.
+    ENROLMENTS_ON = "enrolments-by-card-1": (u64, EnrolmentId) => ();
+    /// Who caused how many enrolments of late.
+    FLOODS = "floods-1": String => FloodRow;
     /// Interviews that were arranged here.
     APPOINTMENTS = "appointments-1": AppointmentId => Appointment;
     /// With whom they are.

@@ -16,6 +16,7 @@ mod limit;
 mod live;
 mod load;
 mod pace;
+mod pages;
 mod process;
 mod search;
 mod table;

@@ -2,15 +2,13 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use fulcrum::cli::wiring;
+use anyhow::bail;
+use fulcrum::cli::daemon::{self, Wanted};
 use fulcrum::config::{Config, Sources};
-use fulcrum_domain::HookEvent;
 use fulcrum_sandbox::Sandbox;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -67,55 +65,28 @@ impl Home {
         self.folder.path().join("fulcrum.toml")
     }
 
-    /// Writes the config for a daemon beside this sandbox.
+    /// Writes the config for a daemon beside this sandbox: the sandbox's own, but for what is measured as
+    /// it is delivered, or was told to others before.
     pub(crate) fn configure(&self, sandbox: &Sandbox, setup: Setup) -> anyhow::Result<()> {
-        let file = |name: &str| self.folder.path().join(name);
-        let put = |name: &str, text: &str| secret(&file(name), text);
-        let tokens: toml::Table = HookEvent::ALL
-            .into_iter()
-            .filter_map(|event| {
-                let token = sandbox.webhook_tokens().get(event.as_lever())?;
-                Some((event.as_key().to_owned(), token.as_str().into()))
-            })
-            .collect();
-        put("lever-api-key", sandbox.api_key())?;
-        put("lever-webhooks.toml", &tokens.to_string())?;
-        put("twilio-auth-token", sandbox.auth_token())?;
-        put("api-token", API_TOKEN)?;
-        let settings = json!({
-            "organisation": { "name": "Acme Recruiting", "timezone": "UTC" },
-            "server": {
-                "listen": self.public, "public_url": self.public_url(), "control_socket": file("fulcrum.sock"),
-            },
+        let (rate, burst) = setup.rate;
+        let wanted = Wanted { rate, burst, delay: DELAY, lever_user: "admin" };
+        let written = daemon::write(self.folder.path(), sandbox, wanted)?;
+        let mut config: toml::Table = fs::read_to_string(&written.config)?.parse()?;
+        let own = json!({
+            "organisation": { "timezone": "UTC" },
+            "server": { "listen": self.public, "public_url": self.public_url() },
             "ops": { "listen": self.ops },
-            "store": { "path": self.store() },
-            "lever": {
-                "base_url": sandbox.lever_url(),
-                "api_key_file": file("lever-api-key"),
-                "webhook_tokens_file": file("lever-webhooks.toml"),
-                "requests_per_second": setup.rate.0, "burst": setup.rate.1,
-            },
             "backfill": { "interviews": if setup.interviews { "active" } else { "none" } },
-            "carrier": {
-                "numbers": sandbox.numbers(),
-                "twilio": {
-                    "base_url": sandbox.twilio_url(),
-                    "account_sid": sandbox.account_sid(),
-                    "auth_token_file": file("twilio-auth-token"),
-                },
-            },
-            "api": { "tokens": [{ "name": "bench", "role": "admin", "token_file": file("api-token") }] },
         });
-        put("fulcrum.toml", &toml::to_string(&settings)?)
+        add(&mut config, toml::Table::try_from(own)?);
+        fs::write(written.config, config.to_string())?;
+        fs::write(self.folder.path().join("api-token"), API_TOKEN)?;
+        Ok(())
     }
 
     /// The config as the program reads it, for what is measured without a process.
-    pub(crate) fn read_config(
-        &self,
-    ) -> anyhow::Result<(fulcrum::engine::Remotes, fulcrum::engine::Settings)> {
-        let sources = Sources { file: Some(self.config()), env: Vec::new(), credentials_dir: None };
-        let config = Config::load(&sources)?;
-        Ok((wiring::remotes(&config)?, wiring::settings(&config)?))
+    pub(crate) fn read_config(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(&Sources { file: Some(self.config()), env: Vec::new(), credentials_dir: None })?)
     }
 
     pub(crate) fn public_url(&self) -> String {
@@ -145,9 +116,17 @@ impl Home {
 
 const API_TOKEN: &str = "bench-0123456789abcdef0123456789abcdef";
 
-fn secret(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).with_context(|| path.display().to_string())
+/// What a transcript waits, as delivered.
+const DELAY: Duration = Duration::from_secs(3600);
+
+/// Adds keys, section by section.
+fn add(config: &mut toml::Table, own: toml::Table) {
+    for (key, value) in own {
+        match (config.get_mut(&key), value) {
+            (Some(toml::Value::Table(old)), toml::Value::Table(new)) => add(old, new),
+            (_, value) => drop(config.insert(key, value)),
+        }
+    }
 }
 
 /// A running daemon. It is killed when it is dropped.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fulcrum::cli::wiring;
 use fulcrum::engine::changes::{Incoming, Received, receive};
 use fulcrum::engine::clock::{Clock, Moment};
 use fulcrum::store::tables::BY_NUMBER;
@@ -111,7 +112,7 @@ async fn open_sessions(
     numbers: &[(Number, OpportunityId)],
 ) -> anyhow::Result<Vec<(String, Timestamp)>> {
     anyhow::ensure!(numbers.len() >= SESSIONS + TEXTS, "too few numbers: {}", numbers.len());
-    let (_, settings) = home.read_config()?;
+    let settings = wiring::settings(&home.read_config()?)?;
     let store = Store::open(store::Options::file(home.store()), Box::new(|_| ()))?;
     let ours = *settings.rules.numbers.first().context("no number of ours")?;
     let now = Clock::System.now();

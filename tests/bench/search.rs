@@ -1,5 +1,6 @@
 //! The search over a store of full size: 1,000,000 people, 200,000 conversations, 5,000,000 texts whose
-//! words are as common as those of people are (Zipf). Beside it, what a scan of the texts takes.
+//! words are as common as those of people are (Zipf). Beside it, what a scan of the texts takes. And over
+//! the same store the console's pages (`pages`).
 //!
 //! `SEARCH_ONE_IN=20` makes all of it smaller by that, to see that it works.
 
@@ -8,13 +9,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use fulcrum::cli::wiring;
 use fulcrum::engine::clock::Clock;
-use fulcrum::engine::{Engine, SearchQuery};
-use fulcrum::store::tables::{CONVERSATIONS, MESSAGES, OPPORTUNITIES, PLACES};
-use fulcrum::store::{self, Keys, Place, Read, Store, StoreError, Tx};
+use fulcrum::engine::{Engine, SearchQuery, changes};
+use fulcrum::store::tables::{CONVERSATIONS, MESSAGES, OPPORTUNITIES, PLACES, SECRETS};
+use fulcrum::store::{self, Keys, Place, Read, SecretKey, Store, StoreError, Tx};
 use fulcrum_domain::{
-    Author, Body, Conversation, ConversationId, Delivery, Direction, Message, MessageId, Number, Opportunity,
-    OpportunityId, Phone, Purpose, Sight,
+    Account, Author, Body, Conversation, ConversationId, Delivery, Desk, Direction, Message, MessageId,
+    Number, Opportunity, OpportunityId, Phone, Purpose, Sight,
 };
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::SmallRng;
@@ -50,7 +52,10 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
 
     let sandbox = unlimited(10).await?;
     home.configure(&sandbox, Setup::REAL)?;
-    let (remotes, settings) = home.read_config()?;
+    let reader: Account = sandbox.lasting_user().1.parse()?;
+    place(&home.store(), &reader).await?;
+    let config = home.read_config()?;
+    let (remotes, settings) = (wiring::remotes(&config)?, wiring::settings(&config)?);
     let before = resident_peak("self")?;
     let began = Instant::now();
     let engine = Engine::start(remotes, settings, Clock::System).await?;
@@ -86,6 +91,9 @@ async fn measure() -> anyhow::Result<Vec<Row>> {
         let row = Row::new(format!("search, p99: {what}"), "<= 200 ms", measured, p99 <= GOAL_MS);
         rows.push(row.beside(format!("a scan of the texts {:.0} ms", scans * 1e3)));
     }
+    let threads = people / ONE_TEXTED_IN;
+    let kinds = |rng: &mut SmallRng| KINDS[rng.random_range(0..KINDS.len())].1(rng, people);
+    rows.extend(crate::pages::rows(&engine, &config, reader, threads, &mut rng, kinds).await?);
     engine.stop(Duration::from_secs(30)).await;
     sandbox.shutdown().await;
     Ok(rows)
@@ -179,7 +187,8 @@ fn put_person(tx: &mut Tx<'_>, person: u64, rng: &mut SmallRng) -> Result<(), St
         created_at: at,
         advanced_at: at,
         updated_at: None,
-        as_of: at,
+        // So that no page asks Lever, which does not have them.
+        as_of: Clock::System.now() + SignedDuration::from_hours(24),
         interviews_as_of: None,
     };
     tx.put(OPPORTUNITIES, &id, &row)?;
@@ -195,22 +204,23 @@ fn put_thread(
 ) -> Result<(), StoreError> {
     let mut conversation = Conversation::new(ConversationId::new(person + 1), number);
     conversation.opportunity = Some(about.clone());
-    for _ in 0..TEXTS_EACH {
+    for text in 0..TEXTS_EACH {
         let at =
             Timestamp::UNIX_EPOCH + SignedDuration::from_secs(rng.random_range(1_650_000_000..1_750_000_000));
+        let is_ours = text.is_multiple_of(2);
         let words: Vec<String> = (0..WORDS_EACH).map(|_| word(zipf(rng, VOCABULARY))).collect();
         let message = Message {
             id: MessageId::new(at, &rng.random()),
             conversation: conversation.id,
-            direction: Direction::In,
+            direction: if is_ours { Direction::Out } else { Direction::In },
             at,
-            author: Author::Candidate,
+            author: if is_ours { Author::Automatic("bench".into()) } else { Author::Candidate },
             body: Body::new(words.join(" ")),
             attachments: Vec::new(),
             our_number: number,
             purpose: Purpose::Conversation,
             opportunity: Some(about.clone()),
-            delivery: Delivery::Received,
+            delivery: if is_ours { Delivery::Delivered } else { Delivery::Received },
             failure: None,
             sid: None,
             rule: None,
@@ -222,6 +232,39 @@ fn put_thread(
         tx.put(MESSAGES, &(conversation.id, at, message.id), &message)?;
     }
     tx.put(CONVERSATIONS, &conversation.id, &conversation)?;
+    Ok(())
+}
+
+/// Puts the conversations on their shelves, as the first start with a file of old does, and one in a
+/// hundred on the reader's own.
+async fn place(path: &Path, reader: &Account) -> anyhow::Result<()> {
+    const BATCH: usize = 1_000;
+    const ONE_OF_MINE_IN: u64 = 100;
+    let store = Store::open(store::Options::file(path), Box::new(|_| ()))?;
+    // The key that a first start makes: with it a number's opt-out is looked up.
+    store.change(|tx| tx.put(SECRETS, &"suppressions".to_owned(), &SecretKey([7; 32])).map(drop)).await?;
+    let mut last = None;
+    loop {
+        let reader = reader.clone();
+        let next = store
+            .change(move |tx| {
+                let next = changes::place_older(tx, last, BATCH)?;
+                let first = last.map_or(1, |id: ConversationId| id.number() + 1);
+                for number in
+                    (first..=next.map_or(0, ConversationId::number)).filter(|n| n % ONE_OF_MINE_IN == 0)
+                {
+                    let mine = |desk: &mut Desk| desk.assigned = Some(reader.clone());
+                    changes::change_desk(tx, ConversationId::new(number), mine)?;
+                }
+                Ok::<_, StoreError>(next)
+            })
+            .await?;
+        if next.is_none() {
+            break;
+        }
+        last = next;
+    }
+    store.close().await;
     Ok(())
 }
 

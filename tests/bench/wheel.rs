@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use fulcrum::cli::wiring;
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{Engine, wheel_of};
 use fulcrum::store::tables::DEADLINES;
@@ -200,7 +201,8 @@ async fn rebuild() -> anyhow::Result<Rebuilt> {
     let never = Duration::MAX;
     let mut best = Rebuilt { start: never, wheel: never, scan: never, queue: never };
     for _ in 0..ROUNDS {
-        let (remotes, settings) = home.read_config()?;
+        let config = home.read_config()?;
+        let (remotes, settings) = (wiring::remotes(&config)?, wiring::settings(&config)?);
         let began = Instant::now();
         let engine = Engine::start(remotes, settings, Clock::System).await?;
         best.start = best.start.min(began.elapsed());

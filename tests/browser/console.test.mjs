@@ -61,7 +61,7 @@ describe("the setup page", () => {
       await page.getByRole("button", { name: "Save tokens" }).click();
       await page.getByText("8 of 8 webhooks can be verified").waitFor();
       await bare.control("POST", "/webhooks", { url: `${bare.url}/hooks/lever`, verify: true });
-      await page.getByText("8 of 8 have arrived since the start").waitFor();
+      await page.getByText("8 of 8 have arrived").waitFor();
       await page.getByText("Everything is synced.").waitFor({ timeout: 30_000 });
       await bare.accessible(page);
       await bare.picture(page, "setup");
@@ -171,6 +171,10 @@ describe("other people and screens", () => {
     await page.locator(".message.out").getByText("Here you are").waitFor();
     await page.locator("main").press("?");
     await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator("main").press("u");
+    await page.waitForURL("**/inbox");
+    await page.locator("li.unread").getByText(dana.name).waitFor();
   });
 
   test("everything fits on 360 pixels, in the dark", async () => {

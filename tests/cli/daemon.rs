@@ -163,6 +163,33 @@ fn at_the_lowest_level_the_log_has_no_secret_and_nobodys_words_or_number() {
 }
 
 #[test]
+fn opt_outs_by_other_ways_are_recorded_one_by_one_and_from_a_file() {
+    let world = World::new(&SMALL);
+    let _daemon = world.daemon();
+    let refused = |number: &str| {
+        let refused = world.command(&["send", "--to", number]).write_stdin("Hello").assert().code(1);
+        assert!(told(&refused).contains("opted out"), "{}", told(&refused));
+    };
+    world
+        .command(&["opt-out", "+12025550161", "--reason", "called us", "--on", "2025-03-04"])
+        .assert()
+        .code(0);
+    refused("+12025550161");
+
+    let file = world.config.with_file_name("list.csv");
+    fs::write(&file, "number,date\n+12025550162,2025-03-04\nnone,\n+12025550163,\n+12025550164,soon\n")
+        .unwrap();
+    let path = file.to_str().unwrap();
+    let import = ["opt-outs", "import", path, "--reason", "the old system"];
+    let dry = world.command(&import).assert().code(1);
+    assert!(told(&dry).contains("line 3: ") && told(&dry).contains("line 5: "), "{}", told(&dry));
+    world.command(&["send", "--to", "+12025550163"]).write_stdin("Hello").assert().code(0);
+    world.command(&[&import[..], &["--yes"]].concat()).assert().code(1);
+    refused("+12025550162");
+    refused("+12025550163");
+}
+
+#[test]
 fn a_second_daemon_is_told_who_is_first() {
     let world = World::new(&SMALL);
     let _daemon = world.daemon();
@@ -189,4 +216,103 @@ fn doctor_finds_what_is_missing_beside_a_running_daemon() {
     {
         assert_eq!(state(works), "works", "{works}");
     }
+}
+
+#[test]
+fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_command() {
+    let world = World::new(&SMALL);
+    let mut daemon = world.daemon();
+    world.synced();
+    let somebody = world.sandbox("opportunity?phone=true");
+    let opportunity = somebody["opportunity"].as_str().unwrap();
+    let send = |text: &str| {
+        world.command(&["send", "--opportunity", opportunity]).write_stdin(text).assert().code(0);
+    };
+    send("See you at 10?");
+    wait_for("the text", || (world.ledger("message_created") == 1).then_some(()));
+    let backup = world.config.with_file_name("today.backup");
+    let backup = backup.to_str().unwrap();
+    assert!(world.json(&["backup", backup])["rows"].as_u64().unwrap() > 300);
+    let again = world.command(&["backup", backup]).assert().code(1);
+    assert!(told(&again).contains("a file of this name is there already"), "{}", told(&again));
+    let running = world.command(&["restore", "--replace", backup]).assert().code(1);
+    assert!(told(&running).contains("the daemon runs"), "{}", told(&running));
+    let nothing = world.command(&["unmute"]).assert().code(1);
+    assert!(told(&nothing).contains("nothing is muted"), "{}", told(&nothing));
+
+    daemon.signal("TERM");
+    daemon.wait();
+    let whole = fs::read(backup).unwrap();
+    let cut = world.config.with_file_name("cut.backup");
+    fs::write(&cut, &whole[..whole.len() - 7]).unwrap();
+    let refused = world.command(&["restore", "--replace", cut.to_str().unwrap()]).assert().code(1);
+    assert!(told(&refused).contains("damaged or was cut off"), "{}", told(&refused));
+    let there = world.command(&["restore", backup]).assert().code(1);
+    assert!(told(&there).contains("--replace"), "{}", told(&there));
+    assert_eq!(world.json(&["restore", "--check", backup])["store"], serde_json::Value::Null);
+    assert!(world.json(&["restore", "--replace", backup])["kept"].is_string());
+
+    let _daemon = world.daemon();
+    assert!(world.json(&["status"])["muted_since"].is_string());
+    send("From the copy");
+    assert_eq!(world.json(&["unmute"])["texts"], 1);
+    assert_eq!(world.ledger("message_created"), 1);
+    assert_eq!(world.json(&["unmute", "--yes"])["texts"], 1);
+    wait_for("the text", || (world.ledger("message_created") == 2).then_some(()));
+
+    let csv = world.config.with_file_name("past.csv");
+    let rows = "number,direction,at,body,author\n\
+        +13125550199,out,2024-03-01T10:00:00Z,\"Hello, from before\",Ana\n\
+        +13125550199,in,2024-03-01T10:05:00Z,STOP,\n";
+    fs::write(&csv, format!("{rows}+1,out,2024-03-01T10:00:00Z,x,\n")).unwrap();
+    let wrong = world.command(&["import", csv.to_str().unwrap()]).assert().code(1);
+    assert!(told(&wrong).contains("row 3"), "{}", told(&wrong));
+    fs::write(&csv, rows).unwrap();
+    let taken = world.json(&["import", csv.to_str().unwrap()]);
+    assert_eq!(taken, json!({"texts": 2, "known": 0, "opt_outs": 1}));
+    let taken = world.json(&["import", csv.to_str().unwrap()]);
+    assert_eq!(taken, json!({"texts": 0, "known": 2, "opt_outs": 0}));
+    let past = world.command(&["send", "--to", "+13125550199"]).write_stdin("Again?").assert().code(1);
+    assert!(told(&past).contains("opted out"), "{}", told(&past));
+
+    let everything = world.config.with_file_name("all.jsonl");
+    world.command(&["export", everything.to_str().unwrap()]).assert().code(0);
+    let lines = fs::read_to_string(&everything).unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let count = |kind: &str| lines.iter().filter(|line| line["type"] == kind).count();
+    let known = world.json(&["status"])["opportunities"].as_u64().unwrap();
+    assert_eq!((count("export"), count("opportunity") as u64, count("message")), (1, known, 4));
+    let person = world.config.with_file_name("person.zip");
+    let person = person.to_str().unwrap();
+    world.command(&["export", "--opportunity", opportunity, person]).assert().code(0);
+    let mut person = zip::ZipArchive::new(fs::File::open(person).unwrap()).unwrap();
+    let talk = std::io::read_to_string(person.by_name("conversations.txt").unwrap()).unwrap();
+    assert!(talk.contains("See you at 10?") && talk.contains("From the copy"));
+    let data = std::io::read_to_string(person.by_name("data.jsonl").unwrap()).unwrap();
+    let of_others =
+        data.lines().filter(|line| line.contains("\"opportunity\"") && !line.contains(opportunity));
+    assert_eq!(of_others.count(), 0);
+
+    let told_of = world.json(&["erase", "--opportunity", opportunity]);
+    assert_eq!((&told_of["id"], &told_of["erased"]["messages"]), (&json!(null), &json!(2)));
+    let erased = world.json(&["erase", "--opportunity", opportunity, "--yes"]);
+    assert_eq!(erased["erased"], told_of["erased"]);
+    wait_for("a whole certificate", || {
+        let id = erased["id"].to_string();
+        world.json(&["erase", "--certificate", &id])["complete"].as_bool().filter(|complete| *complete)
+    });
+    assert_eq!(world.ledger("message_deleted"), 2);
+    let log = world.config.with_file_name("audit.jsonl");
+    let log = log.to_str().unwrap();
+    world.command(&["audit", "export", log]).assert().code(0);
+    let entries = fs::read_to_string(log).unwrap();
+    assert!(entries.contains("restored from a backup") && entries.contains("erased by command"));
+    assert_eq!(world.json(&["audit", "verify", log, "--continues"]), world.json(&["audit", "verify"]));
+    fs::write(log, entries.replace("operator", "somebody")).unwrap();
+    let broken = world.command(&["audit", "verify", log]).assert().code(1);
+    assert!(told(&broken).contains("is not what was written"), "{}", told(&broken));
+
+    let nobody = world.command(&["erase", "--opportunity", opportunity]).assert().code(1);
+    assert!(told(&nobody).contains("nothing is known"), "{}", told(&nobody));
 }

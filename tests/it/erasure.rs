@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use fulcrum::engine::Found;
-use fulcrum::engine::changes::{Arrival, Put, mark_invisible, put_opportunity};
+use fulcrum::engine::changes::{Arrival, EraseError, Put, mark_invisible, put_opportunity};
 use fulcrum::store::tables::{DELETED, OPPORTUNITIES};
 use fulcrum::store::{self, Read, Store, StoreError};
-use fulcrum_domain::{HookEvent, Number, Opportunity, Sight};
+use fulcrum_domain::{
+    Erasure, ErasureCause, ErasureId, HookEvent, Number, Opportunity, Remains, Retention, Sight, Whom,
+};
 use fulcrum_sandbox::{Event, Happened, Options, Permission, Permissions};
 use jiff::SignedDuration;
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
@@ -75,7 +77,13 @@ async fn is_erased(world: &World, who: &Happened) {
         matches!(world.engine.opportunity(&id(who), Sight::All).await.unwrap(), Found::Deleted)
     })
     .await;
-    world.idle().await;
+    // A text that is under way still cannot be deleted at the carrier, and is tried again.
+    eventually("nothing is left to be done", async || {
+        world.advance(SignedDuration::from_secs(5));
+        let status = world.engine.status().await.unwrap().stored;
+        status.outbox.is_empty() && status.inbox == 0
+    })
+    .await;
 }
 
 /// Everything there can be: a former number, texts both ways, one scheduled, one filed, an
@@ -181,6 +189,139 @@ async fn a_deletion_that_is_only_listed_erases_as_much() {
     delete(&world, &who).await;
     is_erased(&world, &who).await;
     check_nothing_is_left(world).await;
+}
+
+/// The certificate once it says that nothing is left to be done but `by_hand` notes.
+async fn certificate(world: &World, id: ErasureId, by_hand: usize) -> Erasure {
+    let found = async || world.engine.erasure(id).await.unwrap().unwrap();
+    eventually("the erasure has come to its end", async || {
+        world.advance(SignedDuration::from_secs(5));
+        let erasure = found().await;
+        let left: Vec<_> = erasure.notes.iter().filter(|note| note.state != Remains::Gone).collect();
+        let by_hand_only = left.iter().all(|note| matches!(note.state, Remains::ByHand(_)));
+        let copies = erasure.copies.gone == erasure.copies.asked;
+        left.len() == by_hand && by_hand_only && copies && erasure.file_written_at.is_some()
+    })
+    .await;
+    found().await
+}
+
+fn happened(world: &World, kind: &str) -> usize {
+    world.sandbox.ledger().entries().iter().filter(|entry| entry.kind == kind).count()
+}
+
+/// Lever has them still, and every look shows them again.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_erased_by_command_is_gone_here_and_what_we_left_elsewhere_as_well() {
+    let mut options = small();
+    options.lever.permissions = Permissions::default().with(Permission::DeleteNote);
+    let (world, who) = a_story(options).await;
+    let stranger = Whom::Opportunity("nobody-yet".parse().unwrap());
+    assert!(world.engine.erase_person(stranger, "ana".into()).await.unwrap().is_none());
+    let unknown = world.engine.opportunity(&"nobody-yet".parse().unwrap(), Sight::All).await.unwrap();
+    assert!(matches!(unknown, Found::Unknown), "a mistyped id keeps nobody away");
+    let whom = Whom::Opportunity(id(&who));
+    let told = world.engine.preview_erasure(whom.clone(), "ana".into()).await.unwrap().unwrap();
+    assert_eq!((told.rows.messages, told.rows.opportunities, told.notes.len()), (5, 1, 1));
+    assert_eq!(world.messages(PHONE).await.len(), 4, "a preview changes nothing");
+    let (erasure, _) = world.engine.erase_person(whom.clone(), "ana".into()).await.unwrap().unwrap();
+    let certificate = certificate(&world, erasure, 0).await;
+    assert!(certificate.is_complete() && certificate.cause == ErasureCause::Command);
+    assert_eq!(certificate.rows, told.rows);
+    assert_eq!((certificate.copies.asked, happened(&world, "note_deleted")), (4, 1));
+    assert_eq!(happened(&world, "message_deleted"), 2, "the others came by no carrier");
+    is_erased(&world, &who).await;
+    world.fetch(&who).await;
+    world.advance(SignedDuration::from_hours(48));
+    world.idle().await;
+    assert!(world.engine.erase_person(whom, "ana".into()).await.unwrap().is_none(), "nothing came back");
+    let file = std::fs::read(world.file_path()).unwrap();
+    let left: Vec<_> = traces().into_iter().filter(|(_, bytes)| contains(&file, bytes)).collect();
+    assert!(left.is_empty(), "in the daemon's file: {left:?}");
+    let (path, _folder) = world.end().await;
+    assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_that_the_key_may_not_delete_are_left_to_a_person() {
+    let (world, _who) = a_story(small()).await;
+    let whom = Whom::Number(number(FORMER));
+    let (erasure, _) = world.engine.erase_person(whom, "ana".into()).await.unwrap().unwrap();
+    assert_eq!(world.messages(PHONE).await.len(), 4, "Lever says that the number is theirs no more");
+    let whom = Whom::Number(number(PHONE));
+    let (second, _) = world.engine.erase_person(whom, "ana".into()).await.unwrap().unwrap();
+    assert!(certificate(&world, erasure, 0).await.is_complete());
+    let certificate = certificate(&world, second, 1).await;
+    assert!(!certificate.is_complete() && happened(&world, "note_deleted") == 0);
+    let failed = world.engine.failed_effects(Sight::All).await.unwrap();
+    assert_eq!(failed.iter().map(|one| one.effect.kind()).collect::<Vec<_>>(), ["delete_note"]);
+    assert!(failed[0].row.last_error.as_deref().unwrap().contains("Delete an opportunity note"));
+}
+
+/// No webhook of ours tells of it; the next look does.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_anonymised_in_lever_is_erased() {
+    let mut options = small();
+    options.lever.permissions = Permissions::default().with(Permission::DeleteNote);
+    let (world, who) = a_story(options).await;
+    world.sandbox.happen(&Event::Anonymise { opportunity: Some(who.opportunity.clone()) }).unwrap();
+    is_erased(&world, &who).await;
+    let made = world.engine.erasures(None, 10).await.unwrap().rows;
+    assert_eq!(made.iter().map(|(_, one)| one.cause).collect::<Vec<_>>(), [ErasureCause::Anonymised]);
+    assert_eq!(happened(&world, "note_deleted"), 1);
+    let (path, _folder) = world.end().await;
+    assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}
+
+/// What a court may ask for stays, whoever wants it gone, until it is released.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_legal_hold_keeps_everything_until_it_is_released() {
+    let (world, who) = a_story(small()).await;
+    let whom = Whom::Opportunity(id(&who));
+    assert_eq!(world.engine.hold(whom.clone(), "a case".into(), "ana".into()).await.unwrap(), 1);
+    let refused = world.engine.erase_person(whom.clone(), "ana".into()).await;
+    assert!(matches!(refused, Err(EraseError::Held)));
+    delete(&world, &who).await;
+    world.hook(HookEvent::CandidateStageChange, &who).await;
+    world.hook(HookEvent::CandidateDeleted, &who).await;
+    eventually("the deletion is known", async || world.engine.holds().await.unwrap()[0].1.wanted_gone).await;
+    assert!(matches!(world.engine.opportunity(&id(&who), Sight::All).await.unwrap(), Found::Known(_)));
+    assert_eq!(world.messages(PHONE).await.len(), 4);
+    assert_eq!(world.engine.release_hold(whom, "ana".into()).await.unwrap(), 1);
+    is_erased(&world, &who).await;
+    let (path, _folder) = world.end().await;
+    assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}
+
+/// What Lever shows of the candidate follows Lever, and so do the notes there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_goes_when_its_time_is_over() {
+    let days = |n: i64| SignedDuration::from_hours(24 * n);
+    let world = World::standing(small(), |settings| {
+        settings.retention =
+            Retention { archived: Some(days(100)), nobody: Some(days(10)), ..Retention::default() };
+    })
+    .await;
+    let who = world.apply(NAME, PHONE).await;
+    let other = world.apply("Ana Ruiz", OTHER).await;
+    for one in [&who, &other] {
+        world.text(to(one), "a very private matter").await.unwrap();
+    }
+    world.texted(2).await;
+    world.receive(FORMER, "from a stranger").await;
+    world.advance(SignedDuration::from_hours(2));
+    world.noted(2).await;
+    let archive = Event::Archive { opportunity: Some(who.opportunity.clone()), reason: None };
+    world.sandbox.happen(&archive).unwrap();
+    world.fetch(&who).await;
+    let over = async |n| world.engine.erase_what_is_over(world.clock.now() + days(n)).await.unwrap();
+    assert_eq!((over(5).await, over(11).await, over(90).await), (0, 1, 0));
+    assert!(world.messages(FORMER).await.is_empty());
+    assert_eq!(over(101).await, 1);
+    assert!(world.messages(PHONE).await.is_empty());
+    assert_eq!(world.messages(OTHER).await.len(), 1, "an active candidate's stay");
+    assert!(matches!(world.engine.opportunity(&id(&who), Sight::All).await.unwrap(), Found::Known(_)));
+    assert_eq!(happened(&world, "note_deleted"), 0);
 }
 
 /// The other person on the same telephone keeps what was said to them.

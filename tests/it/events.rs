@@ -1,7 +1,7 @@
 //! What happens in Lever ends in the right projection: by webhooks alone, whatever their order and
 //! however often each comes.
 
-use fulcrum::engine::{Found, OpportunityView};
+use fulcrum::engine::{Found, HookOutcome, HookRefusal, LeverHook, OpportunityView};
 use fulcrum_domain::{HookEvent, Sight};
 use fulcrum_sandbox::{Event, Fault, Happened, Remote, Rule, Truth};
 use http::Method;
@@ -103,4 +103,39 @@ async fn every_event_ends_in_the_right_projection_in_any_order() {
         eventually("what is stored is what Lever has", async || is_right(&world, who).await).await;
     }
     world.idle().await;
+}
+
+/// The Setup page tells of them, and a daemon that was just updated must not look as if Lever had
+/// never sent anything.
+#[tokio::test]
+async fn how_the_webhooks_do_is_known_after_a_restart() {
+    let world = World::start(small()).await;
+    let now = world.engine.now();
+    let hook = |event, token: &str, is_ping| LeverHook {
+        event,
+        token: token.to_owned(),
+        triggered_at: now,
+        opportunity: None,
+        is_ping,
+    };
+    let (hired, deleted) = (HookEvent::CandidateHired, HookEvent::CandidateDeleted);
+    assert_eq!(world.engine.take_hook(hook(hired, "1", false)).await.unwrap(), HookOutcome::Stored);
+    assert_eq!(world.engine.take_hook(hook(deleted, "2", true)).await.unwrap(), HookOutcome::Verified);
+    let old = LeverHook { triggered_at: jiff::Timestamp::UNIX_EPOCH, ..hook(hired, "3", false) };
+    assert_eq!(world.engine.take_hook(old).await.unwrap(), HookOutcome::Stale);
+    let why = HookRefusal::TokenOf(hired);
+    world.engine.note_refused_hook(deleted.as_key(), "bad_signature", Some(why)).await;
+
+    let before = world.engine.hook_records();
+    let world = world.restart(Duration::from_secs(5)).await;
+    let after = world.engine.hook_records();
+    for event in [hired, deleted] {
+        let (before, after) = (before[event.as_key()], after[event.as_key()]);
+        assert!(after.verified.is_some() && after.fails());
+        let in_ms = |at: jiff::Timestamp| at.as_millisecond();
+        assert_eq!(after.verified.map(in_ms), before.verified.map(in_ms));
+        assert_eq!(after.refused.map(|refused| refused.why), before.refused.map(|refused| refused.why));
+    }
+    assert_eq!(after[hired.as_key()].refused.map(|refused| refused.why), Some(HookRefusal::TooOld));
+    assert_eq!(after[HookEvent::InterviewCreated.as_key()].verified, None);
 }

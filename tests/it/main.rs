@@ -4,7 +4,11 @@
 #![allow(clippy::print_stdout, reason = "shown when a test fails")]
 
 mod activation;
+mod automations;
+mod backups;
 mod bad_answers;
+mod bulk;
+mod consent;
 mod crash;
 mod daemon;
 mod days;

@@ -3,6 +3,7 @@
 use fulcrum::engine::SendRequest;
 use fulcrum_domain::Delivery;
 use fulcrum_domain::quiet::Hours;
+use fulcrum_domain::states::StateWindows;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -61,6 +62,30 @@ async fn a_text_of_the_evening_leaves_in_the_morning_in_its_order() {
     eventually("it was called off", async || delivery(&world, third.id).await == Delivery::Canceled).await;
     world = world.restart(std::time::Duration::from_secs(5)).await;
     assert!(world.texts().iter().all(|(_, body)| !body.contains("third")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_s_law_closes_earlier_than_the_settings_do() {
+    let hours = |window: &str| Hours::new([Some(window.parse().unwrap()); 7]);
+    let windows = StateWindows::new(Hours::always(), [("RI".to_owned(), hours("09:00-18:00"))].into());
+    let world = World::standing(small(), |settings| {
+        settings.rules.quiet_hours = Hours::default();
+        settings.rules.state_windows = windows;
+    })
+    .await;
+    while hour(world.clock.now()) != 18 {
+        world.advance(SignedDuration::from_mins(30));
+    }
+    let providence = world.apply("Ana Ruiz", "+14015550142").await;
+    let washington = world.apply("Dana Reyes", DANA).await;
+    assert_eq!(world.text(to(&providence), "Hello").await.unwrap().delivery, Delivery::Scheduled);
+    assert_eq!(world.text(to(&washington), "Hello").await.unwrap().delivery, Delivery::Queued);
+    world.texted(1).await;
+    while hour(world.clock.now()) != 9 {
+        world.advance(SignedDuration::from_mins(30));
+    }
+    world.advance(SignedDuration::from_mins(10));
+    world.texted(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

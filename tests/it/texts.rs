@@ -25,6 +25,7 @@ async fn a_conversation_becomes_one_note_on_the_right_opportunity() {
     let request = SendRequest {
         to: Recipient::Opportunity(dana.opportunity.parse().unwrap()),
         body: Body::new("Are you free at 2?"),
+        template: None,
         on_behalf_of: None,
         caller: "hr-scripts".into(),
         account: None,

@@ -40,7 +40,9 @@ pub(crate) fn small() -> Options {
 pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
     Settings {
         rules: Rules {
+            consent: Default::default(),
             quiet_hours: fulcrum_domain::quiet::Hours::always(),
+            state_windows: Default::default(),
             quiet_overrides: vec![fulcrum_domain::Role::Admin],
             caps: fulcrum_domain::guard::Caps::default(),
             organisation: "Acme Recruiting".into(),
@@ -58,6 +60,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             max_note_chars: 8000,
             public_url: "https://text.acme.example".into(),
             notes_as: None,
+            automations: Default::default(),
             interview_texts: Default::default(),
         },
         requests_per_second: 5000.0,
@@ -69,7 +72,10 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        backup: None,
+        retention: fulcrum_domain::Retention::default(),
         templates: fulcrum_domain::template::Templates::default(),
+        second_person_above: 250,
     }
 }
 
@@ -334,6 +340,7 @@ pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
     SendRequest {
         to,
         body: Body::new(body),
+        template: None,
         on_behalf_of: None,
         caller: "hr-scripts".into(),
         account: None,

@@ -117,6 +117,11 @@ impl Client {
         Ok(InboundPage { texts, next: self.next_page(page.next_page_uri.as_deref())?.map(NextPage) })
     }
 
+    pub(in crate::carrier) async fn delete(&self, sid: &CarrierSid) -> Result<(), ReadError> {
+        let url = self.url(&format!("/Messages/{sid}.json"));
+        self.whole(Method::DELETE, url).await.map(drop)
+    }
+
     pub(in crate::carrier) async fn check(&self) -> Result<Account, ReadError> {
         let account: wire::Account = self.get(self.url(".json")).await?;
         Ok(Account { status: account.status, trial: account.kind.as_deref() == Some("Trial") })
@@ -160,11 +165,17 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ReadError> {
+        let body = self.whole(Method::GET, url).await?;
+        serde_json::from_slice(&body).map_err(|_| ReadError::Unreadable)
+    }
+
+    /// The body of a good answer.
+    async fn whole(&self, method: Method, url: Url) -> Result<Vec<u8>, ReadError> {
         let network = |error: reqwest::Error| ReadError::Unreachable(error.without_url());
-        let answer = self.answer(self.request(Method::GET, url)).await.map_err(network)?;
+        let answer = self.answer(self.request(method, url)).await.map_err(network)?;
         let status = answer.status.as_u16();
         match status {
-            200..=299 => serde_json::from_slice(&answer.body?).map_err(|_| ReadError::Unreadable),
+            200..=299 => answer.body,
             404 => Err(ReadError::NotFound),
             429 => Err(ReadError::Throttled { retry_after: answer.retry_after }),
             500.. => Err(ReadError::Down { status }),

@@ -2,6 +2,7 @@
 //! story that shows what they do together. Nothing is needed, and nothing is left behind.
 
 mod narrator;
+mod office;
 mod stage;
 mod story;
 
@@ -10,18 +11,17 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, builder::RangedU64ValueParser};
 use fulcrum_sandbox::{LeverOptions, Options, Sandbox};
+use uuid::Uuid;
 
 use super::live::Signals;
-use super::sandbox::daemon::{self, Limits};
+use super::sandbox::daemon::{self, Wanted};
 use super::{Exit, Outcome, load, wiring};
+use crate::config::Secret;
 use crate::engine::Engine;
 use crate::engine::clock::Clock;
-use crate::server::{Given, Server};
+use crate::server::{Given, Invitation, Server, ServerSettings};
 use narrator::Narrator;
 use stage::Stage;
-
-/// Lever's limits, as they are.
-const LIMITS: Limits = Limits { rate: 10, burst: 20 };
 
 /// How long a transcript waits after the last message: an hour in life, so short that one can watch.
 const DELAY: Duration = Duration::from_secs(20);
@@ -60,36 +60,42 @@ impl Demo {
         let lever = LeverOptions { opportunities: self.opportunities, ..LeverOptions::default() };
         let options = Options { seed: self.seed, lever, ..Options::default() };
         let sandbox = Sandbox::start(options).await?;
-        let delay = DELAY / self.speed;
-        let daemon = daemon::write(folder.path(), &sandbox, LIMITS, delay)?;
+        // Lever's limits as they are; and its user sees all there is to see.
+        let wanted = Wanted { rate: 10, burst: 20, delay: DELAY / self.speed, lever_user: "admin" };
+        let daemon = daemon::write(folder.path(), &sandbox, wanted)?;
         let config = load(&daemon.config)?;
         let engine =
             Engine::start(wiring::remotes(&config)?, wiring::settings(&config)?, Clock::System).await?;
-        let server = Server::bind(engine.clone(), wiring::server(&config)?, Given::default()).await?;
+        let (name, email) = sandbox.lasting_user();
+        let word = Uuid::new_v4().simple().to_string();
+        let invitation = Some(Invitation { account: email.parse()?, word: Secret::new(&word) });
+        let settings = ServerSettings { invitation, ..wiring::server(&config)? };
+        let server = Server::bind(engine.clone(), settings, Given::default()).await?;
         sandbox.configure_webhooks(&format!("{}/hooks/lever", daemon.public_url), sandbox.webhook_tokens());
         sandbox.configure_twilio(&format!("{}/hooks/twilio/message", daemon.public_url));
+        // As Lever does when somebody turns them on: the Setup page has seen each of them.
+        sandbox.verify_webhooks().await;
 
         let narrator = Narrator::new();
         narrator.say(format_args!(
             "fulcrum {} and a simulated Lever with {} opportunities, in {}\n\
-             API     {}/api/v1/status   (Authorization: Bearer {})\n\
-             Console {}   sign in as {} with {}
+             Console {url}/sign-in/link/{word}\n        \
+             signs you in as {name}, once; later {url} with {email} and {}\n\
+             API     {url}/api/v1/status   (Authorization: Bearer {})\n\
              Health  http://{}/health   and /metrics\n\
              Look    fulcrum status --watch -c {}\n",
             env!("CARGO_PKG_VERSION"),
             self.opportunities,
             folder.path().display(),
-            daemon.public_url,
-            daemon.api_token,
-            daemon.public_url,
-            daemon::CONSOLE_USER,
             daemon.console_password,
+            daemon.api_token,
             server.addresses().ops,
             daemon.config.display(),
+            url = daemon.public_url,
         ))?;
         let stage = Stage::new(&sandbox, &daemon, &narrator, self.speed)?;
         let outcome = tokio::select! {
-            outcome = self.play(&stage) => outcome,
+            (outcome, _) = async { tokio::join!(self.play(&stage), engine.probe_key()) } => outcome,
             () = signals.stop() => Ok(Exit::Done),
         };
         server.stop(GRACE).await;
@@ -99,8 +105,9 @@ impl Demo {
     }
 
     async fn play(&self, stage: &Stage<'_>) -> Outcome {
-        let (story, synced) = tokio::join!(story::play(stage), stage.watch_the_sync());
-        let passed = stage.sum_up(&story.and(synced))?;
+        let (story, filled, synced) =
+            tokio::join!(story::play(stage), office::fill(stage), stage.watch_the_sync());
+        let passed = stage.sum_up(&story.and(filled).and(synced))?;
         if self.once {
             return Ok(if passed { Exit::Done } else { Exit::Bad });
         }

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use fulcrum_sandbox::{Entry, Event, Happened, Sandbox};
 use serde_json::{Value, json};
 
@@ -78,9 +78,13 @@ impl<'a> Stage<'a> {
         body: &str,
         sender: &str,
     ) -> anyhow::Result<(u16, Value)> {
-        let message = json!({ "opportunity": opportunity, "body": body, "as": sender });
-        let request = self.http.post(format!("{}/messages", self.api)).bearer_auth(&self.token);
-        let answer = request.json(&message).send().await?;
+        self.post("/messages", &json!({ "opportunity": opportunity, "body": body, "as": sender })).await
+    }
+
+    /// Calls the daemon's API. Gives the status and the body.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
+        let request = self.http.post(format!("{}{path}", self.api)).bearer_auth(&self.token);
+        let answer = request.json(body).send().await?;
         Ok((answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null)))
     }
 
@@ -116,23 +120,6 @@ impl<'a> Stage<'a> {
             }
         };
         tokio::time::timeout(PATIENCE, waiting).await.with_context(|| format!("waited in vain until {what}"))
-    }
-
-    /// A recruiter of the tenant: name and e-mail.
-    pub(super) async fn recruiter(&self) -> anyhow::Result<(String, String)> {
-        let request = self.http.get(format!("{}/users", self.sandbox.lever_url()));
-        let answer: Value = request
-            .basic_auth(self.sandbox.api_key(), Some(""))
-            .query(&[("limit", "1")])
-            .send()
-            .await?
-            .json()
-            .await?;
-        let text = |field: &str| answer["data"][0][field].as_str().map(str::to_owned);
-        match (text("name"), text("email")) {
-            (Some(name), Some(email)) => Ok((name, email)),
-            _ => bail!("the simulated Lever has no users"),
-        }
     }
 
     /// Shows the initial sync until it is complete.

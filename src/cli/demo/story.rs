@@ -6,16 +6,18 @@ use fulcrum_sandbox::{Entry, Event, Happened};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::office::ours;
 use super::stage::Stage;
 
 /// One scripted story, to its end.
 pub(super) async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let (recruiter, email) = stage.recruiter().await?;
-    stage.until("the recruiting team is known", "/status", |_, body| users_are_read(body)).await?;
+    let (recruiter, email) = stage.sandbox.lasting_user();
+    team_is_known(stage).await?;
 
     let dana = applies(stage, "Dana Reyes").await?;
     moves(stage, &dana).await?;
     let thread = is_texted(stage, &dana, "Are you free for a call at 2?", &recruiter, &email).await?;
+    ours(stage, &thread, &email).await?;
     answers(stage, &dana, &thread, "Yes! after 2 works 👍").await?;
 
     let sam = applies(stage, "Sam Okafor").await?;
@@ -32,7 +34,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
 
 /// Small things that keep happening.
 pub(super) async fn go_on(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let (recruiter, email) = stage.recruiter().await?;
+    let (recruiter, email) = stage.sandbox.lasting_user();
     let names = ["Noor Haddad", "Ines Costa", "Tomas Novak", "Aiko Mori", "Lena Fischer", "Omar Diallo"];
     let answers_ = ["Yes, that works", "Could we do Friday instead?", "Thank you!", "Who is this again?"];
     for turn in 0.. {
@@ -45,6 +47,11 @@ pub(super) async fn go_on(stage: &Stage<'_>) -> anyhow::Result<()> {
         stage.pause(5).await;
     }
     Ok(())
+}
+
+/// Before that nobody can be written to in a recruiter's name.
+pub(super) async fn team_is_known(stage: &Stage<'_>) -> anyhow::Result<()> {
+    stage.until("the recruiting team is known", "/status", |_, body| users_are_read(body)).await.map(drop)
 }
 
 fn users_are_read(status: &Value) -> bool {

@@ -20,38 +20,45 @@ use uuid::Uuid;
 use crate::config::password::{self, Cost};
 
 /// A daemon as it was configured.
-pub(in crate::cli) struct Daemon {
-    pub(in crate::cli) config: PathBuf,
-    pub(in crate::cli) public_url: String,
-    pub(in crate::cli) api_token: String,
+pub struct Daemon {
+    /// Its config.
+    pub config: PathBuf,
+    /// Where it is reached.
+    pub public_url: String,
+    /// What the API lets in as admin.
+    pub api_token: String,
     /// Of every user of the console, the one called [`CONSOLE_USER`] too.
-    pub(in crate::cli) console_password: String,
+    pub console_password: String,
 }
 
 /// Who signs in to see everything.
-pub(in crate::cli) const CONSOLE_USER: &str = "admin@acme.example";
+pub const CONSOLE_USER: &str = "admin@acme.example";
 
 impl Daemon {
     /// Where the password of the console's users is kept.
-    pub(in crate::cli) fn console_password_file(&self) -> PathBuf {
+    pub fn console_password_file(&self) -> PathBuf {
         self.config.with_file_name("console-password")
     }
 }
 
-/// Lever's limits there.
+/// What differs between those that have one written.
 #[derive(Clone, Copy)]
-pub(in crate::cli) struct Limits {
-    pub(in crate::cli) rate: u32,
-    pub(in crate::cli) burst: u32,
+pub struct Wanted {
+    /// Lever's requests a second.
+    pub rate: u32,
+    /// The same at once.
+    pub burst: u32,
+    /// What a transcript waits.
+    pub delay: Duration,
+    /// What the user may do who is one of Lever's too.
+    pub lever_user: &'static str,
 }
 
 /// Writes the config and its secrets, each readable by its owner alone.
-pub(in crate::cli) fn write(
-    dir: &Path,
-    sandbox: &Sandbox,
-    limits: Limits,
-    delay: Duration,
-) -> anyhow::Result<Daemon> {
+///
+/// # Errors
+/// The disk's, and that no port is free.
+pub fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Daemon> {
     fs::create_dir_all(dir)?;
     let dir = dir.canonicalize()?;
     let [listen, ops] = free_addresses()?;
@@ -62,7 +69,7 @@ pub(in crate::cli) fn write(
         console_password: Uuid::new_v4().simple().to_string(),
     };
     let file = |name: &str| dir.join(name);
-    let users = users(sandbox, &file("console-password-hash"));
+    let users = users(sandbox, wanted.lever_user, &file("console-password-hash"));
     let settings = json!({
         "organisation": { "name": "Sandbox Recruiting", "timezone": "America/New_York" },
         "server": {
@@ -74,11 +81,13 @@ pub(in crate::cli) fn write(
             "base_url": sandbox.lever_url(),
             "api_key_file": file("lever-api-key"),
             "webhook_tokens_file": file("lever-webhooks.toml"),
-            "requests_per_second": limits.rate, "burst": limits.burst,
+            "requests_per_second": wanted.rate, "burst": wanted.burst,
         },
-        // A newcomer looks at any hour of the day.
+        "transcript": { "delay": format!("{}s", wanted.delay.as_secs().max(1)) },
+        // Whoever tries it out does so at any hour, and nobody is woken.
         "quiet_hours": { "window": "00:00-24:00" },
-        "transcript": { "delay": format!("{}s", delay.as_secs().max(1)) },
+        "templates": TEMPLATES.map(|(id, name, text)| json!({ "id": id, "name": name, "text": text })),
+        "saved_links": LINKS.map(|(id, url)| json!({ "id": id, "url": url })),
         "carrier": {
             "numbers": sandbox.numbers(),
             "twilio": {
@@ -105,16 +114,41 @@ pub(in crate::cli) fn write(
     Ok(daemon)
 }
 
+/// Texts to choose from.
+const TEMPLATES: [(&str, &str, &str); 3] = [
+    (
+        "first-contact",
+        "First contact",
+        "Hi {{ profile.first_name }}, this is {{ sender.first_name }} from {{ org.name }} about the {{ job.name }} role. \
+         Do you have ten minutes today?",
+    ),
+    (
+        "interview",
+        "See you at the interview",
+        "Hi {{ profile.first_name }}, see you {% if interview.date is defined %}on {{ interview.date }} at \
+         {{ interview.time }}{% else %}soon{% endif %}. How to find us: {{ saved_links.directions }}",
+    ),
+    (
+        "benefits",
+        "What we offer",
+        "{{ profile.first_name }}, here is what we offer: {{ saved_links.benefits }}",
+    ),
+];
+
+/// What stands in them.
+const LINKS: [(&str, &str); 2] =
+    [("directions", "https://acme.example/visit"), ("benefits", "https://acme.example/benefits")];
+
 /// One user of the console for each role, and one of Lever's, whose notes bear their name. Only who
 /// sees everything sees what is confidential.
-fn users(sandbox: &Sandbox, hash: &Path) -> Vec<Value> {
+fn users(sandbox: &Sandbox, lever_user: &str, hash: &Path) -> Vec<Value> {
     let (name, email) = sandbox.lasting_user();
     let users = [
         ("Ada Admin", CONSOLE_USER, "admin"),
         ("Rae Recruiter", "recruiter@acme.example", "recruiter"),
         ("Vic Viewer", "viewer@acme.example", "viewer"),
         ("Oli Operator", "operator@acme.example", "operator"),
-        (&name, &email, "recruiter"),
+        (&name, &email, lever_user),
     ];
     let user = |(name, email, role)| json!({ "name": name, "email": email, "role": role, "password_hash_file": hash, "confidential": role == "admin" });
     users.map(user).into()

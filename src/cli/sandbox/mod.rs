@@ -3,7 +3,7 @@
 //! Prints one JSON line with all that a client needs to know, then serves until it is told to stop.
 //! With `--write-config` a daemon can be set on it as a second process, without any account.
 
-pub(super) mod daemon;
+pub mod daemon;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -77,8 +77,9 @@ impl Sandbox {
         let mut announcement = sandbox.announcement();
         let mut webhook_url = self.webhook_url.map(String::from);
         if let Some(dir) = &self.write_config {
-            let limits = daemon::Limits { rate: self.rate, burst: self.burst };
-            let daemon = daemon::write(dir, &sandbox, limits, DELAY)
+            let (rate, burst) = (self.rate, self.burst);
+            let wanted = daemon::Wanted { rate, burst, delay: DELAY, lever_user: "recruiter" };
+            let daemon = daemon::write(dir, &sandbox, wanted)
                 .with_context(|| format!("writing a config into {}", dir.display()))?;
             announcement["config"] = json!(daemon.config);
             announcement["daemon"] = json!(daemon.public_url);

@@ -35,6 +35,8 @@ pub enum Field {
     InterviewLocation,
     /// The organisation.
     OrgName,
+    /// A link by which the candidate books a meeting. Made when a text is about to be written.
+    LinksBooking,
 }
 
 /// The fields of somebody's name.
@@ -47,7 +49,7 @@ pub struct Names {
 
 impl Field {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ProfileFirstName,
         Self::ProfileLastName,
         Self::SenderName,
@@ -63,6 +65,7 @@ impl Field {
         Self::InterviewTime,
         Self::InterviewLocation,
         Self::OrgName,
+        Self::LinksBooking,
     ];
     /// The candidate's name.
     pub const PROFILE: Names =
@@ -91,6 +94,7 @@ impl Field {
             Self::InterviewTime => ("interview", "time"),
             Self::InterviewLocation => ("interview", "location"),
             Self::OrgName => ("org", "name"),
+            Self::LinksBooking => ("links", "booking"),
         }
     }
 

@@ -7,9 +7,10 @@
 mod fields;
 mod flaws;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
+use serde::{Deserialize, Serialize};
 
 pub use fields::{Field, Fields};
 pub use flaws::{Flaw, shortener_in};
@@ -19,6 +20,15 @@ const FUEL: u64 = 20_000;
 
 /// Links by their id, for `saved_links.<id>`.
 pub type SavedLinks = BTreeMap<String, String>;
+
+/// The words of a template as they once were. The template may have others by now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Which template.
+    pub id: String,
+    /// The first half of the SHA-256 of its words.
+    pub hash: [u8; 16],
+}
 
 /// A text with fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +56,22 @@ impl Template {
     /// What it is called by people.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its words, with their fields.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The fields that it names, so that one which nobody can supply is seen before it is wanted.
+    pub fn fields(&self) -> BTreeSet<Field> {
+        fields_of(&self.text)
+    }
+
+    /// Whether it says who writes, as a first text must: by the field or by the name itself.
+    pub fn names(&self, organisation: &str) -> bool {
+        let said = |text: &str| text.to_lowercase();
+        self.fields().contains(&Field::OrgName) || said(&self.text).contains(&said(organisation))
     }
 }
 
@@ -79,9 +105,25 @@ impl Templates {
         Self { list, links }
     }
 
+    /// The same, and these texts beside them, with the same links.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = Template>) -> Self {
+        Self { list: self.list.iter().cloned().chain(more).collect(), links: self.links.clone() }
+    }
+
+    /// What `saved_links.<id>` stands for.
+    pub fn links(&self) -> &SavedLinks {
+        &self.links
+    }
+
     /// The templates in the order of the config.
     pub fn iter(&self) -> impl Iterator<Item = &Template> {
         self.list.iter()
+    }
+
+    /// The template with this id.
+    pub fn get(&self, id: &str) -> Option<&Template> {
+        self.list.iter().find(|template| template.id == id)
     }
 
     /// The text for a candidate.
@@ -89,19 +131,31 @@ impl Templates {
     /// # Errors
     /// [`RenderError`]; a text with a gap in it is never given out.
     pub fn render(&self, id: &str, fields: &Fields) -> Result<String, RenderError> {
-        let template = self.list.iter().find(|t| t.id == id).ok_or(RenderError::Unknown)?;
-        let used = used(&template.text).map_err(|error| RenderError::Broken(error.kind()))?;
-        let without = |name: &String| {
-            let field = Field::ALL.into_iter().find(|field| field.name() == *name);
-            field.is_some_and(|field| fields.get(field).is_none())
-        };
-        filled(&template.text, fields, &self.links).map_err(|error| match error.kind() {
-            ErrorKind::UndefinedError => {
-                RenderError::Missing { fields: used.into_iter().filter(without).collect() }
-            }
+        self.fill(&self.get(id).ok_or(RenderError::Unknown)?.text, fields)
+    }
+
+    /// The same from the text of a template as it once was.
+    ///
+    /// # Errors
+    /// [`RenderError`].
+    pub fn fill(&self, text: &str, fields: &Fields) -> Result<String, RenderError> {
+        filled(text, fields, &self.links).map_err(|error| match error.kind() {
+            ErrorKind::UndefinedError => RenderError::Missing {
+                fields: fields_of(text)
+                    .into_iter()
+                    .filter(|f| fields.get(*f).is_none())
+                    .map(Field::name)
+                    .collect(),
+            },
             kind => RenderError::Broken(kind),
         })
     }
+}
+
+/// The fields that a text names; none where it is no template.
+fn fields_of(text: &str) -> BTreeSet<Field> {
+    let names = used(text).unwrap_or_default();
+    Field::ALL.into_iter().filter(|field| names.contains(&field.name())).collect()
 }
 
 fn environment() -> Environment<'static> {
@@ -163,7 +217,7 @@ mod tests {
         let error = templates("Hi {{ profile.first_name }}, from {{ sender.name }}, in {{ job.location }}")
             .render("a", &dana())
             .unwrap_err();
-        assert_eq!(error.to_string(), "there is no value for job.location, sender.name");
+        assert_eq!(error.to_string(), "there is no value for sender.name, job.location");
     }
 
     #[test]
@@ -173,6 +227,16 @@ mod tests {
         let mut known = dana();
         known.set_names(Field::SENDER, "Priya Shah");
         assert_eq!(templates.render("a", &known).unwrap(), "Hi from Priya Shah");
+    }
+
+    #[test]
+    fn a_template_says_what_it_needs() {
+        let links = SavedLinks::new();
+        let template = |text: &str| Template::new("a".into(), "A".into(), text.into(), &links).unwrap();
+        let booking = template("Hi {{ profile.first_name }}: {{ links.booking }}");
+        assert_eq!(booking.fields(), BTreeSet::from([Field::ProfileFirstName, Field::LinksBooking]));
+        assert!(!booking.names("Acme"));
+        assert!(template("{{ org.name }} here").names("Acme") && template("It's ACME!").names("Acme"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn sign_ins(
 }
 
 /// A browser signs in. What the identity provider says of an account now holds for all that it
-/// vouched for before; and what has ended is swept out, since nothing else makes these rows many.
+/// vouched for before, and their extensions are good for another while; and what has ended is swept out, since nothing else makes these rows many.
 pub fn sign_in(
     tx: &mut Tx<'_>,
     id: SessionId,
@@ -40,7 +40,8 @@ pub fn sign_in(
     }
     if matches!(authority, Authority::Provider { .. }) {
         for (other, row) in sign_ins(tx, |row| row.account == account && is_the_providers(row))? {
-            tx.put(SIGN_INS, &other, &SignIn { authority: authority.clone(), ..row })?;
+            let made_at = if row.kind == SignInKind::Browser { row.made_at } else { now };
+            tx.put(SIGN_INS, &other, &SignIn { authority: authority.clone(), made_at, ..row })?;
         }
     }
     let row = SignIn { account, authority, kind: SignInKind::Browser, made_at: now, seen_at: now };
@@ -108,8 +109,11 @@ mod tests {
     use super::*;
     use crate::store::{Options, Store};
 
-    const LIFETIMES: Lifetimes =
-        Lifetimes { idle: SignedDuration::from_hours(8), absolute: SignedDuration::from_hours(24) };
+    const LIFETIMES: Lifetimes = Lifetimes {
+        idle: SignedDuration::from_hours(8),
+        absolute: SignedDuration::from_hours(24),
+        extension: SignedDuration::from_hours(720),
+    };
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use fulcrum_domain::{Activity, ActivityKind, Actor, Conversation, ConversationId
 use jiff::Timestamp;
 
 use super::thread::message;
+use crate::engine::audit;
 use crate::store::tables::{
     ACTIVITY, ACTIVITY_OF, APPOINTMENTS, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS,
 };
@@ -14,6 +15,9 @@ pub fn note(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreError> {
     let name = "activity".to_owned();
     let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
     tx.put(COUNTERS, &name, &number)?;
+    if activity.kind.is_audited() {
+        audit::append(tx, activity)?;
+    }
     let key = (activity.at, number);
     tx.put(ACTIVITY, &key, activity)?;
     for subject in subjects(activity) {
@@ -60,6 +64,7 @@ pub(super) fn note_effect(
             None => activity,
         },
         Effect::Hydrate(id) | Effect::Interviews(id) => activity.about(Some(id.clone())),
+        Effect::DeleteNote(..) | Effect::DeleteText(..) => activity,
         Effect::Appointment(id) => {
             activity.about(readable(tx.get(APPOINTMENTS, id))?.map(|one| one.opportunity))
         }
@@ -79,14 +84,16 @@ fn remove(tx: &mut Tx<'_>, key: ActivityKey, activity: &Activity) -> Result<(), 
     tx.remove(ACTIVITY, &key).map(drop)
 }
 
-/// Forgets what happened to somebody who is erased.
-pub(super) fn forget_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<(), StoreError> {
+/// Forgets what happened to somebody who is erased. How many lines that were.
+pub(super) fn forget_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<u64, StoreError> {
+    let mut forgotten = 0;
     for ((_, key), ()) in tx.list(ACTIVITY_OF, &Keys::beginning(subject), usize::MAX)? {
         if let Some(activity) = tx.get(ACTIVITY, &key)? {
             remove(tx, key, &activity)?;
+            forgotten += 1;
         }
     }
-    Ok(())
+    Ok(forgotten)
 }
 
 /// Forgets at most `count` of what happened before a time. How many there were.

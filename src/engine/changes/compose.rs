@@ -115,7 +115,7 @@ pub fn compose(
         }
         Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
     };
-    refusal(draft.purpose, &standing(tx, number, moment.now)?)?;
+    refusal(draft.purpose, &standing(tx, number, rules, moment.now)?)?;
     let mut conversation = open(tx, number)?;
     let opportunity = match asked {
         Some(id) => Some(id),
@@ -206,6 +206,18 @@ pub(super) fn is_soon(at: Timestamp, now: Timestamp) -> bool {
 
 fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeError> {
     read.get(OPPORTUNITIES, id)?.ok_or(ComposeError::UnknownOpportunity)
+}
+
+/// The words as they would leave for this number: a first text says more.
+pub fn introduced(
+    read: &impl Read,
+    number: Number,
+    words: &str,
+    rules: &Rules,
+) -> Result<String, StoreError> {
+    let words = tidy(words);
+    let texted = thread_of(read, number)?.is_some_and(|conversation| conversation.texted);
+    Ok(if texted { words } else { first_text(&words, &rules.organisation) })
 }
 
 /// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).

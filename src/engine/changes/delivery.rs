@@ -3,7 +3,7 @@
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number,
-    OptOutSource, Refusal, SendFailure,
+    OptOutSource, Refusal, SendFailure, Suppression,
 };
 use jiff::Timestamp;
 
@@ -142,7 +142,8 @@ pub fn report(
         }
     }
     if news.failure == Some(SendFailure::OptedOut) {
-        suppress(tx, conversation.number, OptOutSource::Carrier, CARRIER.into(), moment.now)?;
+        let stop = Suppression { at: moment.now, source: OptOutSource::Carrier };
+        suppress(tx, conversation.number, &stop, CARRIER.into(), moment.now)?;
     }
     let was_open = text.delivery;
     if let Some(next) = text.delivery.advance(news.delivery) {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::activity::note_of;
 use super::compose::lane_of;
+use super::consent::consent_of;
 use super::outbox::{ask_later, drop_effect};
 use super::suppress::suppression_of;
 use super::thread::{leave_session, put_message, store, thread_of};
@@ -24,16 +25,24 @@ const TELLING: usize = 20;
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn standing(read: &impl Read, number: Number, now: Timestamp) -> Result<Standing, StoreError> {
+pub fn standing(
+    read: &impl Read,
+    number: Number,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Standing, StoreError> {
     match thread_of(read, number)? {
-        Some(conversation) => standing_in(read, &conversation, now),
+        Some(conversation) => standing_in(read, &conversation, rules, now),
         None => Ok(Standing {
             suppression: suppression_of(read, number)?,
+            consent: consent_of(read, number)?.map(|consent| consent.answer),
+            wanted: rules.consent.level,
             in_doubt: false,
             unusable: false,
             last_in: None,
             unasked: Vec::new(),
             zones: zones::of(number),
+            lawful: rules.state_windows.of(number),
         }),
     }
 }
@@ -42,6 +51,7 @@ pub fn standing(read: &impl Read, number: Number, now: Timestamp) -> Result<Stan
 pub(super) fn standing_in(
     read: &impl Read,
     conversation: &Conversation,
+    rules: &Rules,
     now: Timestamp,
 ) -> Result<Standing, StoreError> {
     let mut newest = Vec::with_capacity(TELLING);
@@ -61,11 +71,14 @@ pub(super) fn standing_in(
     }
     Ok(Standing {
         suppression: suppression_of(read, conversation.number)?,
+        consent: consent_of(read, conversation.number)?.map(|consent| consent.answer),
+        wanted: rules.consent.level,
         in_doubt: conversation.possible_opt_out.is_some(),
         unusable: condemned(&newest).is_some(),
         last_in,
         unasked,
         zones: zones::of(conversation.number),
+        lawful: rules.state_windows.of(conversation.number),
     })
 }
 
@@ -78,7 +91,7 @@ pub(super) fn decide(
     rules: &Rules,
     at: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
-    let standing = standing_in(read, conversation, at)?;
+    let standing = standing_in(read, conversation, rules, at)?;
     Ok(refusal(purpose, &standing).and_then(|()| {
         timing(purpose, &standing, overridden, conversation.id.number(), rules.clockwork(), at)
     }))

@@ -7,18 +7,29 @@
 mod accounts;
 mod activity;
 mod appointment;
+mod automations;
+mod bulk;
 mod cancel;
+mod cases;
 mod compose;
+mod consent;
 mod delivery;
 mod desk;
+mod enrolment;
 mod erase;
+mod events;
 mod filing;
+mod flood;
 mod guard;
+mod import;
+mod made_from;
+mod mute;
 mod outbox;
 mod posting;
 mod projection;
 mod receive;
 mod remind;
+mod retention;
 mod searchable;
 mod suppress;
 mod thread;
@@ -28,10 +39,13 @@ mod users;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use fulcrum_domain::automation::Automations;
 use fulcrum_domain::guard::{Caps, Clockwork};
 use fulcrum_domain::quiet::Hours;
-use fulcrum_domain::{DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
+use fulcrum_domain::states::StateWindows;
+use fulcrum_domain::{ConsentRules, DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
 use jiff::tz::TimeZone;
 
 use crate::engine::clock::Moment;
@@ -44,30 +58,42 @@ pub use appointment::{
     make_appointment, release_performer, see_appointment, unblock_appointments,
 };
 pub(crate) use appointment::{NextWrite, Settled, adopt_listed, begin_write, block_write, settle_write};
+pub use automations::{SwitchError, Waiting, align, decide_card, pause, resume};
+pub use bulk::{
+    BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,
+};
 pub use cancel::{CancelError, cancel, give_up};
-pub use compose::{ComposeError, Draft, Recipient, compose};
+pub(crate) use cases::{due_of, foresee, is_for};
+pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
+pub use consent::{Profile, consent_of, consents_of, put_profile, record_consent};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
-pub(crate) use erase::ERASED;
-pub use erase::{erase_opportunity, mark_invisible};
+pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note, opportunities_of};
+pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
+pub(crate) use events::events_of;
+pub use events::forget_events;
 pub use filing::file_now;
 pub use guard::standing;
+pub use import::{Imported, Past, import};
+pub use made_from::{keep_words, made_from};
+pub use mute::{Late, Unmuted, muted, unmute};
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
-    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take,
+    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take, waiting_in,
 };
 pub use posting::{
     AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,
 };
-pub use projection::{Arrival, Put, put_interviews, put_opportunity};
+pub use projection::{Arrival, ListedInterview, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub(crate) use remind::retime;
 pub use remind::{CALLED_OFF, InterviewTexts, MOVED, REMINDER, RemindOf};
+pub use retention::{erase_if_over, hold, release};
 pub(crate) use suppress::HASH_KEY;
-pub use suppress::{LiftError, decide_opt_out, suppression_of};
+pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
 pub(crate) use users::{put_user, user_by_email};
 
@@ -76,6 +102,8 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
     match key {
         DeadlineKey::Transcript(id) => filing::file_due(tx, id, rules, moment).map(drop),
         DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
+        DeadlineKey::Enrolment(id) => enrolment::is_due(tx, id, rules, moment),
+        DeadlineKey::Card(card) => automations::card_expires(tx, card, moment.now),
         DeadlineKey::Reminder(number) => remind::remind(tx, number, rules, moment),
         DeadlineKey::AppointmentNews(id) => remind::tell_news(tx, id, rules, moment),
     }
@@ -116,8 +144,12 @@ pub struct Rules {
     pub opt_out_confirmation: String,
     /// Who sends those two.
     pub keyword_answers: KeywordAnswers,
+    /// How much consent is wanted, and where it is asked for.
+    pub consent: ConsentRules,
     /// When texts may start.
     pub quiet_hours: Hours,
+    /// What the laws of the recipient's state leave of that.
+    pub state_windows: StateWindows,
     /// Who may say that a text cannot wait.
     pub quiet_overrides: Vec<Role>,
     /// How many texts that nobody wrote to them a person gets.
@@ -140,11 +172,18 @@ pub struct Rules {
     pub public_url: String,
     /// Who signs notes that nobody here wrote: the e-mail of a Lever user.
     pub notes_as: Option<String>,
+    /// What texts by itself.
+    pub automations: Arc<Automations>,
     /// What candidates are texted of their interviews.
     pub interview_texts: InterviewTexts,
 }
 
 impl Rules {
+    /// When a text to this number may start, by the settings and by law.
+    pub fn hours_for(&self, number: Number) -> Hours {
+        self.quiet_hours.within(self.state_windows.of(number))
+    }
+
     /// The clock's side of the guard.
     pub fn clockwork(&self) -> Clockwork<'_> {
         Clockwork { hours: &self.quiet_hours, fallback: &self.zone, caps: self.caps }

@@ -10,15 +10,17 @@ use fulcrum_domain::{Actor, Delivery, Effect, EffectRow, EffectState, FilingStat
 use jiff::Timestamp;
 
 use super::activity::note_effect;
+use super::mute::holds_back;
 use super::thread::message;
 use crate::engine::clock::Moment;
-use crate::store::tables::{APPOINTMENTS, COUNTERS, DueKey, FILINGS, OUTBOX, OUTBOX_DUE};
+use crate::store::tables::{APPOINTMENTS, COUNTERS, DueKey, FILINGS, MUTED, OUTBOX, OUTBOX_DUE};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 fn remote_key(remote: Remote) -> u8 {
     match remote {
         Remote::Lever => 0,
         Remote::Carrier => 1,
+        Remote::Records => 2,
     }
 }
 
@@ -112,7 +114,7 @@ const JUDGED: usize = 64;
 /// and the attempt failed. Not one that is scheduled for later.
 pub fn oldest_asked_at(read: &impl Read, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let mut oldest: Option<Timestamp> = None;
-    for remote in [Remote::Lever, Remote::Carrier] {
+    for remote in [Remote::Lever, Remote::Carrier, Remote::Records] {
         for lane in Lane::ALL {
             let keys = Keys::beginning(&(remote_key(remote), lane as u8));
             for ((_, (_, due_at, effect)), ()) in read.list(OUTBOX_DUE, &keys, JUDGED)? {
@@ -175,9 +177,13 @@ pub fn scan_due(
     mut f: impl FnMut(Effect) -> Result<ControlFlow<()>, StoreError>,
 ) -> Result<Option<Timestamp>, StoreError> {
     let mut next: Option<Timestamp> = None;
+    let is_muted = read.has(MUTED, &())?;
     for lane in Lane::ALL {
         let keys = Keys::beginning(&(remote_key(remote), lane as u8));
         read.scan(OUTBOX_DUE, &keys, |(_, (_, due_at, effect)), ()| {
+            if is_muted && effect.changes_something() {
+                return Ok(ControlFlow::Continue(()));
+            }
             if due_at <= now {
                 return f(effect);
             }
@@ -188,7 +194,19 @@ pub fn scan_due(
     Ok(next)
 }
 
-/// The same as a list of at most `limit`.
+/// How many effects of a lane are due, as far as `most`.
+pub fn waiting_in(
+    read: &impl Read,
+    remote: Remote,
+    lane: Lane,
+    now: Timestamp,
+    most: usize,
+) -> Result<usize, StoreError> {
+    let rows = read.list(OUTBOX_DUE, &Keys::beginning(&(remote_key(remote), lane as u8)), most)?;
+    Ok(rows.iter().filter(|((_, (_, due_at, _)), ())| *due_at <= now).count())
+}
+
+/// The same as [`scan_due`], as a list of at most `limit`.
 pub fn due(
     read: &impl Read,
     remote: Remote,
@@ -206,10 +224,10 @@ pub fn due(
     Ok((due, next))
 }
 
-/// Takes an effect that is due, to be done. None when somebody was faster.
+/// Takes an effect that is due, to be done. None when somebody was faster, or nothing may leave.
 pub fn take(tx: &mut Tx<'_>, effect: Effect) -> Result<Option<Taken>, StoreError> {
     let Some(row) = tx.get(OUTBOX, &effect)?.filter(waits) else { return Ok(None) };
-    if !tx.remove(OUTBOX_DUE, &due_key(&effect, &row))? {
+    if holds_back(tx, &effect)? || !tx.remove(OUTBOX_DUE, &due_key(&effect, &row))? {
         return Ok(None);
     }
     let taken = match row.state {
@@ -321,11 +339,12 @@ fn may_have_left(read: &impl Read, effect: &Effect) -> Result<bool, StoreError> 
     Ok(match effect {
         Effect::Send(id) => message(read, *id)?.is_some_and(|text| text.delivery == Delivery::Submitting),
         Effect::PostNote(id) => read.get(FILINGS, id)?.is_some_and(|f| f.state == FilingState::Posting),
+        // To delete twice is to delete once.
+        Effect::Hydrate(_) | Effect::Interviews(_) | Effect::DeleteNote(..) | Effect::DeleteText(..) => false,
         // Only what may stand twice: to replace or to delete twice does no harm.
         Effect::Appointment(id) => {
             read.get(APPOINTMENTS, id)?.is_some_and(|one| one.sending.is_some() && one.lever.is_none())
         }
-        Effect::Hydrate(_) | Effect::Interviews(_) => false,
     })
 }
 
@@ -338,6 +357,11 @@ pub fn retry_failed(tx: &mut Tx<'_>, effect: &Effect, by: Actor, now: Timestamp)
     store(tx, effect, Some(&row), &due)?;
     note_effect(tx, effect, by, format!("{} is tried again", effect.kind()), now)?;
     Ok(true)
+}
+
+/// An effect may have been done by somebody else: it is looked up before it is done.
+pub(super) fn doubt_effect(tx: &mut Tx<'_>, effect: &Effect, row: &EffectRow) -> Result<(), StoreError> {
+    store(tx, effect, Some(row), &EffectRow { state: EffectState::Unknown, ..row.clone() })
 }
 
 /// Takes an effect away that nobody wants any more.

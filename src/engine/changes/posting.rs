@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note;
+use super::erase::erase_late_note;
 use super::filing::fallback_author;
 use super::outbox::{ask, finish, postpone};
 use super::thread::{arm, candidacies, key_of, put_message, store, unfiled};
@@ -54,14 +55,16 @@ pub enum AfterPost {
     Filed(Timestamp),
 }
 
-/// A part stands in Lever as `note`.
+/// A part stands in Lever as `note`, at `opportunity`.
 pub fn finish_post(
     tx: &mut Tx<'_>,
     id: FilingId,
+    opportunity: &OpportunityId,
     note: NoteId,
     now: Timestamp,
 ) -> Result<AfterPost, StoreError> {
     let Some(mut filing) = tx.get(FILINGS, &id)? else {
+        erase_late_note(tx, opportunity, note, now)?;
         finish(tx, &Effect::PostNote(id), now)?;
         return Ok(AfterPost::Filed(now));
     };

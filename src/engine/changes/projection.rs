@@ -1,16 +1,18 @@
 //! The copy of the tenant: rows come in any order, from pages, webhooks and single reads; a row
 //! never takes the place of one that was asked for later, and a deleted one never comes back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
-    Conversation, Effect, EffectState, Interview, Lane, Number, Opportunity, OpportunityId, Searchable,
-    is_newer,
+    Conversation, Effect, EffectState, ErasureCause, Interview, Lane, Number, Opportunity, OpportunityId,
+    Searchable, is_newer,
 };
 use jiff::Timestamp;
 
 use super::Rules;
 use super::appointment::{appointments_of, see_appointment};
+use super::erase::erase_opportunity;
+use super::events::{interviews_differ, opportunity_differs};
 use super::filing::attach;
 use super::outbox::ask;
 use super::searchable::to_index;
@@ -43,7 +45,7 @@ pub enum Put {
     Same,
     /// What is stored was asked for later.
     Older,
-    /// The opportunity is deleted.
+    /// The opportunity is deleted or anonymised.
     Gone,
     /// It is confidential, and such are left out.
     LeftOut,
@@ -74,6 +76,10 @@ pub fn put_opportunity(
         }
         tx.remove(VANISHED, id)?;
     }
+    if fetched.anonymised {
+        erase_opportunity(tx, id, ErasureCause::Anonymised, now)?;
+        return Ok(Put::Gone);
+    }
     let stored = tx.get(OPPORTUNITIES, id)?;
     let put = match &stored {
         None => Put::New,
@@ -93,6 +99,9 @@ pub fn put_opportunity(
     }
     if put.is_news() || arrival == Arrival::Webhook {
         index(tx, id, stored.as_ref(), &fetched, rules)?;
+    }
+    if put.is_news() {
+        opportunity_differs(tx, id, stored.as_ref(), &fetched, arrival, rules, now)?;
     }
     if arrival == Arrival::Poll && fetched.wants_interviews(now) && !are_asked_for(tx, id, &fetched)? {
         ask(tx, &Effect::Interviews(id.clone()), Lane::Reconcile, now)?;
@@ -136,12 +145,16 @@ fn index(
     Ok(())
 }
 
+/// An interview as it was just listed, and when Lever says that it was made.
+pub type ListedInterview = (Interview, Option<Timestamp>);
+
 /// Takes in the whole list of an opportunity's interviews: what is not in it is gone.
 pub fn put_interviews(
     tx: &mut Tx<'_>,
     id: &OpportunityId,
-    list: &[Interview],
+    list: &[ListedInterview],
     as_of: Timestamp,
+    rules: &Rules,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(mut opportunity) = tx.get(OPPORTUNITIES, id)? else { return Ok(false) };
@@ -149,27 +162,34 @@ pub fn put_interviews(
         return Ok(false);
     }
     let mut changed = false;
-    let listed: BTreeSet<_> = list.iter().map(|interview| &interview.id).collect();
-    for ((_, known), _) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
-        if !listed.contains(&known) {
-            changed |= tx.remove(INTERVIEWS, &(id.clone(), known))?;
-        }
+    let before: BTreeMap<_, _> = tx
+        .list(INTERVIEWS, &Keys::beginning(id), usize::MAX)?
+        .into_iter()
+        .map(|((_, interview), row)| (interview, row))
+        .collect();
+    let listed: BTreeSet<_> = list.iter().map(|(interview, _)| &interview.id).collect();
+    for known in before.keys().filter(|known| !listed.contains(known)) {
+        changed |= tx.remove(INTERVIEWS, &(id.clone(), known.clone()))?;
     }
-    for interview in list {
+    for (interview, _) in list {
         let key = (id.clone(), interview.id.clone());
-        let same = |stored: Interview| Interview { as_of: interview.as_of, ..stored } == *interview;
-        changed |= !tx.get(INTERVIEWS, &key)?.is_some_and(same);
+        let same = |stored: &Interview| Interview { as_of: interview.as_of, ..stored.clone() } == *interview;
+        changed |= !before.get(&interview.id).is_some_and(same);
         tx.put(INTERVIEWS, &key, interview)?;
     }
     for one in appointments_of(tx, id)? {
         if let Some(there) = one.lever {
-            let seen = list.iter().find(|interview| interview.id == there.interview);
+            let seen = list.iter().map(|(row, _)| row).find(|row| row.id == there.interview);
             see_appointment(tx, one.id, seen, as_of, now)?;
         }
     }
     want_no_interviews(tx, id)?;
+    let listed_before = opportunity.interviews_as_of.is_some();
     opportunity.interviews_as_of = Some(as_of);
     tx.put(OPPORTUNITIES, id, &opportunity)?;
+    if changed {
+        interviews_differ(tx, id, &before, list, listed_before.then_some(as_of), rules, now)?;
+    }
     Ok(changed)
 }
 

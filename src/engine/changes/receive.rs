@@ -4,13 +4,15 @@ use std::ops::ControlFlow;
 
 use fulcrum_domain::optout::{self, Verdict};
 use fulcrum_domain::{
-    ActivityKind, Attachment, Author, Body, CarrierSid, Conversation, Delivery, Direction, Message,
-    MessageId, Number, OpportunityId, OptOutSource, Purpose, target,
+    ActivityKind, Answer, Attachment, Author, Body, CarrierSid, Consent, ConsentSource, Conversation,
+    Delivery, Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, Suppression,
+    target,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::note_of;
 use super::compose::queue_automatic;
+use super::consent::put_consent;
 use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
 use super::thread::{add_message, candidacies, key_of, open, store, tell};
 use super::{KeywordAnswers, Rules};
@@ -127,7 +129,7 @@ pub fn receive(
     Ok(Received::Stored(id))
 }
 
-fn rule_of(verdict: Verdict) -> Option<&'static str> {
+pub(super) fn rule_of(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::OptOut { rule } | Verdict::PossibleOptOut { rule } => Some(rule),
         Verdict::Help => Some("help"),
@@ -138,7 +140,11 @@ fn rule_of(verdict: Verdict) -> Option<&'static str> {
 
 /// Whether a later text already says the opposite: a START or a STOP that is found late in the
 /// carrier's list must not undo what came after it.
-fn said_otherwise_since(read: &impl Read, message: &Message, verdict: Verdict) -> Result<bool, StoreError> {
+pub(super) fn said_otherwise_since(
+    read: &impl Read,
+    message: &Message,
+    verdict: Verdict,
+) -> Result<bool, StoreError> {
     let is_stop = |later: &Message| {
         later.rule.as_deref() == Some(CARRIERS_KEYWORD)
             || matches!(optout::read(later.body.reveal(), true), Verdict::OptOut { .. })
@@ -172,7 +178,8 @@ fn obey(
         Verdict::OptOut { rule } => {
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
-            let is_new = suppress(tx, number, OptOutSource::Text(rule.into()), CANDIDATE.into(), moment.now)?;
+            let stop = Suppression { at: moment.now, source: OptOutSource::Text(rule.into()) };
+            let is_new = suppress(tx, number, &stop, CANDIDATE.into(), moment.now)?;
             if is_new && we_answer {
                 let words = rules.opt_out_confirmation.clone();
                 let purpose = Purpose::OptOutConfirmation;
@@ -186,6 +193,9 @@ fn obey(
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
             lift(tx, number, true, CANDIDATE.into(), moment.now)?;
+            let (source, by) = (ConsentSource::Text, CANDIDATE.into());
+            let yes = Consent { answer: Answer::Yes, source, at: moment.now, by };
+            put_consent(tx, number, &yes, moment.now)?;
         }
         Verdict::Help => {
             if we_answer && suppression_of(tx, number)?.is_none() {

@@ -39,22 +39,22 @@ pub fn suppression_of(read: &impl Read, number: Number) -> Result<Option<Suppres
 pub(super) fn suppress(
     tx: &mut Tx<'_>,
     number: Number,
-    source: OptOutSource,
+    suppression: &Suppression,
     by: Actor,
-    at: Timestamp,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let key = digest(tx, number)?;
     if tx.has(SUPPRESSIONS, &key)? {
         return Ok(false);
     }
-    let what = match &source {
+    let what = match &suppression.source {
         OptOutSource::Text(rule) => format!("opted out: {rule}"),
         OptOutSource::Carrier => "opted out at the carrier".to_owned(),
         OptOutSource::Person(_) => "an opt-out was recorded".to_owned(),
     };
-    tx.put(SUPPRESSIONS, &key, &Suppression { at, source })?;
+    tx.put(SUPPRESSIONS, &key, suppression)?;
     if let Some(conversation) = thread_of(tx, number)? {
-        note_of(tx, &conversation, by, ActivityKind::OptOut, what, at)?;
+        note_of(tx, &conversation, by, ActivityKind::OptOut, what, now)?;
         call_off(tx, conversation.id)?;
         place(tx, &conversation)?;
         tx.signal(Signal::Conversation(conversation.id));
@@ -136,7 +136,8 @@ pub(super) fn doubt_is_over(tx: &mut Tx<'_>, id: ConversationId, now: Timestamp)
     settle_doubt(tx, &mut conversation)?;
     store(tx, &conversation)?;
     let rule = "possible opt-out, nobody said otherwise in 24 hours";
-    suppress(tx, conversation.number, OptOutSource::Text(rule.into()), Actor::fulcrum(), now).map(drop)
+    let suppression = Suppression { at: now, source: OptOutSource::Text(rule.into()) };
+    suppress(tx, conversation.number, &suppression, Actor::fulcrum(), now).map(drop)
 }
 
 /// Why a person cannot let a number be texted again.
@@ -150,36 +151,49 @@ pub enum LiftError {
     Store(#[from] StoreError),
 }
 
-/// A person records that a candidate wants no texts, or that they may be texted: the answer to a
-/// possible opt-out, or the end of one that a person recorded. The reason stands with the opt-out and
-/// not in the activity, since people write names into it.
+/// What a person learned of a candidate's wish: the answer to a possible opt-out, one that reached us by
+/// other ways than a text, or the end of such a one.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Whether they want no texts.
+    pub opted_out: bool,
+    /// How that is known. It stands with the opt-out and not in the activity, since people write names
+    /// into it.
+    pub reason: String,
+    /// When they said so, if not just now.
+    pub since: Option<Timestamp>,
+}
+
+/// A person records a wish, for a number and whoever writes from it.
 ///
 /// # Errors
 /// [`LiftError`]; then nothing changes.
 pub fn decide_opt_out(
     tx: &mut Tx<'_>,
-    id: ConversationId,
-    opted_out: bool,
-    reason: &str,
-    by: Actor,
+    number: Number,
+    wish: &Wish,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<(), LiftError> {
-    let Some(mut conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(()) };
-    let number = conversation.number;
-    if conversation.possible_opt_out.is_some() {
-        let what = if opted_out { "they want no texts" } else { "they may be texted" };
-        note_of(tx, &conversation, by.clone(), ActivityKind::PossibleOptOut, what, now)?;
+    let thread = thread_of(tx, number)?;
+    if let Some(conversation) = thread.as_ref().filter(|thread| thread.possible_opt_out.is_some()) {
+        let what = if wish.opted_out { "they want no texts" } else { "they may be texted" };
+        note_of(tx, conversation, by.clone(), ActivityKind::PossibleOptOut, what, now)?;
     }
-    if opted_out {
-        let source = OptOutSource::Person(format!("{}: {reason}", by.as_str()));
-        suppress(tx, number, source, by, now)?;
+    if wish.opted_out {
+        let source = OptOutSource::Person(format!("{}: {}", by.as_str(), wish.reason));
+        let suppression = Suppression { at: wish.since.map_or(now, |since| since.min(now)), source };
+        suppress(tx, number, &suppression, by.clone(), now)?;
     } else if suppression_of(tx, number)?.is_some_and(|suppression| suppression.lifted_by_start()) {
         return Err(LiftError::ByText);
     } else {
-        lift(tx, number, false, by, now)?;
+        lift(tx, number, false, by.clone(), now)?;
     }
-    settle_doubt(tx, &mut conversation)?;
-    Ok(store(tx, &conversation)?)
+    if let Some(mut conversation) = thread {
+        settle_doubt(tx, &mut conversation)?;
+        store(tx, &conversation)?;
+    }
+    Ok(())
 }
 
 /// Fails every text of a thread that has not left. What is in flight cannot be called back.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
     Activity, Author, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, Effect,
-    EffectState, FilingState, FilingTimes, Message, MessageId, Number, Opportunity, OpportunityId, Phone,
-    Purpose, Remote, Said, SendFailure, shelves,
+    EffectState, ErasureCause, FilingState, FilingTimes, Message, MessageId, Number, Opportunity,
+    OpportunityId, Phone, Purpose, Remote, Said, SendFailure, shelves,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -62,7 +62,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn rules() -> Rules {
     Rules {
+        consent: Default::default(),
         quiet_hours: Hours::always(),
+        state_windows: Default::default(),
         quiet_overrides: vec![Role::Admin],
         caps: Caps::default(),
         organisation: "Acme".into(),
@@ -83,6 +85,7 @@ fn rules() -> Rules {
         max_note_chars: 8000,
         public_url: "https://text.acme.example".into(),
         notes_as: None,
+        automations: Default::default(),
         interview_texts: Default::default(),
     }
 }
@@ -162,7 +165,7 @@ impl Life {
                 let prefix = format!("opportunity-{who}-");
                 let all = tx.list(OPPORTUNITIES, &Keys::all(), 100)?;
                 for (id, _) in all.into_iter().filter(|(id, _)| id.to_string().starts_with(&prefix)) {
-                    erase_opportunity(tx, &id, now)?;
+                    erase_opportunity(tx, &id, ErasureCause::Deleted, now)?;
                 }
                 Ok(())
             }),
@@ -299,7 +302,10 @@ impl Life {
             let Some(next) = begin_post(tx, id, moment.now)? else { return Ok(()) };
             assert!(next.filing.parts.iter().all(|part| part.contains(&id.to_string())));
             match outcome {
-                0 | 1 => finish_post(tx, id, format!("note-{count}").parse().unwrap(), moment.now).map(drop),
+                0 | 1 => {
+                    let at = next.filing.opportunity.clone();
+                    finish_post(tx, id, &at, format!("note-{count}").parse().unwrap(), moment.now).map(drop)
+                }
                 2 => retarget(tx, id, &rules(), moment),
                 3 => hold_post(tx, id, "nobody may", moment),
                 _ => Ok(()),

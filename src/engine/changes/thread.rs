@@ -7,6 +7,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::desk::{note_message, place};
+use super::events::texted;
 use super::searchable::to_index;
 use super::{Mode, Rules};
 use crate::store::tables::{
@@ -172,7 +173,7 @@ pub(super) fn add_message(
         extend_session(tx, conversation, message.at, mode, rules)?;
     }
     conversation.last_message_at = Some(conversation.last_message_at.unwrap_or(message.at).max(message.at));
-    Ok(())
+    texted(tx, message, rules)
 }
 
 /// A message by its id.

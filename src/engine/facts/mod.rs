@@ -10,13 +10,13 @@ use fulcrum_domain::guard::{TALK, condemned};
 use fulcrum_domain::quiet::Verdict;
 use fulcrum_domain::zones::{self, Zones};
 use fulcrum_domain::{
-    Author, ContactId, Conversation, ConversationId, Direction, Message, Number, Opportunity, OpportunityId,
-    SendFailure, Sight, UserId,
+    Author, ContactId, Conversation, ConversationId, Direction, Interview, Message, Number, Opportunity,
+    OpportunityId, SendFailure, Sight, UserId,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::changes::{suppression_of, thread_of};
+use super::changes::{consent_of, suppression_of, thread_of};
 use super::{Engine, Settings};
 use crate::store::tables::{
     ARCHIVE_REASONS, BY_CONTACT, CONVERSATIONS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, STAGES, USERS,
@@ -120,6 +120,21 @@ pub struct NextInterview {
     pub zone: TimeZone,
 }
 
+impl NextInterview {
+    /// A meeting, told by the clock of those who can be at `known` zones.
+    pub(super) fn of(row: Interview, known: &Zones, fallback: &TimeZone) -> Self {
+        let panel = row.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+        let zone = known.agreed(row.starts_at).cloned().or(panel).unwrap_or_else(|| fallback.clone());
+        Self {
+            subject: row.subject,
+            location: row.location,
+            starts_at: row.starts_at,
+            minutes: row.minutes,
+            zone,
+        }
+    }
+}
+
 /// Another opportunity of the same person.
 #[derive(Clone, Debug)]
 pub struct Other {
@@ -181,6 +196,8 @@ fn facts(
         None => None,
     };
     let suppression = number.map(|number| suppression_of(read, number)).transpose()?.flatten();
+    let hours = number.map_or(settings.rules.quiet_hours, |number| settings.rules.hours_for(number));
+    let evidence = number.map(|number| consent_of(read, number)).transpose()?.flatten();
     let messages = match &conversation {
         Some(thread) => last_messages(read, thread)?,
         None => Vec::new(),
@@ -192,14 +209,20 @@ fn facts(
         candidate,
         number,
         evidence: ZoneEvidence::of(&known),
-        quiet: settings.rules.quiet_hours.verdict(&known, fallback, now),
+        quiet: hours.verdict(&known, fallback, now),
         in_a_talk: messages
             .iter()
             .find(|message| message.direction == Direction::In)
             .is_some_and(|message| now.duration_since(message.at) <= TALK),
-        next_morning: settings.rules.quiet_hours.next_morning(&known, fallback, now),
+        next_morning: hours.next_morning(&known, fallback, now),
         zones: known.or(fallback),
-        consent: Consent::of(suppression.as_ref(), doubt.is_some(), fallback),
+        consent: Consent::of(
+            suppression.as_ref(),
+            doubt.is_some(),
+            evidence.as_ref(),
+            settings.rules.consent.level,
+            fallback,
+        ),
         unusable: condemned(&messages).map(SendFailure::reason),
         first_text: !conversation.is_some_and(|thread| thread.texted),
         colleague: words::colleague(&messages, reader, now),
@@ -258,17 +281,7 @@ fn next_interview(
     let next = to_come
         .filter(|row| row.cancelled_at.is_none() && row.starts_at > now)
         .min_by_key(|row| row.starts_at);
-    Ok(next.map(|row| {
-        let panel = row.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
-        let zone = known.agreed(row.starts_at).cloned().or(panel).unwrap_or_else(|| fallback.clone());
-        NextInterview {
-            subject: row.subject,
-            location: row.location,
-            starts_at: row.starts_at,
-            minutes: row.minutes,
-            zone,
-        }
-    }))
+    Ok(next.map(|row| NextInterview::of(row, known, fallback)))
 }
 
 fn others(

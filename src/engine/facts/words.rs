@@ -2,7 +2,9 @@
 
 use fulcrum_domain::quiet::Verdict;
 use fulcrum_domain::zones::Zones;
-use fulcrum_domain::{Message, OptOutSource, Suppression};
+use fulcrum_domain::{
+    Answer, Consent as Evidence, ConsentLevel, ConsentSource, Message, OptOutSource, Purpose, Suppression,
+};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -51,22 +53,45 @@ pub struct Consent {
     pub words: &'static str,
     /// By what evidence, and since when.
     pub source: Option<String>,
+    /// The opt-out, if there is one.
+    pub opt_out: Option<Suppression>,
 }
 
 impl Consent {
     /// From what is recorded of the number; `in_doubt` while a person should look whether they opted out.
-    pub(super) fn of(suppression: Option<&Suppression>, in_doubt: bool, zone: &TimeZone) -> Self {
+    pub(super) fn of(
+        suppression: Option<&Suppression>,
+        in_doubt: bool,
+        evidence: Option<&Evidence>,
+        wanted: ConsentLevel,
+        zone: &TimeZone,
+    ) -> Self {
         match suppression {
             Some(suppression) => Self {
                 may: false,
                 words: "opted out of texts",
                 source: Some(opt_out_source(suppression, zone)),
+                opt_out: Some(suppression.clone()),
             },
             None if in_doubt => {
-                Self { may: true, words: "may have opted out: decide before you text", source: None }
+                let words = "may have opted out: decide before you text";
+                Self { may: true, words, source: None, opt_out: None }
             }
-            None => Self { may: true, words: "no consent on record is needed", source: None },
+            None => Self::by_answer(evidence, wanted, zone),
         }
+    }
+
+    fn by_answer(evidence: Option<&Evidence>, wanted: ConsentLevel, zone: &TimeZone) -> Self {
+        let may = wanted.check(Purpose::Conversation, evidence.map(|evidence| evidence.answer)).is_ok();
+        let source = evidence.map(|evidence| consent_source(evidence, zone));
+        let words = match (evidence.map(|evidence| evidence.answer), wanted) {
+            (Some(Answer::Yes), _) => "agreed to texts",
+            (Some(Answer::No), _) => "said no to texts",
+            (None, ConsentLevel::None) => "no consent on record is needed",
+            (None, ConsentLevel::Permissive) => "not asked yet: nothing is sent to them by itself",
+            (None, ConsentLevel::Strict) => "not agreed to texts",
+        };
+        Self { may, words, source, opt_out: None }
     }
 }
 
@@ -76,7 +101,21 @@ fn opt_out_source(suppression: &Suppression, zone: &TimeZone) -> String {
         OptOutSource::Carrier => "at the carrier".to_owned(),
         OptOutSource::Person(who) => format!("recorded by {who}"),
     };
-    format!("{how}, {}", zone.to_datetime(suppression.at).strftime("%-d %b %Y"))
+    format!("{how}, {}", day(suppression.at, zone))
+}
+
+fn consent_source(evidence: &Evidence, zone: &TimeZone) -> String {
+    let how = match &evidence.source {
+        ConsentSource::Application(_) => "on their application".to_owned(),
+        ConsentSource::Text => "by text".to_owned(),
+        ConsentSource::Person(reason) => format!("recorded by {}: {reason}", evidence.by.as_str()),
+        ConsentSource::Import(what) => format!("imported by {}: {what}", evidence.by.as_str()),
+    };
+    format!("{how}, {}", day(evidence.at, zone))
+}
+
+fn day(at: Timestamp, zone: &TimeZone) -> String {
+    zone.to_datetime(at).strftime("%-d %b %Y").to_string()
 }
 
 /// A colleague who has just texted the candidate.
@@ -109,7 +148,7 @@ impl Facts {
             );
         }
         if !self.consent.may {
-            let source = self.consent.source.as_deref().unwrap_or("as recorded");
+            let source = self.consent.source.as_deref().unwrap_or("nothing is on record");
             return Err(format!(
                 "The candidate has {} ({source}). Write an e-mail or call.",
                 self.consent.words
@@ -188,35 +227,9 @@ impl NextInterview {
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::{Author, Body, Delivery, Direction, MessageId, Purpose, SendFailure};
     use jiff::civil::date;
 
     use super::*;
-
-    fn message(direction: Direction, delivery: Delivery, failure: Option<SendFailure>) -> Message {
-        let number = fulcrum_domain::Number::from_e164("+12025550142").unwrap();
-        Message {
-            id: MessageId::new(Timestamp::UNIX_EPOCH, &[0; 10]),
-            conversation: fulcrum_domain::ConversationId::new(1),
-            direction,
-            at: Timestamp::UNIX_EPOCH,
-            author: Author::Candidate,
-            body: Body::new("words"),
-            attachments: Vec::new(),
-            our_number: number,
-            purpose: Purpose::Conversation,
-            opportunity: None,
-            delivery,
-            failure,
-            sid: None,
-            rule: None,
-            filing: None,
-            submitted_at: None,
-        }
-    }
-
-    #[test]
-    fn an_opt_out_is_no_fault_of_the_number() {}
 
     #[test]
     fn several_clocks_are_told_by_the_first_and_the_last() {

@@ -1,5 +1,6 @@
 //! The messages of a thread, from its beginning or from its end, and the words for them.
 
+use fulcrum_domain::template::Version;
 use fulcrum_domain::{ConversationId, Delivery, Direction, Effect, Message, MessageId, Sight};
 use jiff::Timestamp;
 
@@ -7,7 +8,7 @@ use super::gaze::Gaze;
 use super::{PAGE_MAX, Page};
 use crate::engine::Engine;
 use crate::engine::changes::{desk_of, message};
-use crate::store::tables::{MESSAGES, MessageKey, OUTBOX};
+use crate::store::tables::{MADE_FROM, MESSAGES, MessageKey, OUTBOX};
 use crate::store::{Keys, Read, StoreError};
 
 /// A message.
@@ -17,6 +18,8 @@ pub struct MessageView {
     pub message: Message,
     /// When it leaves, if it waits for its time.
     pub send_at: Option<Timestamp>,
+    /// The words of the template that it was made from, where it was.
+    pub made_from: Option<Version>,
 }
 
 impl Engine {
@@ -131,8 +134,15 @@ fn gone(
     messages: impl Iterator<Item = Message>,
 ) -> Result<Vec<MessageView>, StoreError> {
     let gone = messages.filter(|message| message.delivery != Delivery::Scheduled).collect();
-    let views = gaze.of_messages(gone)?.into_iter();
-    Ok(views.map(|message| MessageView { message, send_at: None }).collect())
+    gaze.of_messages(gone)?.into_iter().map(|message| view(gaze, message, None)).collect()
+}
+
+fn view(
+    gaze: &Gaze<'_, impl Read>,
+    message: Message,
+    send_at: Option<Timestamp>,
+) -> Result<MessageView, StoreError> {
+    Ok(MessageView { made_from: gaze.read.get(MADE_FROM, &message.id)?, message, send_at })
 }
 
 /// The texts of a thread that wait for their time, in order of that.
@@ -154,7 +164,7 @@ fn waiting(gaze: &Gaze<'_, impl Read>, id: ConversationId) -> Result<Vec<Message
         left = left.saturating_sub(scheduled.len());
         for message in gaze.of_messages(scheduled)? {
             let send_at = gaze.read.get(OUTBOX, &Effect::Send(message.id))?.map(|row| row.due_at);
-            views.push(MessageView { message, send_at });
+            views.push(view(gaze, message, send_at)?);
         }
     }
     views.sort_by_key(|view| (view.send_at, view.message.id));

@@ -219,6 +219,7 @@ fn reaches_effect(gaze: &Gaze<'_, impl Read>, effect: &Effect) -> Result<bool, S
         Effect::Send(id) => readable(message(gaze.read, *id))?.and_then(|text| text.opportunity),
         Effect::PostNote(id) => readable(gaze.read.get(FILINGS, id))?.map(|filing| filing.opportunity),
         Effect::Hydrate(id) | Effect::Interviews(id) => Some(id.clone()),
+        Effect::DeleteNote(..) | Effect::DeleteText(..) => None,
         Effect::Appointment(id) => readable(gaze.read.get(APPOINTMENTS, id))?.map(|one| one.opportunity),
     };
     gaze.reaches(about.as_ref())

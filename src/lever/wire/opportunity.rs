@@ -4,6 +4,7 @@
 
 use fulcrum_domain::{ApplicationId, ArchiveReasonId, ContactId, OpportunityId, PostingId, StageId, UserId};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::reference::Urls;
 use super::{Fields, IdOr, Read, debug_by_id};
@@ -181,6 +182,8 @@ pub struct Application {
     pub hiring_manager: Option<UserId>,
     /// `posting`, `referral` or `user`.
     pub kind: String,
+    /// What was asked on the form beside Lever's own fields, and answered.
+    pub answers: Vec<Answered>,
     /// The number on the form, if any.
     pub phone: Option<Phone>,
     /// When.
@@ -198,10 +201,54 @@ impl Read for Application {
             posting_owner: fields.id("postingOwner"),
             hiring_manager: fields.id("postingHiringManager"),
             kind: fields.text("type"),
+            answers: fields.objects::<Form>("customQuestions").into_iter().flat_map(|form| form.0).collect(),
             phone: fields.object("phone"),
             created_at: fields.time("createdAt"),
             archived: fields.object("archived"),
         })
+    }
+}
+
+/// A form of custom questions.
+struct Form(Vec<Answered>);
+
+impl Read for Form {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self(fields.objects("fields")))
+    }
+}
+
+/// A custom question with its answers.
+#[derive(Clone, PartialEq)]
+pub struct Answered {
+    /// Its id; not every one has one.
+    pub id: String,
+    /// The question.
+    pub text: String,
+    /// The answer, or those that were chosen; none where the answer is no text.
+    pub values: Vec<String>,
+}
+
+impl Read for Answered {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let values = match fields.take("value") {
+            Some(Value::Array(values)) => values,
+            Some(value) => vec![value],
+            None => Vec::new(),
+        };
+        let text = |value| match value {
+            Value::String(text) => Some(text),
+            Value::Bool(is_so) => Some(is_so.to_string()),
+            _ => None,
+        };
+        let values = values.into_iter().filter_map(text).collect();
+        Some(Self { id: fields.text("id"), text: fields.text("text"), values })
+    }
+}
+
+impl std::fmt::Debug for Answered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answered")
     }
 }
 
@@ -248,6 +295,21 @@ mod tests {
         assert_eq!(application.opportunity.as_ref(), Some(&opportunity.id));
         assert!(application.posting.is_some());
         assert_eq!(opportunity.contact.unwrap().expanded.unwrap().name, "Ana Ruiz");
+    }
+
+    #[test]
+    fn custom_questions_are_read_with_whatever_answers_they_have() {
+        let body = r#"{"data":{"id":"a1","customQuestions":[{"id":"f1","text":"Form","fields":[
+            {"id":"q1","type":"multiple-choice","text":"May we text you?","value":"Yes"},
+            {"type":"multiple-select","text":"Shifts","value":["Early","Late",7]},
+            {"type":"file-upload","text":"Letter","value":{"name":"x"}},{"text":"Left open","value":null}]}]}}"#;
+        let (application, wrong) = single::<Application>(body).unwrap();
+        let read: Vec<_> =
+            application.answers.iter().map(|a| (a.text.as_str(), a.values.join("|"))).collect();
+        let expected =
+            [("May we text you?", "Yes"), ("Shifts", "Early|Late"), ("Letter", ""), ("Left open", "")];
+        assert_eq!((read, wrong), (expected.map(|(text, value)| (text, value.to_owned())).to_vec(), 0));
+        assert_eq!(application.answers[0].id, "q1");
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Posting,
     Stage,
     Reason,
+    Form,
+    Question,
 }
 
 /// Makes and reads the tenant's ids.

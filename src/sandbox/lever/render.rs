@@ -173,7 +173,11 @@ impl Tenant {
             comments: None,
             phone: person.phones.first().filter(|_| applied).cloned(),
             links: Vec::new(),
-            custom_questions: Vec::new(),
+            custom_questions: if applied {
+                vec![self.consent_form(index, facts.created)]
+            } else {
+                Vec::new()
+            },
             created_at: facts.created,
             archived: self.archived(index),
             requisition_for_hire: None,
@@ -182,6 +186,32 @@ impl Tenant {
             user_agent: None,
             accept_language: None,
             timezone: None,
+        })
+    }
+
+    /// What the posting asks beside Lever's own fields: most who apply agree to texts, some do not, and
+    /// some leave it open.
+    fn consent_form(&self, index: u32, created: i64) -> Value {
+        let answer = match index % 6 {
+            0..=3 => Some("Yes"),
+            4 => Some("No"),
+            _ => None,
+        };
+        json!({
+            "id": self.ids.id(Kind::Form, index),
+            "type": "posting",
+            "text": "Before you send it",
+            "user": null,
+            "fields": [{
+                "id": self.ids.id(Kind::Question, 0),
+                "type": "multiple-choice",
+                "text": "May we text you about your application?",
+                "description": "",
+                "required": false,
+                "options": [{"text": "Yes"}, {"text": "No"}],
+                "value": answer,
+            }],
+            "createdAt": created,
         })
     }
 

@@ -120,7 +120,7 @@ pub(super) struct Application {
     pub(super) comments: Option<String>,
     pub(super) phone: Option<Phone>,
     pub(super) links: Vec<String>,
-    pub(super) custom_questions: Vec<()>,
+    pub(super) custom_questions: Vec<serde_json::Value>,
     pub(super) created_at: i64,
     pub(super) archived: Option<Archived>,
     pub(super) requisition_for_hire: Option<()>,

@@ -1,4 +1,5 @@
-//! `/api/v1/inbox`, and what people do with a conversation: assign, follow, archive, read, dismiss.
+//! `/api/v1/inbox`, and what people do with a conversation: assign, follow, archive, dismiss, read, and
+//! mark as unread.
 //!
 //! *Mine*, following and reading are an account's. A person's session says whose; a program with a
 //! token names the account.
@@ -72,7 +73,7 @@ impl From<InboxRow> for InboxBody {
             archived_at: row.desk.archived_at,
             scheduled: row.desk.said.scheduled,
             unread: row.unread,
-            last: row.last.map(|message| MessageView { message, send_at: None }.into()),
+            last: row.last.map(|message| MessageView { message, send_at: None, made_from: None }.into()),
         }
     }
 }
@@ -111,10 +112,19 @@ pub(super) struct Archive {
 #[serde(default, deny_unknown_fields)]
 #[schema(as = Reading)]
 pub(super) struct Reading {
-    /// The time of the newest message that it has seen; null to mark all as unread.
+    /// Required. The time of the newest message that it has seen.
     #[schema(value_type = Option<String>, format = DateTime)]
     up_to: Option<Timestamp>,
     /// Whose: an e-mail, from a program.
+    account: Option<String>,
+}
+
+/// For whom a conversation is to be unread.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = Reader)]
+pub(super) struct Again {
+    /// An e-mail, from a program.
     account: Option<String>,
 }
 
@@ -273,7 +283,7 @@ pub(super) async fn dismiss(
 }
 
 #[utoipa::path(
-    post, path = "/api/v1/conversations/{id}/read", summary = "Mark a conversation as read, or as unread",
+    post, path = "/api/v1/conversations/{id}/read", summary = "Mark a conversation as read up to a message",
     params(("id" = String, Path)),
     request_body = Reading,
     responses(
@@ -289,11 +299,32 @@ pub(super) async fn read(
     Id(id): Id,
     input: Input<Reading>,
 ) -> Result<Json<DeskBody>, Problem> {
+    let up_to = required("up_to", input.value.up_to)?;
     let account = required("account", whose(&caller, input.value.account.as_deref())?)?;
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    match input.value.up_to {
-        Some(up_to) => shared.engine.mark_read(id, account, up_to).await?,
-        None => shared.engine.mark_unread(id, account).await?,
-    }
+    shared.engine.mark_read(id, account, up_to).await?;
+    desk(&shared, id).await
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/conversations/{id}/unread", summary = "Mark a conversation as unread",
+    params(("id" = String, Path)),
+    request_body = Again,
+    responses(
+        (status = 200, body = DeskBody),
+        (status = 404, body = ProblemBody),
+        (status = 422, body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn unread(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    input: Input<Again>,
+) -> Result<Json<DeskBody>, Problem> {
+    let account = required("account", whose(&caller, input.value.account.as_deref())?)?;
+    let id = named(&shared, &caller, &id).await?.conversation.id;
+    shared.engine.mark_unread(id, account).await?;
     desk(&shared, id).await
 }

@@ -23,6 +23,9 @@ use crate::store::tables::{ActivityKey, Digest};
 /// The longest text is 1,600 characters.
 const BYTES_MAX: usize = 64 * 1024;
 
+/// A list of as many people as a bulk text may have, with room.
+const LONG_BYTES_MAX: usize = 1024 * 1024;
+
 /// The id in a path.
 pub(super) struct Id(pub(super) String);
 
@@ -65,14 +68,29 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Input<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(Kind::NotJson, "the header Content-Type must be application/json"));
-        }
-        Self::read(&body::read(request.into_body(), BYTES_MAX, shared.body_time).await?)
+        Self::of(request, shared, BYTES_MAX).await
+    }
+}
+
+/// The same where a whole list may be in it.
+pub(super) struct Long<T>(pub(super) Input<T>);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Long<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Problem> {
+        Input::of(request, shared, LONG_BYTES_MAX).await.map(Self)
     }
 }
 
 impl<T: DeserializeOwned> Input<T> {
+    async fn of(request: Request, shared: &Shared, bytes_max: usize) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(Kind::NotJson, "the header Content-Type must be application/json"));
+        }
+        Self::read(&body::read(request.into_body(), bytes_max, shared.body_time).await?)
+    }
+
     /// From the bytes of the body.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Problem> {
         Ok(Self { value: parse(bytes)?, digest: digest(&[bytes]) })
@@ -101,6 +119,18 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 /// A field that must be there.
 pub(super) fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Problem> {
     value.ok_or_else(|| Problem::invalid(field, "this field is required"))
+}
+
+/// The longest reason.
+const REASON_CHARS: usize = 500;
+
+/// Why somebody does something, which must be said.
+pub(super) fn reason(value: Option<String>) -> Result<String, Problem> {
+    let reason = required("reason", value)?.trim().to_owned();
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS {
+        return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
+    }
+    Ok(reason)
 }
 
 /// The first half of a SHA-256, over parts that no other parts can imitate.
@@ -242,6 +272,16 @@ pub(crate) trait Cursor: Sized {
 
     fn from_text(text: &str) -> Option<Self> {
         Self::read(&BASE64.decode(text).ok()?)
+    }
+}
+
+impl Cursor for u64 {
+    fn bytes(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::from_be_bytes)
     }
 }
 

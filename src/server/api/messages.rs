@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::{Account, Author, Body, Number, OpportunityId};
+use fulcrum_domain::{Account, Author, Body, Number, OpportunityId, Refusal};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
+use super::bulk::VersionBody;
 use super::conversations::named;
 use super::input::{Id, IdempotencyKey, Input, Paging, required};
 use crate::engine::changes::{CancelError, ComposeError, Recipient};
@@ -34,6 +35,8 @@ pub(super) struct NewMessage {
     /// The words, at most 1,600 characters.
     #[schema(required)]
     body: Option<String>,
+    /// The template that the words were made from, so that the message can say so.
+    template: Option<String>,
     /// E-mail of the Lever user on whose behalf it is sent.
     r#as: Option<String>,
     /// Which of our numbers it leaves from; else the one that spoke last.
@@ -87,11 +90,13 @@ pub(crate) struct MessageBody {
     opportunity: Option<String>,
     /// The transcript that it stands in; null while that is open.
     transcript: Option<String>,
+    /// The template that it was made from, and its words then.
+    template: Option<VersionBody>,
 }
 
 impl From<MessageView> for MessageBody {
     fn from(view: MessageView) -> Self {
-        let MessageView { message, send_at } = view;
+        let MessageView { message, send_at, made_from } = view;
         let (status, error) = (status_word(&message), failure_words(&message));
         let (author, author_name) = match message.author {
             Author::Candidate => ("candidate", None),
@@ -111,6 +116,7 @@ impl From<MessageView> for MessageBody {
             author_name,
             opportunity: message.opportunity.map(|id| id.to_string()),
             transcript: message.filing.map(|id| id.to_string()),
+            template: made_from.map(Into::into),
         }
     }
 }
@@ -191,6 +197,7 @@ pub(super) async fn send(
             (None, None) => return Err(Problem::new(Kind::Invalid, "either opportunity or to is required")),
         },
         body: Body::new(required("body", wanted.body)?),
+        template: wanted.template,
         on_behalf_of: wanted.r#as.filter(|_| caller.account.is_none()),
         from: wanted.from.map(|text| number("from", text)).transpose()?,
         send_at: wanted.send_at,
@@ -248,7 +255,10 @@ impl From<SendRefusal> for Problem {
         let detail = refusal.to_string();
         match refusal {
             SendRefusal::Compose(ComposeError::Store(error)) => error.into(),
-            SendRefusal::Compose(ComposeError::Refused(_)) => Self::new(Kind::OptedOut, detail),
+            SendRefusal::Compose(ComposeError::Refused(Refusal::OptedOut)) => {
+                Self::new(Kind::OptedOut, detail)
+            }
+            SendRefusal::Compose(ComposeError::Refused(_)) => Self::new(Kind::HeldBack, detail),
             SendRefusal::Compose(ComposeError::UnknownOpportunity) => {
                 Self::new(Kind::NotFound, detail).at("opportunity")
             }
@@ -261,6 +271,7 @@ impl From<SendRefusal> for Problem {
             SendRefusal::Compose(ComposeError::NotTheirNumber) => Self::invalid("to", detail),
             SendRefusal::Compose(ComposeError::NotOurNumber) => Self::invalid("from", detail),
             SendRefusal::Deleted => Self::new(Kind::Deleted, detail).at("opportunity"),
+            SendRefusal::UnknownTemplate => Self::invalid("template", detail),
             SendRefusal::UnknownAuthor => Self::invalid("as", detail),
             SendRefusal::KeyReused => Self::new(Kind::KeyReused, detail),
             SendRefusal::Lever(error) => {

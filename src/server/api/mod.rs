@@ -12,11 +12,18 @@
 //! read instead.
 
 mod activity;
+mod automations;
+pub(super) mod bulk;
+mod consent;
 mod conversations;
 mod desk;
+mod erasures;
+mod holds;
+mod imports;
 mod input;
 mod interviews;
 mod messages;
+mod mute;
 mod openapi;
 mod opportunities;
 mod opt_out;
@@ -34,6 +41,7 @@ use http::Method;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use automations::decide_card;
 pub(crate) use conversations::ConversationBody;
 pub(crate) use input::Cursor;
 pub(crate) use messages::MessageBody;
@@ -49,7 +57,7 @@ use input::{Id, IdempotencyKey, Input};
 
 /// Every route of the API.
 pub(super) fn table() -> Vec<Route> {
-    use Right::{Operate, Read, Text, Watch};
+    use Right::{Administer, Operate, Read, Text, Watch};
     let (get, post) = (Method::GET, Method::POST);
     vec![
         data(get.clone(), "/api/v1/openapi.json", None, openapi::describe),
@@ -61,23 +69,51 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/conversations/{id}/messages", Read, messages::list),
         data(post.clone(), "/api/v1/conversations/{id}/file", Text, conversations::file),
         data(post.clone(), "/api/v1/conversations/{id}/opt-out", Text, opt_out::decide),
+        data(get.clone(), "/api/v1/conversations/{id}/consent", Read, consent::list),
+        data(post.clone(), "/api/v1/conversations/{id}/consent", Text, consent::record),
         data(post.clone(), "/api/v1/conversations/{id}/assign", Text, desk::assign),
         data(post.clone(), "/api/v1/conversations/{id}/follow", Read, desk::follow),
         data(post.clone(), "/api/v1/conversations/{id}/archive", Text, desk::archive),
         data(post.clone(), "/api/v1/conversations/{id}/dismiss", Text, desk::dismiss),
         data(post.clone(), "/api/v1/conversations/{id}/read", Read, desk::read),
+        data(post.clone(), "/api/v1/conversations/{id}/unread", Read, desk::unread),
         data(post.clone(), "/api/v1/messages", Text, messages::send),
         data(Method::DELETE, "/api/v1/messages/{id}", Text, messages::cancel),
         data(get.clone(), "/api/v1/opportunities/{id}", Read, opportunities::one),
+        data(post.clone(), "/api/v1/opportunities/{id}/opt-out", Text, opt_out::decide_for_candidate),
+        data(get.clone(), "/api/v1/opportunities/{id}/consent", Read, consent::list_for_candidate),
+        data(post.clone(), "/api/v1/opportunities/{id}/consent", Text, consent::record_for_candidate),
+        data(post.clone(), "/api/v1/opt-outs", Text, opt_out::record),
         data(get.clone(), "/api/v1/opportunities/{id}/interviews", Read, interviews::list),
         data(post.clone(), "/api/v1/interviews", Text, interviews::arrange),
         data(Method::PUT, "/api/v1/interviews/{id}", Text, interviews::change),
         data(Method::DELETE, "/api/v1/interviews/{id}", Text, interviews::call_off),
         data(get.clone(), "/api/v1/templates", Read, templates::list),
         data(post.clone(), "/api/v1/templates/{id}/render", Text, templates::render),
+        data(get.clone(), "/api/v1/template-versions/{id}", Read, templates::version),
+        data(get.clone(), "/api/v1/bulk", Read, bulk::list),
+        data(post.clone(), "/api/v1/bulk", Text, bulk::make),
+        data(get.clone(), "/api/v1/bulk/{id}", Read, bulk::one),
+        data(get.clone(), "/api/v1/bulk/{id}/recipients", Read, bulk::recipients),
+        data(post.clone(), "/api/v1/bulk/{id}/{step}", Text, bulk::step),
+        data(get.clone(), "/api/v1/automations", Read, automations::list),
+        data(get.clone(), "/api/v1/automations/{name}/test", Read, automations::test),
+        data(post.clone(), "/api/v1/automations/{name}/pause", Text, automations::pause),
+        data(post.clone(), "/api/v1/automations/{name}/resume", Text, automations::resume),
+        data(get.clone(), "/api/v1/automations/{name}/why-not/{id}", Read, automations::why_not),
+        data(post.clone(), "/api/v1/automation-cards/{id}/approve", Text, automations::approve),
+        data(post.clone(), "/api/v1/automation-cards/{id}/call-off", Text, automations::call_off),
+        data(get.clone(), "/api/v1/messages/{id}/why", Read, automations::why),
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
+        data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
+        data(post.clone(), "/api/v1/imports", Administer, imports::import),
+        data(get.clone(), "/api/v1/holds", Administer, holds::list),
+        data(post.clone(), "/api/v1/holds", Administer, holds::hold),
+        data(get.clone(), "/api/v1/erasures", Administer, erasures::list),
+        data(post.clone(), "/api/v1/erasures", Administer, erasures::erase),
+        data(get.clone(), "/api/v1/erasures/{id}", Administer, erasures::one),
         data(post.clone(), "/api/v1/outbox/give-up", Operate, outbox::give_up),
     ]
 }
@@ -97,8 +133,28 @@ pub(super) async fn act(
         "assign" => drop(desk::assign(shared, caller, id, Input::read(body)?).await?),
         "follow" => drop(desk::follow(shared, caller, id, Input::read(body)?).await?),
         "archive" => drop(desk::archive(shared, caller, id, Input::read(body)?).await?),
+        "unread" => drop(desk::unread(shared, caller, id, Input::read(body)?).await?),
+        "consent" => drop(consent::record(shared, caller, id, Input::read(body)?).await?),
         "opt-out" => drop(opt_out::decide(shared, caller, id, Input::read(body)?).await?),
         "file" => drop(conversations::file(shared, caller, id, IdempotencyKey::none()).await?),
+        _ => return Err(Problem::not_found("there is no such call")),
+    }
+    Ok(())
+}
+
+/// The same about a candidate, who may have no conversation.
+pub(super) async fn act_on_candidate(
+    shared: Arc<Shared>,
+    caller: Caller,
+    candidate: String,
+    what: &str,
+    body: &str,
+) -> Result<(), Problem> {
+    let (shared, caller, id) = (State(shared), Extension(caller), Id(candidate));
+    let body = body.as_bytes();
+    match what {
+        "consent" => drop(consent::record_for_candidate(shared, caller, id, Input::read(body)?).await?),
+        "opt-out" => drop(opt_out::decide_for_candidate(shared, caller, id, Input::read(body)?).await?),
         _ => return Err(Problem::not_found("there is no such call")),
     }
     Ok(())

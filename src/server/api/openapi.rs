@@ -7,8 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, conversations, desk, interviews, messages, opportunities, opt_out, outbox, search, status,
-    templates,
+    activity, automations, bulk, consent, conversations, desk, erasures, holds, imports, interviews,
+    messages, mute, opportunities, opt_out, outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -25,6 +25,7 @@ use super::{
         desk::archive,
         desk::dismiss,
         desk::read,
+        desk::unread,
         conversations::list,
         conversations::one,
         conversations::file,
@@ -37,11 +38,38 @@ use super::{
         interviews::change,
         interviews::call_off,
         opt_out::decide,
+        mute::unmute,
+        imports::import,
+        holds::list,
+        holds::hold,
+        erasures::list,
+        erasures::erase,
+        erasures::one,
+        opt_out::decide_for_candidate,
+        opt_out::record,
+        consent::list,
+        consent::list_for_candidate,
+        consent::record,
+        consent::record_for_candidate,
         outbox::failed,
         outbox::retry,
         outbox::give_up,
         templates::list,
         templates::render,
+        templates::version,
+        bulk::list,
+        bulk::make,
+        bulk::one,
+        bulk::recipients,
+        bulk::step,
+        automations::list,
+        automations::test,
+        automations::pause,
+        automations::resume,
+        automations::why_not,
+        automations::approve,
+        automations::call_off,
+        automations::why,
         search::search,
     )
 )]

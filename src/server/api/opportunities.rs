@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::Interview;
+use fulcrum_domain::{Interview, Number};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -138,12 +138,26 @@ pub(super) async fn one(
     Extension(caller): Extension<Caller>,
     Id(id): Id,
 ) -> Result<Json<OpportunityBody>, Problem> {
+    named(&shared, &caller, &id).await.map(|view| Json(view.into()))
+}
+
+/// The numbers of the candidate that a path names, if the caller may see them.
+pub(super) async fn numbers_of(shared: &Shared, caller: &Caller, id: &str) -> Result<Vec<Number>, Problem> {
+    let view = named(shared, caller, id).await?;
+    let numbers: Vec<Number> = view.opportunity.numbers().collect();
+    if numbers.is_empty() {
+        return Err(Problem::new(Kind::Invalid, "the candidate has no number that can be texted"));
+    }
+    Ok(numbers)
+}
+
+async fn named(shared: &Shared, caller: &Caller, id: &str) -> Result<OpportunityView, Problem> {
     let found = match id.parse() {
         Ok(id) => shared.engine.opportunity(&id, caller.sight).await?,
         Err(_) => Found::Unknown,
     };
     match found {
-        Found::Known(view) => Ok(Json((*view).into())),
+        Found::Known(view) => Ok(*view),
         Found::Unknown => Err(Problem::not_found("no such opportunity is known")),
         Found::Deleted => {
             Err(Problem::new(Kind::Deleted, "the candidate was deleted in Lever, and erased here"))

@@ -1,23 +1,23 @@
-//! `/api/v1/conversations/{id}/opt-out`: what a person learned of a candidate's wish, by telephone
-//! say, and their answer to a possible opt-out.
+//! `/api/v1/.../opt-out` and `/api/v1/opt-outs`: what a person learned of a candidate's wish to get no
+//! texts, by telephone say, and their answer to a possible opt-out.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::Right;
+use fulcrum_domain::{Number, Right};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::conversations::named;
-use super::input::{Id, Input, required};
-use crate::engine::changes::LiftError;
+use super::input::{Id, Input, reason, required};
+use super::opportunities::numbers_of;
+use crate::engine::changes::{LiftError, Wish};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
-
-/// The longest reason.
-const REASON_CHARS: usize = 500;
 
 /// A candidate's wish, as a person records it.
 #[derive(Deserialize, ToSchema)]
@@ -28,6 +28,23 @@ pub(super) struct Decision {
     opted_out: Option<bool>,
     /// Required. How that is known.
     reason: Option<String>,
+    /// The day on which they said so, in the organisation's zone; today if not given.
+    #[schema(value_type = Option<String>, format = Date)]
+    on: Option<Date>,
+}
+
+/// A request for no texts that reached us by another way, for a number that need not be known.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OptOutRequest)]
+pub(super) struct Request {
+    /// Required. The number.
+    number: Option<String>,
+    /// Required. How that is known.
+    reason: Option<String>,
+    /// The day on which they said so, in the organisation's zone; today if not given.
+    #[schema(value_type = Option<String>, format = Date)]
+    on: Option<Date>,
 }
 
 /// Whether the number has opted out now.
@@ -58,19 +75,80 @@ pub(super) async fn decide(
     Id(id): Id,
     input: Input<Decision>,
 ) -> Result<Json<OptOutState>, Problem> {
-    let opted_out = required("opted_out", input.value.opted_out)?;
-    let reason = required("reason", input.value.reason)?;
-    if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS {
-        return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
-    }
     let view = named(&shared, &caller, &id).await?;
-    if !opted_out && view.suppression.is_some() && !caller.may(Right::Administer) {
+    settle(&shared, &caller, vec![view.conversation.number], input.value).await
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/opportunities/{id}/opt-out",
+    summary = "The same for a candidate, whether or not they were ever texted: it holds for all their numbers",
+    params(("id" = String, Path)),
+    request_body = Decision,
+    responses(
+        (status = 200, body = OptOutState),
+        (status = 403, description = "Only an admin lifts an opt-out", body = ProblemBody),
+        (status = 404, body = ProblemBody),
+        (status = 409, description = "The candidate opted out by text", body = ProblemBody),
+        (status = 410, body = ProblemBody),
+        (status = 422, body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn decide_for_candidate(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    input: Input<Decision>,
+) -> Result<Json<OptOutState>, Problem> {
+    let numbers = numbers_of(&shared, &caller, &id).await?;
+    settle(&shared, &caller, numbers, input.value).await
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/opt-outs",
+    summary = "Record that a number wants no texts, whether or not it is known here",
+    request_body = Request,
+    responses((status = 200, body = OptOutState), (status = 422, body = ProblemBody)),
+    security(("bearer" = []))
+)]
+pub(super) async fn record(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    input: Input<Request>,
+) -> Result<Json<OptOutState>, Problem> {
+    let Request { number, reason, on } = input.value;
+    let number = required("number", number)?;
+    let region = shared.engine.settings.load().rules.region;
+    let number =
+        Number::parse(&number, &region).map_err(|error| Problem::invalid("number", error.to_string()))?;
+    let decision = Decision { opted_out: Some(true), reason, on };
+    settle(&shared, &caller, vec![number], decision).await
+}
+
+async fn settle(
+    shared: &Shared,
+    caller: &Caller,
+    numbers: Vec<Number>,
+    decision: Decision,
+) -> Result<Json<OptOutState>, Problem> {
+    let opted_out = required("opted_out", decision.opted_out)?;
+    let reason = reason(decision.reason)?;
+    let since = decision.on.map(|day| since(shared, day)).transpose()?;
+    if !opted_out && !caller.may(Right::Administer) && shared.engine.has_opted_out(numbers.clone()).await? {
         return Err(Problem::new(Kind::Forbidden, "only an admin lifts an opt-out"));
     }
-    let reason = reason.trim().to_owned();
-    match shared.engine.decide_opt_out(view.conversation.id, opted_out, reason, caller.actor()).await {
+    let wish = Wish { opted_out, reason, since };
+    match shared.engine.decide_opt_out(numbers, wish, caller.actor()).await {
         Ok(()) => Ok(Json(OptOutState { opted_out })),
         Err(LiftError::ByText) => Err(Problem::new(Kind::OptedOut, LiftError::ByText.to_string())),
         Err(LiftError::Store(error)) => Err(error.into()),
     }
+}
+
+/// The beginning of a day, which must have come.
+fn since(shared: &Shared, day: Date) -> Result<Timestamp, Problem> {
+    let begins = shared.engine.zone().to_timestamp(day.into()).ok();
+    begins
+        .filter(|at| *at <= shared.engine.now())
+        .ok_or_else(|| Problem::invalid("on", "it must be a day up to today, such as 2025-03-04"))
 }

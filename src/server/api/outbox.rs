@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::Effect;
+use fulcrum_domain::{BadId, Effect};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,9 @@ use crate::server::problem::{Problem, ProblemBody};
 #[derive(Serialize, ToSchema)]
 #[schema(as = FailedEffect)]
 pub(super) struct FailedBody {
-    /// `send`, `note`, `hydrate` or `interviews`.
+    /// `send`, `note`, `hydrate`, `interviews`, `delete_note` or `delete_text`.
     kind: &'static str,
-    /// What it is about: a message, a transcript, an opportunity.
+    /// What it is about: a message, a transcript, an opportunity, an erasure and what it deletes.
     id: String,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
@@ -39,7 +39,7 @@ pub(super) struct FailedBody {
 #[serde(default, deny_unknown_fields)]
 #[schema(as = Retry)]
 pub(super) struct RetryBody {
-    /// `send`, `note`, `hydrate` or `interviews`.
+    /// `send`, `note`, `hydrate`, `interviews`, `delete_note` or `delete_text`.
     #[schema(required)]
     kind: Option<String>,
     /// What it is about.
@@ -85,6 +85,8 @@ pub(in crate::server) fn effect_id(effect: &Effect) -> String {
         Effect::Send(id) => id.to_string(),
         Effect::PostNote(id) => id.to_string(),
         Effect::Hydrate(id) | Effect::Interviews(id) => id.to_string(),
+        Effect::DeleteNote(erasure, opportunity, note) => format!("{erasure}:{opportunity}:{note}"),
+        Effect::DeleteText(erasure, sid) => format!("{erasure}:{sid}"),
         Effect::Appointment(id) => id.to_string(),
     }
 }
@@ -97,9 +99,27 @@ pub(in crate::server) fn effect_of(kind: &str, id: &str) -> Result<Effect, Probl
         "hydrate" => id.parse().map(Effect::Hydrate),
         "interviews" => id.parse().map(Effect::Interviews),
         "interview" => id.parse().map(Effect::Appointment),
-        _ => return Err(Problem::invalid("kind", "it must be send, note, hydrate, interviews or interview")),
+        "delete_note" => note_of(id),
+        "delete_text" => text_of(id),
+        _ => {
+            let kinds = Effect::KINDS.join(", ");
+            return Err(Problem::invalid("kind", format!("it must be one of {kinds}")));
+        }
     };
     effect.map_err(|error| Problem::invalid("id", error.to_string()))
+}
+
+/// The note of an erasure that is to be deleted.
+fn note_of(id: &str) -> Result<Effect, BadId> {
+    let mut parts = id.split(':');
+    let mut part = || parts.next().ok_or(BadId);
+    Ok(Effect::DeleteNote(part()?.parse()?, part()?.parse()?, part()?.parse()?))
+}
+
+/// The text of an erasure whose copy is to be deleted.
+fn text_of(id: &str) -> Result<Effect, BadId> {
+    let (erasure, sid) = id.split_once(':').ok_or(BadId)?;
+    Ok(Effect::DeleteText(erasure.parse()?, sid.parse().map_err(|_| BadId)?))
 }
 
 #[utoipa::path(

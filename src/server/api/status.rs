@@ -46,6 +46,9 @@ pub(crate) struct StoredBody {
     conversations: u64,
     /// Changes in Lever that no webhook announced.
     found_by_poll: u64,
+    /// Since when nothing leaves, if this is a restored copy that is muted.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    muted_since: Option<Timestamp>,
     /// Bytes of the file.
     store_bytes: u64,
 }
@@ -109,7 +112,7 @@ struct OutboxBody {
 /// Effects of one kind in one state.
 #[derive(Serialize, ToSchema)]
 struct OutboxRow {
-    /// `send`, `note`, `hydrate` or `interviews`.
+    /// `send`, `note`, `hydrate`, `interviews`, `delete_note` or `delete_text`.
     effect: &'static str,
     /// `due`, `in_flight`, `unknown` or `failed`.
     state: &'static str,
@@ -176,6 +179,7 @@ impl StoredBody {
             opportunities: stored.opportunities,
             conversations: stored.conversations,
             found_by_poll: stored.found_by_poll,
+            muted_since: stored.muted.map(|muted| muted.since),
             store_bytes,
         }
     }

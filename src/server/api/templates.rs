@@ -82,6 +82,34 @@ pub(super) async fn render(
     Ok(Json(Filled { text }))
 }
 
+/// The words of a template as they once were.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TemplateWords {
+    /// The words, with their fields.
+    text: String,
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/template-versions/{id}", summary = "The words that a text was made from",
+    description = "By the `version` that stands in a message's `template`, whatever has become of it since.",
+    params(("id" = String, Path)),
+    responses((status = 200, body = TemplateWords), (status = 404, body = ProblemBody)),
+    security(("bearer" = []))
+)]
+pub(super) async fn version(
+    State(shared): State<Arc<Shared>>,
+    Id(id): Id,
+) -> Result<Json<TemplateWords>, Problem> {
+    let hash = u128::from_str_radix(&id, 16).ok().filter(|_| id.len() == 32).map(u128::to_be_bytes);
+    let text = match hash {
+        Some(hash) => shared.engine.template_words(hash).await?,
+        None => None,
+    };
+    Ok(Json(TemplateWords {
+        text: text.ok_or_else(|| Problem::not_found("no text was made from such words"))?,
+    }))
+}
+
 impl From<TemplateError> for Problem {
     fn from(error: TemplateError) -> Self {
         let detail = error.to_string();

@@ -23,6 +23,8 @@ pub(in crate::server) struct Frame {
     pub(in crate::server) csrf: String,
     /// Which news the page knows: it is told what came since. A page is therefore begun with its frame.
     pub(in crate::server) news: String,
+    /// Whether nothing leaves, since this is a restored copy.
+    pub(in crate::server) muted: bool,
     /// Where one can go.
     pub(in crate::server) places: Vec<Place>,
 }
@@ -35,8 +37,11 @@ pub(in crate::server) struct Place {
 }
 
 /// The parts of the console, and who has them.
-const PLACES: [(&str, &str, Right); 4] = [
+const PLACES: [(&str, &str, Right); 7] = [
     ("/inbox", texts::INBOX, Right::Read),
+    ("/templates", texts::TEMPLATES, Right::Text),
+    ("/bulk", texts::BULK, Right::Text),
+    ("/automations", texts::AUTOMATIONS, Right::Read),
     ("/setup", texts::SETUP, Right::Operate),
     ("/activity", texts::ACTIVITY, Right::Operate),
     ("/system", texts::SYSTEM, Right::Operate),
@@ -52,6 +57,7 @@ impl Frame {
             name: caller.name.clone(),
             csrf: caller.csrf().to_owned(),
             news: shared.engine.watch(None).place().to_string(),
+            muted: shared.engine.is_muted(),
             places: places.map(|(path, name, _)| Place { path, name, here: *path == here }).collect(),
         }
     }

@@ -7,7 +7,10 @@
 //! | `/c/{id}`, `/o/{id}`, their forms, `/fragments/...` for live pages and the extension | `conversation` |
 //! | `/events`, news for open pages | `events` |
 //! | `/setup` | `setup`, `tokens` |
+//! | `/templates` | `templates` |
+//! | `/bulk`, `/bulk/{id}` and its forms | `bulk` |
 //! | `/activity` | `activity` |
+//! | `/automations`, a back-test at `/automations/{name}` | `automations` |
 //! | `/system` | `system` |
 //! | `/assets/{name}` | `assets` |
 //!
@@ -16,13 +19,16 @@
 
 mod activity;
 mod assets;
+mod automations;
+mod bulk;
 mod conversation;
 mod events;
 mod frame;
 mod inbox;
 mod setup;
 mod system;
-mod texts;
+mod templates;
+pub(super) mod texts;
 mod tokens;
 mod words;
 
@@ -60,15 +66,26 @@ pub(super) fn table() -> Vec<Route> {
         page(POST, "/o/{id}/interviews", Text, conversation::arrange),
         page(POST, "/o/{id}/interviews/{interview}", Text, conversation::change_interview),
         page(POST, "/c/{id}/{what}", Text, conversation::act),
+        page(POST, "/o/{id}/{what}", Text, conversation::act_on_candidate),
         data(GET, "/fragments/c/{id}", Read, conversation::thread_fragment),
         data(GET, "/fragments/o/{id}", Read, conversation::opportunity_fragment),
         data(GET, "/events", Read, events::events),
+        page(GET, "/templates", Text, templates::show),
+        page(GET, "/bulk", Text, bulk::list),
+        page(POST, "/bulk", Text, bulk::make),
+        page(GET, "/bulk/{id}", Text, bulk::one),
+        page(POST, "/bulk/{id}/{step}", Text, bulk::step),
         page(GET, "/setup", Operate, setup::show),
         page(POST, "/setup/probe", Operate, setup::probe),
         page(POST, "/setup/tokens", Administer, setup::write_tokens),
         page(GET, "/activity", Operate, activity::show),
         page(POST, "/activity/retry", Operate, activity::retry),
         page(POST, "/activity/give-up", Operate, activity::give_up),
+        page(GET, "/automations", Read, automations::show),
+        page(GET, "/automations/{name}", Read, automations::test),
+        page(POST, "/automations/{name}/pause", Text, automations::pause),
+        page(POST, "/automations/{name}/resume", Text, automations::resume),
+        page(POST, "/automation-cards/{id}", Text, automations::decide),
         page(GET, "/system", Operate, system::show),
     ]
 }

@@ -225,13 +225,14 @@ fn permissions(probed: Option<&Probed>) -> Vec<Row> {
 fn hook(event: HookEvent, has_token: bool, record: &HookRecord, now: jiff::Timestamp) -> Hook {
     let trouble = match record.refused.filter(|_| record.fails()) {
         None => String::new(),
-        Some((at, why)) => {
-            let words = match why {
+        Some(refused) => {
+            let words = match refused.why {
                 HookRefusal::NoToken => texts::HOOK_NO_TOKEN.to_owned(),
                 HookRefusal::TokenOf(other) => texts::HOOK_TOKEN_OF.replace("{}", event_name(other)),
                 HookRefusal::BadSignature => texts::HOOK_BAD_SIGNATURE.to_owned(),
+                HookRefusal::TooOld => texts::HOOK_TOO_OLD.to_owned(),
             };
-            format!("{} {words}", words::ago(at, now))
+            format!("{} {words}", words::ago(refused.at, now))
         }
     };
     Hook {

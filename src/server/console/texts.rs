@@ -1,7 +1,11 @@
-//! Every text of the console, in one place, so that it can be translated.
+//! Every text of the console, in one place, so that it can be translated. The pages beside it have theirs
+//! in modules of this one.
 //!
 //! Templates name them as `texts::NAME`. What stands in the API's answers and in health is said by
 //! the rooms that know it.
+
+pub(in crate::server) mod pairing;
+pub(in crate::server) mod sign_in;
 
 macro_rules! texts {
     ($($name:ident = $text:literal;)*) => {$(
@@ -60,6 +64,7 @@ texts! {
     KEY_SEARCH = "search";
     KEY_REPLY = "write a reply";
     KEY_ARCHIVE = "archive, or bring back";
+    KEY_UNREAD = "mark as unread, and leave";
     KEY_HELP = "this help";
 
     // A conversation
@@ -68,6 +73,7 @@ texts! {
     COLLEAGUE = "Colleague";
     AUTOMATIC = "Automatic";
     PROGRAM = "Program";
+    MARK_UNREAD = "Mark unread";
     ARCHIVE = "Archive";
     UNARCHIVE = "Bring back";
     ASSIGN_ME = "Assign to me";
@@ -115,6 +121,15 @@ texts! {
     INTERVIEW_WITH = "Interviewers (e-mails)";
     INTERVIEW_NOTE = "Note for the interviewers";
     IN_LEVER = "Open in Lever";
+    WISHES = "Record a wish";
+    THEY_SAID = "Asked whether they may be texted, they said";
+    SAID_YES = "yes";
+    SAID_NO = "no";
+    HOW_KNOWN = "How that is known";
+    SAID_ON = "They said so on";
+    WANT_NO_TEXTS = "They want no texts.";
+    TEXT_AGAIN = "They may be texted again.";
+    RECORD = "Record";
     TRANSCRIPT = "Transcript";
     NOTHING_OPEN = "Nothing is waiting to be filed.";
     FILES_AT = "Filed as a note in Lever";
@@ -158,7 +173,7 @@ texts! {
     TOKENS_SAVED = "Saved. Webhooks are checked with these tokens from now on.";
     TOKENS_ADMIN = "An administrator can paste them here.";
     TOKENS_KNOWN = "{} of 8 webhooks can be verified";
-    HOOKS_SEEN = "{} of 8 have arrived since the start";
+    HOOKS_SEEN = "{} of 8 have arrived";
     PERMISSION = "Permission";
     STATE = "State";
     WITHOUT = "Without it";
@@ -186,6 +201,7 @@ texts! {
     NOT_SEEN_YET = "not since the start";
     HOOK_NO_TOKEN = "one came, but there is no token for it: paste it below";
     HOOK_TOKEN_OF = "one came, signed with the token of \u{201c}{}\u{201d}: the two tokens are mixed up in the tokens file";
+    HOOK_TOO_OLD = "one came that was triggered more than 15 days ago: look at this machine's clock";
     HOOK_BAD_SIGNATURE = "one came with a signature that no known token makes: its token is missing, or was changed in Lever";
     SYNC = "Sync";
     SYNC_DONE = "Everything is synced.";
@@ -224,6 +240,49 @@ texts! {
     STOPPED = "stopped";
     NO_EFFECTS = "The outbox is empty.";
 
+    // Templates
+    TEMPLATES = "Templates";
+    TEMPLATES_WORDS = "The texts of the config. Choose a candidate to see how each reads for them.";
+    CANDIDATE = "Candidate";
+    PREVIEW_FOR = "As they read for";
+    EMPTY_TEMPLATES = "The config has no templates.";
+
+    // Bulk
+    BULK = "Bulk";
+    BULK_WORDS = "One template for many. Nothing leaves before a person has looked at it and confirmed it.";
+    EMPTY_BULK = "Nothing was sent to an audience yet.";
+    NEW_BULK = "New bulk text";
+    NAME = "Name";
+    NAME_WORDS = "Transcripts show it.";
+    ANY = "Any";
+    TAGS = "Tags, with commas between";
+    LIST = "Or a list: CSV whose first line names the columns, opportunity or number, and consent (yes or no) if wanted";
+    NUDGE = "For those who do not answer";
+    NO_NUDGE = "Nothing";
+    NUDGE_AFTER = "After so many days";
+    LOOK = "Look at it";
+    MADE_BY = "Made by";
+    MADE = "Made";
+    BAD_ROWS = "Lines of the list that were not understood";
+    LINE = "Line";
+    RECIPIENTS = "Recipients";
+    TEXT = "Text";
+    CONFIRM = "Send to {}";
+    BULK_APPROVE = "Approve, as the second person";
+    WANTS_SECOND = "It is so large that a second person must approve it. Confirmed by {}.";
+    PAUSE = "Pause";
+    BULK_RESUME = "Go on";
+    STOP = "Stop";
+    MORE = "More";
+    YET_TO_COME = "Waiting";
+    EXCLUDED = "Excluded";
+    WRITTEN = "Written";
+    NOT_ARRIVED = "Did not arrive";
+    ANSWERED = "Answered";
+    NUDGED = "Reminded";
+    CALLED_OFF = "Called off";
+    MADE_FROM = "from the template {}";
+
     // Activity
     ACTIVITY_WORDS = "What happened, to whom and why. The words of messages are not kept here.";
     KIND = "Kind";
@@ -239,6 +298,35 @@ texts! {
     GIVE_UP = "Give up";
     ATTEMPTS = "Attempts";
     REASON = "Reason";
+
+    // Automations
+    AUTOMATIONS = "Automations";
+    AUTOMATIONS_WORDS = "What texts by itself, as the config says. A paused one does nothing, and a resumed one goes by what happens from then on.";
+    EMPTY_AUTOMATIONS = "The config has no [[automations]].";
+    AUTOMATION = "Automation";
+    TRIGGER = "When";
+    WAIT = "Waits";
+    WAITING_TEXTS = "Waiting";
+    SENT_TEXTS = "Sent";
+    HELD_TEXTS = "Held";
+    ACTIVE = "active";
+    PAUSED = "paused";
+    PAUSE_KEEP = "Pause, keep those who wait";
+    PAUSE_DROP = "Pause, drop those who wait";
+    RESUME = "Resume";
+    BACK_TEST = "Back-test";
+    BACK_TEST_WORDS = "What it would have done in the last 30 days, by what is known of the candidates today. Nothing is sent.";
+    EMPTY_BACK_TEST = "Nothing would have set it off.";
+    HAPPENED = "Happened";
+    WOULD_LEAVE = "Would have left";
+    WHY = "Why";
+    CARDS = "Many at once";
+    CARDS_WORDS = "One actor set off many texts within a minute. Nothing is sent until somebody approves; after 24 hours they expire.";
+    TEXTS = "texts";
+    EXPIRES = "expires";
+    APPROVE = "Approve";
+    CALL_OFF = "Call off";
+    BY = "by";
 
     // Messages
     FILED_ABOVE = "Filed as a note in Lever";
@@ -271,7 +359,9 @@ texts! {
     ARCHIVED_SMALL = "archived";
     ARCHIVED_IN_LEVER = "Archived in Lever";
     MESSAGES_SMALL = "messages";
+    ONE_MESSAGE = "1 message";
     HELD = "Held";
     ON_ITS_WAY = "On its way to Lever";
     DECIDED_HERE = "decided in the console";
+    MUTED = "Nothing leaves: this is a restored copy. Texts and notes wait until an administrator runs fulcrum unmute.";
 }

@@ -17,25 +17,12 @@ use tokio::time::Instant;
 use super::pairing::{Challenge, Decision, label};
 use crate::server::caller::Caller;
 use crate::server::console::page;
+use crate::server::console::texts::pairing as texts;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Shared, body};
 
 /// `{"verifier": "…"}` with 43 characters.
 const QUESTION_BYTES_MAX: usize = 1024;
-
-// Every text of the page.
-const ASK: &str = "Connect a browser?";
-const ASK_WORDS: &str = "A browser asks to read and send texts for you, beside Lever. Approve only if you pressed \
-                         Connect in it a moment ago and it shows these very digits.";
-const APPROVE: &str = "Approve";
-const REFUSE: &str = "Refuse";
-const APPROVED: &str = "Connected";
-const APPROVED_WORDS: &str = "You can close this page and go back to Lever.";
-const REFUSED: &str = "Refused";
-const REFUSED_WORDS: &str = "The browser was not connected. You can close this page.";
-const WRONG: &str = "This link does not work";
-const WRONG_WORDS: &str = "Press Connect in the extension again; it opens the right one.";
-const NO_BROWSER: &str = "Sign in with a browser to connect another";
 
 #[derive(Template)]
 #[template(path = "pair.html")]
@@ -86,18 +73,18 @@ pub(super) async fn ask(
 ) -> Response {
     let Query(wanted) = wanted.unwrap_or_default();
     let Ok(challenge) = wanted.challenge.parse::<Challenge>() else {
-        return said(&shared, StatusCode::BAD_REQUEST, WRONG, WRONG_WORDS);
+        return said(&shared, StatusCode::BAD_REQUEST, texts::WRONG, texts::WRONG_WORDS);
     };
     let asked = Asked {
         csrf: caller.csrf(),
         challenge,
         label: label(&wanted.label),
         code: challenge.code(),
-        approve: APPROVE,
-        refuse: REFUSE,
+        approve: texts::APPROVE,
+        refuse: texts::REFUSE,
     };
     let frame = Frame { base: shared.site.base() };
-    Page { frame, title: ASK, words: ASK_WORDS, asked: Some(asked) }.answer(StatusCode::OK)
+    Page { frame, title: texts::ASK, words: texts::ASK_WORDS, asked: Some(asked) }.answer(StatusCode::OK)
 }
 
 /// `POST /extension/pair`: takes the answer.
@@ -108,19 +95,19 @@ pub(super) async fn decide(
 ) -> Response {
     let Form(wanted) = wanted.unwrap_or_default();
     let Ok(challenge) = wanted.challenge.parse::<Challenge>() else {
-        return said(&shared, StatusCode::BAD_REQUEST, WRONG, WRONG_WORDS);
+        return said(&shared, StatusCode::BAD_REQUEST, texts::WRONG, texts::WRONG_WORDS);
     };
     // A program's token is no person, and an extension does not make another.
     let Some(session) = caller.session.filter(|_| caller.came_by_cookie()) else {
-        return said(&shared, StatusCode::CONFLICT, WRONG, NO_BROWSER);
+        return said(&shared, StatusCode::CONFLICT, texts::WRONG, texts::NO_BROWSER);
     };
     let pairings = &shared.extension.pairings;
     if wanted.answer == "approve" {
         pairings.decide(challenge, Decision::Approved(session, label(&wanted.label)), Instant::now());
-        said(&shared, StatusCode::OK, APPROVED, APPROVED_WORDS)
+        said(&shared, StatusCode::OK, texts::APPROVED, texts::APPROVED_WORDS)
     } else {
         pairings.decide(challenge, Decision::Refused, Instant::now());
-        said(&shared, StatusCode::OK, REFUSED, REFUSED_WORDS)
+        said(&shared, StatusCode::OK, texts::REFUSED, texts::REFUSED_WORDS)
     }
 }
 

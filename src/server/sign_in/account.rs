@@ -18,6 +18,7 @@ use crate::server::admit::{FORM_BYTES_MAX, field};
 use crate::server::body;
 use crate::server::caller::Caller;
 use crate::server::console::page;
+use crate::server::listener::Peer;
 use crate::server::problem::Problem;
 use crate::server::site::Jar;
 
@@ -89,13 +90,14 @@ pub(super) async fn show(
 pub(super) async fn sign_out(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    peer: Option<Extension<Peer>>,
 ) -> Response {
     let (Some(account), Some(session)) = (&caller.account, caller.session) else {
         return no_account(&shared);
     };
     match shared.engine.sign_out(account.clone(), session).await {
         Ok(_) => {
-            note(&shared, AccountEvent::SignedOut, Some(account)).await;
+            note(&shared, AccountEvent::SignedOut, Some(account), peer.map(|Extension(peer)| peer)).await;
             left(&shared)
         }
         Err(error) => refusal(&shared, &error.into()),
@@ -106,6 +108,7 @@ pub(super) async fn sign_out(
 pub(super) async fn revoke(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    peer: Option<Extension<Peer>>,
     request: Request,
 ) -> Response {
     let Some(account) = &caller.account else { return no_account(&shared) };
@@ -120,7 +123,7 @@ pub(super) async fn revoke(
     };
     match ended {
         Ok(true) => {
-            note(&shared, AccountEvent::Revoked, Some(account)).await;
+            note(&shared, AccountEvent::Revoked, Some(account), peer.map(|Extension(peer)| peer)).await;
             Redirect::to(&format!("{}/account", shared.site.base())).into_response()
         }
         Ok(false) => {
@@ -135,11 +138,13 @@ pub(super) async fn revoke(
 pub(super) async fn sign_out_everywhere(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    peer: Option<Extension<Peer>>,
 ) -> Response {
     let Some(account) = &caller.account else { return no_account(&shared) };
     match shared.engine.sign_out_everywhere(account.clone()).await {
         Ok(_) => {
-            note(&shared, AccountEvent::SignedOutEverywhere, Some(account)).await;
+            note(&shared, AccountEvent::SignedOutEverywhere, Some(account), peer.map(|Extension(peer)| peer))
+                .await;
             left(&shared)
         }
         Err(error) => refusal(&shared, &error.into()),

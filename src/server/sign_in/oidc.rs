@@ -28,6 +28,7 @@ pub(super) async fn start(
     peer: Option<Extension<Peer>>,
     request: Request,
 ) -> Response {
+    let peer = peer.map(|Extension(peer)| peer);
     let oidc = match arrival(&shared, peer).await {
         Ok(oidc) => oidc,
         Err(response) => return *response,
@@ -37,7 +38,7 @@ pub(super) async fn start(
     let attempt = door.attempt(&next);
     match shared.provider.way(&oidc, &shared.site.absolute(CALLBACK), &attempt).await {
         Ok(way) => door.kept(&shared, Redirect::to(&way).into_response()),
-        Err(error) => refused(&shared, &error).await,
+        Err(error) => refused(&shared, &error, peer).await,
     }
 }
 
@@ -47,6 +48,7 @@ pub(super) async fn callback(
     peer: Option<Extension<Peer>>,
     request: Request,
 ) -> Response {
+    let peer = peer.map(|Extension(peer)| peer);
     let oidc = match arrival(&shared, peer).await {
         Ok(oidc) => oidc,
         Err(response) => return *response,
@@ -55,47 +57,47 @@ pub(super) async fn callback(
     let state = asked(&request, "state");
     let Some(attempt) = door.and_then(|door| door.attempt_of(&state?)) else {
         let error = ProviderError::Refused(texts::NOT_BEGUN_HERE.to_owned());
-        return refused(&shared, &error).await;
+        return refused(&shared, &error, peer).await;
     };
     let Some(code) = asked(&request, "code") else {
         // Providers' words are a stranger's: only the standard's short ones are shown.
         let plain =
             |error: &String| error.len() <= 40 && error.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         let error = asked(&request, "error").filter(plain).unwrap_or_default();
-        return refused(&shared, &ProviderError::Refused(format!("it sends no code {error}"))).await;
+        return refused(&shared, &ProviderError::Refused(format!("it sends no code {error}")), peer).await;
     };
     let callback = shared.site.absolute(CALLBACK);
     let now = shared.engine.now();
     let vouched = match shared.provider.whom(&oidc, &callback, &attempt, code, now).await {
         Ok(vouched) => vouched,
-        Err(error) => return refused(&shared, &error).await,
+        Err(error) => return refused(&shared, &error, peer).await,
     };
     let Some((role, sight)) = vouched.rights else {
         if let Err(error) = shared.engine.withdraw(vouched.account.clone()).await {
             return super::refusal(&shared, &error.into());
         }
-        note(&shared, AccountEvent::NoRole, Some(&vouched.account)).await;
+        note(&shared, AccountEvent::NoRole, Some(&vouched.account), peer).await;
         let looked_for: Vec<_> =
             oidc.roles.iter().flat_map(|(_, values)| values).map(String::as_str).collect();
         let words = texts::no_role(vouched.account.as_str(), &oidc.roles_claim, &looked_for);
         return said(&shared, StatusCode::FORBIDDEN, texts::NO_ROLE, &words, BACK);
     };
     let authority = Authority::Provider { name: vouched.name, role, sight };
-    enter(&shared, vouched.account, authority, AccountEvent::ProviderAccepted, &attempt.next).await
+    enter(&shared, vouched.account, authority, AccountEvent::ProviderAccepted, peer, &attempt.next).await
 }
 
 const BACK: (&str, &str) = ("/sign-in", texts::TO_SIGN_IN);
 
 /// Who may come this way: not too often, and only where there is a provider.
-async fn arrival(shared: &Shared, peer: Option<Extension<Peer>>) -> Result<Oidc, Box<Response>> {
+async fn arrival(shared: &Shared, peer: Option<Peer>) -> Result<Oidc, Box<Response>> {
     let Some(oidc) = shared.keys.load().people().oidc().cloned() else {
         let page = said(shared, StatusCode::NOT_FOUND, texts::NO_PROVIDER, texts::NO_PROVIDER_WORDS, BACK);
         return Err(Box::new(page));
     };
-    let passed = peer.map_or(Ok(()), |Extension(Peer(address))| shared.porter.arrival(address));
+    let passed = peer.map_or(Ok(()), |Peer(address)| shared.porter.arrival(address));
     if let Err(TooMany { seconds }) = passed {
         if shared.porter.tells() {
-            note(shared, AccountEvent::TooManyAttempts, None).await;
+            note(shared, AccountEvent::TooManyAttempts, None, peer).await;
         }
         let words = texts::too_many(seconds);
         let mut page = said(shared, StatusCode::TOO_MANY_REQUESTS, texts::TOO_MANY, &words, BACK);
@@ -105,14 +107,14 @@ async fn arrival(shared: &Shared, peer: Option<Extension<Peer>>) -> Result<Oidc,
     Ok(oidc)
 }
 
-async fn refused(shared: &Shared, error: &ProviderError) -> Response {
+async fn refused(shared: &Shared, error: &ProviderError, peer: Option<Peer>) -> Response {
     tracing::warn!(error = error as &dyn std::error::Error, "nobody was signed in by the identity provider");
     let (status, title, words) = match error {
         ProviderError::Down(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, texts::PROVIDER_DOWN, texts::PROVIDER_DOWN_WORDS.to_owned())
         }
         error => {
-            note(shared, AccountEvent::ProviderRefused, None).await;
+            note(shared, AccountEvent::ProviderRefused, None, peer).await;
             (StatusCode::FORBIDDEN, texts::PROVIDER_REFUSED, texts::provider_refused(error))
         }
     };

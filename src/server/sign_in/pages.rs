@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
 use crate::server::console::page;
+use crate::server::listener::Peer;
 use crate::server::problem::Problem;
 use crate::server::site::{Jar, local_path};
 
@@ -59,6 +60,7 @@ pub(super) async fn enter(
     account: Account,
     authority: Authority,
     event: AccountEvent,
+    from: Option<Peer>,
     next: &str,
 ) -> Response {
     let lifetimes = shared.keys.load().people().lifetimes();
@@ -66,7 +68,7 @@ pub(super) async fn enter(
         Ok(secret) => secret,
         Err(error) => return refusal(shared, &error.into()),
     };
-    note(shared, event, Some(&account)).await;
+    note(shared, event, Some(&account), from).await;
     let to = format!("{}{}", shared.site.base(), local_path(next));
     let mut response = Redirect::to(&to).into_response();
     let lasts = lifetimes.absolute.unsigned_abs();
@@ -82,8 +84,14 @@ pub(super) async fn enter(
 }
 
 /// Tells the activity. That it cannot be told now keeps nobody in or out.
-pub(super) async fn note(shared: &Shared, event: AccountEvent, account: Option<&Account>) {
-    if let Err(error) = shared.engine.note_account(event, account).await {
+pub(super) async fn note(
+    shared: &Shared,
+    event: AccountEvent,
+    account: Option<&Account>,
+    from: Option<Peer>,
+) {
+    let from = from.map(|Peer(address)| address);
+    if let Err(error) = shared.engine.note_account(event, account, from).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             ?event,

@@ -74,12 +74,12 @@ pub(super) async fn submit(
         }
         Err(problem) => return refusal(&shared, &problem),
     }
-    let peer = peer.map(|Extension(Peer(address))| address);
+    let peer = peer.map(|Extension(peer)| peer);
     let account: Option<Account> = typed.email.parse().ok();
     let known = account.as_ref().filter(|account| shared.keys.load().people().knows(account)).cloned();
-    if let Err(too_many) = shared.porter.attempt(peer, &typed.email) {
+    if let Err(too_many) = shared.porter.attempt(peer.map(|Peer(address)| address), &typed.email) {
         if shared.porter.tells() {
-            note(&shared, AccountEvent::TooManyAttempts, known.as_ref()).await;
+            note(&shared, AccountEvent::TooManyAttempts, known.as_ref(), peer).await;
         }
         let words = texts::too_many(too_many.seconds);
         let mut response = form(&shared, &door, StatusCode::TOO_MANY_REQUESTS, &words, &typed);
@@ -89,10 +89,10 @@ pub(super) async fn submit(
     let (hash, authority) = shared.keys.load().people().credential(account.as_ref());
     match (shared.porter.fits(password(&body), hash).await, account, authority) {
         (Ok(true), Some(account), Some(authority)) => {
-            enter(&shared, account, authority, AccountEvent::PasswordAccepted, &typed.next).await
+            enter(&shared, account, authority, AccountEvent::PasswordAccepted, peer, &typed.next).await
         }
         (Ok(_), ..) => {
-            note(&shared, AccountEvent::PasswordRefused, known.as_ref()).await;
+            note(&shared, AccountEvent::PasswordRefused, known.as_ref(), peer).await;
             form(&shared, &door, StatusCode::UNAUTHORIZED, texts::WRONG, &typed)
         }
         (Err(_busy), ..) => {

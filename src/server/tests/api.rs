@@ -144,6 +144,40 @@ async fn a_person_records_an_opt_out_and_an_admin_lifts_it() {
 }
 
 #[tokio::test]
+async fn an_opt_out_is_recorded_for_any_number_with_its_day() {
+    let world = World::start(Choice::default()).await;
+    let wish = |on: &str| json!({ "number": "(415) 555-2671", "reason": "a letter", "on": on });
+    let path = "/api/v1/opt-outs";
+    assert_eq!(world.post_json(path, RECRUITER, &wish("2020-03-04")).await.status, 200);
+    world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await.problem(409, "opted-out");
+    world.post_json(path, RECRUITER, &wish("9999-01-01")).await.problem(422, "invalid");
+    world
+        .post_json(path, RECRUITER, &json!({ "number": "none", "reason": "x" }))
+        .await
+        .problem(422, "invalid");
+    world.post_json(path, RECRUITER, &json!({ "number": "+14155552671" })).await.problem(422, "invalid");
+    world.post_json(path, VIEWER, &wish("2020-03-04")).await.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_no_holds_texts_back_until_somebody_says_yes() {
+    let world = World::start(Choice::default()).await;
+    world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await;
+    let path = "/api/v1/conversations/0001/consent";
+    let said = |answer: &str| json!({ "answer": answer, "reason": "on the telephone" });
+    let listed = world.post_json(path, RECRUITER, &said("no")).await.json();
+    assert_eq!(
+        (&listed["data"][0]["answer"], &listed["data"][0]["source"]),
+        (&json!("no"), &json!("person"))
+    );
+    world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await.problem(409, "held-back");
+    world.post_json(path, RECRUITER, &said("perhaps")).await.problem(422, "invalid");
+    assert_eq!(world.post_json(path, RECRUITER, &said("yes")).await.status, 200);
+    assert_eq!(world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await.status, 202);
+    assert_eq!(world.get(path, VIEWER).await.json()["data"][0]["answer"], "yes");
+}
+
+#[tokio::test]
 async fn opportunities_are_shown_unknown_or_gone() {
     let world = World::start(Choice::default()).await;
     let at = Timestamp::from_second(1_741_097_520).unwrap();
@@ -320,4 +354,26 @@ async fn a_search_for_nothing_or_too_much_is_refused() {
             answer.problem(400, "malformed");
         }
     }
+}
+
+/// What a search met before was told to whoever searched, and to nobody who could mend it.
+#[tokio::test]
+async fn an_index_that_a_search_found_damaged_is_made_anew() {
+    let world = World::start(Choice::default()).await;
+    let searching = world.engine.searching.clone().unwrap();
+    let index = world.folder.path().join("fulcrum.redb.search");
+    let eventually = async |what: &str, holds: &dyn Fn() -> bool| {
+        let waiting = async {
+            while !holds() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect(what);
+    };
+    eventually("the index is there", &|| searching.index().is_some()).await;
+    let mark = index.join("mark");
+    std::fs::write(&mark, "").unwrap();
+    searching.mistrust();
+    eventually("the index was thrown away", &|| !mark.exists()).await;
+    eventually("there is another", &|| searching.index().is_some()).await;
 }

@@ -44,6 +44,33 @@ async fn a_form_lifts_no_opt_out_for_whoever_may_not() {
     assert_eq!(world.form("opt-out", ADMIN, &decided(false)).await, 303);
 }
 
+/// Shown again, it would be read at once.
+#[tokio::test]
+async fn whoever_marks_a_conversation_as_unread_leaves_it() {
+    let world = world().await;
+    let me = json!({"account": "priya@acme.example"});
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let form = client.build().unwrap().post(world.url("/c/0001/unread")).bearer_auth(RECRUITER);
+    let answer = form.form(&[("call", me.to_string())]).send().await.unwrap();
+    assert_eq!(answer.status(), 303);
+    assert!(answer.headers()["location"].to_str().unwrap().ends_with("/inbox"));
+}
+
+/// What is typed beside the call goes into it, as the page's module does it.
+#[tokio::test]
+async fn a_wish_is_recorded_with_what_was_typed() {
+    let world = world().await;
+    let typed = |answer: &'static str, reason: &'static str| {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let form = [("call", "{}"), ("answer", answer), ("reason", reason)];
+        client.build().unwrap().post(world.url("/c/0001/consent")).bearer_auth(RECRUITER).form(&form).send()
+    };
+    assert_eq!(typed("no", "").await.unwrap().status(), 422);
+    assert_eq!(typed("no", "on the telephone").await.unwrap().status(), 303);
+    let page = world.get("/c/0001", RECRUITER).await.text;
+    assert!(page.contains("said no to texts (recorded by "), "{page}");
+}
+
 #[tokio::test]
 async fn a_form_that_makes_no_sense_changes_nothing() {
     let world = world().await;

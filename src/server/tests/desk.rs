@@ -48,7 +48,7 @@ async fn a_conversation_goes_through_the_inbox() {
     let up_to = &rows[0]["last"]["at"];
     assert_eq!(world.act("read", json!({"account": me, "up_to": up_to})).await.status, 200);
     assert_eq!(world.folder("team").await[0]["unread"], false);
-    world.act("read", json!({"account": me, "up_to": null})).await;
+    assert_eq!(world.act("unread", json!({"account": me})).await.status, 200);
     assert_eq!(world.folder("team").await[0]["unread"], true);
 
     assert!(world.folder("mine").await.is_empty());
@@ -84,6 +84,8 @@ async fn what_does_not_fit_the_inbox_is_refused() {
         ("follow", json!({"following": true}), "/account"),
         ("archive", json!({}), "/archived"),
         ("read", json!({"account": "a@b", "up_to": "now"}), "/up_to"),
+        ("read", json!({"account": "a@b"}), "/up_to"),
+        ("unread", json!({}), "/account"),
     ] {
         assert_eq!(world.act(action, body).await.problem(422, "invalid").unwrap(), pointer, "{action}");
     }

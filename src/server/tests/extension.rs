@@ -76,14 +76,17 @@ impl<'a> Browser<'a> {
             sight: Sight::Open,
             password_hash: Secret::new("a hash"),
         };
-        let (idle, absolute) = (Duration::from_hours(8), Duration::from_hours(24));
-        let sign_in = config::SignIn { idle, absolute, oidc: None };
+        let [idle, absolute, extension] = [8, 24, 720].map(Duration::from_hours);
+        let sign_in = config::SignIn { idle, absolute, extension, oidc: None };
         let keys = keys_of(Choice::default().webhooks, None).with_people(&[user], &sign_in);
         world.running.replace_keys(keys);
         let mut password = [0; 16];
         password.copy_from_slice(&Sha256::digest("a hash")[..16]);
-        let lifetimes =
-            Lifetimes { idle: SignedDuration::from_hours(8), absolute: SignedDuration::from_hours(24) };
+        let lifetimes = Lifetimes {
+            idle: SignedDuration::from_hours(8),
+            absolute: SignedDuration::from_hours(24),
+            extension: SignedDuration::from_hours(720),
+        };
         let secret =
             world.engine.open_session(account, Authority::Config { password }, lifetimes).await.unwrap();
         Self { world, secret: secret.expose_secret().to_owned() }

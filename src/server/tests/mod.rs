@@ -61,6 +61,8 @@ struct Choice {
     hook_secret: Option<&'static str>,
     limits: Limits,
     tls: Option<crate::config::TlsFiles>,
+    invitation: Option<Invitation>,
+    trusted_proxies: Vec<crate::config::ProxyRange>,
 }
 
 impl Default for Choice {
@@ -72,6 +74,8 @@ impl Default for Choice {
             hook_secret: None,
             limits: Limits::default(),
             tls: None,
+            invitation: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -99,9 +103,11 @@ impl World {
             tls: choice.tls,
             twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
             public_url,
+            trusted_proxies: choice.trusted_proxies,
             lever_hosts: Vec::new(),
             provider_http: reqwest::Client::builder().no_proxy().build().unwrap(),
             keys: keys_of(choice.webhooks, choice.hook_secret),
+            invitation: choice.invitation,
             limits: choice.limits,
         };
         let running = Server::bind(engine.clone(), settings, Given::default()).await.unwrap();
@@ -256,7 +262,9 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
     };
     let settings = Settings {
         rules: Rules {
+            consent: Default::default(),
             quiet_hours: fulcrum_domain::quiet::Hours::always(),
+            state_windows: Default::default(),
             quiet_overrides: vec![Role::Admin],
             caps: fulcrum_domain::guard::Caps::default(),
             organisation: "Acme Recruiting".into(),
@@ -274,6 +282,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             max_note_chars: 8000,
             public_url: "https://sms.example.com".into(),
             notes_as: None,
+            automations: Default::default(),
             interview_texts: Default::default(),
         },
         requests_per_second: 1000.0,
@@ -285,7 +294,10 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         confidential: Confidential::Off,
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
+        backup: None,
+        retention: fulcrum_domain::Retention::default(),
         templates: templates(),
+        second_person_above: 250,
     };
     Engine::start(remotes, settings, clock).await.unwrap()
 }

@@ -66,7 +66,7 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
 
 /// What everybody who is signed in may change: what is their own.
 fn may_change_as_viewer(path: &str) -> bool {
-    let own_marks = path.ends_with("/follow") || path.ends_with("/read");
+    let own_marks = ["/follow", "/read", "/unread"].iter().any(|mark| path.ends_with(mark));
     own_marks || path.starts_with("/account") || ["/sign-out", "/extension/pair"].contains(&path)
 }
 

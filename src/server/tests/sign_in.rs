@@ -7,7 +7,12 @@ use crate::config;
 use crate::engine::ActivityQuery;
 
 pub(super) fn settings() -> config::SignIn {
-    config::SignIn { idle: Duration::from_hours(8), absolute: Duration::from_hours(24), oidc: None }
+    config::SignIn {
+        idle: Duration::from_hours(8),
+        absolute: Duration::from_hours(24),
+        extension: Duration::from_hours(720),
+        oidc: None,
+    }
 }
 
 /// Keeps cookies and follows no redirects.
@@ -102,8 +107,10 @@ async fn a_person_signs_in_looks_at_their_account_and_signs_out() {
     let out = browser.post("/sign-out", &[("csrf", &csrf(&page))]).await;
     assert_eq!((out.status, out.header("location")), (303, "/sign-in"));
     assert!(browser.cookies.is_empty());
-    let told =
-        [("recruiter@acme.example", "signed in with a password"), ("recruiter@acme.example", "signed out")];
+    let told = [
+        ("recruiter@acme.example", "signed in with a password, from 127.0.0.1"),
+        ("recruiter@acme.example", "signed out, from 127.0.0.1"),
+    ];
     assert_eq!(activity(&world).await, told.map(|(who, what)| (who.to_owned(), what.to_owned())));
 }
 
@@ -226,7 +233,10 @@ async fn too_many_attempts_are_told_when_to_come_back() {
     assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds <= 61));
     assert!(alert(&refused).starts_with("Too many attempts"));
     let told = activity(&world).await.pop().unwrap();
-    assert_eq!(told, ("viewer@acme.example".to_owned(), "refused: too many attempts".to_owned()));
+    assert_eq!(
+        told,
+        ("viewer@acme.example".to_owned(), "refused: too many attempts, from 127.0.0.1".to_owned())
+    );
     assert_eq!(Browser::new(&world).sign_in("admin@acme.example", PASSWORD, "").await.status, 303);
 }
 
@@ -257,4 +267,45 @@ async fn a_browser_is_signed_out_when_its_time_is_over() {
     browser.sign_in("viewer@acme.example", PASSWORD, "").await;
     clock.set(clock.now() + SignedDuration::from_hours(8));
     assert_eq!(browser.get("/account").await.status, 303, "8 hours of rest are over");
+}
+
+#[tokio::test]
+async fn the_demos_link_signs_in_once_and_a_daemon_has_none() {
+    let link = "/sign-in/link/0123456789abcdef";
+    let account = "admin@acme.example".parse().unwrap();
+    let word = Secret::new("0123456789abcdef");
+    let world =
+        World::start(Choice { invitation: Some(Invitation { account, word }), ..Choice::default() }).await;
+    let mut browser = Browser::new(&world);
+    assert_eq!(browser.get(&format!("{link}0")).await.status, 410, "another word");
+    assert_eq!(browser.get(link).await.status, 303);
+    assert_eq!(browser.get("/account").await.status, 200);
+    assert_eq!(Browser::new(&world).get(link).await.status, 410, "it works once");
+
+    let world = World::start(Choice::default()).await;
+    assert_eq!(Browser::new(&world).get(link).await.status, 410);
+}
+
+/// Behind a proxy all would share one limit otherwise.
+#[tokio::test]
+async fn attempts_count_for_whom_a_known_proxy_names() {
+    let proxies = vec!["127.0.0.1".parse().unwrap()];
+    let world = World::start(Choice { trusted_proxies: proxies, ..Choice::default() }).await;
+    let mut browser = Browser::new(&world);
+    let form = [("csrf", &*csrf(&browser.get("/sign-in").await)), ("email", "nobody"), ("password", "x")]
+        .map(|(name, value)| (name, value.to_owned()));
+    let mut attempt = async |n: usize, client: &str| {
+        let mut form = form.clone();
+        form[1].1 = format!("nobody{n}@acme.example");
+        let post = browser.client.post(world.url("/sign-in")).form(&form).header("x-forwarded-for", client);
+        browser.send(post).await.status
+    };
+    for n in 0..60 {
+        assert_eq!(attempt(n, "198.51.100.1").await, 401);
+    }
+    assert_eq!(attempt(60, "198.51.100.1").await, 429);
+    assert_eq!(attempt(61, "6.6.6.6, 198.51.100.1").await, 429, "what a client adds is not believed");
+    assert_eq!(attempt(62, "198.51.100.2").await, 401);
+    let (_, told) = activity(&world).await.pop().unwrap();
+    assert!(told.ends_with(", from 198.51.100.2"), "{told}");
 }

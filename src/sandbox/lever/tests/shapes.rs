@@ -94,7 +94,9 @@ async fn expand_puts_objects_in_the_place_of_ids() {
     sample["applications"] = json!([{"id": "", "type": "", "candidateId": "", "opportunityId": "", "posting": "",
         "postingHiringManager": null_or_text, "postingOwner": "", "user": null_or_text, "name": null_or_text,
         "company": null, "email": null_or_text, "comments": null,
-        "phone": {"?": [null, {"type": "", "value": ""}]}, "links": [], "customQuestions": [], "createdAt": 1,
+        "phone": {"?": [null, {"type": "", "value": ""}]}, "links": [], "customQuestions": [{"id": "", "type": "", "text": "",
+        "user": null, "fields": [{"id": "", "type": "", "text": "", "description": "", "required": false,
+        "options": [{"text": ""}], "value": null_or_text}], "createdAt": 1}], "createdAt": 1,
         "archived": {"reason": "", "archivedAt": 1}, "requisitionForHire": null, "ipAddress": null, "referer": null,
         "userAgent": null, "acceptLanguage": null, "timezone": null}]);
     let found = items(&client, &path).await;

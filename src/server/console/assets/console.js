@@ -1,6 +1,6 @@
 // The console's pages: live lists, the keyboard, copying, and the conversation that is open.
 
-import { mount } from "./conversation.js";
+import { isLeft, mount } from "./conversation.js";
 import { listen } from "./events.js";
 
 const { base, csrf, news } = document.body.dataset;
@@ -35,6 +35,7 @@ async function refresh() {
 }
 
 async function replace() {
+  if (isLeft()) return;
   const answer = await call(location.href);
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -109,6 +110,7 @@ document.addEventListener("keydown", (event) => {
     "/": () => document.querySelector("input[type=search]")?.focus(),
     r: () => document.querySelector(".composer textarea")?.focus(),
     e: () => document.querySelector("[data-key=e]")?.click(),
+    u: () => document.querySelector("[data-key=u]")?.click(),
     "?": () => help?.showModal(),
   }[event.key];
   if (act) {

@@ -31,6 +31,10 @@ export function mount(place, { base, fetch, listen, say = () => {} }) {
   };
 }
 
+/** Whether somebody has marked it as unread and is leaving: who reads it anew has read it. */
+let left = false;
+export const isLeft = () => left;
+
 class Conversation {
   constructor(root, { base, fetch, say }) {
     Object.assign(this, { root, base, fetch, say });
@@ -70,6 +74,7 @@ class Conversation {
 
   /** Reads the conversation anew. What somebody is typing, and where they are, stays. */
   async refresh() {
+    if (left) return;
     if (this.reading) {
       this.again = true;
       return;
@@ -145,6 +150,7 @@ class Conversation {
     if (!this.box) return;
     const text = this.box.value;
     this.keepDraft(text);
+    if (!text) this.madeFrom = undefined;
     const count = this.root.querySelector(".composer .count");
     if (!text) {
       count.textContent = "";
@@ -196,6 +202,7 @@ class Conversation {
     if (!answer.ok) return this.wrong(await reason(answer, this.texts));
     const { text } = await answer.json();
     this.wrong("");
+    this.madeFrom = id;
     this.box.value = this.box.value ? `${this.box.value} ${text}` : text;
     this.typed();
     this.box.focus();
@@ -248,6 +255,7 @@ class Conversation {
     if (this.sending?.body !== body) this.sending = { body, at, key: crypto.randomUUID() };
     try {
       const wanted = { ...to, body, send_at: this.sending.at.toISOString() };
+      if (this.madeFrom) wanted.template = this.madeFrom;
       const pressing = form.elements.cannot_wait?.value.trim();
       if (pressing) wanted.override_quiet_hours = pressing;
       const answer = await this.call("POST", "/api/v1/messages", wanted, this.sending.key);
@@ -258,6 +266,7 @@ class Conversation {
       this.sending = undefined;
       this.sent.set((await answer.json()).id, body);
       this.wrong("");
+      this.madeFrom = undefined;
       this.box.value = "";
       this.typed();
       this.say(this.texts.taken);
@@ -290,7 +299,11 @@ class Conversation {
   /** A button of the page whose form names a call of the API. */
   async act(form) {
     const body = JSON.parse(form.elements.call.value);
+    left = Boolean(form.dataset.leave);
+    for (const field of form.querySelectorAll("[data-field]")) if (field.value) body[field.name] = field.value;
     const answer = await this.call("POST", form.dataset.call, body).catch(() => undefined);
+    if (answer?.ok && left) return location.assign(form.dataset.leave);
+    left = false;
     if (answer?.ok) this.wrong("");
     else this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);
     await this.refresh();

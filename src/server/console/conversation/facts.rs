@@ -84,7 +84,10 @@ fn about(candidate: &Candidate, reader: &Reader<'_>, put: &mut impl FnMut(&'stat
 /// The transcripts, the newest first.
 pub(super) fn notes(filings: &[FilingView], lever: &str, reader: &Reader<'_>) -> Vec<Note> {
     let note = |FilingView { filing, .. }: &FilingView| {
-        let messages = format!("{} {}", filing.messages, texts::MESSAGES_SMALL);
+        let messages = match filing.messages {
+            1 => texts::ONE_MESSAGE.to_owned(),
+            count => format!("{count} {}", texts::MESSAGES_SMALL),
+        };
         let (words, href) = match (&filing.state, filing.filed_at) {
             (FilingState::Filed, at) => {
                 let at = at.unwrap_or(filing.due_at);

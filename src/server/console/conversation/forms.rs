@@ -9,7 +9,7 @@ use axum::{Extension, Form};
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Draft, Older, Which, whole};
 use crate::server::caller::Caller;
@@ -121,22 +121,53 @@ pub(in crate::server::console) async fn cancel(
     }
 }
 
-/// What a button asks for, as the API would be asked.
+/// What a button asks for, as the API would be asked, with what was typed beside it.
 #[derive(Deserialize)]
 pub(in crate::server::console) struct Call {
     #[serde(default)]
     call: String,
+    answer: Option<String>,
+    reason: Option<String>,
+    on: Option<String>,
 }
 
-/// `POST /c/{id}/assign`, `follow`, `archive`, `file`, `opt-out`.
+impl Call {
+    /// The body of the API's call.
+    fn body(self) -> String {
+        let Ok(Value::Object(mut body)) = serde_json::from_str(&self.call) else { return self.call };
+        for (name, typed) in [("answer", self.answer), ("reason", self.reason), ("on", self.on)] {
+            body.extend(typed.filter(|typed| !typed.is_empty()).map(|typed| (name.to_owned(), typed.into())));
+        }
+        Value::Object(body).to_string()
+    }
+}
+
+/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `consent`, `opt-out`.
 pub(in crate::server::console) async fn act(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path((id, what)): Path<(String, String)>,
     Form(form): Form<Call>,
 ) -> Result<Response, Problem> {
-    match api::act(shared.clone(), caller, id.clone(), &what, &form.call).await {
+    match api::act(shared.clone(), caller, id.clone(), &what, &form.body()).await {
+        // Shown again, it would be read.
+        Ok(()) if what == "unread" => {
+            Ok(Redirect::to(&format!("{}/inbox", shared.site.base())).into_response())
+        }
         Ok(()) => Ok(back(&shared, &id)),
+        Err(problem) => Ok(sign_in::refusal(&shared, &problem)),
+    }
+}
+
+/// `POST /o/{id}/consent`, `opt-out`.
+pub(in crate::server::console) async fn act_on_candidate(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path((id, what)): Path<(String, String)>,
+    Form(form): Form<Call>,
+) -> Result<Response, Problem> {
+    match api::act_on_candidate(shared.clone(), caller, id.clone(), &what, &form.body()).await {
+        Ok(()) => Ok(Redirect::to(&format!("{}/o/{id}", shared.site.base())).into_response()),
         Err(problem) => Ok(sign_in::refusal(&shared, &problem)),
     }
 }

@@ -8,7 +8,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::engine::failure_words;
+use crate::engine::{MessageView, failure_words};
 use crate::server::console::texts;
 use crate::server::console::words::local;
 
@@ -31,6 +31,8 @@ pub(in crate::server::console) struct MessageLine {
     /// The shape that says who wrote it.
     pub(in crate::server::console) icon: &'static str,
     pub(in crate::server::console) by: String,
+    /// The template that it was made from, in words.
+    pub(in crate::server::console) made_from: Option<String>,
     pub(in crate::server::console) body: String,
     pub(in crate::server::console) files: Vec<String>,
     pub(in crate::server::console) at: String,
@@ -52,9 +54,6 @@ pub(in crate::server::console) struct Reader<'a> {
     pub(in crate::server::console) now: Timestamp,
 }
 
-/// A message that waits, with the time at which it leaves.
-pub(in crate::server::console) type Waiting = (Message, Option<Timestamp>);
-
 const PERSON: &str = "<circle cx=\"8\" cy=\"5\" r=\"3\"/><path d=\"M2 14c0-3.3 2.7-5 6-5s6 1.7 6 5z\"/>";
 const COLLEAGUES: &str = "<circle cx=\"5.5\" cy=\"5\" r=\"2.5\"/><circle cx=\"11\" cy=\"6\" r=\"2\"/><path d=\"M1 14c0-3 2-4.5 4.5-4.5S10 11 10 14z\"/><path d=\"M11 14c0-1.5-.3-2.7-.9-3.7C13 9.7 15 11 15 14z\"/>";
 const SELF: &str = "<path d=\"M2 8l12-6-3 12-3.5-4z\"/>";
@@ -62,11 +61,12 @@ const CLOCKWORK: &str = "<path d=\"M8 1.5A6.5 6.5 0 1 0 8 14.5 6.5 6.5 0 0 0 8 1
 const PROGRAM: &str = "<path d=\"M1 2.5h14v11H1zm1.5 2v7.5h11V4.5zm1.2 1.3l2.8 2.2-2.8 2.2-.9-1.1L4.2 8 2.8 6.9zM7.5 9.5h4V11h-4z\"/>";
 
 /// The lines of messages that stand in order, oldest first.
-pub(in crate::server::console) fn lines(messages: Vec<Waiting>, reader: &Reader<'_>) -> Vec<Line> {
+pub(in crate::server::console) fn lines(messages: Vec<MessageView>, reader: &Reader<'_>) -> Vec<Line> {
     let mut lines = Vec::with_capacity(messages.len() + 4);
     let mut day = None;
     let mut filing: Option<FilingId> = None;
-    for (message, send_at) in messages {
+    for view in messages {
+        let (message, send_at) = (&view.message, view.send_at);
         if filing.is_some() && message.filing != filing {
             lines.push(Line::Filed(texts::FILED_ABOVE.to_owned()));
         }
@@ -76,7 +76,7 @@ pub(in crate::server::console) fn lines(messages: Vec<Waiting>, reader: &Reader<
             day = Some(at.date());
             lines.push(Line::Day(at.strftime("%A, %-d %B %Y").to_string()));
         }
-        lines.push(Line::Message(Box::new(line(&message, send_at, reader))));
+        lines.push(Line::Message(Box::new(line(&view, reader))));
     }
     if filing.is_some() {
         lines.push(Line::Filed(texts::FILED_ABOVE.to_owned()));
@@ -84,10 +84,11 @@ pub(in crate::server::console) fn lines(messages: Vec<Waiting>, reader: &Reader<
     lines
 }
 
-fn line(message: &Message, send_at: Option<Timestamp>, reader: &Reader<'_>) -> MessageLine {
+fn line(view: &MessageView, reader: &Reader<'_>) -> MessageLine {
+    let MessageView { message, send_at, made_from } = view;
     let (icon, by) = author(&message.author, reader);
     let automatic = matches!(message.author, Author::Automatic(_));
-    let until = send_at.filter(|_| waits(message.delivery));
+    let until = (*send_at).filter(|_| waits(message.delivery));
     let (state, mood) = match until {
         Some(at) => (texts::LEAVES_AT.replace("{}", &moment(at, reader)), ""),
         None => state(message),
@@ -102,6 +103,7 @@ fn line(message: &Message, send_at: Option<Timestamp>, reader: &Reader<'_>) -> M
         },
         icon,
         by,
+        made_from: made_from.as_ref().map(|version| texts::MADE_FROM.replace("{}", &version.id)),
         body: shown(message.body.reveal()),
         files: message.attachments.iter().map(file).collect(),
         at: message.at.to_string(),
@@ -247,7 +249,7 @@ mod tests {
             zone: &TimeZone::UTC,
             now: at(0),
         };
-        line(message, send_at, &reader)
+        line(&MessageView { message: message.clone(), send_at, made_from: None }, &reader)
     }
 
     #[test]

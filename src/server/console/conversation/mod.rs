@@ -20,6 +20,7 @@ use axum::response::Response;
 use fulcrum_domain::{ConversationId, OpportunityId, Right, Sight};
 use http::StatusCode;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -29,7 +30,7 @@ use crate::engine::{ConversationView, Facts, FilingView, Found, Subject};
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Cursor, Shared};
-pub(super) use forms::{act, cancel, send_in_thread, send_to_candidate};
+pub(super) use forms::{act, act_on_candidate, cancel, send_in_thread, send_to_candidate};
 pub(super) use interviews::{arrange, change as change_interview};
 pub(super) use lines::shown;
 use lines::{Line, Reader, lines, moment};
@@ -95,12 +96,26 @@ struct View {
     may_file: bool,
     notes: Vec<facts::Note>,
     doubt: Option<String>,
+    /// What a person may record of the candidate's wishes, and where.
+    wishes: Option<Wishes>,
+}
+
+/// The forms for what a candidate said by other ways than a text.
+struct Wishes {
+    /// The page's path, below which the forms go.
+    page: String,
+    /// The same in the API.
+    api: String,
+    today: String,
+    /// What they are asked about: an opt-out, its end, or neither where only the candidate may end it.
+    opt_out: Option<bool>,
 }
 
 /// A button that does something to the thread.
 struct Action {
     call: &'static str,
     name: &'static str,
+    key: Option<char>,
     body: String,
 }
 
@@ -380,6 +395,7 @@ async fn drawn(
         may_file: false,
         notes: Vec::new(),
         doubt: None,
+        wishes: wishes(caller, &facts, &own, zone.to_datetime(now).date()),
         base,
         title: title.clone(),
     };
@@ -408,7 +424,7 @@ async fn fill_thread(
         engine.mark_read(conversation.id, account.clone(), last).await?;
     }
     view.older = newest.next.map(|place| format!("{own}?before={}", place.to_text()));
-    view.lines = lines(newest.rows.into_iter().map(|row| (row.message, row.send_at)).collect(), reader);
+    view.lines = lines(newest.rows, reader);
     view.assigned = match &desk.assigned {
         Some(account) if Some(account) == caller.account.as_ref() => texts::YOU.to_owned(),
         Some(account) => account.to_string(),
@@ -435,25 +451,38 @@ async fn fill_thread(
 
 fn actions(caller: &Caller, desk: &fulcrum_domain::Desk) -> Vec<Action> {
     let mut actions = Vec::new();
+    let mut add = |call, name, key, body: serde_json::Value| {
+        actions.push(Action { call, name, key, body: body.to_string() });
+    };
     if let Some(account) = &caller.account {
         let mine = desk.assigned.as_ref() == Some(account);
         let follows = desk.followers.contains(account);
-        actions.push(if mine {
-            Action { call: "assign", name: texts::UNASSIGN, body: json!({ "account": null }).to_string() }
+        if mine {
+            add("assign", texts::UNASSIGN, None, json!({ "account": null }));
         } else {
-            Action {
-                call: "assign",
-                name: texts::ASSIGN_ME,
-                body: json!({ "account": account.as_str() }).to_string(),
-            }
-        });
+            add("assign", texts::ASSIGN_ME, None, json!({ "account": account.as_str() }));
+        }
         let name = if follows { texts::UNFOLLOW } else { texts::FOLLOW };
-        actions.push(Action { call: "follow", name, body: json!({ "following": !follows }).to_string() });
+        add("follow", name, None, json!({ "following": !follows }));
+        add("unread", texts::MARK_UNREAD, Some('u'), json!({}));
     }
     let archived = desk.archived_at.is_some();
     let name = if archived { texts::UNARCHIVE } else { texts::ARCHIVE };
-    actions.push(Action { call: "archive", name, body: json!({ "archived": !archived }).to_string() });
+    add("archive", name, Some('e'), json!({ "archived": !archived }));
     actions
+}
+
+fn wishes(caller: &Caller, facts: &Facts, own: &str, today: Date) -> Option<Wishes> {
+    facts.number.filter(|_| caller.may(Right::Text))?;
+    let opt_out = match &facts.consent.opt_out {
+        None => Some(true),
+        Some(opt_out) => (!opt_out.lifted_by_start() && caller.may(Right::Administer)).then_some(false),
+    };
+    let api = match own.strip_prefix("/o/") {
+        Some(id) => format!("/api/v1/opportunities/{id}"),
+        None => own.replace("/c/", "/api/v1/conversations/"),
+    };
+    Some(Wishes { page: own.to_owned(), api, today: today.to_string(), opt_out })
 }
 
 fn blocked(caller: &Caller, facts: &Facts) -> Option<String> {

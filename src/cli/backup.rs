@@ -1,0 +1,197 @@
+//! `fulcrum backup`, `fulcrum restore`, `fulcrum unmute`: a copy of everything, and how it comes to life.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use age::x25519::Recipient;
+use anyhow::{Context, bail};
+use clap::Args;
+use fulcrum_domain::{Activity, ActivityKind};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::control::Control;
+use super::{Exit, Form, Outcome, load, screen};
+use crate::engine::changes;
+use crate::engine::clock::Clock;
+use crate::store::{self, Contents, Identities, Options, ReadOnly, Store};
+
+/// Make a backup, whether or not the daemon runs
+///
+/// It holds everything as of one moment, and is read back before it has its name. Without --recipient anybody
+/// who can read the file can read everything in it, and so it is without a recipient in the config. The
+/// secrets of the config are not in it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fulcrum backup /var/backups/fulcrum-today.backup
+  fulcrum backup --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p /mnt/fulcrum.backup.age")]
+pub(super) struct Backup {
+    /// The file to make; there must be none of this name
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Encrypt it for the owner of this key of age's; otherwise as backup.recipient says
+    #[arg(long, value_name = "KEY", value_parser = recipient)]
+    recipient: Option<Recipient>,
+    #[command(flatten)]
+    form: Form,
+}
+
+impl Backup {
+    pub(super) fn carry_out(self, config: &Path) -> Outcome {
+        let config = load(config)?;
+        let recipient = self.recipient.or(config.backup.recipient.clone());
+        let path = &config.store.path;
+        let opened = ReadOnly::open(path).with_context(|| format!("opening {}", path.display()))?;
+        let made = opened
+            .backup(&self.file, recipient.as_ref(), Clock::System.now())
+            .with_context(|| format!("{}", self.file.display()))?;
+        let answer = json!({
+            "file": self.file, "bytes": made.bytes, "rows": made.contents.rows, "schema": made.contents.schema,
+            "made_at": made.contents.made_at, "encrypted": recipient.is_some(),
+        });
+        if self.form.json {
+            screen::json(&answer)?;
+        } else {
+            let (rows, bytes) = (screen::count(made.contents.rows), screen::bytes(made.bytes));
+            let sealed = if recipient.is_some() { "encrypted" } else { "not encrypted" };
+            screen::line(format_args!("{}: {rows} rows, {bytes}, {sealed}, read back", self.file.display()))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn recipient(text: &str) -> Result<Recipient, &'static str> {
+    text.parse().map_err(|_| "a public key of age's is wanted, such as `age-keygen` prints: age1...")
+}
+
+/// Check a backup, or put a store in place from it
+///
+/// The backup is read to its end before anything is changed. The restored store is muted: neither texts nor
+/// notes leave it until `fulcrum unmute`, since its original may have sent the same. The daemon must not run.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fulcrum restore --check /var/backups/fulcrum-today.backup
+  systemctl stop fulcrum && fulcrum restore --replace --identity key.txt /mnt/fulcrum.backup.age")]
+pub(super) struct Restore {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The file with the key that opens it, as `age-keygen` writes it
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// Only read it to its end and say what it holds
+    #[arg(long, conflicts_with = "replace")]
+    check: bool,
+    /// Keep the store that is there aside
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+impl Restore {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
+        let keys = self.identity.as_deref().map(Identities::from_file).transpose()?;
+        let about = || self.file.display().to_string();
+        if self.check {
+            let contents = store::check_backup(&self.file, keys.as_ref()).with_context(about)?;
+            return self.tell(contents, None);
+        }
+        let config = load(config)?;
+        match Control::new(&config)?.get("/api/v1/status", &[]).await {
+            Err(error) if error.is_not_running() => {}
+            _ => bail!("the daemon runs: stop it first, with `systemctl stop fulcrum`"),
+        }
+        let (path, now) = (&config.store.path, Clock::System.now());
+        let restored =
+            store::restore(&self.file, keys.as_ref(), path, self.replace, now).with_context(about)?;
+        let what = format!("restored from a backup of {:.0}: nothing leaves", restored.contents.made_at);
+        let activity = Activity::new(now, "operator".into(), ActivityKind::Admin, what);
+        give_to_the_folders_owner(path)?;
+        let opened = Store::open(Options::file(path), Box::new(|_| {}))?;
+        opened.change(move |tx| changes::note(tx, &activity)).await?;
+        opened.close().await;
+        self.tell(restored.contents, Some((path, restored.kept.as_deref())))
+    }
+
+    fn tell(&self, contents: Contents, store: Option<(&Path, Option<&Path>)>) -> Outcome {
+        let kept = store.and_then(|(_, kept)| kept);
+        if self.form.json {
+            screen::json(&json!({
+                "rows": contents.rows, "schema": contents.schema, "made_at": contents.made_at,
+                "store": store.map(|(path, _)| path), "kept": kept,
+            }))?;
+            return Ok(Exit::Done);
+        }
+        let rows = screen::count(contents.rows);
+        screen::line(format_args!("a whole backup of {:.0}: {rows} rows", contents.made_at))?;
+        if let Some(kept) = kept {
+            screen::line(format_args!("what was there before is {} now", kept.display()))?;
+        }
+        if let Some((path, _)) = store {
+            screen::line(format_args!("restored to {}, muted", path.display()))?;
+            screen::line("next: start the daemon, look, then `fulcrum unmute`")?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Root restores for the daemon's user, who owns the folder.
+fn give_to_the_folders_owner(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (owner, is) = (folder.metadata()?, path.metadata()?);
+    if owner.uid() != is.uid() {
+        std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid()))
+            .context("giving the store to the owner of its folder")?;
+    }
+    Ok(())
+}
+
+/// Let a restored copy text and write to Lever again
+///
+/// Without --yes it is told what would leave. Its original must be stopped for good before. Texts that were
+/// due in the backup may have been sent by the original, and texts that have been due for some hours are of no
+/// use any more: they fail with that reason, for people to see and send again, unless --send-late says
+/// otherwise. Texts whose time is yet to come leave at their time. Transcripts that waited in the backup are
+/// looked for in Lever first, where the key may look.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fulcrum unmute
+  fulcrum unmute --hours 1 --yes")]
+pub(super) struct Unmute {
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+    /// For how many hours a text may have been due
+    #[arg(long, value_name = "HOURS", default_value_t = 4)]
+    hours: u32,
+    /// Send late texts as well
+    #[arg(long)]
+    send_late: bool,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// What leaves.
+#[derive(Deserialize)]
+struct Leaves {
+    texts: u64,
+    late: u64,
+    transcripts: u64,
+    others: u64,
+}
+
+impl Unmute {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
+        let control = Control::new(&load(config)?)?;
+        let wanted: Value = json!({"dry_run": !self.yes, "hours": self.hours, "send_late": self.send_late});
+        let answer = control.post("/api/v1/unmute", &wanted).await?;
+        self.form.print(answer, |leaves: &Leaves| {
+            screen::line(format_args!("texts that leave now: {}", leaves.texts))?;
+            screen::line(format_args!("texts that fail, since they are late: {}", leaves.late))?;
+            screen::line(format_args!("transcripts that are looked for first: {}", leaves.transcripts))?;
+            screen::line(format_args!("what else leaves: {}", leaves.others))?;
+            screen::line(if self.yes { "it leaves now" } else { "--yes does it" })
+        })
+    }
+}

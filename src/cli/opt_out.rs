@@ -1,0 +1,227 @@
+//! `fulcrum opt-out` and `fulcrum opt-outs import`: wishes to get no texts that reached us by other ways
+//! than a text (carriers.md 5.2: any reasonable means counts).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use csv::{ByteRecord, ReaderBuilder};
+use fulcrum_domain::{Number, Region};
+use jiff::civil::Date;
+use serde_json::json;
+
+use super::control::{Control, ControlError};
+use super::{Exit, Outcome, load, screen};
+use crate::engine::clock::Clock;
+
+/// Record that a number wants no texts
+///
+/// For what was said on the telephone, in an e-mail, to somebody in person. It holds at once and for
+/// everything, whether or not the number is known.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  fulcrum opt-out +13125550142 --reason 'called the office' --on 2025-03-04")]
+pub(super) struct OptOut {
+    /// The telephone number
+    #[arg(value_name = "NUMBER", allow_hyphen_values = true)]
+    number: String,
+    /// How that is known
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The day on which they said so; today if not given
+    #[arg(long, value_name = "DATE")]
+    on: Option<Date>,
+}
+
+impl OptOut {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
+        let control = Control::new(&load(config)?)?;
+        record(&control, &self.number, &self.reason, self.on).await?;
+        screen::line("recorded: nothing is sent to this number any more")?;
+        Ok(Exit::Done)
+    }
+}
+
+async fn record(control: &Control, number: &str, reason: &str, on: Option<Date>) -> Result<(), ControlError> {
+    let wish = json!({ "number": number, "reason": reason, "on": on });
+    control.post("/api/v1/opt-outs", &wish).await.map(drop)
+}
+
+/// Record many such wishes from a file
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Examples:
+  fulcrum opt-outs import list.csv          shows which rows are bad
+  fulcrum opt-outs import list.csv --yes"
+)]
+pub(super) struct OptOuts {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Import(Import),
+}
+
+/// Record the rows of a CSV file
+///
+/// Its first line names the columns: `number`, and if there are such, `reason` and `date` (2025-03-04,
+/// the day on which they said so). Nothing is recorded without --yes. Bad rows are told with their line
+/// and are passed over; the good ones are not lost. Recording one twice changes nothing.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  fulcrum opt-outs import list.csv --reason 'list of the old system' --yes"
+)]
+struct Import {
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// How it is known of rows that do not say it themselves
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Record them
+    #[arg(long)]
+    yes: bool,
+}
+
+impl OptOuts {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
+        let What::Import(import) = self.what;
+        import.carry_out(config).await
+    }
+}
+
+impl Import {
+    async fn carry_out(self, config: &Path) -> Outcome {
+        let config = load(config)?;
+        let bytes = fs::read(&self.file).with_context(|| format!("reading {}", self.file.display()))?;
+        let today = config.organisation.timezone.to_datetime(Clock::System.now()).date();
+        let (good, mut bad) = read(&bytes, self.reason.as_deref(), &config.organisation.region, today)?;
+        let control = Control::new(&config)?;
+        let mut recorded = 0;
+        for row in good.iter().filter(|_| self.yes) {
+            match record(&control, &row.number.to_string(), &row.reason, row.on).await {
+                Ok(()) => recorded += 1,
+                Err(ControlError::Refused { status, reason }) if status.is_client_error() => {
+                    bad.push(Bad { line: row.line, why: reason });
+                }
+                Err(error) => {
+                    let left = format!(
+                        "{recorded} of {} rows are recorded; begin again with the same file",
+                        good.len()
+                    );
+                    return Err(anyhow::Error::new(error).context(left));
+                }
+            }
+        }
+        for Bad { line, why } in &bad {
+            screen::note(format_args!("line {line}: {why}"))?;
+        }
+        screen::line(if self.yes {
+            format!("{recorded} recorded, {} bad", bad.len())
+        } else {
+            format!(
+                "{} good, {} bad; nothing is recorded yet: --yes records the good ones",
+                good.len(),
+                bad.len()
+            )
+        })?;
+        Ok(if bad.is_empty() { Exit::Done } else { Exit::Bad })
+    }
+}
+
+/// A row that can be recorded.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    line: u64,
+    number: Number,
+    reason: String,
+    on: Option<Date>,
+}
+
+/// A row that cannot.
+#[derive(Debug, PartialEq, Eq)]
+struct Bad {
+    line: u64,
+    why: String,
+}
+
+/// The rows of a file, good and bad.
+fn read(
+    bytes: &[u8],
+    reason: Option<&str>,
+    region: &Region,
+    today: Date,
+) -> anyhow::Result<(Vec<Row>, Vec<Bad>)> {
+    let mut reader = ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes);
+    let heads = reader.byte_headers().context("reading the first line")?.clone();
+    let column = |names: &[&str]| {
+        heads.iter().position(|head| names.contains(&String::from_utf8_lossy(head).to_lowercase().as_str()))
+    };
+    let [number, because, on] = [column(&["number", "phone"]), column(&["reason"]), column(&["date", "on"])];
+    let Some(number) = number else { bail!("the first line names no column `number`") };
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let mut record = ByteRecord::new();
+    while reader.read_byte_record(&mut record)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        let field = |column: Option<usize>| {
+            let text = column.and_then(|column| record.get(column)).map(String::from_utf8_lossy);
+            text.filter(|text| !text.is_empty())
+        };
+        let row = || {
+            let number = Number::parse(&field(Some(number)).ok_or("there is no number")?, region)
+                .map_err(|error| error.to_string())?;
+            let reason = field(because).or(reason.map(Into::into)).ok_or("there is no reason")?.into_owned();
+            let on = field(on).map(|day| day.parse::<Date>()).transpose();
+            let on = on.ok().filter(|day| day.is_none_or(|day| day <= today));
+            let on = on.ok_or("the date is none up to today, such as 2025-03-04")?;
+            Ok::<_, String>(Row { line, number, reason, on })
+        };
+        match row() {
+            Ok(row) => good.push(row),
+            Err(why) => bad.push(Bad { line, why }),
+        }
+    }
+    Ok((good, bad))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn check(text: &str, reason: Option<&str>) -> anyhow::Result<(Vec<Row>, Vec<Bad>)> {
+        read(text.as_bytes(), reason, &"US".parse().unwrap(), date(2025, 3, 5))
+    }
+
+    #[test]
+    fn bad_rows_are_told_with_their_line_and_the_good_ones_stay() {
+        let file = "\u{feff}Date,Number,Reason\r\n2025-03-04,(202) 555-0142,\"called,\ntwice\"\r\n\
+                    ,+1 202 555 0143,\n\n,none,e-mail\n2025-03-06,+12025550144,letter\n,,\n2025-03-05,+12025550145,letter,more\n";
+        let (good, bad) = check(file, None).unwrap();
+        let number = |text| Number::from_e164(text).unwrap();
+        let (first, last) = (&good[0], &good[1]);
+        assert_eq!((first.line, first.number, first.on), (2, number("+12025550142"), Some(date(2025, 3, 4))));
+        assert_eq!(first.reason, "called,\ntwice");
+        assert_eq!((last.number, good.len()), (number("+12025550145"), 2));
+        let lines: Vec<u64> = bad.iter().map(|bad| bad.line).collect();
+        assert_eq!(lines, [4, 6, 7, 8]);
+        assert!(bad[0].why.contains("reason") && bad[2].why.contains("date"), "{bad:?}");
+    }
+
+    #[test]
+    fn one_reason_may_hold_for_all() {
+        let (good, bad) = check("phone\n+12025550142\n", Some("the old list")).unwrap();
+        assert_eq!((good[0].reason.as_str(), good[0].on, bad.len()), ("the old list", None, 0));
+    }
+
+    #[test]
+    fn a_file_without_numbers_is_refused_as_a_whole() {
+        assert!(check("name,reason\nDana,called\n", None).is_err());
+        assert!(check("", None).is_err());
+    }
+}

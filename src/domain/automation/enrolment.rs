@@ -1,0 +1,218 @@
+//! What is stored of automations: how each stands, whom it is about to text, cards that wait for approval,
+//! and the log of what was decided.
+
+use std::fmt;
+
+use jiff::fmt::serde::timestamp::millisecond;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::EventKind;
+use crate::{Actor, MessageId, OpportunityId};
+
+/// One candidate in one automation; its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EnrolmentId(u64);
+
+impl EnrolmentId {
+    /// The n-th.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Which one it is.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for EnrolmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "e{}", self.0)
+    }
+}
+
+/// How far an enrolment has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnrolmentState {
+    /// It waits for its time.
+    Waiting,
+    /// It waits for something else to change: why.
+    Held(String),
+    /// Its text was written.
+    Sent(MessageId),
+    /// There will be no text: why.
+    Ended(String),
+}
+
+/// One candidate in one automation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// Which automation, by name.
+    pub automation: String,
+    /// Which candidate.
+    pub opportunity: OpportunityId,
+    /// What set it off.
+    pub event: EventKind,
+    /// When that happened.
+    #[serde(with = "millisecond::required")]
+    pub happened_at: Timestamp,
+    /// When it was enrolled.
+    #[serde(with = "millisecond::required")]
+    pub enrolled_at: Timestamp,
+    /// When it is decided next; the deadline that is armed.
+    #[serde(with = "millisecond::optional")]
+    pub due: Option<Timestamp>,
+    /// How far it has come.
+    pub state: EnrolmentState,
+    /// The card that it waits on, by number.
+    pub card: Option<u64>,
+}
+
+impl Enrolment {
+    /// Whether a text may still come of it.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, EnrolmentState::Waiting | EnrolmentState::Held(_))
+    }
+}
+
+/// That a person paused or resumed an automation. It holds until the config says something else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// Whether it is paused.
+    pub paused: bool,
+    /// What the config said then.
+    pub config_paused: bool,
+    /// Who.
+    pub by: Actor,
+}
+
+/// How an automation stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutomationState {
+    /// Since when it is active; nothing that happened before sets it off.
+    #[serde(with = "millisecond::optional")]
+    pub active_since: Option<Timestamp>,
+    /// What a person said.
+    pub switch: Option<Switch>,
+    /// Texts that it has written.
+    pub sent: u64,
+}
+
+impl AutomationState {
+    /// Whether it is paused, where the config says `config_paused`.
+    pub fn is_paused(&self, config_paused: bool) -> bool {
+        match &self.switch {
+            Some(switch) if switch.config_paused == config_paused => switch.paused,
+            _ => config_paused,
+        }
+    }
+}
+
+/// When many enrolments at once are held (behaviour.md 3, "Flood guard").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flood {
+    /// So many by one actor within [`Self::WITHIN`].
+    pub count: usize,
+}
+
+impl Default for Flood {
+    fn default() -> Self {
+        Self { count: 25 }
+    }
+}
+
+impl Flood {
+    /// The time in which they are counted.
+    pub const WITHIN: SignedDuration = SignedDuration::from_secs(60);
+    /// How long more are collected.
+    pub const COLLECT: SignedDuration = SignedDuration::from_mins(2);
+    /// How long a card waits for a person.
+    pub const EXPIRES: SignedDuration = SignedDuration::from_hours(24);
+
+    /// Whether one more at `now`, after those at `recent`, is a flood.
+    pub fn is_reached(self, recent: &[Timestamp], now: Timestamp) -> bool {
+        let within = recent.iter().filter(|at| now.duration_since(**at).abs() <= Self::WITHIN).count();
+        within + 1 >= self.count
+    }
+}
+
+/// What became of a card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CardState {
+    /// It waits for a person.
+    Waiting,
+    /// A person let its texts go.
+    Approved(Actor),
+    /// A person called them off.
+    Refused(Actor),
+    /// Nobody said anything in a day.
+    Expired,
+}
+
+/// Enrolments that came all at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Who did what set them off.
+    pub by: Actor,
+    /// When the guard struck.
+    #[serde(with = "millisecond::required")]
+    pub opened_at: Timestamp,
+    /// What became of it.
+    pub state: CardState,
+    /// How many wait on it.
+    pub count: u64,
+}
+
+impl Card {
+    /// Whether what comes at `now` joins it.
+    pub fn collects(&self, now: Timestamp) -> bool {
+        self.state == CardState::Waiting && now.duration_since(self.opened_at) < Flood::COLLECT
+    }
+
+    /// When it expires.
+    pub fn expires_at(&self) -> Timestamp {
+        self.opened_at.saturating_add(Flood::EXPIRES).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// A line of the run log: one for each decision, without data of people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunLine {
+    /// When it was decided.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
+    /// By which automation.
+    pub automation: String,
+    /// About which enrolment; none where there came none of it.
+    pub enrolment: Option<EnrolmentId>,
+    /// What, and why.
+    pub what: String,
+    /// The text that came of it.
+    pub message: Option<MessageId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_holds_until_the_config_changes() {
+        let switch = Switch { paused: false, config_paused: true, by: "ana".into() };
+        let state = AutomationState { switch: Some(switch), ..AutomationState::default() };
+        assert!(!state.is_paused(true) && !state.is_paused(false));
+        let switch = Switch { paused: true, config_paused: false, by: "ana".into() };
+        let state = AutomationState { switch: Some(switch), ..AutomationState::default() };
+        assert!(state.is_paused(false) && state.is_paused(true));
+        assert!(AutomationState::default().is_paused(true) && !AutomationState::default().is_paused(false));
+    }
+
+    #[test]
+    fn the_twenty_fifth_within_a_minute_is_a_flood() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let recent: Vec<_> = (0..24).map(at).collect();
+        assert!(Flood::default().is_reached(&recent, at(24)));
+        assert!(!Flood::default().is_reached(&recent[1..], at(24)));
+        assert!(!Flood::default().is_reached(&recent, at(61)));
+    }
+}

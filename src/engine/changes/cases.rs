@@ -1,0 +1,347 @@
+//! What an automation is decided by, as it is stored: the candidate's traits, what has happened since, and
+//! whether the text can be filled in and may leave.
+
+use std::time::Duration;
+
+use fulcrum_domain::automation::{
+    Automation, CancelIf, CardState, Case, Enrolment, EventKind, Hold, Trait, Traits, Trigger, Wait, When,
+};
+use fulcrum_domain::guard::{Timing, refusal, timing};
+use fulcrum_domain::zones::{self, Zones};
+use fulcrum_domain::{
+    Author, Delivery, Direction, InterviewId, MAX_BODY_CHARS, Message, Number, Opportunity, OpportunityId,
+    Purpose, Refusal, Sight,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Rules;
+use super::events::events_of;
+use super::guard::standing;
+use super::thread::{message, thread_of};
+use crate::engine::templates::fields;
+use crate::store::tables::{
+    ARCHIVE_REASONS, AUTOMATIONS, CARDS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, STAGES, USERS,
+};
+use crate::store::{Keys, Read, StoreError};
+
+/// A text of a colleague keeps automatic ones back for so long (behaviour.md 3).
+const PERSON_TEXTED: SignedDuration = SignedDuration::from_hours(4);
+
+/// How far back in a thread is looked for what calls a text off.
+const LAST_MESSAGES: usize = 100;
+/// And among what happened to a candidate.
+const LAST_EVENTS: usize = 50;
+
+/// What an enrolment is decided by, and the text that would leave.
+pub(crate) struct Foreseen {
+    /// For the decision.
+    pub(crate) case: Case,
+    /// The text, filled in; empty where a field has no value.
+    pub(crate) text: String,
+}
+
+/// When an automation's wait is over for something that happened to a candidate.
+pub(crate) fn due_of(
+    read: &impl Read,
+    automation: &Automation,
+    id: &OpportunityId,
+    event: &EventKind,
+    happened_at: Timestamp,
+    rules: &Rules,
+) -> Result<Option<Timestamp>, StoreError> {
+    let meeting = match event.interview() {
+        Some(interview) => read.get(INTERVIEWS, &(id.clone(), interview.clone()))?,
+        None => None,
+    };
+    let meeting = meeting.filter(|row| row.cancelled_at.is_none()).map(|row| {
+        let length = Duration::from_secs(60 * u64::from(row.minutes));
+        (row.starts_at, row.starts_at.checked_add(length).unwrap_or(Timestamp::MAX))
+    });
+    let number = read.get(OPPORTUNITIES, id)?.and_then(|row| row.number());
+    let known = number.map_or_else(Zones::unknown, zones::of);
+    Ok(automation.wait.due(happened_at, meeting, &known, &rules.zone))
+}
+
+/// Whether what happened is what the automation is for: its scope.
+///
+/// # Errors
+/// [`StoreError`]; within, why not.
+pub(crate) fn is_for(
+    read: &impl Read,
+    automation: &Automation,
+    event: &EventKind,
+) -> Result<Result<(), String>, StoreError> {
+    let words = match event {
+        EventKind::StageEntered { to, .. } => {
+            let text = read.get(STAGES, to)?.map(|stage| stage.text);
+            [Some(to.to_string()), text]
+        }
+        EventKind::Archived(reason) => {
+            let row = match reason {
+                Some(reason) => read.get(ARCHIVE_REASONS, reason)?,
+                None => None,
+            };
+            if reason.is_some() && row.as_ref().is_none_or(|row| row.hired) {
+                let why = "the archive reason means that they were hired, or is not known";
+                return Ok(Err(why.to_owned()));
+            }
+            [reason.as_ref().map(ToString::to_string), row.map(|row| row.text)]
+        }
+        _ => return Ok(Ok(())),
+    };
+    let named = words.iter().flatten().any(|word| automation.scope.contains(&word.to_lowercase()));
+    if automation.scope.is_empty() || named {
+        Ok(Ok(()))
+    } else {
+        Ok(Err("it is for other stages or reasons".to_owned()))
+    }
+}
+
+/// Whether scope and filter hold for a candidate.
+///
+/// # Errors
+/// [`StoreError`]; within, why not.
+pub(super) fn fits(
+    read: &impl Read,
+    automation: &Automation,
+    row: &Opportunity,
+    event: &EventKind,
+) -> Result<Result<(), String>, StoreError> {
+    if let Err(why) = is_for(read, automation, event)? {
+        return Ok(Err(why));
+    }
+    if automation.filter.is_empty() {
+        return Ok(Ok(()));
+    }
+    let traits = traits(read, row)?;
+    Ok(automation.filter.iter().try_for_each(|condition| condition.holds(&traits)))
+}
+
+fn traits(read: &impl Read, row: &Opportunity) -> Result<Traits, StoreError> {
+    let mut traits = Traits::new();
+    let mut know = |about: Trait, words: Vec<Option<String>>| {
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        if !words.is_empty() {
+            traits.insert(about, words);
+        }
+    };
+    if let Some(id) = &row.posting {
+        let posting = read.get(POSTINGS, id)?;
+        know(
+            Trait::Posting,
+            vec![Some(id.to_string()), posting.as_ref().map(|posting| posting.title.clone())],
+        );
+        if let Some(posting) = posting {
+            know(Trait::Department, vec![posting.department]);
+            know(Trait::Team, vec![posting.team]);
+            know(Trait::Location, vec![posting.location]);
+        }
+    }
+    if let Some(owner) = &row.owner {
+        let user = read.get(USERS, owner)?;
+        let (name, email) = user.map(|user| (user.name, user.email)).unzip();
+        know(Trait::Owner, vec![Some(owner.to_string()), name, email]);
+    }
+    let stage = read.get(STAGES, &row.stage)?.map(|stage| stage.text);
+    know(Trait::Stage, vec![Some(row.stage.to_string()), stage]);
+    if let Some(reason) = row.archived.as_ref().and_then(|archived| archived.reason.as_ref()) {
+        let text = read.get(ARCHIVE_REASONS, reason)?.map(|reason| reason.text);
+        know(Trait::ArchiveReason, vec![Some(reason.to_string()), text]);
+    }
+    let confidential = if row.confidential { "yes" } else { "no" };
+    know(Trait::Confidential, vec![Some(confidential.to_owned())]);
+    // Nobody without tags is of unknown tags.
+    traits.insert(Trait::Tag, row.tags.clone());
+    Ok(traits)
+}
+
+/// What an enrolment would be decided by at `now`.
+pub(super) fn case(
+    read: &impl Read,
+    enrolment: &Enrolment,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Foreseen, StoreError> {
+    let state = read.get(AUTOMATIONS, &enrolment.automation)?.unwrap_or_default();
+    let automation = rules.automations.get(&enrolment.automation);
+    let active = automation.is_none_or(|automation| !state.is_paused(automation.paused));
+    foresee(read, automation, enrolment, active, rules, now)
+}
+
+/// The same for an automation that is taken to be active or not: a back-test.
+pub(crate) fn foresee(
+    read: &impl Read,
+    automation: Option<&Automation>,
+    enrolment: &Enrolment,
+    active: bool,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Foreseen, StoreError> {
+    let over = |why: &str| {
+        let case = Case {
+            trigger: automation.map_or(Trigger::StageEntered, |automation| automation.trigger),
+            active,
+            over: Some(why.to_owned()),
+            fits: Ok(()),
+            archived: false,
+            anonymised: false,
+            cancelled: None,
+            refused: None,
+            missing: None,
+            when: When::Now,
+            hold: Hold::None,
+        };
+        Ok(Foreseen { case, text: String::new() })
+    };
+    let Some(automation) = automation else { return over("the config has no such automation any more") };
+    let id = &enrolment.opportunity;
+    let Some(row) = read.get(OPPORTUNITIES, id)? else { return over("the candidate is not known any more") };
+    let messages = match row.number().map(|number| thread_of(read, number)).transpose()?.flatten() {
+        Some(thread) => read.list_back(MESSAGES, &Keys::beginning(&thread.id), LAST_MESSAGES)?,
+        None => Vec::new(),
+    };
+    let messages: Vec<Message> = messages.into_iter().map(|(_, text)| text).collect();
+    let rendered = render(read, automation, id, enrolment.event.interview(), rules, now)?;
+    let (refused, when) = match row.number() {
+        None => (Some("the candidate has no number that can be texted".to_owned()), When::Now),
+        Some(number) => by_guard(read, &row, number, rules, now)?,
+    };
+    let hold = match enrolment.card {
+        Some(card)
+            if !read.get(CARDS, &card)?.is_some_and(|row| matches!(row.state, CardState::Approved(_))) =>
+        {
+            Hold::Card(card)
+        }
+        _ => Hold::None,
+    };
+    let (missing, text) = match rendered {
+        Ok(text) => (None, text),
+        Err(missing) => (Some(missing), String::new()),
+    };
+    let case = Case {
+        trigger: automation.trigger,
+        active,
+        over: over_because(read, automation, enrolment, now)?,
+        fits: fits(read, automation, &row, &enrolment.event)?,
+        archived: !row.is_active(),
+        anonymised: row.anonymised,
+        cancelled: cancelled(read, automation, enrolment, &messages, now)?,
+        refused,
+        missing,
+        when,
+        hold,
+    };
+    Ok(Foreseen { case, text })
+}
+
+/// Why there is nothing left to tell: the interview does not stand, or has begun; the text that nobody
+/// answered did not arrive.
+fn over_because(
+    read: &impl Read,
+    automation: &Automation,
+    enrolment: &Enrolment,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let why = match &enrolment.event {
+        EventKind::Texted(id) => {
+            let arrived = |text: Message| {
+                !matches!(text.delivery, Delivery::Failed | Delivery::Undelivered | Delivery::Canceled)
+            };
+            (!message(read, *id)?.is_some_and(arrived)).then_some("the text before did not arrive")
+        }
+        EventKind::InterviewCreated(id) | EventKind::InterviewMoved(id) => {
+            let row = read.get(INTERVIEWS, &(enrolment.opportunity.clone(), id.clone()))?;
+            match row.filter(|row| row.cancelled_at.is_none()) {
+                None => Some("the interview was called off"),
+                Some(row) if row.starts_at <= now && !matches!(automation.wait, Wait::After(_)) => {
+                    Some("the interview has begun")
+                }
+                Some(_) => None,
+            }
+        }
+        _ => None,
+    };
+    Ok(why.map(str::to_owned))
+}
+
+fn cancelled(
+    read: &impl Read,
+    automation: &Automation,
+    enrolment: &Enrolment,
+    messages: &[Message],
+    now: Timestamp,
+) -> Result<Option<&'static str>, StoreError> {
+    // What is timed by an interview happens when it is due: nothing has followed it yet.
+    let timed = automation.trigger == Trigger::Interview;
+    let since = if timed { now } else { enrolment.happened_at };
+    let is_asked = |what| automation.cancel_if.contains(&what);
+    let replied =
+        messages.iter().any(|text| text.direction == Direction::In && text.at > since && text.at <= now);
+    if replied && (is_asked(CancelIf::Replied) || automation.trigger == Trigger::NoReply) {
+        return Ok(Some("they have replied since"));
+    }
+    if is_asked(CancelIf::Booked) {
+        let events = events_of(read, &enrolment.opportunity, LAST_EVENTS)?;
+        let booked = |kind: &EventKind| {
+            matches!(kind, EventKind::InterviewCreated(_)) && kind.interview() != enrolment.event.interview()
+        };
+        if events.iter().any(|event| event.at > since && event.at <= now && booked(&event.kind)) {
+            return Ok(Some("they have an interview since"));
+        }
+    }
+    let by_person = |text: &&Message| {
+        text.direction == Direction::Out
+            && matches!(text.author, Author::Staff { .. })
+            && !matches!(text.delivery, Delivery::Canceled | Delivery::Scheduled)
+    };
+    let last = messages.iter().filter(by_person).map(|text| text.at).filter(|at| *at <= now).max();
+    let just_now = last.is_some_and(|at| now.duration_since(at) < PERSON_TEXTED);
+    Ok((just_now && is_asked(CancelIf::PersonTexted))
+        .then_some("a person has texted them in the last 4 hours"))
+}
+
+fn by_guard(
+    read: &impl Read,
+    row: &Opportunity,
+    number: Number,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(Option<String>, When), StoreError> {
+    if row.confidential && !rules.text_confidential {
+        return Ok((Some("the opportunity is confidential, and such are only read here".into()), When::Now));
+    }
+    let standing = standing(read, number, rules, now)?;
+    if let Err(why) = refusal(Purpose::Automatic, &standing) {
+        return Ok((Some(why.to_string()), When::Now));
+    }
+    let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
+    Ok(match timing(Purpose::Automatic, &standing, false, whose, rules.clockwork(), now) {
+        Ok(Timing::Now) => (None, When::Now),
+        Ok(Timing::Later(at)) => (None, When::Later(at, "quiet hours".to_owned())),
+        Err(why @ Refusal::NoHour) => (None, When::Never(why.to_string())),
+        Err(why) => (Some(why.to_string()), When::Now),
+    })
+}
+
+/// The text, filled in; else why it is held.
+fn render(
+    read: &impl Read,
+    automation: &Automation,
+    id: &OpportunityId,
+    interview: Option<&InterviewId>,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Result<String, String>, StoreError> {
+    use crate::engine::TemplateError;
+    let fields = match fields(read, id.clone(), None, interview, Sight::All, rules, now) {
+        Ok(fields) => fields,
+        Err(TemplateError::Store(error)) => return Err(error),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let text =
+        rules.automations.texts.render(&automation.message, &fields).map_err(|error| error.to_string());
+    Ok(text.and_then(|text| {
+        let chars = text.chars().count();
+        if chars <= MAX_BODY_CHARS { Ok(text) } else { Err(format!("the text has {chars} characters")) }
+    }))
+}

@@ -1,0 +1,122 @@
+//! What people said about being texted: kept with its source for as long as the person is known, the
+//! newest counts (behaviour.md 2, "Consent").
+
+use fulcrum_domain::{
+    ActivityKind, Actor, Answer, Consent, ConsentSource, Number, Opportunity, OpportunityId,
+};
+use jiff::Timestamp;
+
+use super::Rules;
+use super::activity::note_of;
+use super::projection::{Arrival, Put, put_opportunity};
+use super::thread::{candidacies, thread_of};
+use crate::store::tables::CONSENTS;
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
+
+/// Nobody is asked more often.
+const EVIDENCE_MAX: usize = 100;
+
+/// An opportunity as Lever shows it, with what its candidate said about texts when they applied.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The row of the projection.
+    pub row: Opportunity,
+    /// Their answer to the configured question.
+    pub consent: Option<Consent>,
+}
+
+/// Takes a profile in: the row, and the answer for each of the candidate's numbers.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn put_profile(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
+    profile: Profile,
+    arrival: Arrival,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Put, StoreError> {
+    let Profile { row, consent } = profile;
+    let numbers: Vec<Number> = if consent.is_some() { row.numbers().collect() } else { Vec::new() };
+    let put = put_opportunity(tx, id, row, arrival, rules, now)?;
+    if matches!(put, Put::New | Put::Changed | Put::Same)
+        && let Some(consent) = consent
+    {
+        for number in numbers {
+            put_consent(tx, number, &consent, now)?;
+        }
+    }
+    Ok(put)
+}
+
+/// What the owner of a number said last.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn consent_of(read: &impl Read, number: Number) -> Result<Option<Consent>, StoreError> {
+    let newest = read.list_back(CONSENTS, &Keys::beginning(&number), 1)?;
+    Ok(newest.into_iter().next().map(|(_, consent)| consent))
+}
+
+/// All that they ever said, the newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn consents_of(read: &impl Read, number: Number) -> Result<Vec<Consent>, StoreError> {
+    let rows = read.list_back(CONSENTS, &Keys::beginning(&number), EVIDENCE_MAX)?;
+    Ok(rows.into_iter().map(|(_, consent)| consent).collect())
+}
+
+/// Keeps an answer. One that is known already changes nothing: applications are read again and again.
+pub(super) fn put_consent(
+    tx: &mut Tx<'_>,
+    number: Number,
+    consent: &Consent,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let key = (number, consent.at);
+    if tx.get(CONSENTS, &key)?.as_ref() == Some(consent) {
+        return Ok(());
+    }
+    tx.put(CONSENTS, &key, consent)?;
+    if let Some(conversation) = thread_of(tx, number)? {
+        let how = match consent.source {
+            ConsentSource::Application(_) => "on an application",
+            ConsentSource::Text => "by text",
+            ConsentSource::Person(_) => "as a person recorded",
+            ConsentSource::Import(_) => "by an import",
+        };
+        let what = format!("said {} to texts, {how}", consent.answer.word());
+        note_of(tx, &conversation, consent.by.clone(), ActivityKind::OptOut, what, now)?;
+        tx.signal(Signal::Conversation(conversation.id));
+    }
+    Ok(())
+}
+
+/// A person records what the owner of a number said. The reason stands with it and not in the activity,
+/// since people write names into it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn record_consent(
+    tx: &mut Tx<'_>,
+    number: Number,
+    answer: Answer,
+    reason: &str,
+    by: Actor,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let source = ConsentSource::Person(reason.to_owned());
+    put_consent(tx, number, &Consent { answer, source, at: now, by }, now)
+}
+
+/// Forgets what the owner of a number said, once it leads to nobody.
+pub(super) fn forget_consents(tx: &mut Tx<'_>, number: Number) -> Result<(), StoreError> {
+    if candidacies(tx, number)?.is_empty() {
+        for (key, _) in tx.list(CONSENTS, &Keys::beginning(&number), usize::MAX)? {
+            tx.remove(CONSENTS, &key)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,402 @@
+//! Candidates in automations: enrolled by an event, decided when they are due, held on a card when they
+//! are many.
+//!
+//! Each of these is one transaction: the enrolment with its deadline in the one that takes the event in,
+//! its end with the text in the one that composes it. So a crash loses no text and doubles none.
+
+use std::ops::ControlFlow;
+
+use fulcrum_domain::automation::{
+    Automation, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine, Trigger, Verdict, decide,
+};
+use fulcrum_domain::{Actor, Author, Body, DeadlineKey, MessageId, OpportunityId, Purpose};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Rules;
+use super::cases::{Foreseen, case, due_of, fits, is_for};
+use super::compose::{ComposeError, Draft, Recipient, compose};
+use super::flood::guard;
+use crate::engine::clock::Moment;
+use crate::store::tables::{
+    AUTOMATIONS, COUNTERS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS, LIVE_ENROLMENTS,
+    OPPORTUNITIES, RUN_LOG,
+};
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
+
+/// Why a waiting enrolment that is found too late comes to nothing.
+pub(super) const STALE: &str = "stale: too long ago";
+
+/// Nothing is timed by an interview that was so long ago.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The next number of a counter.
+pub(super) fn next(tx: &mut Tx<'_>, name: &str) -> Result<u64, StoreError> {
+    let name = name.to_owned();
+    let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
+    tx.put(COUNTERS, &name, &number)?;
+    Ok(number)
+}
+
+/// Writes a line of the run log.
+pub(super) fn log(
+    tx: &mut Tx<'_>,
+    about: &OpportunityId,
+    automation: &str,
+    enrolment: Option<EnrolmentId>,
+    what: impl Into<String>,
+    message: Option<MessageId>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let number = next(tx, "run log")?;
+    let line = RunLine { at, automation: automation.to_owned(), enrolment, what: what.into(), message };
+    tx.put(RUN_LOG, &(about.clone(), number), &line).map(drop)
+}
+
+/// A time as the run log writes it: the organisation's, with the zone.
+fn told(at: Timestamp, rules: &Rules) -> String {
+    at.to_zoned_datetime(rules.zone.clone()).strftime("%Y-%m-%dT%H:%M %Z").to_string()
+}
+
+/// Writes an enrolment, arms its deadline while it waits, and disarms the one that `before` had.
+pub(super) fn put(
+    tx: &mut Tx<'_>,
+    id: EnrolmentId,
+    before: Option<&Enrolment>,
+    enrolment: &Enrolment,
+) -> Result<(), StoreError> {
+    let armed = |row: &Enrolment| row.due.filter(|_| row.state == EnrolmentState::Waiting);
+    let key = DeadlineKey::Enrolment(id);
+    let at = armed(enrolment);
+    if let Some(old) = before.and_then(armed).filter(|old| Some(*old) != at) {
+        tx.remove(DEADLINES, &(old, key.to_u64()))?;
+    }
+    if let Some(at) = at {
+        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
+    }
+    tx.signal(Signal::Deadline(key, at));
+    tx.put(ENROLMENTS, &id, enrolment)?;
+    if enrolment.is_live() {
+        tx.put(LIVE_ENROLMENTS, &id, &())?;
+    } else {
+        tx.remove(LIVE_ENROLMENTS, &id)?;
+    }
+    Ok(())
+}
+
+/// The enrolments of a candidate.
+pub(super) fn enrolments_of(
+    read: &impl Read,
+    id: &OpportunityId,
+) -> Result<Vec<(EnrolmentId, Enrolment)>, StoreError> {
+    let mut rows = Vec::new();
+    for ((_, number), ()) in read.list(ENROLMENTS_OF, &Keys::beginning(id), usize::MAX)? {
+        rows.extend(read.get(ENROLMENTS, &number)?.map(|row| (number, row)));
+    }
+    Ok(rows)
+}
+
+/// Ends an enrolment without a text.
+pub(super) fn end(
+    tx: &mut Tx<'_>,
+    id: EnrolmentId,
+    row: &Enrolment,
+    why: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    put(tx, id, Some(row), &Enrolment { state: EnrolmentState::Ended(why.to_owned()), ..row.clone() })?;
+    log(tx, &row.opportunity, &row.automation, Some(id), format!("no text: {why}"), None, at)
+}
+
+/// Lets automations see an event. `known` are the candidate's earlier ones.
+pub(super) fn on_event(
+    tx: &mut Tx<'_>,
+    event: &Event,
+    known: &[Event],
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    follow(tx, event, rules, now)?;
+    let automations = rules.automations.clone();
+    if event.takes_back(known, automations.settle) {
+        return Ok(());
+    }
+    for automation in automations.list.iter().filter(|automation| automation.trigger.fires_on(&event.kind)) {
+        consider(tx, automation, event, rules, now)?;
+    }
+    Ok(())
+}
+
+/// What an event does to those who are enrolled: a stage that did not last ends them, an interview that
+/// moved and a newer text move them.
+pub(super) fn follow(
+    tx: &mut Tx<'_>,
+    event: &Event,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (id, row) in enrolments_of(tx, &event.opportunity)? {
+        if !row.is_live() {
+            continue;
+        }
+        let Some(automation) = rules.automations.get(&row.automation) else { continue };
+        let entered = Event { kind: row.event.clone(), at: row.happened_at, ..event.clone() };
+        if event.unsettles(&entered, rules.automations.settle) {
+            end(tx, id, &row, "the stage was left before it had settled", now)?;
+        } else if let EventKind::InterviewMoved(moved) = &event.kind
+            && row.event.interview() == Some(moved)
+            && automation.wait.is_by_interview()
+        {
+            retime(tx, id, &row, automation, row.event.clone(), row.happened_at, rules, now)?;
+        } else if let EventKind::InterviewCancelled(gone) = &event.kind
+            && row.event.interview() == Some(gone)
+            && automation.trigger != Trigger::InterviewCancelled
+        {
+            end(tx, id, &row, "the interview was called off", now)?;
+        } else if matches!(event.kind, EventKind::Texted(_))
+            && automation.trigger == Trigger::NoReply
+            && event.by.as_str() != automation.name
+        {
+            retime(tx, id, &row, automation, event.kind.clone(), event.at, rules, now)?;
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is another word of one sentence")]
+fn retime(
+    tx: &mut Tx<'_>,
+    id: EnrolmentId,
+    row: &Enrolment,
+    automation: &Automation,
+    event: EventKind,
+    happened_at: Timestamp,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let due = due_of(tx, automation, &row.opportunity, &event, happened_at, rules)?;
+    if due == row.due && event == row.event {
+        return Ok(());
+    }
+    if automation.wait.is_by_interview() && due.is_none_or(|due| due <= now) {
+        return end(tx, id, row, "that time is over", now);
+    }
+    let moved = Enrolment { due, event, happened_at, ..row.clone() };
+    put(tx, id, Some(row), &moved)?;
+    let to = due.map_or_else(|| "no time".to_owned(), |due| told(due, rules));
+    log(tx, &row.opportunity, &row.automation, Some(id), format!("timed again for {to}"), None, now)
+}
+
+/// Whether an automation that an event can set off enrols the candidate.
+fn consider(
+    tx: &mut Tx<'_>,
+    automation: &Automation,
+    event: &Event,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let about = &event.opportunity;
+    let state = tx.get(AUTOMATIONS, &automation.name)?.unwrap_or_default();
+    let Some(since) = state.active_since.filter(|_| !state.is_paused(automation.paused)) else {
+        return Ok(());
+    };
+    if event.by.as_str() == automation.name {
+        return Ok(());
+    }
+    let Some(row) = tx.get(OPPORTUNITIES, about)? else { return Ok(()) };
+    let Some(due) = due_of(tx, automation, about, &event.kind, event.at, rules)? else { return Ok(()) };
+    // "A day before an interview" happens then, however long ago the interview was made.
+    let timed = automation.trigger == Trigger::Interview;
+    let is_past = if timed { due <= now } else { event.at < since };
+    if is_past {
+        return Ok(());
+    }
+    if is_for(tx, automation, &event.kind)?.is_err() {
+        return Ok(());
+    }
+    let skip = |tx: &mut Tx<'_>, why: &str| {
+        let what = format!("{}, not enrolled: {why}", event.kind.words());
+        log(tx, about, &automation.name, None, what, None, now)
+    };
+    if !timed && event.seen_at.duration_since(event.at) > automation.max_age {
+        return skip(tx, STALE);
+    }
+    if automation.wait.is_by_interview() && due <= now {
+        return skip(tx, "that time is over");
+    }
+    if let Err(why) = fits(tx, automation, &row, &event.kind)? {
+        return skip(tx, &why);
+    }
+    for (_, other) in
+        enrolments_of(tx, about)?.iter().filter(|(_, other)| other.automation == automation.name)
+    {
+        let no_reply = automation.trigger == Trigger::NoReply;
+        if other.is_live() && (no_reply || other.event == event.kind) {
+            // It waits already; a newer text has moved it.
+            return Ok(());
+        }
+        let used = other.is_live() || matches!(other.state, EnrolmentState::Sent(_));
+        if used && !automation.per_visit {
+            // Not for each text that follows.
+            return if no_reply { Ok(()) } else { skip(tx, "once an opportunity") };
+        }
+    }
+    enrol(tx, automation, event, due, rules, now)
+}
+
+fn enrol(
+    tx: &mut Tx<'_>,
+    automation: &Automation,
+    event: &Event,
+    due: Timestamp,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    // No text leaves before the stage has settled and the flood guard has seen who else comes.
+    let settled = now.saturating_add(rules.automations.settle).unwrap_or(Timestamp::MAX);
+    let due = due.max(settled);
+    let id = EnrolmentId::new(next(tx, "enrolments")?);
+    let row = Enrolment {
+        automation: automation.name.clone(),
+        opportunity: event.opportunity.clone(),
+        event: event.kind.clone(),
+        happened_at: event.at,
+        enrolled_at: now,
+        due: Some(due),
+        state: EnrolmentState::Waiting,
+        card: None,
+    };
+    put(tx, id, None, &row)?;
+    tx.put(ENROLMENTS_OF, &(event.opportunity.clone(), id), &())?;
+    let what = format!("{}, enrolled, due {}", event.kind.words(), told(due, rules));
+    log(tx, &event.opportunity, &automation.name, Some(id), what, None, now)?;
+    // What the clock sets off has no actor.
+    if automation.trigger == Trigger::Interview { Ok(()) } else { guard(tx, id, event, rules, now) }
+}
+
+/// The deadline of an enrolment fired.
+pub(super) fn is_due(
+    tx: &mut Tx<'_>,
+    id: EnrolmentId,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let now = moment.now;
+    let Some(row) = tx.get(ENROLMENTS, &id)? else { return Ok(()) };
+    let Some(due) = row.due.filter(|_| row.state == EnrolmentState::Waiting) else { return Ok(()) };
+    if due > now {
+        // The clock was set back while it fired; the wheel has forgotten it.
+        tx.signal(Signal::Deadline(DeadlineKey::Enrolment(id), Some(due)));
+        return Ok(());
+    }
+    let Foreseen { case, text } = case(tx, &row, rules, now)?;
+    let verdict = decide(case);
+    let about = row.opportunity.clone();
+    match verdict {
+        Verdict::End(why) => end(tx, id, &row, &why, now),
+        Verdict::Held(why) => {
+            log(tx, &about, &row.automation, Some(id), format!("held: {why}"), None, now)?;
+            put(tx, id, Some(&row), &Enrolment { state: EnrolmentState::Held(why), ..row.clone() })
+        }
+        Verdict::Later(at, why) => {
+            let what = format!("deferred {} to {}: {why}", told(now, rules), told(at, rules));
+            log(tx, &about, &row.automation, Some(id), what, None, now)?;
+            put(tx, id, Some(&row), &Enrolment { due: Some(at), ..row.clone() })
+        }
+        Verdict::Send => {
+            let draft = Draft {
+                to: Recipient::Opportunity(about.clone()),
+                body: Body::new(text),
+                author: Author::Automatic(row.automation.clone()),
+                purpose: Purpose::Automatic,
+                from: None,
+                send_at: None,
+                cannot_wait: None,
+            };
+            let message = match compose(tx, draft, rules, moment) {
+                Ok(message) => message,
+                Err(ComposeError::Store(error)) => return Err(error),
+                Err(refused) => return end(tx, id, &row, &refused.to_string(), now),
+            };
+            put(tx, id, Some(&row), &Enrolment { state: EnrolmentState::Sent(message.id), ..row.clone() })?;
+            let mut state = tx.get(AUTOMATIONS, &row.automation)?.unwrap_or_default();
+            state.sent += 1;
+            tx.put(AUTOMATIONS, &row.automation, &state)?;
+            log(tx, &about, &row.automation, Some(id), "the text was written", Some(message.id), now)
+        }
+    }
+}
+
+/// Decides an enrolment once more that was held, unless that comes too late.
+pub(super) fn wake(
+    tx: &mut Tx<'_>,
+    id: EnrolmentId,
+    row: &Enrolment,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let max_age = rules.automations.get(&row.automation).map(|automation| automation.max_age);
+    let late = row.due.zip(max_age).is_some_and(|(due, max_age)| now.duration_since(due) > max_age);
+    if late && row.card.is_none() {
+        return end(tx, id, row, STALE, now);
+    }
+    let due = row.due.map(|due| due.max(now));
+    put(tx, id, Some(row), &Enrolment { state: EnrolmentState::Waiting, due, ..row.clone() })
+}
+
+/// Something about a candidate has changed: those of their enrolments that are held for want of it are
+/// decided once more.
+pub(super) fn look_again(
+    tx: &mut Tx<'_>,
+    about: &OpportunityId,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (id, row) in enrolments_of(tx, about)? {
+        if matches!(row.state, EnrolmentState::Held(_)) && row.card.is_none() {
+            wake(tx, id, &row, rules, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Enrols for the interviews that are known already: what is timed by one happens when that is due, and
+/// not when it was made.
+pub(super) fn enrol_for_interviews(
+    tx: &mut Tx<'_>,
+    automation: &Automation,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if automation.trigger != Trigger::Interview {
+        return Ok(());
+    }
+    let mut standing = Vec::new();
+    tx.scan(INTERVIEWS, &Keys::all(), |(about, id), row| {
+        let stands = row.cancelled_at.is_none() && now.duration_since(row.starts_at) < LOOK_BACK;
+        standing.extend(stands.then_some((about, id)));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (opportunity, id) in standing {
+        let kind = EventKind::InterviewCreated(id);
+        let event = Event { kind, opportunity, at: now, seen_at: now, by: Actor::fulcrum() };
+        consider(tx, automation, &event, rules, now)?;
+    }
+    Ok(())
+}
+
+/// Forgets what automations had to do with somebody who is erased.
+pub(super) fn forget_enrolments_of(tx: &mut Tx<'_>, about: &OpportunityId) -> Result<(), StoreError> {
+    for (id, row) in enrolments_of(tx, about)? {
+        let gone = EnrolmentState::Ended(String::new());
+        put(tx, id, Some(&row), &Enrolment { state: gone, ..row.clone() })?;
+        tx.remove(ENROLMENTS, &id)?;
+        tx.remove(ENROLMENTS_OF, &(about.clone(), id))?;
+        if let Some(card) = row.card {
+            tx.remove(ENROLMENTS_ON, &(card, id))?;
+        }
+    }
+    for (key, _) in tx.list(RUN_LOG, &Keys::beginning(about), usize::MAX)? {
+        tx.remove(RUN_LOG, &key)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! What happens to candidates: one log, from webhooks and from looking, and what automations make of it.
+//!
+//! An event is written in the transaction that takes in the row from which it follows, so it is never told
+//! without the row, nor twice.
+
+use std::collections::BTreeMap;
+
+use fulcrum_domain::automation::{Event, EventKind, difference_of_interview, differences};
+use fulcrum_domain::{
+    Actor, Author, Direction, Interview, InterviewId, Message, Opportunity, OpportunityId, Purpose,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Rules;
+use super::enrolment::{follow, look_again, on_event};
+use super::projection::{Arrival, ListedInterview};
+use crate::store::tables::{ARCHIVE_REASONS, COUNTERS, EVENTS, EVENTS_OF, EventKey};
+use crate::store::{Keys, Read, StoreError, Tx};
+
+/// How long events are kept, for back-tests; what is older when it is seen is not written.
+const LOG_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How many of a candidate's last events a new one is compared with.
+const COMPARED: usize = 20;
+
+/// Who did what no account of ours did.
+const LEVER: &str = "Lever";
+
+/// A row of an opportunity says something new.
+pub(super) fn opportunity_differs(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
+    stored: Option<&Opportunity>,
+    fetched: &Opportunity,
+    arrival: Arrival,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let hired = match fetched.archived.as_ref().and_then(|archived| archived.reason.as_ref()) {
+        Some(reason) => tx.get(ARCHIVE_REASONS, reason)?.is_some_and(|reason| reason.hired),
+        None => false,
+    };
+    let undated = match stored {
+        Some(stored) if arrival != Arrival::Webhook => stored.as_of,
+        _ => fetched.as_of,
+    };
+    for (kind, at) in differences(stored, fetched, hired, undated) {
+        happened(tx, kind, id, at, LEVER.into(), rules, now)?;
+    }
+    look_again(tx, id, rules, now)
+}
+
+/// A list of interviews says something new. `listed_before` is the time of this list, unless it is the
+/// first: then an interview without a date may be old.
+pub(super) fn interviews_differ(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
+    before: &BTreeMap<InterviewId, Interview>,
+    list: &[ListedInterview],
+    listed_before: Option<Timestamp>,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut told = Vec::new();
+    for (row, made_at) in list {
+        let made_at = made_at.or(listed_before).unwrap_or(Timestamp::UNIX_EPOCH);
+        told.extend(difference_of_interview(before.get(&row.id), Some(row), made_at, row.as_of));
+    }
+    let gone = before.values().filter(|row| !list.iter().any(|(listed, _)| listed.id == row.id));
+    told.extend(gone.filter_map(|row| difference_of_interview(Some(row), None, now, now)));
+    for (kind, at) in told {
+        happened(tx, kind, id, at, LEVER.into(), rules, now)?;
+    }
+    look_again(tx, id, rules, now)
+}
+
+/// A message stands in its thread. One of ours sets off what waits for no answer to it.
+pub(super) fn texted(tx: &mut Tx<'_>, message: &Message, rules: &Rules) -> Result<(), StoreError> {
+    let answers = matches!(message.purpose, Purpose::OptOutConfirmation | Purpose::Help);
+    let Some(id) = message.opportunity.as_ref().filter(|_| message.direction == Direction::Out && !answers)
+    else {
+        return Ok(());
+    };
+    let by = match &message.author {
+        Author::Staff { name, .. } | Author::Automatic(name) => Actor::from(name.as_str()),
+        Author::Candidate => return Ok(()),
+    };
+    happened(tx, EventKind::Texted(message.id), id, message.at, by, rules, message.at)
+}
+
+/// Writes an event down, unless it is known, and lets automations see it.
+fn happened(
+    tx: &mut Tx<'_>,
+    kind: EventKind,
+    id: &OpportunityId,
+    at: Timestamp,
+    by: Actor,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let is_recent = now.duration_since(at) <= LOG_FOR;
+    // An interview that was made long ago may still be to come.
+    if !is_recent && kind.interview().is_none() {
+        return Ok(());
+    }
+    let event = Event { kind, opportunity: id.clone(), at, seen_at: now, by };
+    let known = events_of(tx, id, COMPARED)?;
+    if event.repeats(&known) {
+        // It may have been moved once more.
+        return follow(tx, &event, rules, now);
+    }
+    if is_recent {
+        let name = "events".to_owned();
+        let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
+        tx.put(COUNTERS, &name, &number)?;
+        let key: EventKey = (at, number);
+        tx.put(EVENTS, &key, &event)?;
+        tx.put(EVENTS_OF, &(id.clone(), key), &())?;
+    }
+    on_event(tx, &event, &known, rules, now)
+}
+
+/// The last `count` events of a candidate, in order.
+pub(crate) fn events_of(
+    read: &impl Read,
+    id: &OpportunityId,
+    count: usize,
+) -> Result<Vec<Event>, StoreError> {
+    let mut events = Vec::new();
+    for ((_, key), ()) in read.list_back(EVENTS_OF, &Keys::beginning(id), count)? {
+        events.extend(read.get(EVENTS, &key)?);
+    }
+    events.reverse();
+    Ok(events)
+}
+
+/// Forgets what happened to somebody who is erased.
+pub(super) fn forget_events_of(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<(), StoreError> {
+    for ((_, key), ()) in tx.list(EVENTS_OF, &Keys::beginning(id), usize::MAX)? {
+        tx.remove(EVENTS, &key)?;
+        tx.remove(EVENTS_OF, &(id.clone(), key))?;
+    }
+    Ok(())
+}
+
+/// Forgets at most `count` events that are too old for a back-test. How many there were.
+pub fn forget_events(tx: &mut Tx<'_>, now: Timestamp, count: usize) -> Result<usize, StoreError> {
+    let before = now.saturating_sub(LOG_FOR).unwrap_or(Timestamp::MIN);
+    let old = tx.list(EVENTS, &Keys::all().before(&(before, 0u64)), count)?;
+    for (key, event) in &old {
+        tx.remove(EVENTS, key)?;
+        tx.remove(EVENTS_OF, &(event.opportunity.clone(), *key))?;
+    }
+    Ok(old.len())
+}

@@ -1,0 +1,63 @@
+//! The flood guard: many enrolments by one actor within a minute wait on one card for a person
+//! (behaviour.md 3, "Flood guard"). Somebody who archives a hundred candidates by mistake texts nobody.
+
+use fulcrum_domain::automation::{Card, CardState, Enrolment, EnrolmentId, Event, Flood};
+use fulcrum_domain::{Activity, ActivityKind, Actor, DeadlineKey};
+use jiff::Timestamp;
+
+use super::Rules;
+use super::activity::note;
+use super::enrolment::{next, put};
+use crate::store::tables::{CARDS, DEADLINES, ENROLMENTS, ENROLMENTS_ON, FLOODS};
+use crate::store::{Read, Signal, StoreError, Tx};
+
+/// Puts an enrolment on a card if its actor has caused too many.
+pub(super) fn guard(
+    tx: &mut Tx<'_>,
+    id: EnrolmentId,
+    event: &Event,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let name = event.by.as_str().to_owned();
+    let mut flood = tx.get(FLOODS, &name)?.unwrap_or_default();
+    let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
+    flood.recent.retain(|(ms, _)| now.duration_since(at(*ms)).abs() <= Flood::WITHIN);
+    let open = match flood.card {
+        Some(card) => tx.get(CARDS, &card)?.filter(|row| row.collects(now)).map(|row| (card, row)),
+        None => None,
+    };
+    let recent: Vec<_> = flood.recent.iter().map(|(ms, _)| at(*ms)).collect();
+    if let Some((number, mut card)) = open {
+        join(tx, &mut card, number, id)?;
+        tx.put(CARDS, &number, &card)?;
+    } else if rules.automations.flood.is_reached(&recent, now) {
+        let number = next(tx, "cards")?;
+        let mut card = Card { by: event.by.clone(), opened_at: now, state: CardState::Waiting, count: 0 };
+        for other in flood.recent.iter().map(|(_, other)| *other).chain([id]) {
+            join(tx, &mut card, number, other)?;
+        }
+        tx.put(CARDS, &number, &card)?;
+        let key = DeadlineKey::Card(number);
+        tx.put(DEADLINES, &(card.expires_at(), key.to_u64()), &())?;
+        tx.signal(Signal::Deadline(key, Some(card.expires_at())));
+        let what = format!("{} texts and more at once wait for approval: card {number}", card.count);
+        note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Automation, what))?;
+        flood.card = Some(number);
+    }
+    flood.recent.push((now.as_millisecond(), id));
+    // One more than that is a flood anyway.
+    let kept = flood.recent.len().saturating_sub(rules.automations.flood.count);
+    flood.recent.drain(..kept);
+    tx.put(FLOODS, &name, &flood).map(drop)
+}
+
+fn join(tx: &mut Tx<'_>, card: &mut Card, number: u64, id: EnrolmentId) -> Result<(), StoreError> {
+    let Some(row) = tx.get(ENROLMENTS, &id)?.filter(|row| row.is_live() && row.card.is_none()) else {
+        return Ok(());
+    };
+    put(tx, id, Some(&row), &Enrolment { card: Some(number), ..row.clone() })?;
+    tx.put(ENROLMENTS_ON, &(number, id), &())?;
+    card.count += 1;
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! Which words a text was made from, whatever has become of its template since.
+
+use fulcrum_domain::MessageId;
+use fulcrum_domain::template::{Template, Version};
+use sha2::{Digest as _, Sha256};
+
+use crate::store::tables::{Digest, MADE_FROM, TEMPLATE_WORDS};
+use crate::store::{Read, StoreError, Tx};
+
+/// Keeps the words of a template, and names them.
+pub fn keep_words(tx: &mut Tx<'_>, template: &Template) -> Result<Version, StoreError> {
+    let mut hash: Digest = [0; 16];
+    hash.copy_from_slice(&Sha256::digest(template.text())[..16]);
+    if !tx.has(TEMPLATE_WORDS, &hash)? {
+        tx.put(TEMPLATE_WORDS, &hash, &template.text().to_owned())?;
+    }
+    Ok(Version { id: template.id().to_owned(), hash })
+}
+
+/// Writes down that a text was made from these words.
+pub fn made_from(tx: &mut Tx<'_>, message: MessageId, version: &Version) -> Result<(), StoreError> {
+    tx.put(MADE_FROM, &message, version).map(drop)
+}

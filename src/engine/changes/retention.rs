@@ -1,0 +1,122 @@
+//! What was said is erased when its time is over, unless a legal hold keeps it.
+//!
+//! Retention is about what is ours: texts, transcripts, activity. What Lever shows of a candidate follows
+//! Lever, and so do the notes there. A hold keeps everything of a person, whoever wants it gone: an erasure
+//! by command is refused, and one that Lever asks for waits until the hold is released.
+
+use fulcrum_domain::{
+    Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, ErasureCause, Footing,
+    OpportunityId, Retention, Whom,
+};
+use jiff::Timestamp;
+
+use super::activity::note;
+use super::erase::{Erasing, opportunities_of};
+use super::outbox::ask_after_deletion;
+use super::thread::candidacies;
+use crate::store::tables::{ARCHIVE_REASONS, CONVERSATIONS, HOLDS, OPPORTUNITIES};
+use crate::store::{Hold, Read, StoreError, Tx};
+
+/// Whether a legal hold keeps what there is of an opportunity.
+pub(super) fn is_held(read: &impl Read, id: &OpportunityId) -> Result<bool, StoreError> {
+    read.has(HOLDS, id)
+}
+
+/// Keeps what Lever wants gone, if a legal hold says so; whoever releases it asks Lever again.
+pub(super) fn keep_if_held(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+    let Some(hold) = tx.get(HOLDS, id)? else { return Ok(false) };
+    tx.put(HOLDS, id, &Hold { wanted_gone: true, ..hold })?;
+    Ok(true)
+}
+
+/// Keeps everything of a person until the hold is released. How many opportunities that are: none when
+/// nobody is known so.
+pub fn hold(
+    tx: &mut Tx<'_>,
+    whom: &Whom,
+    reason: &str,
+    by: Actor,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let opportunities = opportunities_of(tx, whom)?;
+    for id in &opportunities {
+        let wanted_gone = tx.get(HOLDS, id)?.is_some_and(|hold| hold.wanted_gone);
+        let hold = Hold { since: now, by: by.clone(), reason: reason.to_owned(), wanted_gone };
+        tx.put(HOLDS, id, &hold)?;
+    }
+    let held = opportunities.len();
+    if held > 0 {
+        let what = format!("a legal hold keeps {held} opportunities");
+        note(tx, &Activity::new(now, by, ActivityKind::Admin, what))?;
+    }
+    Ok(held)
+}
+
+/// Releases the hold on a person. What Lever wanted gone meanwhile is looked at again, and goes.
+pub fn release(tx: &mut Tx<'_>, whom: &Whom, by: Actor, now: Timestamp) -> Result<usize, StoreError> {
+    let mut released = 0;
+    for id in opportunities_of(tx, whom)? {
+        let Some(hold) = tx.get(HOLDS, &id)? else { continue };
+        tx.remove(HOLDS, &id)?;
+        if hold.wanted_gone {
+            ask_after_deletion(tx, &Effect::Hydrate(id), now)?;
+        }
+        released += 1;
+    }
+    if released > 0 {
+        let what = format!("the legal hold on {released} opportunities was released");
+        note(tx, &Activity::new(now, by, ActivityKind::Admin, what))?;
+    }
+    Ok(released)
+}
+
+/// Erases what was said in a thread if its time is over. False when not.
+pub fn erase_if_over(
+    tx: &mut Tx<'_>,
+    id: ConversationId,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(false) };
+    let Some(last_text) = conversation.last_message_at else { return Ok(false) };
+    let candidates = candidacies(tx, conversation.number)?;
+    let ids = candidates.iter().map(|one| &one.id).chain(&conversation.opportunity);
+    for id in ids {
+        if is_held(tx, id)? {
+            return Ok(false);
+        }
+    }
+    let footing = footing(tx, candidates.iter().map(|one| &one.id))?;
+    if !retention.is_over(footing, last_text, now) || waits_to_be_filed(&conversation, footing) {
+        return Ok(false);
+    }
+    let mut erasing = Erasing::begin(tx, ErasureCause::Retention, Actor::fulcrum(), now)?;
+    erasing.thread(tx, conversation.number)?;
+    Ok(erasing.end(tx)?.is_some())
+}
+
+/// A transcript that is not in Lever yet is not lost to the calendar; of nobody there will never be one.
+fn waits_to_be_filed(conversation: &Conversation, footing: Footing) -> bool {
+    conversation.session.is_some() && footing != Footing::Nobody
+}
+
+fn footing<'i>(
+    read: &impl Read,
+    ids: impl Iterator<Item = &'i OpportunityId>,
+) -> Result<Footing, StoreError> {
+    let mut footing = Footing::Nobody;
+    for id in ids {
+        let Some(row) = read.get(OPPORTUNITIES, id)? else { continue };
+        let Some(archived) = row.archived else { return Ok(Footing::Active) };
+        let reason = archived.reason.map(|reason| read.get(ARCHIVE_REASONS, &reason)).transpose()?.flatten();
+        let hired = reason.is_some_and(|reason| reason.hired);
+        footing = match footing {
+            Footing::Hired(before) => Footing::Hired(before.max(archived.at)),
+            Footing::Archived(before) if hired => Footing::Hired(before.max(archived.at)),
+            Footing::Archived(before) => Footing::Archived(before.max(archived.at)),
+            _ if hired => Footing::Hired(archived.at),
+            _ => Footing::Archived(archived.at),
+        };
+    }
+    Ok(footing)
+}

@@ -1,0 +1,151 @@
+//! Rows as lines of an export.
+
+use fulcrum_domain::{
+    Account, Activity, ArchiveReason, ArchiveReasonId, Author, Conversation, ConversationId, Direction,
+    Erasure, ErasureId, Filing, FilingId, FilingState, Interview, InterviewId, Message, Opportunity,
+    OpportunityId, OptOutSource, Phone, Posting, PostingId, Stage, StageId, Suppression, User, UserId,
+};
+use serde_json::{Value, json};
+
+use crate::engine::view::{direction_word, failure_words, status_word};
+use crate::store::DeskRow;
+use crate::store::tables::Digest;
+
+fn text(id: &impl ToString) -> String {
+    id.to_string()
+}
+
+fn maybe(id: Option<&impl ToString>) -> Option<String> {
+    id.map(text)
+}
+
+fn list(ids: &[impl ToString]) -> Vec<String> {
+    ids.iter().map(text).collect()
+}
+
+pub(super) fn user(id: &UserId, row: &User) -> Value {
+    json!({"type": "user", "id": text(id), "name": row.name, "email": row.email, "active": row.active})
+}
+
+pub(super) fn stage(id: &StageId, row: &Stage) -> Value {
+    json!({"type": "stage", "id": text(id), "text": row.text, "position": row.position})
+}
+
+pub(super) fn archive_reason(id: &ArchiveReasonId, row: &ArchiveReason) -> Value {
+    json!({"type": "archive_reason", "id": text(id), "text": row.text, "hired": row.hired})
+}
+
+pub(super) fn posting(id: &PostingId, row: &Posting) -> Value {
+    json!({
+        "type": "posting", "id": text(id), "title": row.title, "state": row.state, "location": row.location,
+        "team": row.team, "department": row.department, "owner": maybe(row.owner.as_ref()),
+        "confidential": row.confidential,
+    })
+}
+
+pub(super) fn opportunity(id: &OpportunityId, row: &Opportunity) -> Value {
+    let phone =
+        |phone: &Phone| json!({"kind": phone.kind, "number": maybe(phone.number.as_ref()), "raw": phone.raw});
+    let archived = row.archived.as_ref();
+    let archived = archived.map(|a| json!({"reason": maybe(a.reason.as_ref()), "at": a.at}));
+    json!({
+        "type": "opportunity", "id": text(id), "contact": text(&row.contact), "name": row.name,
+        "phones": row.phones.iter().map(phone).collect::<Vec<_>>(), "emails": row.emails,
+        "stage": text(&row.stage), "archived": archived, "owner": maybe(row.owner.as_ref()),
+        "posting": maybe(row.posting.as_ref()), "tags": row.tags, "confidential": row.confidential,
+        "created_at": row.created_at, "advanced_at": row.advanced_at, "updated_at": row.updated_at,
+        "as_of": row.as_of,
+    })
+}
+
+pub(super) fn interview((opportunity, id): &(OpportunityId, InterviewId), row: &Interview) -> Value {
+    json!({
+        "type": "interview", "id": text(id), "opportunity": text(opportunity), "subject": row.subject,
+        "location": row.location, "starts_at": row.starts_at, "minutes": row.minutes,
+        "timezone": row.timezone, "interviewers": list(&row.interviewers), "cancelled_at": row.cancelled_at,
+    })
+}
+
+pub(super) fn conversation(id: &ConversationId, row: &Conversation) -> Value {
+    json!({
+        "type": "conversation", "id": text(id), "number": text(&row.number),
+        "our_number": maybe(row.our_number.as_ref()), "opportunity": maybe(row.opportunity.as_ref()),
+        "last_message_at": row.last_message_at, "files_at": row.deadline,
+        "possible_opt_out": row.possible_opt_out,
+    })
+}
+
+pub(super) fn desk(id: &ConversationId, row: &DeskRow) -> Value {
+    json!({
+        "type": "desk", "conversation": text(id),
+        "assigned": row.desk.assigned.as_ref().map(Account::as_str),
+        "followers": row.desk.followers.iter().map(Account::as_str).collect::<Vec<_>>(),
+        "archived_at": row.desk.archived_at,
+    })
+}
+
+pub(super) fn message(row: &Message) -> Value {
+    let (author, author_name) = match &row.author {
+        Author::Candidate => ("candidate", None),
+        Author::Staff { name, .. } => ("staff", Some(name)),
+        Author::Automatic(reason) => ("automatic", Some(reason)),
+    };
+    let file = |file: &fulcrum_domain::Attachment| json!({"media_type": file.media_type, "url": file.url});
+    json!({
+        "type": "message", "id": text(&row.id), "conversation": text(&row.conversation),
+        "direction": direction_word(row.direction), "at": row.at, "author": author,
+        "author_name": author_name, "body": row.body.reveal(),
+        "attachments": row.attachments.iter().map(file).collect::<Vec<_>>(),
+        "our_number": text(&row.our_number), "opportunity": maybe(row.opportunity.as_ref()),
+        "status": status_word(row), "error": failure_words(row), "carrier_id": maybe(row.sid.as_ref()),
+        "transcript": maybe(row.filing.as_ref()),
+    })
+}
+
+pub(super) fn transcript(id: &FilingId, row: &Filing) -> Value {
+    let (state, reason) = match &row.state {
+        FilingState::Due | FilingState::Posting => ("due", None),
+        FilingState::Filed => ("filed", None),
+        FilingState::Held(reason) => ("held", Some(reason)),
+    };
+    json!({
+        "type": "transcript", "id": text(id), "conversation": text(&row.conversation),
+        "opportunity": text(&row.opportunity), "state": state, "reason": reason, "messages": row.messages,
+        "notes": list(&row.notes), "due_at": row.due_at, "filed_at": row.filed_at,
+    })
+}
+
+pub(super) fn opt_out(hash: &Digest, row: &Suppression) -> Value {
+    let (source, words) = match &row.source {
+        OptOutSource::Text(rule) => ("text", Some(rule)),
+        OptOutSource::Carrier => ("carrier", None),
+        OptOutSource::Person(reason) => ("person", Some(reason)),
+    };
+    json!({"type": "opt_out", "number_hash": hex::encode(hash), "at": row.at, "source": source, "words": words})
+}
+
+pub(super) fn activity(row: &Activity) -> Value {
+    json!({
+        "type": "activity", "at": row.at, "actor": row.actor.as_str(), "kind": row.kind.word(),
+        "conversation": maybe(row.conversation.as_ref()), "opportunity": maybe(row.opportunity.as_ref()),
+        "detail": row.detail,
+    })
+}
+
+pub(super) fn erasure(id: &ErasureId, row: &Erasure) -> Value {
+    json!({
+        "type": "erasure", "id": id.number(), "at": row.at, "by": row.by.as_str(), "cause": row.cause.word(),
+        "opportunities": list(&row.opportunities), "file_written_at": row.file_written_at,
+        "complete": row.is_complete(),
+    })
+}
+
+/// A message for people to read.
+pub(super) fn said(row: &Message) -> String {
+    let who = match &row.author {
+        Author::Candidate => "candidate",
+        Author::Staff { name, .. } | Author::Automatic(name) => name,
+    };
+    let way = if row.direction == Direction::In { "<" } else { ">" };
+    format!("{:.0} {way} {who} ({}): {}", row.at, status_word(row), row.body.reveal())
+}

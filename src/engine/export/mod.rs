@@ -1,0 +1,232 @@
+//! Everything that is stored, or all of one person, as lines of JSON for other programs (docs/export.md).
+//!
+//! Rows are written as they are read, so the memory needed is that of one row. The shapes are those of the
+//! API where it has them; times are RFC 3339, what is not known is null. Secrets are not exported, and of
+//! opt-outs only the keyed hash is known.
+
+mod lines;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
+use fulcrum_domain::{ConversationId, Message, OpportunityId, Whom};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::changes::{opportunities_of, thread_of};
+use crate::store::tables::{
+    ACTIVITY, ACTIVITY_OF, ARCHIVE_REASONS, CONVERSATIONS, DESKS, ERASURES, FILINGS, FILINGS_OF, INTERVIEWS,
+    MESSAGES, OPPORTUNITIES, POSTINGS, SPOKEN_OF, STAGES, SUPPRESSIONS, Table, USERS,
+};
+use crate::store::{Key, Keys, Read, StoreError, Stored, Subject};
+
+/// The version of the shapes: it grows when one changes so that a reader must know.
+const VERSION: u32 = 1;
+
+/// Why an export ends before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Where it goes.
+    #[error("the export cannot be written")]
+    Write(#[from] io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where lines go.
+struct Lines<W> {
+    out: W,
+    written: u64,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> Lines<W> {
+    fn new(out: W) -> Self {
+        Self { out, written: 0, failed: None }
+    }
+
+    /// Writes a line; breaks when that is not possible any more.
+    fn put(&mut self, line: &Value) -> ControlFlow<()> {
+        let written = serde_json::to_writer(&mut self.out, line).map_err(io::Error::from);
+        match written.and_then(|()| self.out.write_all(b"\n")) {
+            Ok(()) => {
+                self.written += 1;
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Writes a line for each row of `keys`.
+    fn table<K: Key, V: Stored>(
+        &mut self,
+        read: &impl Read,
+        table: Table<K, V>,
+        keys: &Keys,
+        line: impl Fn(&K, &V) -> Value,
+    ) -> Result<(), ExportError> {
+        read.scan(table, keys, |key, row| Ok(self.put(&line(&key, &row))))?;
+        self.failed.take().map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// How many lines were written, if all were.
+    fn end(mut self) -> Result<u64, ExportError> {
+        self.failed.map_or(Ok(()), Err)?;
+        self.out.flush()?;
+        Ok(self.written)
+    }
+}
+
+fn head(of: &str, now: Timestamp) -> Value {
+    json!({
+        "type": "export", "version": VERSION, "of": of, "at": now, "fulcrum": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// Writes everything. How many lines.
+///
+/// # Errors
+/// [`ExportError`].
+pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u64, ExportError> {
+    let mut to = Lines::new(out);
+    let all = Keys::all();
+    if to.put(&head("all", now)).is_continue() {
+        to.table(read, USERS, &all, lines::user)?;
+        to.table(read, STAGES, &all, lines::stage)?;
+        to.table(read, ARCHIVE_REASONS, &all, lines::archive_reason)?;
+        to.table(read, POSTINGS, &all, lines::posting)?;
+        to.table(read, OPPORTUNITIES, &all, lines::opportunity)?;
+        to.table(read, INTERVIEWS, &all, lines::interview)?;
+        to.table(read, CONVERSATIONS, &all, lines::conversation)?;
+        to.table(read, DESKS, &all, lines::desk)?;
+        to.table(read, MESSAGES, &all, |_, row| lines::message(row))?;
+        to.table(read, FILINGS, &all, lines::transcript)?;
+        to.table(read, SUPPRESSIONS, &all, lines::opt_out)?;
+        to.table(read, ACTIVITY, &all, |_, row| lines::activity(row))?;
+        to.table(read, ERASURES, &all, lines::erasure)?;
+    }
+    to.end()
+}
+
+/// What belongs to a person.
+struct Belongings {
+    opportunities: BTreeSet<OpportunityId>,
+    conversations: BTreeSet<ConversationId>,
+    /// Whether a whole thread is meant, whomever it was about.
+    whole_threads: bool,
+}
+
+impl Belongings {
+    fn of(read: &impl Read, whom: &Whom) -> Result<Self, StoreError> {
+        let opportunities = opportunities_of(read, whom)?;
+        let mut numbers = BTreeSet::new();
+        let mut conversations = BTreeSet::new();
+        for id in &opportunities {
+            numbers.extend(
+                read.get(OPPORTUNITIES, id)?.iter().flat_map(|row| row.numbers().collect::<Vec<_>>()),
+            );
+            let spoken = read.list(SPOKEN_OF, &Keys::beginning(id), usize::MAX)?;
+            conversations.extend(spoken.into_iter().map(|((_, conversation), ())| conversation));
+        }
+        if let Whom::Number(number) = whom {
+            numbers.insert(*number);
+        }
+        for number in numbers {
+            conversations.extend(thread_of(read, number)?.map(|conversation| conversation.id));
+        }
+        Ok(Self { opportunities, conversations, whole_threads: matches!(whom, Whom::Number(_)) })
+    }
+
+    /// Whether something about this opportunity, or about nobody, is theirs.
+    fn has(&self, about: Option<&OpportunityId>) -> bool {
+        self.whole_threads || about.is_none_or(|id| self.opportunities.contains(id))
+    }
+}
+
+/// Writes all of one person. How many lines; the first alone when nothing is known of them.
+///
+/// # Errors
+/// [`ExportError`].
+pub fn export_person(
+    read: &impl Read,
+    whom: &Whom,
+    now: Timestamp,
+    out: impl Write,
+) -> Result<u64, ExportError> {
+    let theirs = Belongings::of(read, whom)?;
+    let mut to = Lines::new(out);
+    let mut rows = vec![head("person", now)];
+    for id in &theirs.opportunities {
+        rows.extend(read.get(OPPORTUNITIES, id)?.map(|row| lines::opportunity(id, &row)));
+        let interviews = read.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)?;
+        rows.extend(interviews.into_iter().map(|(key, row)| lines::interview(&key, &row)));
+    }
+    // What happened in a thread, to an opportunity, is found by both.
+    let mut happened = BTreeSet::new();
+    let subjects = theirs.opportunities.iter().cloned().map(Subject::Opportunity);
+    for subject in subjects.chain(theirs.conversations.iter().copied().map(Subject::Conversation)) {
+        let keys = read.list(ACTIVITY_OF, &Keys::beginning(&subject), usize::MAX)?;
+        happened.extend(keys.into_iter().map(|((_, key), ())| key));
+    }
+    for key in happened {
+        let row = read.get(ACTIVITY, &key)?.filter(|row| theirs.has(row.opportunity.as_ref()));
+        rows.extend(row.map(|row| lines::activity(&row)));
+    }
+    for row in rows {
+        if to.put(&row).is_break() {
+            break;
+        }
+    }
+    for id in &theirs.conversations {
+        if let Some(row) = read.get(CONVERSATIONS, id)?
+            && to.put(&lines::conversation(id, &row)).is_break()
+        {
+            break;
+        }
+        for ((_, filing), ()) in read.list(FILINGS_OF, &Keys::beginning(id), usize::MAX)? {
+            let row = read.get(FILINGS, &filing)?.filter(|row| theirs.has(Some(&row.opportunity)));
+            if row.is_some_and(|row| to.put(&lines::transcript(&filing, &row)).is_break()) {
+                break;
+            }
+        }
+        each_message(read, *id, &theirs, |message| Ok(to.put(&lines::message(message))))?;
+    }
+    to.end()
+}
+
+fn each_message(
+    read: &impl Read,
+    thread: ConversationId,
+    theirs: &Belongings,
+    mut f: impl FnMut(&Message) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<(), StoreError> {
+    read.scan(MESSAGES, &Keys::beginning(&thread), |_, message| {
+        if theirs.has(message.opportunity.as_ref()) { f(&message) } else { Ok(ControlFlow::Continue(())) }
+    })
+}
+
+/// Writes what was said with a person, for people to read.
+///
+/// # Errors
+/// [`ExportError`].
+pub fn export_talk(read: &impl Read, whom: &Whom, mut out: impl Write) -> Result<(), ExportError> {
+    let theirs = Belongings::of(read, whom)?;
+    for id in &theirs.conversations {
+        let Some(conversation) = read.get(CONVERSATIONS, id)? else { continue };
+        writeln!(out, "{}", conversation.number)?;
+        let mut failed = None;
+        each_message(read, *id, &theirs, |message| {
+            let written = writeln!(out, "{}", lines::said(message));
+            failed = written.err();
+            Ok(if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        failed.map_or(Ok(()), Err)?;
+        writeln!(out)?;
+    }
+    Ok(out.flush()?)
+}

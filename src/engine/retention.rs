@@ -1,0 +1,70 @@
+//! Legal holds, and the daily look at what need not be kept any longer.
+
+use fulcrum_domain::{Actor, ConversationId, OpportunityId, Whom};
+use jiff::Timestamp;
+
+use super::Engine;
+use super::changes;
+use crate::store::tables::{CONVERSATIONS, HOLDS};
+use crate::store::{Hold, Keys, Read, StoreError};
+
+/// Threads that are looked at in one change: others need not wait for long.
+const BATCH: usize = 100;
+
+impl Engine {
+    /// Keeps everything of a person until the hold is released. How many opportunities that are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hold(&self, whom: Whom, reason: String, by: Actor) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        self.store.change(move |tx| changes::hold(tx, &whom, &reason, by, now)).await
+    }
+
+    /// Releases the hold on a person. On how many opportunities there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn release_hold(&self, whom: Whom, by: Actor) -> Result<usize, StoreError> {
+        let now = self.clock.now();
+        self.store.change(move |tx| changes::release(tx, &whom, by, now)).await
+    }
+
+    /// All holds there are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn holds(&self) -> Result<Vec<(OpportunityId, Hold)>, StoreError> {
+        self.store.read(|snapshot| snapshot.list(HOLDS, &Keys::all(), usize::MAX)).await
+    }
+
+    /// Erases what was said where its time is over. How many threads that were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn erase_what_is_over(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let retention = self.settings.load().retention;
+        let mut erased = 0;
+        let mut last: Option<ConversationId> = None;
+        while !retention.is_for_ever() && !self.tasks.stop_token().is_cancelled() {
+            let keys = last.as_ref().map_or_else(Keys::all, |id| Keys::all().after(id));
+            let batch = self.store.read(move |snapshot| snapshot.list(CONVERSATIONS, &keys, BATCH)).await?;
+            let Some((end, _)) = batch.last() else { break };
+            last = Some(*end);
+            erased += self
+                .store
+                .change(move |tx| {
+                    let mut erased = 0;
+                    for (id, _) in &batch {
+                        erased += usize::from(changes::erase_if_over(tx, *id, &retention, now)?);
+                    }
+                    Ok::<_, StoreError>(erased)
+                })
+                .await?;
+        }
+        if erased > 0 {
+            tracing::info!(conversations = erased, "what was said was erased, since its time is over");
+        }
+        Ok(erased)
+    }
+}

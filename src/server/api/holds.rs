@@ -1,0 +1,130 @@
+//! `/api/v1/holds`: legal holds, which keep everything of a person.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use fulcrum_domain::{BadId, Number, OpportunityId, Whom};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Listing;
+use super::input::{IdempotencyKey, Input, required};
+use crate::server::Shared;
+use crate::server::caller::Caller;
+use crate::server::problem::{Kind, Problem, ProblemBody};
+use crate::store::Hold;
+
+/// The longest reason.
+const REASON_CHARS: usize = 500;
+
+/// Whose data is kept: by one of the first three.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = NewHold)]
+pub(super) struct NewHold {
+    /// An opportunity: with all others of the same contact.
+    opportunity: Option<String>,
+    /// A contact.
+    contact: Option<String>,
+    /// A number: everybody who has it.
+    number: Option<String>,
+    /// Why. Required for a hold.
+    reason: Option<String>,
+    /// Whether the hold is released.
+    release: Option<bool>,
+}
+
+/// A hold on an opportunity.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Hold)]
+pub(super) struct HoldBody {
+    /// Lever's id.
+    opportunity: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// By whose wish.
+    by: String,
+    /// Why.
+    reason: String,
+}
+
+/// What a hold, or its release, was about.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HeldBody {
+    /// How many opportunities.
+    opportunities: usize,
+}
+
+impl From<(OpportunityId, Hold)> for HoldBody {
+    fn from((id, hold): (OpportunityId, Hold)) -> Self {
+        let by = hold.by.as_str().to_owned();
+        Self { opportunity: id.to_string(), since: hold.since, by, reason: hold.reason }
+    }
+}
+
+/// The person who is meant by one of these.
+pub(super) fn whom(
+    shared: &Shared,
+    opportunity: Option<String>,
+    contact: Option<String>,
+    number: Option<String>,
+) -> Result<Whom, Problem> {
+    let bad = |field: &'static str| move |error: BadId| Problem::invalid(field, error.to_string());
+    match (opportunity, contact, number) {
+        (Some(text), None, None) => text.parse().map(Whom::Opportunity).map_err(bad("opportunity")),
+        (None, Some(text), None) => text.parse().map(Whom::Contact).map_err(bad("contact")),
+        (None, None, Some(text)) => {
+            let number = Number::parse(&text, &shared.engine.settings.load().rules.region);
+            number.map(Whom::Number).map_err(|error| Problem::invalid("number", error.to_string()))
+        }
+        _ => Err(Problem::new(Kind::Invalid, "one of opportunity, contact and number is required")),
+    }
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/holds", summary = "Keep everything of a person, or release that",
+    description = "Nothing of them is erased, by command, by age or since Lever deletes them, until it is released.",
+    params(("idempotency-key" = Option<String>, Header)),
+    request_body = NewHold,
+    responses(
+        (status = 200, body = HeldBody),
+        (status = 404, description = "Nobody is known so, or nothing was held", body = ProblemBody),
+        (status = 422, body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn hold(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    _key: IdempotencyKey,
+    input: Input<NewHold>,
+) -> Result<Json<HeldBody>, Problem> {
+    let NewHold { opportunity, contact, number, reason, release } = input.value;
+    let whom = whom(&shared, opportunity, contact, number)?;
+    let opportunities = if release == Some(true) {
+        shared.engine.release_hold(whom, caller.actor()).await?
+    } else {
+        let reason = required("reason", reason)?.trim().to_owned();
+        if reason.is_empty() || reason.chars().count() > REASON_CHARS {
+            return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
+        }
+        shared.engine.hold(whom, reason, caller.actor()).await?
+    };
+    match opportunities {
+        0 => Err(Problem::not_found("nobody is known so, or nothing was held")),
+        opportunities => Ok(Json(HeldBody { opportunities })),
+    }
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/holds", summary = "All legal holds",
+    responses((status = 200, body = Listing<HoldBody>)),
+    security(("bearer" = []))
+)]
+pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Listing<HoldBody>>, Problem> {
+    let holds = shared.engine.holds().await?;
+    Ok(Json(Listing { data: holds.into_iter().map(Into::into).collect(), next: None }))
+}

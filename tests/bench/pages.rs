@@ -1,0 +1,128 @@
+//! The pages of the console over a store of full size: the time from the request to its last byte, over
+//! the real router on loopback, as somebody who is signed in, and what a page weighs.
+//!
+//! A page's weight is its HTML with its style sheet and modules, as they are sent, before pictures.
+
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use fulcrum::cli::wiring;
+use fulcrum::config::{Config, Secret};
+use fulcrum::engine::Engine;
+use fulcrum::server::{Given, Invitation, Server, ServerSettings};
+use fulcrum_domain::{Account, ConversationId};
+use rand::RngExt;
+use rand::rngs::SmallRng;
+
+use crate::table::{Row, percentile};
+
+/// Requests of each kind.
+const ASKED: usize = 500;
+/// Bytes of a page with all that it needs, before pictures.
+const WEIGHT_MAX: f64 = 100_000.0;
+/// The folders, in turn.
+const FOLDERS: [&str; 3] = ["mine", "team", "unanswered"];
+
+/// A browser that is signed in.
+struct Browser {
+    http: reqwest::Client,
+    base: String,
+    cookie: String,
+}
+
+impl Browser {
+    async fn get(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        let answer = request.send().await?;
+        ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+        Ok(answer.text().await?)
+    }
+
+    /// The times of requests to what `path` gives, in milliseconds, and the last page.
+    async fn times(&self, mut path: impl FnMut(usize) -> String) -> anyhow::Result<(Vec<f64>, String)> {
+        let mut times = Vec::with_capacity(ASKED);
+        let mut last = String::new();
+        for n in 0..ASKED {
+            let path = path(n);
+            let began = Instant::now();
+            last = self.get(&path).await?;
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        Ok((times, last))
+    }
+
+    /// What the page and the files of ours that it names weigh, each file once.
+    async fn weight(&self, page: &str) -> anyhow::Result<f64> {
+        let mut files: Vec<String> = Vec::new();
+        let mut texts = vec![page.to_owned()];
+        let mut bytes = 0;
+        while let Some(text) = texts.pop() {
+            bytes += text.len();
+            for name in text.split(['"', '\'']).filter_map(asset).filter(|name| !name.ends_with(".svg")) {
+                if !files.contains(&name) {
+                    texts.push(self.get(&name).await?);
+                    files.push(name);
+                }
+            }
+        }
+        ensure!(!files.is_empty(), "a page that names no file");
+        Ok(bytes as f64)
+    }
+}
+
+/// The path of a file of ours that a page or a module names.
+fn asset(quoted: &str) -> Option<String> {
+    let name = quoted.strip_prefix("/assets/").or_else(|| quoted.strip_prefix("./"))?;
+    let is_one = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c));
+    is_one.then(|| format!("/assets/{name}"))
+}
+
+/// The rows, over the engine's store with `threads` conversations; `words` gives what is searched for.
+pub(crate) async fn rows(
+    engine: &Engine,
+    config: &Config,
+    account: Account,
+    threads: u64,
+    rng: &mut SmallRng,
+    mut words: impl FnMut(&mut SmallRng) -> String,
+) -> anyhow::Result<Vec<Row>> {
+    let word = "0123456789abcdef0123456789abcdef";
+    let invitation = Some(Invitation { account, word: Secret::new(word) });
+    let settings = ServerSettings { invitation, ..wiring::server(config)? };
+    let server = Server::bind(engine.clone(), settings, Given::default()).await?;
+    let base = format!("http://{}", server.addresses().public);
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+    let answer = http.get(format!("{base}/sign-in/link/{word}")).send().await?;
+    let cookie = answer.headers().get("set-cookie").context("the link signs nobody in")?.to_str()?;
+    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    let browser = Browser { http, base, cookie };
+
+    let mut rows = Vec::new();
+    let mut tell = |what: &str, goal: &str, (times, page): &(Vec<f64>, String), most: f64| {
+        let (p50, p99) = (percentile(times, 0.5), percentile(times, 0.99));
+        let measured = format!("{p99:.1} ms (p50 {p50:.1}), {:.1} kB", page.len() as f64 / 1e3);
+        rows.push(Row::new(format!("{what}, p99"), goal, measured, p99 <= most));
+    };
+    let any = |rng: &mut SmallRng| ConversationId::new(rng.random_range(1..=threads)).to_string();
+    let talk = browser.times(|_| format!("/c/{}", any(rng))).await?;
+    tell("page of a conversation", "<= 20 ms", &talk, 20.0);
+    let inbox = browser.times(|n| format!("/inbox?folder={}", FOLDERS[n % FOLDERS.len()])).await?;
+    tell("page of the inbox", "<= 30 ms", &inbox, 30.0);
+    let both = browser.times(|_| format!("/inbox?folder=team&c={}", any(rng))).await?;
+    tell("the inbox with a conversation open", "<= 30 ms", &both, 30.0);
+    let asked = |words: &str| format!("/inbox?{}", query(words));
+    let found = browser.times(|_| asked(&words(rng))).await?;
+    tell("page of a search", "<= 200 ms", &found, 200.0);
+    for (what, (_, page)) in [("a conversation", &talk), ("the inbox with one open", &both)] {
+        let weight = browser.weight(page).await?;
+        let measured = format!("{:.1} kB", weight / 1e3);
+        rows.push(Row::new(format!("weight of {what}"), "< 100 kB", measured, weight < WEIGHT_MAX));
+    }
+    server.stop(std::time::Duration::from_secs(10)).await;
+    Ok(rows)
+}
+
+fn query(words: &str) -> String {
+    form_urlencoded::Serializer::new(String::new()).append_pair("q", words).finish()
+}

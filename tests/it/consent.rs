@@ -1,0 +1,140 @@
+//! What somebody said about texts: read from their application, recorded by people, asked of each text.
+
+use fulcrum::engine::changes::{ComposeError, Recipient, Wish};
+use fulcrum::engine::{Reader, SendRefusal, SendRequest, Subject};
+use fulcrum_domain::{
+    Answer, ConsentLevel, ConsentQuestion, ConsentRules, ConsentSource, Delivery, HookEvent, NoConsent,
+    Refusal, Sight,
+};
+use jiff::SignedDuration;
+
+use crate::world::{World, eventually, id, number, request, small, to};
+
+const DANA: &str = "+12025550142";
+const OMAR: &str = "+12025550143";
+const MEI: &str = "+12025550144";
+const STRANGER: &str = "+12025550177";
+
+/// The simulated postings ask it, and those who apply say no, nothing and yes in turn.
+fn rules(level: ConsentLevel) -> ConsentRules {
+    let [yes, no] = ["yes", "no"].map(|answer| vec![answer.to_owned()]);
+    let question = ConsentQuestion::new("may we text you about your application?", &yes, &no);
+    ConsentRules { level, question: Some(question) }
+}
+
+async fn world(level: ConsentLevel) -> World {
+    World::standing(small(), |settings| settings.rules.consent = rules(level)).await
+}
+
+fn refusal(outcome: Result<fulcrum_domain::Message, SendRefusal>) -> Option<Refusal> {
+    match outcome {
+        Ok(_) => None,
+        Err(SendRefusal::Compose(ComposeError::Refused(refusal))) => Some(refusal),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+impl World {
+    async fn answers(&self, phone: &str) -> Vec<Answer> {
+        let all = self.engine.consents(vec![number(phone)]).await.unwrap();
+        all.into_iter().map(|(_, consent)| consent.answer).collect()
+    }
+
+    async fn say(&self, phone: &str, answer: Answer) {
+        let reason = "on the telephone".to_owned();
+        let by = "priya@acme.example".into();
+        self.engine.record_consent(vec![number(phone)], answer, reason, by).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_on_the_application_holds_until_a_person_records_a_yes() {
+    let world = world(ConsentLevel::None).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    assert_eq!(world.answers(DANA).await, [Answer::No]);
+    assert_eq!(refusal(world.text(to(&dana), "Hello").await), Some(NoConsent::SaidNo.into()));
+    let reader = || Reader { sight: Sight::All, user: None, name: "Priya Shah".into() };
+    let facts = || async {
+        let facts = world.engine.facts(Subject::Opportunity(id(&dana)), reader()).await;
+        facts.unwrap().unwrap()
+    };
+    let why = facts().await.may_text().unwrap_err();
+    assert!(why.contains("said no to texts (on their application, "), "{why}");
+
+    world.advance(SignedDuration::from_mins(1));
+    world.say(DANA, Answer::Yes).await;
+    assert_eq!(refusal(world.text(to(&dana), "Hello").await), None);
+    let source = facts().await.consent.source.unwrap();
+    assert!(source.starts_with("recorded by priya@acme.example: on the telephone, "), "{source}");
+    // The application is read again and again, and is older than what the person learned.
+    world.fetch(&dana).await;
+    assert_eq!(world.answers(DANA).await, [Answer::Yes, Answer::No]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strict_wants_a_yes_and_an_opt_out_beats_it() {
+    let world = world(ConsentLevel::Strict).await;
+    let [_, omar, mei] =
+        [world.apply("Dana", DANA).await, world.apply("Omar", OMAR).await, world.apply("Mei", MEI).await];
+    assert_eq!(world.answers(OMAR).await, []);
+    assert_eq!(refusal(world.text(to(&omar), "Hello").await), Some(NoConsent::NoAnswer.into()));
+    assert_eq!(world.answers(MEI).await, [Answer::Yes]);
+    assert_eq!(refusal(world.text(to(&mei), "Hello").await), None);
+
+    world.receive(MEI, "STOP").await;
+    assert_eq!(refusal(world.text(to(&mei), "Hello").await), Some(Refusal::OptedOut));
+    world.advance(SignedDuration::from_secs(1));
+    world.receive(MEI, "START").await;
+    assert_eq!(refusal(world.text(to(&mei), "Hello again").await), None);
+    let evidence = world.engine.consents(vec![number(MEI)]).await.unwrap();
+    assert_eq!(evidence[0].1.source, ConsentSource::Text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_no_while_a_text_waits_does_not_get_it() {
+    let world = world(ConsentLevel::None).await;
+    let _ = world.apply("Dana", DANA).await;
+    let omar = world.apply("Omar", OMAR).await;
+    let later = world.clock.now() + SignedDuration::from_hours(1);
+    let waiting = SendRequest { send_at: Some(later), ..request(to(&omar), "Are you free?") };
+    let waiting = world.engine.send_text(waiting).await.unwrap();
+    world.say(OMAR, Answer::No).await;
+    world.advance(SignedDuration::from_hours(2));
+    eventually("it is called off", async || {
+        let messages = world.messages(OMAR).await;
+        messages.iter().any(|text| text.id == waiting.id && text.delivery == Delivery::Canceled)
+    })
+    .await;
+    assert!(world.texts().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_person_leaves_no_answer_behind() {
+    let world = world(ConsentLevel::None).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    assert_eq!(world.answers(DANA).await, [Answer::No]);
+    let deleted = fulcrum_sandbox::Event::Delete { opportunity: Some(dana.opportunity.clone()) };
+    world.sandbox.happen(&deleted).unwrap();
+    world.hook(HookEvent::CandidateDeleted, &dana).await;
+    eventually("they are gone", async || {
+        world.advance(SignedDuration::from_secs(5));
+        world.answers(DANA).await.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opt_out_by_another_way_holds_for_a_number_that_nobody_knows() {
+    let world = world(ConsentLevel::None).await;
+    let since = world.clock.now() - SignedDuration::from_hours(48);
+    let wish = Wish { opted_out: true, reason: "a letter".into(), since: Some(since) };
+    let all = vec![number(STRANGER), number(OMAR)];
+    world.engine.decide_opt_out(all, wish, "priya@acme.example".into()).await.unwrap();
+    let refused = world.text(Recipient::Number(number(STRANGER)), "Hello").await;
+    assert_eq!(refusal(refused), Some(Refusal::OptedOut));
+    world.receive(STRANGER, "START").await;
+    let refused = world.text(Recipient::Number(number(STRANGER)), "Hello").await;
+    assert_eq!(refusal(refused), Some(Refusal::OptedOut), "what did not come by text, START does not lift");
+    let view = world.conversation(STRANGER).await.unwrap();
+    assert_eq!(view.suppression.unwrap().at, since);
+}
