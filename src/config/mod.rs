@@ -28,6 +28,7 @@ pub mod password;
 mod problem;
 mod quiet_hours;
 mod reading;
+mod reminders;
 mod retention;
 mod schema;
 mod secret;
@@ -60,6 +61,7 @@ pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
 pub use quiet_hours::QuietHours;
+pub use reminders::{RemindOf, Reminders};
 pub use secret::Secret;
 pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
 pub use sign_in::{LocalUser, Oidc, SignIn};
@@ -135,6 +137,8 @@ pub struct Config {
     pub consent: ConsentRules,
     /// When texts may start.
     pub quiet_hours: QuietHours,
+    /// What candidates are texted of their interviews.
+    pub reminders: Reminders,
     /// How many texts that nobody wrote to them a person gets.
     pub frequency_caps: Caps,
     /// Texts to choose from.
@@ -240,6 +244,7 @@ struct Raw {
     optout: organisation::RawOptOut,
     consent: consent::RawConsent,
     quiet_hours: quiet_hours::RawQuietHours,
+    reminders: reminders::RawReminders,
     frequency_caps: quiet_hours::RawFrequencyCaps,
     texts: templates::RawTexts,
     bulk: templates::RawBulk,
@@ -280,6 +285,7 @@ impl Raw {
         let optout = self.optout.check(&self.organisation, check);
         let consent = self.consent.check(check);
         let quiet_hours = self.quiet_hours.check(check);
+        let reminders = self.reminders.check(check);
         let frequency_caps = self.frequency_caps.check(check);
         let templates = templates::check(
             &self.templates,
@@ -314,6 +320,7 @@ impl Raw {
             optout: optout?,
             consent: consent?,
             quiet_hours: quiet_hours?,
+            reminders: reminders?,
             frequency_caps: frequency_caps?,
             templates: templates?,
             second_person_above: bulk?,

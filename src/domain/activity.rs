@@ -62,7 +62,16 @@ impl ActivityKind {
     /// Whether it is one of what must be proven later on: who came in, what was refused, what
     /// administrators did, who opted out.
     pub const fn is_audited(self) -> bool {
-        !matches!(self, Self::Webhook | Self::Message | Self::Filing | Self::Effect | Self::Sync | Self::Desk)
+        !matches!(
+            self,
+            Self::Webhook
+                | Self::Message
+                | Self::Filing
+                | Self::Effect
+                | Self::Sync
+                | Self::Desk
+                | Self::Interview
+        )
     }
 
     /// The word in addresses and in the API.

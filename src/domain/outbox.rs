@@ -192,6 +192,10 @@ pub enum DeadlineKey {
     Card(u64),
     /// A link with which somebody can book ends.
     Booking(BookingId),
+    /// A candidate is reminded of an interview, or it begins.
+    Reminder(u64),
+    /// Lever has been quiet about an interview that was changed there.
+    AppointmentNews(AppointmentId),
 }
 
 /// The topmost byte tells the kind, the rest which one.
@@ -201,6 +205,8 @@ const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
 const ENROLMENT: u64 = 3 << KIND_SHIFT;
 const CARD: u64 = 4 << KIND_SHIFT;
 const BOOKING: u64 = 5 << KIND_SHIFT;
+const REMINDER: u64 = 6 << KIND_SHIFT;
+const APPOINTMENT_NEWS: u64 = 7 << KIND_SHIFT;
 
 impl DeadlineKey {
     /// As a number.
@@ -211,6 +217,8 @@ impl DeadlineKey {
             Self::Enrolment(enrolment) => ENROLMENT | enrolment.number(),
             Self::Card(card) => CARD | card,
             Self::Booking(booking) => BOOKING | booking.number(),
+            Self::Reminder(number) => REMINDER | number,
+            Self::AppointmentNews(appointment) => APPOINTMENT_NEWS | appointment.number(),
         }
     }
 
@@ -224,6 +232,8 @@ impl DeadlineKey {
             ENROLMENT => Some(Self::Enrolment(EnrolmentId::new(which))),
             CARD => Some(Self::Card(which)),
             BOOKING => Some(Self::Booking(BookingId::new(which))),
+            REMINDER => Some(Self::Reminder(which)),
+            APPOINTMENT_NEWS => Some(Self::AppointmentNews(AppointmentId::new(which))),
             _ => None,
         }
     }
@@ -257,6 +267,8 @@ mod tests {
             DeadlineKey::Enrolment(EnrolmentId::new(77)),
             DeadlineKey::Card(77),
             DeadlineKey::Booking(BookingId::new(77)),
+            DeadlineKey::Reminder(7),
+            DeadlineKey::AppointmentNews(AppointmentId::new(8)),
         ] {
             assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));
         }

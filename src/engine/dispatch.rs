@@ -69,6 +69,7 @@ impl Engine {
                 self.delete_note(taken, erasure, opportunity, note).await
             }
             Effect::DeleteText(erasure, sid) => self.delete_text(taken, erasure, sid).await,
+            Effect::Appointment(id) => self.write_appointment(taken, id).await,
             // It has a dispatcher of its own and is never taken here.
             Effect::Send(_) => Ok(()),
         }

@@ -239,7 +239,7 @@ impl Key for Effect {
             Self::PostNote(id) => (2u8, *id).write(out),
             Self::Hydrate(id) => (3u8, id.clone()).write(out),
             Self::Interviews(id) => (4u8, id.clone()).write(out),
-            // 5 to 7 are left to kinds that came to be at the same time.
+            // 6 and 7 are left to kinds that came to be at the same time.
             Self::DeleteNote(erasure, opportunity, note) => {
                 (8u8, (*erasure, opportunity.clone(), note.clone())).write(out);
             }

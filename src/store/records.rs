@@ -10,7 +10,8 @@ use fulcrum_domain::template::Version;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
     ConversationId, Desk, EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message, MessageId,
-    Opportunity, OpportunityId, Posting, Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
+    Opportunity, OpportunityId, Posting, Reminders, Searchable, Shelf, SignIn, Stage, Suppression, User,
+    UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -177,6 +178,21 @@ pub struct MadeAppointment {
     pub appointment: AppointmentId,
 }
 
+/// What a candidate knows of an interview that was changed in Lever since.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppointmentNews {
+    /// When they are told.
+    #[serde(with = "millisecond::required")]
+    pub due_at: Timestamp,
+    /// Its start.
+    #[serde(with = "millisecond::required")]
+    pub starts_at: Timestamp,
+    /// Its length.
+    pub minutes: u32,
+    /// Its place.
+    pub location: Option<String>,
+}
+
 /// A key made at the first start and never shown.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretKey(pub [u8; 32]);
@@ -292,6 +308,7 @@ stored! {
     Activity = 1;
     Appointment = 1;
     AppointmentId = 1;
+    AppointmentNews = 1;
     ArchiveReason = 1;
     AuditEntry = 1;
     BackfillState = 1;
@@ -327,6 +344,7 @@ stored! {
     RefusedHook = 1;
     Recipient = 1;
     RunLine = 1;
+    Reminders = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;

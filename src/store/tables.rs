@@ -13,15 +13,15 @@ use fulcrum_domain::{
     Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, BookingId, Consent,
     ContactId, Conversation, ConversationId, Effect, EffectRow, Erasure, ErasureId, Filing, FilingId,
     Interview, InterviewId, Message, MessageId, Number, Opportunity, OpportunityId, Posting, PostingId,
-    Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression, User, UserId,
+    Reminders, Searchable, SessionId, Shelf, SignIn, Stage, StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    AuditEntry, BackfillState, Deleted, DeskRow, Engagement, Erased, FloodRow, Hold, HookRow, Idempotent,
-    MadeAppointment, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
+    AppointmentNews, AuditEntry, BackfillState, Deleted, DeskRow, Engagement, Erased, FloodRow, Hold,
+    HookRow, Idempotent, MadeAppointment, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -220,6 +220,12 @@ tables! {
     APPOINTMENT_AT = "appointments-by-interview-1": InterviewId => AppointmentId;
     /// Those that Lever does not have as wanted, since the key lacks a tick-box.
     APPOINTMENTS_BLOCKED = "appointments-blocked-1": AppointmentId => ();
+    /// Those that were changed in Lever, and of which the candidate is told when it is quiet.
+    APPOINTMENT_NEWS = "appointment-news-1": AppointmentId => AppointmentNews;
+    /// Reminders of interviews.
+    REMINDERS = "reminders-1": u64 => Reminders;
+    /// With whom those are.
+    REMINDERS_OF = "reminders-by-opportunity-1": (OpportunityId, u64) => ();
     /// Those that requests with an `Idempotency-Key` have made.
     MADE_APPOINTMENTS = "made-appointments-1": Digest => MadeAppointment;
     /// Meetings of each interviewer, by their start.

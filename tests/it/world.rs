@@ -62,6 +62,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             booking: fulcrum_domain::booking::Offers::default(),
             notes_as: None,
             automations: Default::default(),
+            interview_texts: Default::default(),
         },
         requests_per_second: 5000.0,
         poll_interval: Duration::from_millis(300),

@@ -21,6 +21,7 @@ use super::enrolment::forget_enrolments_of;
 use super::events::forget_events_of;
 use super::outbox::{ask, drop_effect};
 use super::projection::forget_meeting;
+use super::remind::erase_reminders;
 use super::retention::{is_held, keep_if_held};
 use super::searchable::to_index;
 use super::suppress::settle_doubt;
@@ -204,6 +205,7 @@ fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
 /// Takes the projection of an opportunity away. How many interviews it had; none when it was unknown.
 fn forget(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<Option<u64>, StoreError> {
     let mut interviews = 0;
+    erase_reminders(tx, id)?;
     for ((_, interview), row) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
         forget_meeting(tx, &row)?;
         tx.remove(INTERVIEWS, &(id.clone(), interview))?;

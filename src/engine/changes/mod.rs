@@ -29,6 +29,7 @@ mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod remind;
 mod retention;
 mod searchable;
 mod suppress;
@@ -58,7 +59,7 @@ pub use appointment::{
     AppointmentError, appointment_at, appointments_of, call_off_appointment, change_appointment,
     make_appointment, release_performer, see_appointment, unblock_appointments,
 };
-pub(crate) use appointment::{NextWrite, Settled, begin_write, block_write, settle_write};
+pub(crate) use appointment::{NextWrite, Settled, adopt_listed, begin_write, block_write, settle_write};
 pub use automations::{SwitchError, Waiting, align, decide_card, pause, resume};
 pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
@@ -94,6 +95,8 @@ pub use posting::{
 pub use projection::{Arrival, ListedInterview, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
+pub(crate) use remind::retime;
+pub use remind::{CALLED_OFF, InterviewTexts, MOVED, REMINDER, RemindOf};
 pub use retention::{erase_if_over, hold, release};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
@@ -108,6 +111,8 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
         DeadlineKey::Enrolment(id) => enrolment::is_due(tx, id, rules, moment),
         DeadlineKey::Card(card) => automations::card_expires(tx, card, moment.now),
         DeadlineKey::Booking(id) => booking::deadline(tx, id, moment.now),
+        DeadlineKey::Reminder(number) => remind::remind(tx, number, rules, moment),
+        DeadlineKey::AppointmentNews(id) => remind::tell_news(tx, id, rules, moment),
     }
 }
 
@@ -178,6 +183,8 @@ pub struct Rules {
     pub notes_as: Option<String>,
     /// What texts by itself.
     pub automations: Arc<Automations>,
+    /// What candidates are texted of their interviews.
+    pub interview_texts: InterviewTexts,
 }
 
 impl Rules {

@@ -87,6 +87,7 @@ fn rules() -> Rules {
         public_url: "https://text.acme.example".into(),
         notes_as: None,
         automations: Default::default(),
+        interview_texts: Default::default(),
     }
 }
 

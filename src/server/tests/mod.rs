@@ -286,6 +286,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             booking: fulcrum_domain::booking::Offers::default(),
             notes_as: None,
             automations: Default::default(),
+            interview_texts: Default::default(),
         },
         requests_per_second: 1000.0,
         poll_interval: Duration::from_hours(1),
