@@ -16,7 +16,7 @@ use url::Url;
 use crate::calendar::Calendars;
 use crate::carrier::{Carrier, twilio};
 use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
-use crate::engine::changes::{KeywordAnswers, Mode, Rules};
+use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
 use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Keys, Limits, ServerSettings, SetupSettings};
@@ -166,6 +166,15 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         public_url: config.server.public_url.to_string(),
         booking: offers(&config.booking),
         notes_as: config.lever.notes_as.clone(),
+        interview_texts: InterviewTexts {
+            remind_of: match config.reminders.interviews {
+                config::RemindOf::Ours => RemindOf::Ours,
+                config::RemindOf::All => RemindOf::All,
+                config::RemindOf::None => RemindOf::None,
+            },
+            leads: config.reminders.leads.iter().copied().map(signed).collect(),
+            templates: config.reminders.texts.clone(),
+        },
     })
 }
 

@@ -25,6 +25,7 @@ pub mod password;
 mod problem;
 mod quiet_hours;
 mod reading;
+mod reminders;
 mod schema;
 mod secret;
 mod server;
@@ -54,6 +55,7 @@ pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
 pub use quiet_hours::QuietHours;
+pub use reminders::{RemindOf, Reminders};
 pub use secret::Secret;
 pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
 pub use sign_in::{LocalUser, Oidc, SignIn};
@@ -123,6 +125,8 @@ pub struct Config {
     pub optout: OptOut,
     /// When texts may start.
     pub quiet_hours: QuietHours,
+    /// What candidates are texted of their interviews.
+    pub reminders: Reminders,
     /// How many texts that nobody wrote to them a person gets.
     pub frequency_caps: Caps,
     /// Texts to choose from.
@@ -221,6 +225,7 @@ struct Raw {
     transcript: transcript::RawTranscript,
     optout: organisation::RawOptOut,
     quiet_hours: quiet_hours::RawQuietHours,
+    reminders: reminders::RawReminders,
     frequency_caps: quiet_hours::RawFrequencyCaps,
     /// Lists of tables, which no lower layer knows.
     #[serde(default)]
@@ -253,6 +258,7 @@ impl Raw {
         let transcript = self.transcript.check(check);
         let optout = self.optout.check(&self.organisation, check);
         let quiet_hours = self.quiet_hours.check(check);
+        let reminders = self.reminders.check(check);
         let frequency_caps = self.frequency_caps.check(check);
         let templates = templates::check(&self.templates, &self.saved_links, check);
         let zone = organisation.as_ref().ok().map(|organisation| &organisation.timezone);
@@ -275,6 +281,7 @@ impl Raw {
             transcript: transcript?,
             optout: optout?,
             quiet_hours: quiet_hours?,
+            reminders: reminders?,
             frequency_caps: frequency_caps?,
             templates: templates?,
             booking: booking?,

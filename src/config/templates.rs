@@ -57,6 +57,12 @@ pub(super) fn check(
     noted.map_or_else(|| Ok(Templates::new(list, saved)), Err)
 }
 
+/// One text by itself, under a key of its own; it names no links.
+pub(super) fn text(key: &str, id: &str, value: &str, check: &mut Check<'_>) -> Checked<Template> {
+    Template::new(id.to_owned(), id.to_owned(), value.trim_end().to_owned(), &SavedLinks::new())
+        .map_err(|flaws| check.reject_each(key, flaws.into_iter().map(in_words)))
+}
+
 fn once(at: &str, id: &str, again: bool, check: &mut Check<'_>) -> Checked<()> {
     if !again || id.is_empty() {
         return Ok(());

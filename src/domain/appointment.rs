@@ -301,7 +301,8 @@ impl Appointment {
 
     /// Lever has taken what was sent.
     pub fn written(&mut self, interview: InterviewId, panel: Option<PanelId>, as_of: Timestamp) {
-        let meeting = self.sending.take().unwrap_or_else(|| self.meeting.clone());
+        let known = self.lever.take().map(|there| there.meeting);
+        let meeting = self.sending.take().or(known).unwrap_or_else(|| self.meeting.clone());
         self.lever = Some(InLever { interview, panel, meeting, as_of });
         self.blocked = None;
     }

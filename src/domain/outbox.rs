@@ -165,6 +165,10 @@ pub enum DeadlineKey {
     Transcript(ConversationId),
     /// Nobody has said whether a conversation's possible opt-out is one: then it is.
     PossibleOptOut(ConversationId),
+    /// A candidate is reminded of an interview, or it begins.
+    Reminder(u64),
+    /// Lever has been quiet about an interview that was changed there.
+    AppointmentNews(AppointmentId),
     /// A link with which somebody can book ends.
     Booking(BookingId),
 }
@@ -173,6 +177,8 @@ pub enum DeadlineKey {
 const KIND_SHIFT: u32 = 56;
 const TRANSCRIPT: u64 = 1 << KIND_SHIFT;
 const POSSIBLE_OPT_OUT: u64 = 2 << KIND_SHIFT;
+const REMINDER: u64 = 6 << KIND_SHIFT;
+const APPOINTMENT_NEWS: u64 = 7 << KIND_SHIFT;
 const BOOKING: u64 = 5 << KIND_SHIFT;
 
 impl DeadlineKey {
@@ -181,6 +187,8 @@ impl DeadlineKey {
         match self {
             Self::Transcript(conversation) => TRANSCRIPT | conversation.number(),
             Self::PossibleOptOut(conversation) => POSSIBLE_OPT_OUT | conversation.number(),
+            Self::Reminder(number) => REMINDER | number,
+            Self::AppointmentNews(appointment) => APPOINTMENT_NEWS | appointment.number(),
             Self::Booking(booking) => BOOKING | booking.number(),
         }
     }
@@ -192,6 +200,8 @@ impl DeadlineKey {
         match number - which {
             TRANSCRIPT => Some(Self::Transcript(conversation)),
             POSSIBLE_OPT_OUT => Some(Self::PossibleOptOut(conversation)),
+            REMINDER => Some(Self::Reminder(which)),
+            APPOINTMENT_NEWS => Some(Self::AppointmentNews(AppointmentId::new(which))),
             BOOKING => Some(Self::Booking(BookingId::new(which))),
             _ => None,
         }
@@ -223,6 +233,8 @@ mod tests {
         for key in [
             DeadlineKey::Transcript(conversation),
             DeadlineKey::PossibleOptOut(conversation),
+            DeadlineKey::Reminder(7),
+            DeadlineKey::AppointmentNews(AppointmentId::new(8)),
             DeadlineKey::Booking(BookingId::new(77)),
         ] {
             assert_eq!(DeadlineKey::from_u64(key.to_u64()), Some(key));

@@ -38,16 +38,17 @@ impl Engine {
             },
             _ => None,
         };
-        let (settings, now) = (self.settings.load_full(), self.clock.now());
+        let (settings, mut moment) = (self.settings.load_full(), self.clock.moment());
         let seen = current.clone();
         let next = self
             .store
             .change(move |tx| {
                 if let Some((shown, as_of)) = seen {
                     let shown = shown.and_then(|shown| convert::interview(shown, as_of));
-                    changes::see_appointment(tx, id, shown.as_ref(), as_of, now)?;
+                    changes::see_appointment(tx, id, shown.as_ref(), as_of, moment.now)?;
+                    changes::retime(tx, &stored.opportunity, &settings.rules, &mut moment)?;
                 }
-                changes::begin_write(tx, id, &settings.rules, now)
+                changes::begin_write(tx, id, &settings.rules, moment.now)
             })
             .await?;
         let Some(NextWrite { appointment, write }) = next else { return Ok(()) };

@@ -139,8 +139,12 @@ impl Engine {
     /// # Errors
     /// [`InterviewRefusal`]; then nothing is changed.
     pub async fn call_off_interview(&self, id: AppointmentId, by: Actor) -> Result<(), InterviewRefusal> {
+        let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        Ok(self.store.change(move |tx| changes::call_off_appointment(tx, id, by, &mut moment)).await?)
+        let change = move |tx: &mut crate::store::Tx<'_>| {
+            changes::call_off_appointment(tx, id, by, &settings.rules, &mut moment)
+        };
+        Ok(self.store.change(change).await?)
     }
 
     /// With whom an interview is that was arranged here, if these eyes may see it.

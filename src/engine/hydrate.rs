@@ -150,12 +150,17 @@ impl Engine {
         arrival: Arrival,
     ) -> Result<Vec<Put>, StoreError> {
         let settings = self.settings.load_full();
-        let now = self.clock.now();
+        let mut moment = self.clock.moment();
         self.store
             .change(move |tx| {
+                let now = moment.now;
                 let mut puts = Vec::with_capacity(rows.len());
                 for (id, row) in rows {
-                    puts.push(changes::put_opportunity(tx, &id, row, arrival, &settings.rules, now)?);
+                    let put = changes::put_opportunity(tx, &id, row, arrival, &settings.rules, now)?;
+                    if put == Put::Changed {
+                        changes::retime(tx, &id, &settings.rules, &mut moment)?;
+                    }
+                    puts.push(put);
                 }
                 let news = puts.iter().filter(|put| put.is_news()).count() as u64;
                 if arrival == Arrival::Poll && news > 0 {
@@ -241,20 +246,29 @@ impl Engine {
     /// Lists all interviews of an opportunity and takes them in.
     pub(crate) async fn fetch_interviews(&self, id: &OpportunityId, lane: Lane) -> Result<bool, FetchError> {
         let as_of = self.clock.now();
-        let mut list = Vec::new();
+        let (mut list, mut listed) = (Vec::new(), Vec::new());
         let mut offset: Option<lever::Offset> = None;
         loop {
             let page = self.lever.interviews(lane, id, offset.as_ref()).await;
             self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
             let page = page?;
-            list.extend(page.items.into_iter().filter_map(|sent| convert::interview(sent, as_of)));
+            for mut sent in page.items {
+                listed.extend(sent.note.take().map(|note| (sent.id.clone(), sent.panel.clone(), note)));
+                list.extend(convert::interview(sent, as_of));
+            }
             match page.next {
                 Some(next) => offset = Some(next),
                 None => break,
             }
         }
-        let (id, now) = (id.clone(), self.clock.now());
-        Ok(self.store.change(move |tx| changes::put_interviews(tx, &id, &list, as_of, now)).await?)
+        let (id, settings, mut moment) = (id.clone(), self.settings.load_full(), self.clock.moment());
+        let put = move |tx: &mut Tx<'_>| {
+            changes::adopt_listed(tx, &id, &listed, as_of)?;
+            let changed = changes::put_interviews(tx, &id, &list, as_of, moment.now)?;
+            changes::retime(tx, &id, &settings.rules, &mut moment)?;
+            Ok::<_, StoreError>(changed)
+        };
+        Ok(self.store.change(put).await?)
     }
 
     /// Does [`Effect::Interviews`].

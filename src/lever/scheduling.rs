@@ -6,7 +6,7 @@
 use fulcrum_domain::{InterviewId, Lane, OpportunityId, PanelId, UserId};
 use jiff::Timestamp;
 use reqwest::Method;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::client::{Ask, LeverClient};
@@ -48,10 +48,16 @@ pub struct InterviewBody {
 #[serde(rename_all = "camelCase")]
 pub struct InterviewerBody {
     /// The user.
+    #[serde(serialize_with = "as_text")]
     pub id: UserId,
     /// Their form for the feedback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback_template: Option<String>,
+}
+
+/// An id as Lever writes it; the id's own shape is the store's.
+fn as_text<S: Serializer>(id: &UserId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
 /// In whose name something is written, and about which opportunity.
@@ -111,7 +117,7 @@ impl LeverClient {
         body: &InterviewBody,
     ) -> Result<Interview, LeverError> {
         let mut body = json!(body);
-        body["panel"] = json!(panel);
+        body["panel"] = json!(panel.to_string());
         let ask = Ask {
             endpoint: Endpoint::CreateInterview,
             method: Method::POST,

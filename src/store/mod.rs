@@ -25,8 +25,8 @@ pub use codec::{Key, Stored};
 pub use error::{StoreError, readable};
 pub use open::Options;
 pub use records::{
-    BackfillScope, BackfillState, Deleted, DeskRow, Engagement, HookRow, Idempotent, MadeAppointment, Phase,
-    PhaseName, PhaseState, Place, Scope, SecretKey, Seen, Subject,
+    AppointmentNews, BackfillScope, BackfillState, Deleted, DeskRow, Engagement, HookRow, Idempotent,
+    MadeAppointment, Phase, PhaseName, PhaseState, Place, Scope, SecretKey, Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};

@@ -7,7 +7,7 @@ use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::{
     Activity, Appointment, AppointmentId, ArchiveReason, BookingId, Conversation, ConversationId, Desk,
     EffectRow, Filing, HookEvent, Interview, Message, MessageId, Opportunity, OpportunityId, Posting,
-    Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
+    Reminders, Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -101,6 +101,21 @@ pub struct MadeAppointment {
     pub request: [u8; 16],
     /// The interview that came of it.
     pub appointment: AppointmentId,
+}
+
+/// What a candidate knows of an interview that was changed in Lever since.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppointmentNews {
+    /// When they are told.
+    #[serde(with = "millisecond::required")]
+    pub due_at: Timestamp,
+    /// Its start.
+    #[serde(with = "millisecond::required")]
+    pub starts_at: Timestamp,
+    /// Its length.
+    pub minutes: u32,
+    /// Its place.
+    pub location: Option<String>,
 }
 
 /// A key made at the first start and never shown.
@@ -218,6 +233,7 @@ stored! {
     Activity = 1;
     Appointment = 1;
     AppointmentId = 1;
+    AppointmentNews = 1;
     ArchiveReason = 1;
     BackfillState = 1;
     Booking = 1;
@@ -238,6 +254,7 @@ stored! {
     Opportunity = 1;
     Place = 1;
     Posting = 1;
+    Reminders = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;

@@ -9,16 +9,16 @@ use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::{
     Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, BookingId, ContactId,
     Conversation, ConversationId, Effect, EffectRow, Filing, FilingId, Interview, InterviewId, Message,
-    MessageId, Number, Opportunity, OpportunityId, Posting, PostingId, Searchable, SessionId, Shelf, SignIn,
-    Stage, StageId, Suppression, User, UserId,
+    MessageId, Number, Opportunity, OpportunityId, Posting, PostingId, Reminders, Searchable, SessionId,
+    Shelf, SignIn, Stage, StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    BackfillState, Deleted, DeskRow, Engagement, HookRow, Idempotent, MadeAppointment, Place, SecretKey,
-    Seen, Subject,
+    AppointmentNews, BackfillState, Deleted, DeskRow, Engagement, HookRow, Idempotent, MadeAppointment,
+    Place, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -167,6 +167,12 @@ tables! {
     APPOINTMENT_AT = "appointments-by-interview-1": InterviewId => AppointmentId;
     /// Those that Lever does not have as wanted, since the key lacks a tick-box.
     APPOINTMENTS_BLOCKED = "appointments-blocked-1": AppointmentId => ();
+    /// Those that were changed in Lever, and of which the candidate is told when it is quiet.
+    APPOINTMENT_NEWS = "appointment-news-1": AppointmentId => AppointmentNews;
+    /// Reminders of interviews.
+    REMINDERS = "reminders-1": u64 => Reminders;
+    /// With whom those are.
+    REMINDERS_OF = "reminders-by-opportunity-1": (OpportunityId, u64) => ();
     /// Those that requests with an `Idempotency-Key` have made.
     MADE_APPOINTMENTS = "made-appointments-1": Digest => MadeAppointment;
     /// Meetings of each interviewer, by their start.

@@ -17,6 +17,7 @@ mod facts;
 mod floors;
 mod holdups;
 mod hours;
+mod interviews;
 mod opt_out;
 mod quiet;
 mod search;

@@ -59,6 +59,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             public_url: "https://text.acme.example".into(),
             booking: fulcrum_domain::booking::Offers::default(),
             notes_as: None,
+            interview_texts: Default::default(),
         },
         requests_per_second: 5000.0,
         poll_interval: Duration::from_millis(300),

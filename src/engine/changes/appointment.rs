@@ -14,6 +14,7 @@ use super::Rules;
 use super::activity::note;
 use super::filing::fallback_author;
 use super::outbox::{ask, drop_effect, finish, postpone};
+use super::remind::{arm_news, forget_news, retime};
 use super::thread::thread_of;
 use super::users::refuse_author;
 use crate::engine::clock::Moment;
@@ -75,7 +76,7 @@ pub fn make_appointment(
     let id = AppointmentId::new(number);
     let one = Appointment::new(id, NewAppointment { meeting, ..new }, by.clone(), moment.now);
     tx.put(APPOINTMENTS_OF, &(one.opportunity.clone(), id), &())?;
-    want(tx, &one, by, format!("an interview was arranged for {}", one.meeting.starts_at), moment.now)?;
+    want(tx, &one, by, format!("an interview was arranged for {}", one.meeting.starts_at), rules, moment)?;
     Ok(id)
 }
 
@@ -109,7 +110,7 @@ pub fn change_appointment(
     };
     one.meeting = meeting;
     one.revision += 1;
-    Ok(want(tx, &one, by, what, moment.now)?)
+    Ok(want(tx, &one, by, what, rules, moment)?)
 }
 
 /// Calls an interview off.
@@ -120,13 +121,14 @@ pub fn call_off_appointment(
     tx: &mut Tx<'_>,
     id: AppointmentId,
     by: Actor,
+    rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), AppointmentError> {
     let mut one = standing(tx, id)?;
     one.wanted = Wanted::CalledOff;
     one.revision += 1;
     let what = format!("the interview of {} was called off", one.meeting.starts_at);
-    Ok(want(tx, &one, by, what, moment.now)?)
+    Ok(want(tx, &one, by, what, rules, moment)?)
 }
 
 /// The interviews that were arranged here with somebody, in the order in which they were made.
@@ -172,11 +174,13 @@ fn want(
     one: &Appointment,
     by: Actor,
     what: String,
-    now: Timestamp,
+    rules: &Rules,
+    moment: &mut Moment,
 ) -> Result<(), StoreError> {
     store(tx, one)?;
-    tell(tx, one, by, what, now)?;
-    ask(tx, &Effect::Appointment(one.id), Lane::Interactive, now)
+    tell(tx, one, by, what, moment.now)?;
+    retime(tx, &one.opportunity, rules, moment)?;
+    ask(tx, &Effect::Appointment(one.id), Lane::Interactive, moment.now)
 }
 
 fn store(tx: &mut Tx<'_>, one: &Appointment) -> Result<(), StoreError> {
@@ -341,6 +345,28 @@ pub fn release_performer(
     Ok(true)
 }
 
+/// An interview as Lever lists it: its id, its panel, its note.
+pub(crate) type Listed = (InterviewId, Option<PanelId>, String);
+
+/// Interviews whose answer has not come, or was lost, are known in a list by the reference in their note.
+pub(crate) fn adopt_listed(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
+    listed: &[Listed],
+    as_of: Timestamp,
+) -> Result<(), StoreError> {
+    for mut one in appointments_of(tx, id)? {
+        if one.lever.is_some() || one.sending.is_none() {
+            continue;
+        }
+        if let Some((interview, panel, _)) = listed.iter().find(|(_, _, note)| one.wrote(note)) {
+            one.written(interview.clone(), panel.clone(), as_of);
+            store(tx, &one)?;
+        }
+    }
+    Ok(())
+}
+
 /// Lever was asked at `as_of` and shows an interview of ours so, or not at all. What was changed there
 /// is taken over.
 pub fn see_appointment(
@@ -362,6 +388,9 @@ pub fn see_appointment(
     }
     store(tx, &one)?;
     let Some(change) = change else { return Ok(()) };
+    if change != LeversChange::Edited {
+        arm_news(tx, id, &before.meeting, now)?;
+    }
     let what = match change {
         LeversChange::Edited => "an interview was edited in Lever".to_owned(),
         LeversChange::Moved => format!("an interview was changed in Lever, to {}", one.meeting.starts_at),
@@ -374,6 +403,7 @@ pub fn see_appointment(
 pub(super) fn erase_appointments(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<(), StoreError> {
     for one in appointments_of(tx, id)? {
         drop_effect(tx, &Effect::Appointment(one.id))?;
+        forget_news(tx, one.id)?;
         if let Some(there) = &one.lever {
             tx.remove(APPOINTMENT_AT, &there.interview)?;
         }

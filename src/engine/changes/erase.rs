@@ -15,6 +15,7 @@ use super::booking::forget_bookings;
 use super::desk::{clear, recount};
 use super::outbox::drop_effect;
 use super::projection::forget_meeting;
+use super::remind::erase_reminders;
 use super::searchable::to_index;
 use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
@@ -81,6 +82,7 @@ fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
 
 /// Takes the projection of an opportunity away. False when there was none.
 fn forget(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<bool, StoreError> {
+    erase_reminders(tx, id)?;
     for ((_, interview), row) in tx.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
         forget_meeting(tx, &row)?;
         tx.remove(INTERVIEWS, &(id.clone(), interview))?;

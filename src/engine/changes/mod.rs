@@ -19,6 +19,7 @@ mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod remind;
 mod searchable;
 mod suppress;
 mod thread;
@@ -44,7 +45,7 @@ pub use appointment::{
     AppointmentError, appointment_at, appointments_of, call_off_appointment, change_appointment,
     make_appointment, release_performer, see_appointment, unblock_appointments,
 };
-pub(crate) use appointment::{NextWrite, Settled, begin_write, block_write, settle_write};
+pub(crate) use appointment::{NextWrite, Settled, adopt_listed, begin_write, block_write, settle_write};
 pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
     interviewers_of, offer_times, standing_of, suggest_times, take_slot, take_turn_to_talk, zone_of,
@@ -69,6 +70,8 @@ pub use posting::{
 pub use projection::{Arrival, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
+pub(crate) use remind::retime;
+pub use remind::{CALLED_OFF, InterviewTexts, MOVED, REMINDER, RemindOf};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
@@ -79,6 +82,8 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
     match key {
         DeadlineKey::Transcript(id) => filing::file_due(tx, id, rules, moment).map(drop),
         DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
+        DeadlineKey::Reminder(number) => remind::remind(tx, number, rules, moment),
+        DeadlineKey::AppointmentNews(id) => remind::tell_news(tx, id, rules, moment),
         DeadlineKey::Booking(id) => booking::deadline(tx, id, moment.now),
     }
 }
@@ -144,6 +149,8 @@ pub struct Rules {
     pub booking: Offers,
     /// Who signs notes that nobody here wrote: the e-mail of a Lever user.
     pub notes_as: Option<String>,
+    /// What candidates are texted of their interviews.
+    pub interview_texts: InterviewTexts,
 }
 
 impl Rules {

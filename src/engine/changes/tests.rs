@@ -84,6 +84,7 @@ fn rules() -> Rules {
         max_note_chars: 8000,
         public_url: "https://text.acme.example".into(),
         notes_as: None,
+        interview_texts: Default::default(),
     }
 }
 

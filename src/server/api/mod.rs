@@ -115,6 +115,32 @@ pub(super) async fn send(shared: Arc<Shared>, caller: Caller, wanted: &str) -> R
     messages::send(State(shared), Extension(caller), IdempotencyKey::none(), input).await.map(drop)
 }
 
+/// Arranges an interview, as a form of a page does; `wanted` is the body of `POST /api/v1/interviews`.
+pub(super) async fn arrange(shared: Arc<Shared>, caller: Caller, wanted: &str) -> Result<(), Problem> {
+    let input = Input::read(wanted.as_bytes())?;
+    interviews::arrange(State(shared), Extension(caller), IdempotencyKey::none(), input).await.map(drop)
+}
+
+/// Changes an interview, as a form of a page does.
+pub(super) async fn change_interview(
+    shared: Arc<Shared>,
+    caller: Caller,
+    id: String,
+    wanted: &str,
+) -> Result<(), Problem> {
+    let input = Input::read(wanted.as_bytes())?;
+    interviews::change(State(shared), Extension(caller), Id(id), input).await.map(drop)
+}
+
+/// Calls an interview off, as a form of a page does.
+pub(super) async fn call_off_interview(
+    shared: Arc<Shared>,
+    caller: Caller,
+    id: String,
+) -> Result<(), Problem> {
+    interviews::call_off(State(shared), Extension(caller), Id(id)).await.map(drop)
+}
+
 /// A page of a list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Listing<T> {

@@ -57,6 +57,8 @@ pub(super) fn table() -> Vec<Route> {
         page(POST, "/c/{id}/texts", Text, conversation::send_in_thread),
         page(POST, "/o/{id}/texts", Text, conversation::send_to_candidate),
         page(POST, "/c/{id}/cancel", Text, conversation::cancel),
+        page(POST, "/o/{id}/interviews", Text, conversation::arrange),
+        page(POST, "/o/{id}/interviews/{interview}", Text, conversation::change_interview),
         page(POST, "/c/{id}/{what}", Text, conversation::act),
         data(GET, "/fragments/c/{id}", Read, conversation::thread_fragment),
         data(GET, "/fragments/o/{id}", Read, conversation::opportunity_fragment),

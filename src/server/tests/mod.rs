@@ -276,6 +276,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
             public_url: "https://sms.example.com".into(),
             booking: fulcrum_domain::booking::Offers::default(),
             notes_as: None,
+            interview_texts: Default::default(),
         },
         requests_per_second: 1000.0,
         poll_interval: Duration::from_hours(1),

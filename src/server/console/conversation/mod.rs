@@ -7,6 +7,7 @@
 
 mod facts;
 mod forms;
+mod interviews;
 mod lines;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Cursor, Shared};
 pub(super) use forms::{act, cancel, send_in_thread, send_to_candidate};
+pub(super) use interviews::{arrange, change as change_interview};
 pub(super) use lines::shown;
 use lines::{Line, Reader, lines, moment};
 
@@ -85,6 +87,9 @@ struct View {
     morning: String,
     morning_words: String,
     facts: Vec<facts::Fact>,
+    interviews: Vec<interviews::Meet>,
+    may_arrange: bool,
+    fresh: interviews::Fields,
     as_of: Option<String>,
     transcript: String,
     may_file: bool,
@@ -365,6 +370,12 @@ async fn drawn(
         as_of: facts.candidate.as_ref().map(|candidate| {
             texts::FROM_LEVER.replace("{}", &super::words::ago(candidate.opportunity.as_of, now))
         }),
+        interviews: match facts.candidate.as_ref() {
+            Some(candidate) => interviews::meets(engine.interviews_of(&candidate.id).await?, &reader),
+            None => Vec::new(),
+        },
+        may_arrange: caller.may(Right::Text) && !facts.only_read,
+        fresh: interviews::Fields::fresh(caller),
         transcript: String::new(),
         may_file: false,
         notes: Vec::new(),

@@ -1,0 +1,67 @@
+//! `[reminders]`: what candidates are texted of their interviews by itself (behaviour.md 4).
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use fulcrum_domain::template::{SavedLinks, Templates};
+use serde::Deserialize;
+
+use super::check::{Check, Checked};
+use super::templates;
+
+const LEAD: RangeInclusive<Duration> = Duration::from_mins(5)..=Duration::from_hours(14 * 24);
+
+/// Of which interviews candidates are reminded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemindOf {
+    /// Those that were arranged here.
+    Ours,
+    /// Those that were arranged in Lever, too.
+    All,
+    /// None.
+    None,
+}
+
+/// What candidates are texted of their interviews.
+#[derive(Clone, Debug)]
+pub struct Reminders {
+    /// Of which they are reminded; of those that were arranged here unless set.
+    pub interviews: RemindOf,
+    /// How long before, 24 h and 1 h unless set.
+    pub leads: Vec<Duration>,
+    /// The words: `reminder`, and `moved` and `called-off` for what was done in Lever.
+    pub texts: Templates,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReminders {
+    interviews: String,
+    leads: Vec<String>,
+    text: String,
+    moved_text: String,
+    called_off_text: String,
+}
+
+impl RawReminders {
+    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Reminders> {
+        let choices = [("ours", RemindOf::Ours), ("all", RemindOf::All), ("none", RemindOf::None)];
+        let interviews = check.choice("reminders.interviews", &self.interviews, &choices);
+        let leads: Vec<_> = (0..)
+            .zip(&self.leads)
+            .map(|(index, lead)| check.duration(&format!("reminders.leads[{index}]"), lead, &LEAD))
+            .collect();
+        let texts = [
+            ("reminders.text", "reminder", &self.text),
+            ("reminders.moved_text", "moved", &self.moved_text),
+            ("reminders.called_off_text", "called-off", &self.called_off_text),
+        ]
+        .map(|(key, id, text)| templates::text(key, id, text, check));
+        let texts = texts.into_iter().collect::<Checked<_>>();
+        Ok(Reminders {
+            interviews: interviews?,
+            leads: leads.into_iter().collect::<Checked<_>>()?,
+            texts: Templates::new(texts?, SavedLinks::new()),
+        })
+    }
+}

@@ -1,0 +1,387 @@
+//! What candidates are texted of their interviews by itself: reminders, and changes that were made in
+//! Lever (behaviour.md 4). Each text passes the guard like any other; one that has not left when the
+//! interview begins, or is moved, is called off.
+
+use fulcrum_domain::template::{Field, Fields, Templates};
+use fulcrum_domain::zones::{self, Zones};
+use fulcrum_domain::{
+    Activity, ActivityKind, Actor, Appointment, AppointmentId, Author, Body, DeadlineKey, Meeting,
+    Opportunity, OpportunityId, Planned, Purpose, Reminded, Reminders, Sight, Wanted, remind_at,
+};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Rules;
+use super::activity::note;
+use super::appointment::{appointment_at, appointments_of};
+use super::cancel::{CancelError, cancel};
+use super::compose::{ComposeError, Draft, Recipient, compose};
+use crate::engine::clock::Moment;
+use crate::engine::facts::{NextInterview, candidate};
+use crate::store::tables::{
+    APPOINTMENT_NEWS, APPOINTMENTS, COUNTERS, DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF,
+};
+use crate::store::{AppointmentNews, Keys, Read, Signal, StoreError, Tx};
+
+/// Of which interviews candidates are reminded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RemindOf {
+    /// Those that were arranged here.
+    Ours,
+    /// Those that were arranged in Lever, too.
+    All,
+    /// None.
+    #[default]
+    None,
+}
+
+/// What candidates are texted of their interviews.
+#[derive(Clone, Debug, Default)]
+pub struct InterviewTexts {
+    /// Of which they are reminded.
+    pub remind_of: RemindOf,
+    /// How long before.
+    pub leads: Vec<SignedDuration>,
+    /// The words, as templates with the ids [`REMINDER`], [`MOVED`] and [`CALLED_OFF`].
+    pub templates: Templates,
+}
+
+/// The id of the reminder's template.
+pub const REMINDER: &str = "reminder";
+/// The id of the template that tells of a move in Lever.
+pub const MOVED: &str = "moved";
+/// The id of the template that tells that an interview was cancelled in Lever.
+pub const CALLED_OFF: &str = "called-off";
+
+/// How long Lever must be quiet about an interview before its candidate is told.
+const QUIET: SignedDuration = SignedDuration::from_mins(5);
+
+/// An interview that stands and is to come.
+struct Standing {
+    of: Reminded,
+    starts_at: Timestamp,
+    location: Option<String>,
+    minutes: u32,
+    timezone: Option<String>,
+    leads: Option<Vec<u32>>,
+}
+
+/// Brings the reminders of an opportunity in line with its interviews: those of what is gone or moved
+/// are taken away, those of what is new are armed.
+pub(crate) fn retime(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let opportunity = tx.get(OPPORTUNITIES, id)?.filter(|row| row.is_active() && !row.anonymised);
+    let standing = match &opportunity {
+        Some(_) => standing(tx, id, rules, moment.now)?,
+        None => Vec::new(),
+    };
+    let mut known = Vec::new();
+    for ((_, number), ()) in tx.list(REMINDERS_OF, &Keys::beginning(id), usize::MAX)? {
+        let Some(row) = tx.get(REMINDERS, &number)? else { continue };
+        if standing.iter().any(|one| one.of == row.of && one.starts_at == row.starts_at) {
+            known.push(row.of);
+        } else {
+            drop_reminders(tx, number, &row, rules, moment)?;
+        }
+    }
+    if let Some(opportunity) = opportunity {
+        for one in standing.into_iter().filter(|one| !known.contains(&one.of)) {
+            arm_new(tx, id, &opportunity, one, rules, moment.now)?;
+        }
+    }
+    Ok(())
+}
+
+fn standing(
+    read: &impl Read,
+    id: &OpportunityId,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Vec<Standing>, StoreError> {
+    let mut all = Vec::new();
+    let scope = rules.interview_texts.remind_of;
+    if scope == RemindOf::None {
+        return Ok(all);
+    }
+    for one in appointments_of(read, id)?.into_iter().filter(Appointment::stands) {
+        all.push(of_ours(one));
+    }
+    if scope == RemindOf::All {
+        for (_, row) in read.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)? {
+            if row.cancelled_at.is_none() && appointment_at(read, &row.id)?.is_none() {
+                all.push(Standing {
+                    of: Reminded::Interview(row.id),
+                    starts_at: row.starts_at,
+                    location: row.location,
+                    minutes: row.minutes,
+                    timezone: row.timezone,
+                    leads: None,
+                });
+            }
+        }
+    }
+    all.retain(|one| one.starts_at > now);
+    Ok(all)
+}
+
+fn of_ours(one: Appointment) -> Standing {
+    Standing {
+        of: Reminded::Appointment(one.id),
+        starts_at: one.meeting.starts_at,
+        location: one.meeting.location,
+        minutes: one.meeting.minutes,
+        timezone: Some(one.meeting.timezone),
+        leads: one.reminders,
+    }
+}
+
+fn arm_new(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
+    opportunity: &Opportunity,
+    one: Standing,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let zones = opportunity.number().map_or_else(Zones::unknown, zones::of);
+    let open = |at| rules.quiet_hours.is_open(&zones, &rules.zone, at);
+    let own = one.leads.as_ref().map(|leads| leads.iter().map(|m| SignedDuration::from_mins((*m).into())));
+    let leads: Vec<SignedDuration> =
+        own.map_or_else(|| rules.interview_texts.leads.clone(), Iterator::collect);
+    let mut times = Vec::new();
+    for lead in leads {
+        match remind_at(one.starts_at, lead, now, open) {
+            Planned::At(at) => times.push(at),
+            Planned::Needless => {}
+            Planned::Quiet => {
+                let what = format!(
+                    "the interview of {} gets no reminder {lead:#} before: it would fall in quiet hours",
+                    one.starts_at
+                );
+                tell(tx, id, what, now)?;
+            }
+        }
+    }
+    let row = Reminders::new(id.clone(), one.of, one.starts_at, times);
+    let name = "reminders".to_owned();
+    let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
+    tx.put(COUNTERS, &name, &number)?;
+    tx.put(REMINDERS, &number, &row)?;
+    tx.put(REMINDERS_OF, &(id.clone(), number), &())?;
+    arm(tx, DeadlineKey::Reminder(number), None, Some(row.armed))
+}
+
+fn arm(
+    tx: &mut Tx<'_>,
+    key: DeadlineKey,
+    before: Option<Timestamp>,
+    at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    if let Some(before) = before {
+        tx.remove(DEADLINES, &(before, key.to_u64()))?;
+    }
+    if let Some(at) = at {
+        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
+    }
+    tx.signal(Signal::Deadline(key, at));
+    Ok(())
+}
+
+fn drop_reminders(
+    tx: &mut Tx<'_>,
+    number: u64,
+    row: &Reminders,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    arm(tx, DeadlineKey::Reminder(number), Some(row.armed), None)?;
+    tx.remove(REMINDERS, &number)?;
+    tx.remove(REMINDERS_OF, &(row.opportunity.clone(), number))?;
+    match row.sent.map(|text| cancel(tx, text, Actor::fulcrum(), rules, moment)) {
+        Some(Err(CancelError::Store(error))) => Err(error),
+        // It has left, which is as it should be.
+        _ => Ok(()),
+    }
+}
+
+/// The time of a reminder, or the start of its interview, has come.
+pub(super) fn remind(
+    tx: &mut Tx<'_>,
+    number: u64,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let Some(mut row) = tx.get(REMINDERS, &number)? else { return Ok(()) };
+    let key = DeadlineKey::Reminder(number);
+    if row.armed > moment.now {
+        // The clock was set back while it fired; the wheel has forgotten it.
+        tx.signal(Signal::Deadline(key, Some(row.armed)));
+        return Ok(());
+    }
+    if moment.now >= row.starts_at {
+        return drop_reminders(tx, number, &row, rules, moment);
+    }
+    if row.take_due(moment.now) {
+        let one = standing(tx, &row.opportunity, rules, moment.now)?;
+        if let Some(one) = one.into_iter().find(|one| one.of == row.of && one.starts_at == row.starts_at) {
+            row.sent = text(tx, &row.opportunity.clone(), REMINDER, &one, rules, moment)?;
+        }
+    }
+    let next = row.next();
+    let before = std::mem::replace(&mut row.armed, next);
+    tx.put(REMINDERS, &number, &row)?;
+    arm(tx, key, Some(before), Some(row.armed))
+}
+
+/// An interview of ours was changed in Lever, from what `before` says: its candidate is told once Lever has
+/// been quiet about it.
+pub(super) fn arm_news(
+    tx: &mut Tx<'_>,
+    id: AppointmentId,
+    before: &Meeting,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let due_at = now.saturating_add(QUIET).unwrap_or(Timestamp::MAX);
+    let stored = tx.get(APPOINTMENT_NEWS, &id)?;
+    let armed = stored.as_ref().map(|news| news.due_at);
+    let news = stored.map_or_else(
+        || AppointmentNews {
+            due_at,
+            starts_at: before.starts_at,
+            minutes: before.minutes,
+            location: before.location.clone(),
+        },
+        |news| AppointmentNews { due_at, ..news },
+    );
+    tx.put(APPOINTMENT_NEWS, &id, &news)?;
+    arm(tx, DeadlineKey::AppointmentNews(id), armed, Some(due_at))
+}
+
+/// Lever has been quiet about an interview for long enough.
+pub(super) fn tell_news(
+    tx: &mut Tx<'_>,
+    id: AppointmentId,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let Some(news) = tx.get(APPOINTMENT_NEWS, &id)? else { return Ok(()) };
+    let key = DeadlineKey::AppointmentNews(id);
+    if news.due_at > moment.now {
+        tx.signal(Signal::Deadline(key, Some(news.due_at)));
+        return Ok(());
+    }
+    forget_news(tx, id)?;
+    let Some(one) = tx.get(APPOINTMENTS, &id)? else { return Ok(()) };
+    let opportunity = one.opportunity.clone();
+    let same = (one.meeting.starts_at, one.meeting.minutes, &one.meeting.location)
+        == (news.starts_at, news.minutes, &news.location);
+    let template = match one.wanted {
+        Wanted::GoneInLever => CALLED_OFF,
+        Wanted::Stands if !same => MOVED,
+        Wanted::Stands | Wanted::CalledOff => return Ok(()),
+    };
+    let mut told = of_ours(one);
+    if template == CALLED_OFF {
+        // They know the time that it had before.
+        told.starts_at = news.starts_at;
+    }
+    if told.starts_at <= moment.now {
+        return Ok(());
+    }
+    text(tx, &opportunity, template, &told, rules, moment).map(drop)
+}
+
+pub(super) fn forget_news(tx: &mut Tx<'_>, id: AppointmentId) -> Result<(), StoreError> {
+    if let Some(news) = tx.get(APPOINTMENT_NEWS, &id)? {
+        tx.remove(APPOINTMENT_NEWS, &id)?;
+        arm(tx, DeadlineKey::AppointmentNews(id), Some(news.due_at), None)?;
+    }
+    Ok(())
+}
+
+/// The opportunity is erased: nothing reminds of it any more.
+pub(super) fn erase_reminders(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<(), StoreError> {
+    for ((_, number), ()) in tx.list(REMINDERS_OF, &Keys::beginning(id), usize::MAX)? {
+        if let Some(row) = tx.get(REMINDERS, &number)? {
+            arm(tx, DeadlineKey::Reminder(number), Some(row.armed), None)?;
+        }
+        tx.remove(REMINDERS, &number)?;
+        tx.remove(REMINDERS_OF, &(id.clone(), number))?;
+    }
+    Ok(())
+}
+
+/// Writes a text about an interview, unless it may not be sent, which the activity tells then.
+fn text(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
+    template: &str,
+    one: &Standing,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<Option<fulcrum_domain::MessageId>, StoreError> {
+    let Some(fields) = fields(tx, id, one, rules, moment.now)? else { return Ok(None) };
+    let refused = match rules.interview_texts.templates.render(template, &fields) {
+        Ok(words) => {
+            let draft = Draft {
+                to: Recipient::Opportunity(id.clone()),
+                body: Body::new(words),
+                author: Author::Automatic(format!("interview: {template}")),
+                purpose: Purpose::Automatic,
+                from: None,
+                send_at: None,
+                cannot_wait: None,
+            };
+            match compose(tx, draft, rules, moment) {
+                Ok(message) => return Ok(Some(message.id)),
+                Err(ComposeError::Store(error)) => return Err(error),
+                Err(refused) => refused.to_string(),
+            }
+        }
+        Err(refused) => refused.to_string(),
+    };
+    let what = format!("no text ({template}) about the interview of {} was sent: {refused}", one.starts_at);
+    tell(tx, id, what, moment.now)?;
+    Ok(None)
+}
+
+fn fields(
+    read: &impl Read,
+    id: &OpportunityId,
+    one: &Standing,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Option<Fields>, StoreError> {
+    let Some(opportunity) = read.get(OPPORTUNITIES, id)? else { return Ok(None) };
+    let known = opportunity.number().map_or_else(Zones::unknown, zones::of);
+    let about = candidate(read, id.clone(), opportunity, &known, Sight::All, &rules.zone, now)?;
+    let panel = one.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+    let interview = NextInterview {
+        subject: None,
+        location: one.location.clone(),
+        starts_at: one.starts_at,
+        minutes: one.minutes,
+        zone: known.agreed(one.starts_at).cloned().or(panel).unwrap_or_else(|| rules.zone.clone()),
+    };
+    let mut fields = Fields::default();
+    fields.set_names(Field::PROFILE, &about.opportunity.name);
+    fields.set_names(Field::OWNER, about.owner.as_deref().unwrap_or_default());
+    if let Some((title, location)) = &about.posting {
+        fields.set(Field::JobName, Some(title));
+        fields.set(Field::JobLocation, location.as_deref());
+    }
+    fields.set(Field::StageName, about.stage.as_deref());
+    fields.set(Field::InterviewDate, Some(&interview.date()));
+    fields.set(Field::InterviewTime, Some(&interview.time()));
+    fields.set(Field::InterviewLocation, interview.location.as_deref());
+    fields.set(Field::OrgName, Some(&rules.organisation));
+    Ok(Some(fields))
+}
+
+fn tell(tx: &mut Tx<'_>, id: &OpportunityId, what: String, now: Timestamp) -> Result<(), StoreError> {
+    note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Interview, what).about(Some(id.clone())))
+}
