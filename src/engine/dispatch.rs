@@ -64,7 +64,6 @@ impl Engine {
             Effect::Hydrate(id) => self.hydrate(taken, id).await,
             Effect::Interviews(id) => self.interviews(taken, id).await,
             Effect::PostNote(id) => self.post_note(taken, id).await,
-            Effect::Appointment(id) => self.write_appointment(taken, id).await,
             Effect::DeleteNote(erasure, opportunity, note) => {
                 self.delete_note(taken, erasure, opportunity, note).await
             }

@@ -138,10 +138,6 @@ async fn a_candidate_books_moves_twice_and_calls_off() {
     let again = &texts[0].1.rsplit_once("/b/").unwrap().1[..22];
     assert_eq!(world.booked(again).await.starts_at, last);
 
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    println!("{:?} {:?}", world.in_lever(&dana), last);
-    println!("{:?}", world.engine.status().await.unwrap().stored.outbox);
-    println!("{:?}", world.sandbox.stats());
     eventually("Lever has it", async || world.in_lever(&dana) == [last]).await;
 
     // A form of the page before the booking is not taken.

@@ -220,7 +220,7 @@ pub fn call_off_booking(
     booked.may_call_off(now)?;
     release(tx, id, &booking.state)?;
     if let Some(appointment) = booked.appointment {
-        match call_off_appointment(tx, appointment, CANDIDATE.into(), moment) {
+        match call_off_appointment(tx, appointment, CANDIDATE.into(), rules, moment) {
             Ok(()) | Err(AppointmentError::CalledOff | AppointmentError::Unknown) => {}
             Err(AppointmentError::Store(error)) => return Err(error.into()),
             Err(error) => note_about(tx, &booking, Actor::fulcrum(), not_in_lever(&error), now)?,
