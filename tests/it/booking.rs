@@ -1,5 +1,7 @@
 //! A candidate books by a link, moves, calls off; of two who want one time one gets it.
 
+#![allow(clippy::disallowed_methods, reason = "candidates and a feed of their own, outside of the daemon")]
+
 use std::sync::{Arc, Mutex};
 
 use fulcrum::engine::changes::{BookError, LinkError};
