@@ -125,8 +125,9 @@ async fn a_candidate_books_moves_twice_and_calls_off() {
     assert_eq!(world.page(&token).await.first_name, "Dana");
 
     let times = world.times(&token).await;
-    assert_eq!(times.len(), 48);
-    let last = times[47];
+    // Six days with eight times each; fewer on a day that is nearly over.
+    assert!((41..=48).contains(&times.len()), "{}", times.len());
+    let last = *times.last().unwrap();
     world.take(&token, last).await.unwrap();
     let texts = world.texted(1).await;
     assert!(texts[0].1.contains("Phone interview is booked for"), "{texts:?}");

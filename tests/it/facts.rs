@@ -141,7 +141,7 @@ async fn a_template_speaks_of_the_candidate_and_their_next_interview() {
     assert_eq!(world.engine.templates(), [("see-you".to_owned(), "See you".to_owned())]);
     let render = async |sender| world.engine.render_template("see-you", id(&dana), sender, Sight::Open).await;
     let Err(TemplateError::Render(RenderError::Missing { fields })) = render(None).await else { panic!() };
-    assert_eq!(fields, ["interview.date", "interview.time", "sender.name"]);
+    assert_eq!(fields, ["sender.name", "interview.date", "interview.time"]);
 
     let at: Timestamp = "2035-03-06T19:30:00Z".parse().unwrap();
     world

@@ -28,9 +28,10 @@ pub(crate) async fn differences_between(sandbox: &Sandbox, engine: &Engine) -> V
     for truth in sandbox.truth() {
         let found = engine.opportunity(&truth.id.parse().unwrap(), fulcrum_domain::Sight::All).await.unwrap();
         let right = match found {
-            Found::Known(view) => !truth.confidential && same(&truth, &view),
+            Found::Known(view) => !truth.confidential && !truth.anonymized && same(&truth, &view),
             Found::Unknown => truth.confidential,
-            Found::Deleted => false,
+            // Whoever is anonymised in Lever is erased here.
+            Found::Deleted => truth.anonymized,
         };
         if !right {
             different.push(truth.id);
