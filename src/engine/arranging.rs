@@ -12,7 +12,7 @@ use crate::store::{MadeAppointment, Read, StoreError};
 pub struct InterviewRequest {
     /// With whom.
     pub opportunity: OpportunityId,
-    /// What; its interviewers are those of [`Self::interviewers`].
+    /// What; its interviewers are those of the request's own list, by their e-mails.
     pub meeting: Meeting,
     /// In whose name Lever takes it: the e-mail of a Lever user; else the caller's own, else
     /// `lever.notes_as`.

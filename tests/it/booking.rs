@@ -284,7 +284,8 @@ async fn what_is_not_understood_twice_is_left_to_people_and_a_stop_is_a_stop() {
     world.texted(3).await;
     world.receive(ERIN, "STOP").await;
     world.receive(ERIN, "1").await;
-    assert!(matches!(world.page_of(&erin).await.state, BookingState::Open(_)));
+    let state = world.page_of(&erin).await.state;
+    assert!(matches!(state, BookingState::Open(_)), "{state:?}");
 }
 
 /// A server of calendars, whose one calendar can be changed and taken down.

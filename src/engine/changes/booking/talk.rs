@@ -23,9 +23,10 @@ use super::times::{Busy, free_slots};
 use super::{LinkError, link, note_about, standing_of, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
+use crate::engine::changes::suppress::suppression_of;
 use crate::engine::changes::thread::{open, store};
 use crate::engine::clock::Moment;
-use crate::store::tables::{BOOKINGS, MESSAGES, OPPORTUNITIES, TALKS, TALKS_DUE};
+use crate::store::tables::{BOOKINGS, CONVERSATIONS, MESSAGES, OPPORTUNITIES, TALKS, TALKS_DUE};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Times in one text.
@@ -99,6 +100,10 @@ pub(in crate::engine::changes) fn hear(
 ) -> Result<(), StoreError> {
     let thread = conversation.id;
     let Some(mut talk) = tx.get(TALKS, &thread)? else { return Ok(()) };
+    // Whoever said STOP gets no answer, so nothing is booked behind their back.
+    if suppression_of(tx, conversation.number)?.is_some() {
+        return end(tx, thread);
+    }
     // An answer to what a person wrote since is for them.
     if talk.next.is_some() || spoke_last(tx, conversation)? {
         return Ok(());
@@ -175,6 +180,11 @@ pub fn take_turn_to_talk(
         None => None,
     };
     let Some((mut talk, booking)) = found else { return end(tx, thread) };
+    let number = tx.get(CONVERSATIONS, &thread)?.map(|conversation| conversation.number);
+    let opted_out = number.map(|number| suppression_of(tx, number)).transpose()?.flatten().is_some();
+    if opted_out {
+        return end(tx, thread);
+    }
     let Some(event) = rules.booking.event_type(&booking.event_type).cloned() else { return end(tx, thread) };
     match talk.next.take() {
         Some(Next::Offer) => offer(tx, thread, talk, &booking, &event, "", busy, rules, moment),
