@@ -4,7 +4,7 @@
 //! the transaction that creates it, with the rendered text and the effect that posts it. So each
 //! message is in one transcript or in the open session, at every instant.
 
-use fulcrum_domain::note::{self, LateFailure, Line, Media, Transcript, Trouble};
+use fulcrum_domain::note::{self, LateFailure, Line, LinkKind, Media, Transcript, Trouble};
 use fulcrum_domain::{
     Author, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Filing, FilingId, FilingState,
     Group, Grouping, Lane, Message, OpportunityId, SendFailure, UserId, main_author, plan,
@@ -122,7 +122,11 @@ fn create(
         zone: rules.zone.clone(),
         messages: group.messages.iter().map(line).collect(),
         late_failures,
-        links: Vec::new(),
+        // Whoever reads a note could act for the candidate by their link.
+        links: vec![LinkKind {
+            prefix: format!("{}/b/", rules.public_url.trim_end_matches('/')),
+            kind: "booking link".to_owned(),
+        }],
         public_link: Some(format!("{}/c/{}", rules.public_url.trim_end_matches('/'), conversation.id)),
         filing: id,
     };
