@@ -14,6 +14,7 @@
 mod audit;
 mod automations;
 mod backup;
+mod book;
 mod check;
 mod control;
 mod conversations;
@@ -95,6 +96,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Status(status::Status),
     Send(send::Send),
+    Book(book::Book),
     Conversations(conversations::Conversations),
     Messages(messages::Messages),
     File(file::File),
@@ -157,6 +159,7 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Doctor(doctor) => doctor.carry_out(config).await,
             Command::Status(status) => status.carry_out(config).await,
             Command::Send(send) => send.carry_out(config).await,
+            Command::Book(book) => book.carry_out(config).await,
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,

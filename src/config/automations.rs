@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
-use super::templates::{id, in_words};
+use super::templates::{Meetings, id, in_words};
 
 /// Bounds of the time after which something is too old.
 const MAX_AGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
@@ -47,6 +47,7 @@ pub(super) fn check(
     automations: &[RawAutomation],
     limits: &RawLimits,
     templates: Option<&Templates>,
+    meetings: &Meetings<'_>,
     check: &mut Check<'_>,
 ) -> Checked<Automations> {
     let settle = check.duration("automation.settle", &limits.settle, &SETTLE);
@@ -62,7 +63,7 @@ pub(super) fn check(
         } else {
             Ok(())
         };
-        match raw.check(&at, templates, check).and_then(|checked| single.map(|()| checked)) {
+        match raw.check(&at, templates, meetings, check).and_then(|checked| single.map(|()| checked)) {
             Ok((automation, text)) => {
                 list.push(automation);
                 own.extend(text);
@@ -90,6 +91,7 @@ impl RawAutomation {
         &self,
         at: &str,
         templates: Option<&Templates>,
+        meetings: &Meetings<'_>,
         check: &mut Check<'_>,
     ) -> Checked<(Automation, Option<Template>)> {
         let key = |name: &str| format!("{at}.{name}");
@@ -128,12 +130,16 @@ impl RawAutomation {
         let per_visit = check.choice(&key("repeat"), &self.repeat, &[("once", false), ("per-visit", true)]);
         let max_age = check.duration(&key("max_age"), &self.max_age, &MAX_AGE);
         let own = self.own_text(at, templates, check);
+        let linked = match &own {
+            Ok(Some(own)) => meetings.check(&key("text"), own, check),
+            _ => Ok(()),
+        };
         let words = match (&trigger, &own) {
             (Ok(trigger), Ok(own)) => self.supplied(at, *trigger, own.as_ref(), templates, check),
             _ => Ok(()),
         };
         let own = own?;
-        words.and(fitting).and(scoped)?;
+        words.and(linked).and(fitting).and(scoped)?;
         let automation = Automation {
             message: own.as_ref().map_or(self.message.clone(), |template| template.id().to_owned()),
             name: name?,

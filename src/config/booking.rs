@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use fulcrum_domain::booking::EventType;
-use fulcrum_domain::slots::{Need, Terms, Week};
+use fulcrum_domain::slots::{BadHours, Need, Terms, Week};
 use jiff::{SignedDuration, tz::TimeZone};
 use serde::Deserialize;
 use url::Url;
@@ -134,7 +134,9 @@ impl RawCalendar {
         let zone = self.zone(at, zone, check);
         let address = self.address(at, check);
         let weight = check.within(&format!("{at}.weight"), self.weight, &CAP);
-        let week = self.week(at, zone?, check);
+        // Its hours are checked whatever is wrong with its zone.
+        let week = self.week(at, zone.as_ref().map_or(TimeZone::UTC, Clone::clone), check);
+        zone?;
         Ok(Calendar { user: user?, week: week?, address: address?, weight: weight? })
     }
 
@@ -179,14 +181,22 @@ impl RawCalendar {
             &self.saturday,
             &self.sunday,
         ];
-        Week::parse(zone, days).map_err(|(day, _)| {
+        Week::parse(zone, days).map_err(|BadHours(bad)| {
             let expected = "hours, such as \"09:00-12:00, 13:00-17:00\", in order";
-            check.reject(&format!("{at}.{}", names[day]), format!("\"{}\"", days[day]), expected)
+            for day in bad {
+                let (key, found) = (format!("{at}.{}", names[day]), format!("\"{}\"", days[day]));
+                check.reject(&key, found, expected);
+            }
+            Noted
         })
     }
 }
 
 impl RawEventType {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     fn check(
         &self,
         at: &str,
@@ -261,9 +271,9 @@ impl RawEventType {
         };
         let mut people: Vec<String> = Vec::new();
         let mut noted: Option<Noted> = None;
-        for email in list {
+        for (index, email) in list.iter().enumerate() {
             let email = email.trim().to_lowercase();
-            let key = format!("{at}.{name}");
+            let key = format!("{at}.{name}[{index}]");
             if !calendars.iter().any(|calendar| same(&calendar.user, &email)) {
                 let expected = "people with a [[calendars]] of their own";
                 noted = Some(check.reject(&key, format!("\"{email}\""), expected));

@@ -287,16 +287,18 @@ impl Raw {
         let quiet_hours = self.quiet_hours.check(check);
         let reminders = self.reminders.check(check);
         let frequency_caps = self.frequency_caps.check(check);
+        let meetings = templates::Meetings(self.event_types.iter().map(booking::RawEventType::id).collect());
         let templates = templates::check(
             &self.templates,
             &self.texts,
             &self.saved_links,
             self.organisation.name(),
+            &meetings,
             check,
         );
         let bulk = self.bulk.check(check);
         let known = templates.as_ref().ok();
-        let automations = automations::check(&self.automations, &self.automation, known, check);
+        let automations = automations::check(&self.automations, &self.automation, known, &meetings, check);
         let zone = organisation.as_ref().ok().map(|organisation| &organisation.timezone);
         let booking = booking::check(&self.event_types, &self.calendars, zone, check);
         let carrier = self.carrier.check(check);

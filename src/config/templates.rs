@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fulcrum_domain::booking::places;
 use fulcrum_domain::template::{Field, Flaw, SavedLinks, Template, Templates, shortener_in};
 use serde::Deserialize;
 use toml::Spanned;
@@ -65,12 +66,34 @@ pub(super) struct RawSavedLink {
     url: String,
 }
 
+/// The ids of the meetings that a text may have links for.
+pub(super) struct Meetings<'a>(pub(super) Vec<&'a str>);
+
+impl Meetings<'_> {
+    /// Whether every link in a text leads to a meeting.
+    pub(super) fn check(&self, key: &str, template: &Template, check: &mut Check<'_>) -> Checked<()> {
+        let field = template.fields().contains(&Field::LinksBooking).then_some(None);
+        let wrong = places(template.text()).chain(field).find(|meeting| match meeting {
+            Some(id) => !self.0.contains(id),
+            None => self.0.is_empty(),
+        });
+        let Some(meeting) = wrong else { return Ok(()) };
+        let expected = match self.0.as_slice() {
+            [] => "one of [[event_types]], of which there are none".to_owned(),
+            ids => format!("the id of one of [[event_types]]: {}", ids.join(", ")),
+        };
+        let found = meeting.map(|id| format!(" of \"{id}\"")).unwrap_or_default();
+        Err(check.reject(key, format!("a booking link{found}"), expected))
+    }
+}
+
 /// The templates with the links that they name.
 pub(super) fn check(
     templates: &[RawTemplate],
     texts: &RawTexts,
     links: &[RawSavedLink],
     organisation: &str,
+    meetings: &Meetings<'_>,
     check: &mut Check<'_>,
 ) -> Checked<Templates> {
     let mut noted = None;
@@ -93,7 +116,7 @@ pub(super) fn check(
         let at = format!("templates[{index}]");
         let again = templates[..index].iter().any(|other| other.id == raw.id);
         let single = once(&at, &raw.id, again, check);
-        let template = raw.check(&at, &saved, organisation, check);
+        let template = raw.check(&at, &saved, organisation, meetings, check);
         match template.and_then(|template| single.map(|()| template)) {
             Ok(template) => list.push(template),
             Err(problem) => noted = Some(problem),
@@ -103,7 +126,7 @@ pub(super) fn check(
         Ok(paths) => {
             for path in paths {
                 let taken = |id: &str| templates.iter().any(|raw| raw.id == id);
-                match of_file(&path, taken, &saved, organisation, check) {
+                match of_file(&path, taken, &saved, organisation, meetings, check) {
                     Ok(template) => list.push(template),
                     Err(problem) => noted = Some(problem),
                 }
@@ -152,6 +175,7 @@ fn of_file(
     taken: impl Fn(&str) -> bool,
     links: &SavedLinks,
     organisation: &str,
+    meetings: &Meetings<'_>,
     check: &mut Check<'_>,
 ) -> Checked<Template> {
     let problem = |key: &str, line: Option<usize>, found: String, expected: String| Problem {
@@ -201,7 +225,7 @@ fn of_file(
     let at = path.display().to_string();
     let template = check.elsewhere(
         &format!("{at}."),
-        |check| raw.check(&at, links, organisation, check),
+        |check| raw.check(&at, links, organisation, meetings, check),
         |noted| {
             let line = line_of(&noted.key);
             Problem { origin: Origin::File(path.to_owned()), line, ..noted }
@@ -216,6 +240,7 @@ impl RawTemplate {
         at: &str,
         links: &SavedLinks,
         organisation: &str,
+        meetings: &Meetings<'_>,
         check: &mut Check<'_>,
     ) -> Checked<Template> {
         let id = id(&format!("{at}.id"), &self.id, "-_", check);
@@ -239,7 +264,7 @@ impl RawTemplate {
                 let found = "a first text that does not say who writes";
                 Err(check.reject(&key, found, format!("{{{{ org.name }}}} or {organisation} in it")))
             }
-            Ok(template) => Ok(template),
+            Ok(template) => meetings.check(&key, &template, check).map(|()| template),
             Err(flaws) => Err(check.reject_each(&key, flaws.into_iter().map(in_words))),
         };
         id.and(name).and(template)

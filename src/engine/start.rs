@@ -214,6 +214,11 @@ impl Engine {
         self.settings.load().rules.zone.clone()
     }
 
+    /// The organisation's name.
+    pub fn organisation(&self) -> String {
+        self.settings.load().rules.organisation.clone()
+    }
+
     /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

@@ -1,5 +1,6 @@
 //! Templates filled in for a candidate.
 
+use fulcrum_domain::booking::place;
 use fulcrum_domain::template::{Field, Fields, RenderError, Template};
 use fulcrum_domain::zones::{self, Zones};
 use fulcrum_domain::{InterviewId, OpportunityId, Sight, UserId};
@@ -123,7 +124,7 @@ pub(super) fn fields(
     }
     fields.set(Field::OrgName, Some(&rules.organisation));
     let books = candidate.opportunity.is_active() && !rules.booking.event_types.is_empty();
-    fields.set(Field::LinksBooking, books.then_some(changes::BOOKING_LINK));
+    fields.set(Field::LinksBooking, books.then(|| place(None)).as_deref());
     Ok(fields)
 }
 

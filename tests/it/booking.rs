@@ -167,6 +167,34 @@ async fn a_candidate_books_moves_twice_and_calls_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_made_for_the_candidate_alone_and_stands_in_no_note() {
+    let world = world().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world
+        .text(crate::world::to(&dana), "Pick a time: [booking link] or [booking link: phone].")
+        .await
+        .unwrap();
+    let sent = world.texted(1).await[0].1.clone();
+    let links: Vec<_> = sent.match_indices("https://text.acme.example/b/").collect();
+    assert!(links.len() == 2 && !sent.contains('['), "{sent}");
+    let token = &sent[links[0].0 + "https://text.acme.example/b/".len()..][..22];
+    let time = world.times(token).await[0];
+    world.take(token, time).await.unwrap();
+    world.texted(2).await;
+    let note = world.noted(1).await[0].value.clone();
+    assert!(note.contains("Pick a time: [booking link] or [booking link]."), "{note}");
+    assert!(note.contains("Phone interview is booked for") && !note.contains("/b/"), "{note}");
+    // Whom no link can be made for is not sent one.
+    world
+        .sandbox
+        .happen(&Event::Archive { opportunity: Some(dana.opportunity.clone()), reason: None })
+        .unwrap();
+    world.fetch(&dana).await;
+    let refused = world.text(crate::world::to(&dana), "[booking link]").await;
+    assert!(refused.unwrap_err().to_string().contains("archived"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_who_want_one_time_one_gets_it() {
     let world = world().await;
     let dana = world.apply("Dana Reyes", DANA).await;

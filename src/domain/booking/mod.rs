@@ -5,6 +5,7 @@
 //! ([`Booking::standing`]). So a stage that is left while the page is open ends the link at the next
 //! click, whichever way that news came.
 
+mod place;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::slots::{Need, Terms, Week};
 use crate::{Appointment, AppointmentId, BookingId, Opportunity, OpportunityId, StageId, UserId};
 
+pub use place::{fill, place, places};
 pub use reading::{Reply, read};
 
 /// How long a link is good for (behaviour.md 4, "Link").

@@ -17,23 +17,27 @@ pub struct Week {
     days: [Vec<(u16, u16)>; 7],
 }
 
-/// No hours of a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Days whose hours cannot be read, 0 for Monday.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not hours of a day, such as \"09:00-12:00, 13:00-17:00\"")]
-pub struct BadHours;
+pub struct BadHours(pub Vec<usize>);
 
 impl Week {
     /// A week by what is written for its days, Monday first: hours as `09:00-12:00, 13:00-17:00`, or
     /// nothing.
     ///
     /// # Errors
-    /// [`BadHours`] with the day that cannot be read.
-    pub fn parse(zone: TimeZone, days: [&str; 7]) -> Result<Self, (usize, BadHours)> {
+    /// [`BadHours`] with every day that cannot be read.
+    pub fn parse(zone: TimeZone, days: [&str; 7]) -> Result<Self, BadHours> {
         let mut read = <[Vec<(u16, u16)>; 7]>::default();
+        let mut bad = Vec::new();
         for (index, text) in days.iter().enumerate() {
-            read[index] = hours(text).map_err(|bad| (index, bad))?;
+            match hours(text) {
+                Some(hours) => read[index] = hours,
+                None => bad.push(index),
+            }
         }
-        Ok(Self { zone, days: read })
+        if bad.is_empty() { Ok(Self { zone, days: read }) } else { Err(BadHours(bad)) }
     }
 
     /// Whose clock it goes by.
@@ -84,26 +88,26 @@ impl Week {
     }
 }
 
-fn hours(text: &str) -> Result<Vec<(u16, u16)>, BadHours> {
+fn hours(text: &str) -> Option<Vec<(u16, u16)>> {
     let mut spans = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let (open, close) = part.split_once('-').ok_or(BadHours)?;
+        let (open, close) = part.split_once('-')?;
         spans.push((minute(open)?, minute(close)?));
     }
     let in_order =
         spans.iter().all(|(open, close)| open < close) && spans.windows(2).all(|pair| pair[0].1 <= pair[1].0);
-    if in_order { Ok(spans) } else { Err(BadHours) }
+    in_order.then_some(spans)
 }
 
-fn minute(text: &str) -> Result<u16, BadHours> {
-    let (hour, minute) = text.trim().split_once(':').ok_or(BadHours)?;
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
     let number = |digits: &str| {
         let plain = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        digits.parse::<u16>().ok().filter(|_| plain).ok_or(BadHours)
+        digits.parse::<u16>().ok().filter(|_| plain)
     };
     let (hour, minute) = (number(hour)?, number(minute)?);
     let whole = hour * 60 + minute;
-    if minute < 60 && whole <= DAY { Ok(whole) } else { Err(BadHours) }
+    (minute < 60 && whole <= DAY).then_some(whole)
 }
 
 #[cfg(test)]
@@ -112,12 +116,12 @@ mod tests {
 
     #[test]
     fn hours_are_in_order_and_apart() {
-        assert_eq!(hours("09:00-12:00, 13:00-17:30"), Ok(vec![(540, 720), (780, 1050)]));
-        assert_eq!(hours(""), Ok(vec![]));
-        assert_eq!(hours("00:00-24:00"), Ok(vec![(0, 1440)]));
+        assert_eq!(hours("09:00-12:00, 13:00-17:30"), Some(vec![(540, 720), (780, 1050)]));
+        assert_eq!(hours(""), Some(vec![]));
+        assert_eq!(hours("00:00-24:00"), Some(vec![(0, 1440)]));
         for wrong in ["9-12", "12:00-09:00", "09:00-12:00,11:00-13:00", "09:00", "09:60-10:00", "23:00-24:30"]
         {
-            assert_eq!(hours(wrong), Err(BadHours), "{wrong}");
+            assert_eq!(hours(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A text is to go out: whether it may, what exactly it says, and the effect that sends it.
 
+use fulcrum_domain::booking::fill;
 use fulcrum_domain::guard::{Timing, refusal};
 use fulcrum_domain::{
     ActivityKind, Actor, Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS,
@@ -139,7 +140,7 @@ pub fn compose(
         (None, Some(_), _) | (None, None, None) => return Err(ComposeError::NotOurNumber),
         (None, None, Some(first)) => *first,
     };
-    let words = with_booking_link(tx, words, opportunity.as_ref(), rules, moment)?;
+    let words = with_booking_links(tx, &words, opportunity.as_ref(), rules, moment)?;
     let words = if conversation.texted { words } else { first_text(&words, &rules.organisation) };
     let chars = words.chars().count();
     if chars > MAX_BODY_CHARS {
@@ -187,26 +188,27 @@ pub fn compose(
     }
 }
 
-/// What stands for a booking link where words are shown before they are sent: in templates that are
-/// filled in, in previews. A link is made in the transaction that takes the text, and for no other.
-pub const BOOKING_LINK: &str = "[booking link]";
-
-fn with_booking_link(
+/// The words with a link in each place that they have for one. It is made here, in the transaction that
+/// takes the text, and for no other.
+fn with_booking_links(
     tx: &mut Tx<'_>,
-    words: String,
+    words: &str,
     opportunity: Option<&OpportunityId>,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<String, ComposeError> {
-    let Some(first) = rules.booking.event_types.first().filter(|_| words.contains(BOOKING_LINK)) else {
-        return Ok(words);
-    };
-    let opportunity = opportunity.ok_or(ComposeError::UnknownOpportunity)?;
-    match booking_link(tx, opportunity, &first.id, rules, moment) {
-        Ok(link) => Ok(words.replacen(BOOKING_LINK, &link, 1)),
-        Err(LinkError::Store(error)) => Err(error.into()),
-        Err(error) => Err(ComposeError::NoBookingLink(error)),
-    }
+    fill(words, |event_type| {
+        let opportunity = opportunity.ok_or(ComposeError::UnknownOpportunity)?;
+        let first = || rules.booking.event_types.first().map(|event| event.id.as_str());
+        let link = match event_type.or_else(first) {
+            Some(id) => booking_link(tx, opportunity, id, rules, moment),
+            None => Err(LinkError::UnknownEventType),
+        };
+        link.map_err(|error| match error {
+            LinkError::Store(error) => error.into(),
+            error => ComposeError::NoBookingLink(error),
+        })
+    })
 }
 
 /// What goes to an audience never holds up what somebody waits for.

@@ -70,7 +70,7 @@ pub use bulk::{
 };
 pub use cancel::{CancelError, cancel, give_up};
 pub(crate) use cases::{due_of, foresee, is_for};
-pub use compose::{BOOKING_LINK, ComposeError, Draft, Recipient, compose, introduced};
+pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
 pub use consent::{Profile, consent_of, consents_of, put_consent, put_profile, record_consent};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, requeue_send};

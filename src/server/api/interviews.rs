@@ -252,7 +252,7 @@ pub(super) async fn call_off(
 }
 
 /// The opportunity is known, and the caller may see it.
-async fn seen(shared: &Shared, caller: &Caller, id: &OpportunityId) -> Result<(), Problem> {
+pub(super) async fn seen(shared: &Shared, caller: &Caller, id: &OpportunityId) -> Result<(), Problem> {
     match shared.engine.opportunity(id, caller.sight).await? {
         Found::Known(_) => Ok(()),
         Found::Unknown => Err(Problem::not_found("no such opportunity is known").at("opportunity")),

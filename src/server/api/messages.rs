@@ -255,10 +255,7 @@ impl From<SendRefusal> for Problem {
         let detail = refusal.to_string();
         match refusal {
             SendRefusal::Compose(ComposeError::Store(error)) => error.into(),
-            SendRefusal::Compose(ComposeError::Refused(Refusal::OptedOut)) => {
-                Self::new(Kind::OptedOut, detail)
-            }
-            SendRefusal::Compose(ComposeError::Refused(_)) => Self::new(Kind::HeldBack, detail),
+            SendRefusal::Compose(ComposeError::Refused(refusal)) => refusal.into(),
             SendRefusal::Compose(ComposeError::UnknownOpportunity) => {
                 Self::new(Kind::NotFound, detail).at("opportunity")
             }
@@ -281,5 +278,15 @@ impl From<SendRefusal> for Problem {
                 Self::new(Kind::LeverUnreachable, detail)
             }
         }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::OptedOut => Kind::OptedOut,
+            _ => Kind::HeldBack,
+        };
+        Self::new(kind, refusal.to_string())
     }
 }

@@ -13,6 +13,7 @@
 
 mod activity;
 mod automations;
+mod booking;
 pub(super) mod bulk;
 mod consent;
 mod conversations;
@@ -88,6 +89,9 @@ pub(super) fn table() -> Vec<Route> {
         data(post.clone(), "/api/v1/interviews", Text, interviews::arrange),
         data(Method::PUT, "/api/v1/interviews/{id}", Text, interviews::change),
         data(Method::DELETE, "/api/v1/interviews/{id}", Text, interviews::call_off),
+        data(get.clone(), "/api/v1/event-types", Read, booking::list),
+        data(post.clone(), "/api/v1/opportunities/{id}/booking-link", Text, booking::link),
+        data(post.clone(), "/api/v1/opportunities/{id}/offer-times", Text, booking::offer_times),
         data(get.clone(), "/api/v1/templates", Read, templates::list),
         data(post.clone(), "/api/v1/templates/{id}/render", Text, templates::render),
         data(get.clone(), "/api/v1/template-versions/{id}", Read, templates::version),
@@ -155,6 +159,7 @@ pub(super) async fn act_on_candidate(
     match what {
         "consent" => drop(consent::record_for_candidate(shared, caller, id, Input::read(body)?).await?),
         "opt-out" => drop(opt_out::decide_for_candidate(shared, caller, id, Input::read(body)?).await?),
+        "offer-times" => drop(booking::offer_times(shared, caller, id, Input::read(body)?).await?),
         _ => return Err(Problem::not_found("there is no such call")),
     }
     Ok(())

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, automations, bulk, consent, conversations, desk, erasures, holds, imports, interviews,
+    activity, automations, booking, bulk, consent, conversations, desk, erasures, holds, imports, interviews,
     messages, mute, opportunities, opt_out, outbox, search, status, templates,
 };
 
@@ -33,6 +33,9 @@ use super::{
         messages::send,
         messages::cancel,
         opportunities::one,
+        booking::list,
+        booking::link,
+        booking::offer_times,
         interviews::list,
         interviews::arrange,
         interviews::change,

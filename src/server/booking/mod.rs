@@ -28,10 +28,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use pages::say;
 pub(super) use throttle::Throttle;
 
 use super::Shared;
-use super::console::say;
 use super::listener::Peer;
 use super::problem::{Kind, Problem};
 use super::route::{self, Route};

@@ -35,7 +35,7 @@ struct Page<'a> {
     path: String,
     organisation: &'a str,
     first_name: &'a str,
-    event: &'a str,
+    title: &'a str,
     minutes: u32,
     location: &'a str,
     zone: &'a str,
@@ -88,7 +88,7 @@ pub(super) fn page(
         path: format!("{}/b/{token}", shared.site.base()),
         organisation: &view.organisation,
         first_name: &view.first_name,
-        event: &view.event.name,
+        title: &view.event.name,
         minutes: view.event.minutes(),
         location: &view.event.location,
         zone,
@@ -98,6 +98,23 @@ pub(super) fn page(
         face,
     });
     (notice.map_or(StatusCode::OK, |(status, _)| status), page).into_response()
+}
+
+/// Says one thing. Nothing of it leads into the console: that is not for candidates.
+#[derive(Template)]
+#[template(path = "booking-said.html")]
+struct Said<'a> {
+    base: &'a str,
+    organisation: &'a str,
+    title: &'a str,
+    words: &'a str,
+}
+
+/// A page that says one thing, with a status.
+pub(super) fn say(shared: &Shared, status: StatusCode, title: &str, words: &str) -> Response {
+    let organisation = shared.engine.organisation();
+    let said = Said { base: shared.site.base(), organisation: &organisation, title, words };
+    (status, console::page(&said)).into_response()
 }
 
 fn shown(days: &[Day], zone: &TimeZone) -> Vec<DayShown> {

@@ -80,7 +80,7 @@ pub(in crate::server) fn page(template: &impl Template) -> Response {
 }
 
 /// Says one thing, with a status.
-pub(in crate::server) fn say(shared: &Shared, status: StatusCode, title: &str, words: &str) -> Response {
+pub(super) fn say(shared: &Shared, status: StatusCode, title: &str, words: &str) -> Response {
     sign_in::said(shared, status, title, words, ("/", texts::NOT_FOUND_BACK))
 }
 

@@ -40,7 +40,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use fulcrum_domain::Right;
 use http::Method;
 
-pub(super) use frame::{guarded, page, say};
+pub(super) use frame::{guarded, page};
 pub use setup::SetupSettings;
 
 use super::Shared;

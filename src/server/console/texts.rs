@@ -92,6 +92,9 @@ texts! {
     EXACT = "At a time";
     EXACT_TIME = "Time (yours)";
     TEMPLATE = "Template";
+    BOOKING_LINK = "Insert a booking link";
+    MEETING = "Meeting";
+    OFFER_TIMES = "Offer times by text";
     CHOOSE_TEMPLATE = "Insert a template";
     UNDO = "Undo";
     CANCEL = "Cancel";

@@ -1,6 +1,7 @@
 //! The listeners as a stranger meets them: real sockets, a real store, remotes that answer nobody.
 
 mod api;
+mod booking;
 mod bulk;
 mod console;
 mod control;

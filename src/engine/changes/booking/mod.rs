@@ -16,6 +16,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use fulcrum_domain::booking::{Booked, Booking, LINK_LASTS, Over, State};
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, BookingId, ConversationId, DeadlineKey, Opportunity, OpportunityId,
+    Refusal,
 };
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -52,6 +53,12 @@ pub enum LinkError {
     /// Nobody can be offered times by text.
     #[error("the candidate has no number that can be texted")]
     NoNumber,
+    /// The number must not be texted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It is only read here.
+    #[error("the opportunity is confidential, and lever.confidential does not allow texts about such")]
+    Confidential,
     /// They need not be asked.
     #[error("the candidate has booked a time already")]
     Booked,

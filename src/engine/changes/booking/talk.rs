@@ -9,6 +9,7 @@
 use fulcrum_domain::booking::{
     Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken,
 };
+use fulcrum_domain::guard::refusal;
 use fulcrum_domain::slots::{Slot, spaced};
 use fulcrum_domain::zones;
 use fulcrum_domain::{
@@ -23,6 +24,7 @@ use super::times::{Busy, free_slots};
 use super::{LinkError, link, note_about, standing_of, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
+use crate::engine::changes::guard::standing;
 use crate::engine::changes::suppress::suppression_of;
 use crate::engine::changes::thread::{open, store};
 use crate::engine::clock::Moment;
@@ -50,7 +52,11 @@ pub fn offer_times(
     if !row.is_active() {
         return Err(LinkError::Archived);
     }
+    if row.confidential && !rules.text_confidential {
+        return Err(LinkError::Confidential);
+    }
     let number = row.number().ok_or(LinkError::NoNumber)?;
+    refusal(Purpose::Conversation, &standing(tx, number, rules, moment.now)?)?;
     let (id, booking) = under_way(tx, opportunity, &row, event_type, moment.now)?;
     if let State::Booked(_) = booking.state {
         return Err(LinkError::Booked);

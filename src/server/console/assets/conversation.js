@@ -190,7 +190,17 @@ class Conversation {
       this.root.querySelector(".composer .exact").hidden = event.target.value !== "at";
     } else if (event.target.name === "template" && event.target.value) {
       this.fillIn(event.target);
+    } else if (event.target.name === "booking" && event.target.value) {
+      this.insert(event.target.value);
+      event.target.value = "";
     }
+  }
+
+  /** Puts words behind those that are typed already. */
+  insert(text) {
+    this.box.value = this.box.value ? `${this.box.value} ${text}` : text;
+    this.typed();
+    this.box.focus();
   }
 
   async fillIn(select) {
@@ -203,9 +213,7 @@ class Conversation {
     const { text } = await answer.json();
     this.wrong("");
     this.madeFrom = id;
-    this.box.value = this.box.value ? `${this.box.value} ${text}` : text;
-    this.typed();
-    this.box.focus();
+    this.insert(text);
   }
 
   key(event) {

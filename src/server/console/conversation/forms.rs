@@ -31,6 +31,9 @@ pub(in crate::server::console) struct Text {
     at: String,
     #[serde(default)]
     cannot_wait: String,
+    /// What stands for a booking link, to be put behind the words.
+    #[serde(default)]
+    booking: String,
 }
 
 /// `POST /c/{id}/texts`.
@@ -55,7 +58,15 @@ pub(in crate::server::console) async fn send_to_candidate(
     send(shared, caller, Which::Candidate(id), text).await
 }
 
-async fn send(shared: Arc<Shared>, caller: Caller, which: Which, text: Text) -> Result<Response, Problem> {
+async fn send(
+    shared: Arc<Shared>,
+    caller: Caller,
+    which: Which,
+    mut text: Text,
+) -> Result<Response, Problem> {
+    if !text.booking.is_empty() {
+        text.body = format!("{} {}", text.body, text.booking);
+    }
     let Some(send_at) = send_at(&shared, &text) else {
         let problem = Problem::invalid("at", texts::JS_NO_TIME);
         return again(&shared, &caller, which, text.body, &problem).await;
@@ -129,13 +140,20 @@ pub(in crate::server::console) struct Call {
     answer: Option<String>,
     reason: Option<String>,
     on: Option<String>,
+    event_type: Option<String>,
 }
 
 impl Call {
     /// The body of the API's call.
     fn body(self) -> String {
         let Ok(Value::Object(mut body)) = serde_json::from_str(&self.call) else { return self.call };
-        for (name, typed) in [("answer", self.answer), ("reason", self.reason), ("on", self.on)] {
+        let fields = [
+            ("answer", self.answer),
+            ("reason", self.reason),
+            ("on", self.on),
+            ("event_type", self.event_type),
+        ];
+        for (name, typed) in fields {
             body.extend(typed.filter(|typed| !typed.is_empty()).map(|typed| (name.to_owned(), typed.into())));
         }
         Value::Object(body).to_string()
@@ -159,7 +177,7 @@ pub(in crate::server::console) async fn act(
     }
 }
 
-/// `POST /o/{id}/consent`, `opt-out`.
+/// `POST /o/{id}/consent`, `opt-out`, `offer-times`.
 pub(in crate::server::console) async fn act_on_candidate(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,

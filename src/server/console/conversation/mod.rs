@@ -17,6 +17,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use fulcrum_domain::booking::place;
 use fulcrum_domain::{ConversationId, OpportunityId, Right, Sight};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -85,6 +86,10 @@ struct View {
     wrong: String,
     may_override: bool,
     templates: Vec<Choice>,
+    /// Meetings that candidates book, by what stands for a link to them in a text.
+    event_types: Vec<Choice>,
+    /// The same by their ids.
+    offers: Vec<Choice>,
     morning: String,
     morning_words: String,
     facts: Vec<facts::Fact>,
@@ -125,7 +130,7 @@ struct Notice {
     words: String,
 }
 
-/// A template to choose.
+/// A template or a kind of meeting to choose.
 struct Choice {
     id: String,
     name: String,
@@ -380,6 +385,15 @@ async fn drawn(
         may_override: facts.must_wait()
             && caller.may_override(&shared.engine.settings.load().rules.quiet_overrides),
         templates: engine.templates().into_iter().map(|(id, name)| Choice { id, name }).collect(),
+        event_types: match opportunity {
+            Some(_) => engine
+                .event_types()
+                .into_iter()
+                .map(|(id, name)| Choice { id: place(Some(&id)), name })
+                .collect(),
+            None => Vec::new(),
+        },
+        offers: engine.event_types().into_iter().map(|(id, name)| Choice { id, name }).collect(),
         morning: facts.next_morning.map(|at| at.to_string()).unwrap_or_default(),
         morning_words: facts.next_morning.map(|at| moment(at, &reader)).unwrap_or_default(),
         facts: facts::lines(&facts, &base, &shared.setup.lever_web, &reader),

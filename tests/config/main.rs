@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside of test functions")]
 
+mod booking;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -17,7 +19,7 @@ use fulcrum::config::{
 use fulcrum_domain::{HookEvent, quiet::Hours, template::Template};
 use tempfile::TempDir;
 
-const MINIMAL: &str = include_str!("../config/examples/minimal.toml");
+const MINIMAL: &str = include_str!("../../config/examples/minimal.toml");
 
 /// Everything that must never be seen in an output.
 const SECRETS: [&str; 5] =
@@ -115,7 +117,7 @@ fn the_smallest_example_has_the_documented_defaults() {
 
 #[test]
 fn the_larger_example_says_what_it_means() {
-    let example = include_str!("../config/examples/behind-a-proxy.toml");
+    let example = include_str!("../../config/examples/behind-a-proxy.toml");
     let machine = Machine::new(example);
     machine.write("credentials/api-token-hr-scripts", "api-token-s3cr3t-1", 0o400);
     machine.write("credentials/api-token-dashboard", "api-token-s3cr3t-2", 0o400);
