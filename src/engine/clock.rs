@@ -14,6 +14,8 @@ pub enum Clock {
     System,
     /// One that stands until it is moved: milliseconds since the epoch.
     Manual(Arc<AtomicI64>),
+    /// The system's and so many milliseconds: one can have an hour pass and watch what follows.
+    Shifted(Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -22,25 +24,27 @@ impl Clock {
         Self::Manual(Arc::new(AtomicI64::new(start.as_millisecond())))
     }
 
-    /// The time, to the millisecond: what is stored has no finer one.
-    pub fn now(&self) -> Timestamp {
-        match self {
-            Self::System => {
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "the one place where the system's time is read"
-                )]
-                let now = Timestamp::now();
-                Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
-            }
-            Self::Manual(ms) => Timestamp::from_millisecond(ms.load(Ordering::SeqCst)).unwrap_or_default(),
-        }
+    /// The system's, until it is moved.
+    pub fn shifted() -> Self {
+        Self::Shifted(Arc::default())
     }
 
-    /// Moves a manual clock; the system's stays.
+    /// The time, to the millisecond: what is stored has no finer one.
+    pub fn now(&self) -> Timestamp {
+        let ms = match self {
+            Self::System => system_ms(),
+            Self::Manual(ms) => ms.load(Ordering::SeqCst),
+            Self::Shifted(by) => system_ms().saturating_add(by.load(Ordering::SeqCst)),
+        };
+        Timestamp::from_millisecond(ms).unwrap_or_default()
+    }
+
+    /// Moves a clock of ours; the system's stays.
     pub fn set(&self, to: Timestamp) {
-        if let Self::Manual(ms) = self {
-            ms.store(to.as_millisecond(), Ordering::SeqCst);
+        match self {
+            Self::System => {}
+            Self::Manual(ms) => ms.store(to.as_millisecond(), Ordering::SeqCst),
+            Self::Shifted(by) => by.store(to.as_millisecond() - system_ms(), Ordering::SeqCst),
         }
     }
 
@@ -48,6 +52,11 @@ impl Clock {
     pub fn moment(&self) -> Moment {
         Moment::new(self.now(), rand::random())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the system's time is read")]
+fn system_ms() -> i64 {
+    Timestamp::now().as_millisecond()
 }
 
 /// The time at which a change is decided, and the chance that it may use.

@@ -142,7 +142,18 @@ impl Engine {
             _ => Endpoint::Users,
         };
         self.note_lever(answer.as_ref().map(|_| endpoint));
-        Ok(answer?)
+        let (write, rows, next) = answer?;
+        if next.is_some() {
+            return Ok((write, rows, next));
+        }
+        // The listing is complete: what waited for a name in it may have it.
+        let (settings, now) = (self.settings.load_full(), self.clock.now());
+        let write: Write = Box::new(move |tx| {
+            let count = write(tx)?;
+            changes::look_at_held(tx, &settings.rules, now)?;
+            Ok(count)
+        });
+        Ok((write, rows, None))
     }
 }
 

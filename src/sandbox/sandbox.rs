@@ -227,6 +227,12 @@ impl Sandbox {
         self.shared.lever.lasting_user()
     }
 
+    /// The id of the stage with this name.
+    #[must_use]
+    pub fn stage(&self, name: &str) -> Option<String> {
+        self.shared.lever.stage(name)
+    }
+
     /// What another program needs to know, as `fulcrum sandbox` prints it.
     #[must_use]
     pub fn announcement(&self) -> Value {

@@ -8,7 +8,7 @@ use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigg
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{Actor, HookEvent, Sight};
-use fulcrum_sandbox::{Event, Happened};
+use fulcrum_sandbox::{Event, Happened, Permission, Permissions};
 use jiff::SignedDuration;
 
 use crate::world::{World, eventually, id, small, to};
@@ -239,6 +239,32 @@ async fn a_text_with_a_gap_is_held_until_there_is_a_value() {
     world.fetch(&dana).await;
     let texts = world.texted(1).await;
     assert!(texts[0].1.contains("Hi Reyes"), "{texts:?}");
+}
+
+/// Somebody entered a stage while the initial sync had not read the postings yet: the text that names the
+/// job was held, and nothing that followed was a change of theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_wants_a_posting_leaves_when_the_postings_are_read() {
+    let mut options = small();
+    options.lever.permissions = Permissions::all().without(Permission::FindAllPostings);
+    let patient = Automation { max_age: SignedDuration::from_hours(24 * 365 * 20), ..offer() };
+    let world = World::standing(options, with(patient, "About {{ job.name }}")).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", "+12025550142").await;
+    moved(&world, &dana, "offer").await;
+    world.advance(SignedDuration::from_mins(2));
+    eventually("it is held", async || {
+        let (list, _) = world.engine.automations().await.unwrap();
+        list[0].held == [("there is no value for job.name".to_owned(), 1)]
+    })
+    .await;
+    world.sandbox.set_permissions(Permissions::all());
+    // They are read again a day after the first look, whenever that is.
+    eventually("the text has left", async || {
+        world.advance(SignedDuration::from_hours(24));
+        world.texts().iter().any(|(_, words)| words.contains("About "))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

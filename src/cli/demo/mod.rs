@@ -1,6 +1,7 @@
 //! `fulcrum demo`: the daemon and the sandbox in one process, over real HTTP on loopback, and a
 //! story that shows what they do together. Nothing is needed, and nothing is left behind.
 
+mod appointments;
 mod narrator;
 mod office;
 mod stage;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, builder::RangedU64ValueParser};
-use fulcrum_sandbox::{LeverOptions, Options, Sandbox};
+use fulcrum_sandbox::{LeverOptions, Options, Permissions, Sandbox};
 use uuid::Uuid;
 
 use super::live::Signals;
@@ -31,9 +32,9 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Show everything against a simulated Lever and carrier, with nothing to set up
 ///
-/// A tenant is synced at Lever's pace while candidates apply, are texted, answer, say STOP; the
-/// transcripts are filed 20 seconds after the last message, so that one can watch, and shown as
-/// Lever would show them. Runs until Ctrl-C.
+/// A tenant is synced at Lever's pace while candidates apply, are texted, answer, say STOP, and book
+/// interviews by a link and by text; the transcripts are filed 20 seconds after the last message, so
+/// that one can watch, and shown as Lever would show them. Runs until Ctrl-C.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  fulcrum demo\n  fulcrum demo --once --speed 4    # one story, for scripts"
@@ -57,15 +58,21 @@ impl Demo {
     pub(super) async fn carry_out(self) -> Outcome {
         let mut signals = Signals::new()?;
         let folder = tempfile::Builder::new().prefix("fulcrum-demo-").tempdir().context("making a folder")?;
-        let lever = LeverOptions { opportunities: self.opportunities, ..LeverOptions::default() };
+        // The key may all that fulcrum can do with it.
+        let lever = LeverOptions {
+            opportunities: self.opportunities,
+            permissions: Permissions::all(),
+            ..LeverOptions::default()
+        };
         let options = Options { seed: self.seed, lever, ..Options::default() };
         let sandbox = Sandbox::start(options).await?;
         // Lever's limits as they are; and its user sees all there is to see.
         let wanted = Wanted { rate: 10, burst: 20, delay: DELAY / self.speed, lever_user: "admin" };
         let daemon = daemon::write(folder.path(), &sandbox, wanted)?;
         let config = load(&daemon.config)?;
+        let clock = Clock::shifted();
         let engine =
-            Engine::start(wiring::remotes(&config)?, wiring::settings(&config)?, Clock::System).await?;
+            Engine::start(wiring::remotes(&config)?, wiring::settings(&config)?, clock.clone()).await?;
         let (name, email) = sandbox.lasting_user();
         let word = Uuid::new_v4().simple().to_string();
         let invitation = Some(Invitation { account: email.parse()?, word: Secret::new(&word) });
@@ -93,7 +100,7 @@ impl Demo {
             daemon.config.display(),
             url = daemon.public_url,
         ))?;
-        let stage = Stage::new(&sandbox, &daemon, &narrator, self.speed)?;
+        let stage = Stage::new(&sandbox, &daemon, &narrator, clock, self.speed)?;
         let outcome = tokio::select! {
             (outcome, _) = async { tokio::join!(self.play(&stage), engine.probe_key()) } => outcome,
             () = signals.stop() => Ok(Exit::Done),
@@ -105,9 +112,17 @@ impl Demo {
     }
 
     async fn play(&self, stage: &Stage<'_>) -> Outcome {
-        let (story, filled, synced) =
-            tokio::join!(story::play(stage), office::fill(stage), stage.watch_the_sync());
-        let passed = stage.sum_up(&story.and(filled).and(synced))?;
+        let (story, filled, met, synced) = tokio::join!(
+            story::play(stage),
+            office::fill(stage),
+            appointments::make(stage),
+            stage.watch_the_sync()
+        );
+        let met = match story.and(filled).and(synced).and(met) {
+            Ok(met) => appointments::remind(stage, &met).await,
+            Err(error) => Err(error),
+        };
+        let passed = stage.sum_up(&met)?;
         if self.once {
             return Ok(if passed { Exit::Done } else { Exit::Bad });
         }

@@ -31,9 +31,9 @@ pub(super) async fn fill(stage: &Stage<'_>) -> anyhow::Result<()> {
     let (_, thread) =
         text(applied(stage, "Gus Lindqvist", Some(LANDLINE)).await?, "Are you free on Friday?").await?;
     ours(stage, &thread, &email).await?;
-    let (kofi, _) =
+    let (kofi, thread) =
         text(applied(stage, "Kofi Mensah", None).await?, "Is the role still of interest?").await?;
-    says(stage, &kofi, "No thanks, please take me off your list")?;
+    may_want_no_texts(stage, &kofi, &thread).await?;
     let (_, thread) = text(applied(stage, "Yuki Tanaka", None).await?, "Thank you for your time!").await?;
     call(stage, &format!("/conversations/{thread}/archive"), &json!({ "archived": true })).await?;
     stage.sandbox.inbound(STRANGER, "Hi, I saw your sign at the station. Are you still hiring?")?;
@@ -56,7 +56,20 @@ pub(super) async fn fill(stage: &Stage<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn applied(stage: &Stage<'_>, name: &str, phone: Option<&str>) -> anyhow::Result<Happened> {
+/// Words that may be an opt-out: nobody decides but a person, and until then nothing leaves by itself.
+async fn may_want_no_texts(stage: &Stage<'_>, person: &Happened, thread: &str) -> anyhow::Result<()> {
+    let words = "No thanks, please take me off your list";
+    says(stage, person, words)?;
+    let path = format!("/conversations/{thread}");
+    stage.until("the doubt is seen", &path, |_, body| !body["possible_opt_out"].is_null()).await?;
+    stage.narrator.event("text ←", format_args!("{}: {words}", person.name))?;
+    let what = "that may be an opt-out: a person decides, and nothing leaves by itself until then";
+    stage.narrator.event("fulcrum", what)?;
+    stage.saw("a vague opt-out waits for a person");
+    Ok(())
+}
+
+pub(super) async fn applied(stage: &Stage<'_>, name: &str, phone: Option<&str>) -> anyhow::Result<Happened> {
     let phone = phone.map(str::to_owned);
     let event = Event::Apply { name: Some(name.into()), phone, email: None, contact: None, posting: None };
     let person = stage.happen(&event)?;
@@ -85,7 +98,7 @@ async fn texted(
     Ok((to, thread))
 }
 
-fn says(stage: &Stage<'_>, person: &Happened, words: &str) -> anyhow::Result<()> {
+pub(super) fn says(stage: &Stage<'_>, person: &Happened, words: &str) -> anyhow::Result<()> {
     let number = person.number.as_deref().context("the person has a number")?;
     stage.sandbox.inbound(number, words)?;
     Ok(())

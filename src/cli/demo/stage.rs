@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fulcrum_sandbox::{Entry, Event, Happened, Sandbox};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::sandbox::daemon::Daemon;
 use super::super::screen;
 use super::super::shapes::Status;
 use super::narrator::Narrator;
+use crate::engine::clock::Clock;
 
 /// Longer than any step takes at Lever's pace on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -24,6 +26,7 @@ pub(super) struct Stage<'a> {
     http: reqwest::Client,
     api: String,
     token: String,
+    clock: Clock,
     speed: u32,
     seen: Mutex<Vec<&'static str>>,
 }
@@ -33,6 +36,7 @@ impl<'a> Stage<'a> {
         sandbox: &'a Sandbox,
         daemon: &Daemon,
         narrator: &'a Narrator,
+        clock: Clock,
         speed: u32,
     ) -> anyhow::Result<Self> {
         Ok(Self {
@@ -42,6 +46,7 @@ impl<'a> Stage<'a> {
             http: reqwest::Client::builder().no_proxy().build()?,
             api: format!("{}/api/v1", daemon.public_url),
             token: daemon.api_token.clone(),
+            clock,
             speed,
             seen: Mutex::default(),
         })
@@ -50,6 +55,23 @@ impl<'a> Stage<'a> {
     /// Lets time pass in the story.
     pub(super) async fn pause(&self, seconds: u32) {
         tokio::time::sleep(Duration::from_secs(seconds.into()) / self.speed).await;
+    }
+
+    /// Puts the clocks of all forward.
+    pub(super) fn put_forward(&self, to: Timestamp) {
+        let by = to.as_millisecond() - self.clock.now().as_millisecond();
+        self.clock.set(to);
+        self.sandbox.clock().advance(by);
+    }
+
+    /// A page as a candidate's browser reads it.
+    pub(super) async fn page(&self, url: &str) -> anyhow::Result<String> {
+        Ok(self.http.get(url).send().await?.error_for_status()?.text().await?)
+    }
+
+    /// Sends a form of a page. Gives the page that follows.
+    pub(super) async fn submit(&self, url: &str, form: &[(&str, &str)]) -> anyhow::Result<String> {
+        Ok(self.http.post(url).form(form).send().await?.error_for_status()?.text().await?)
     }
 
     /// Makes something happen in Lever.

@@ -77,7 +77,10 @@ async fn applies(stage: &Stage<'_>, name: &str) -> anyhow::Result<Happened> {
 
 async fn moves(stage: &Stage<'_>, person: &Happened) -> anyhow::Result<()> {
     stage.pause(2).await;
-    let event = Event::Stage { opportunity: Some(person.opportunity.clone()), to: None };
+    let event = Event::Stage {
+        opportunity: Some(person.opportunity.clone()),
+        to: stage.sandbox.stage("Recruiter review"),
+    };
     let moved = stage.happen(&event)?;
     let path = format!("/opportunities/{}", person.opportunity);
     let known = stage

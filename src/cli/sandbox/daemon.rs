@@ -69,6 +69,7 @@ pub fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Da
         console_password: Uuid::new_v4().simple().to_string(),
     };
     let file = |name: &str| dir.join(name);
+    let (_, interviewer) = sandbox.lasting_user();
     let users = users(sandbox, wanted.lever_user, &file("console-password-hash"));
     let settings = json!({
         "organisation": { "name": "Sandbox Recruiting", "timezone": "America/New_York" },
@@ -87,6 +88,18 @@ pub fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Da
         // Whoever tries it out does so at any hour, and nobody is woken.
         "quiet_hours": { "window": "00:00-24:00" },
         "templates": TEMPLATES.map(|(id, name, text)| json!({ "id": id, "name": name, "text": text })),
+        "event_types": [
+            event_type("phone", "Phone interview", 30, "Telephone: we call you", &interviewer),
+            event_type("visit", "Visit to our office", 60, "Sandbox Recruiting, 1 Main Street", &interviewer),
+        ],
+        "calendars": [always_free(&interviewer)],
+        // One that leaves at once, so that one can watch; and an hour before is soon enough.
+        "automation": { "settle": "0s" },
+        "automations": [{
+            "name": "phone-screen", "paused": false, "trigger": "stage-entered", "scope": ["Phone screen"],
+            "message": "choose-a-time",
+        }],
+        "reminders": { "leads": ["1h"] },
         "saved_links": LINKS.map(|(id, url)| json!({ "id": id, "url": url })),
         "carrier": {
             "numbers": sandbox.numbers(),
@@ -115,7 +128,13 @@ pub fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Da
 }
 
 /// Texts to choose from.
-const TEMPLATES: [(&str, &str, &str); 3] = [
+const TEMPLATES: [(&str, &str, &str); 4] = [
+    (
+        "choose-a-time",
+        "Choose a time",
+        "Hi {{ profile.first_name }}, {{ org.name }} would like to talk with you about the {{ job.name }} role. \
+         Choose a time: {{ links.booking }}",
+    ),
     (
         "first-contact",
         "First contact",
@@ -138,6 +157,21 @@ const TEMPLATES: [(&str, &str, &str); 3] = [
 /// What stands in them.
 const LINKS: [(&str, &str); 2] =
     [("directions", "https://acme.example/visit"), ("benefits", "https://acme.example/benefits")];
+
+/// A meeting that candidates book. There is always a time before long.
+fn event_type(id: &str, name: &str, minutes: u32, location: &str, interviewer: &str) -> Value {
+    json!({
+        "id": id, "name": name, "minutes": minutes, "location": location, "interviewers": [interviewer],
+        "notice": "2h", "per_day": 100, "per_week": 700,
+    })
+}
+
+/// Somebody who interviews at any hour: whoever tries it out does so at any hour.
+fn always_free(user: &str) -> Value {
+    let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let hours = days.map(|day| (day.to_owned(), json!("00:00-24:00")));
+    Value::Object(hours.into_iter().chain([("user".to_owned(), json!(user))]).collect())
+}
 
 /// One user of the console for each role, and one of Lever's, whose notes bear their name. Only who
 /// sees everything sees what is confidential.

@@ -138,6 +138,18 @@ fn awaken(tx: &mut Tx<'_>, name: &str, rules: &Rules, now: Timestamp) -> Result<
     Ok(())
 }
 
+/// Names that texts tell may be known by now (of postings, of users): those that are held for want of one
+/// are decided once more.
+pub fn look_at_held(tx: &mut Tx<'_>, rules: &Rules, now: Timestamp) -> Result<(), StoreError> {
+    for id in live(tx)? {
+        let held = tx.get(ENROLMENTS, &id)?.filter(|row| row.card.is_none());
+        if let Some(row) = held.filter(|row| matches!(row.state, EnrolmentState::Held(_))) {
+            wake(tx, id, &row, rules, now)?;
+        }
+    }
+    Ok(())
+}
+
 /// A person lets the texts of a card go, or calls them off.
 ///
 /// # Errors

@@ -60,7 +60,7 @@ pub use appointment::{
     make_appointment, release_performer, see_appointment, unblock_appointments,
 };
 pub(crate) use appointment::{NextWrite, Settled, adopt_listed, begin_write, block_write, settle_write};
-pub use automations::{SwitchError, Waiting, align, decide_card, pause, resume};
+pub use automations::{SwitchError, Waiting, align, decide_card, look_at_held, pause, resume};
 pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
     interviewers_of, offer_times, standing_of, suggest_times, take_slot, take_turn_to_talk, zone_of,

@@ -152,6 +152,12 @@ impl Lever {
         (user.name.clone(), user.email.clone())
     }
 
+    pub(crate) fn stage(&self, name: &str) -> Option<String> {
+        let tenant = self.tenant();
+        let row = tenant.reference.stages.iter().find(|row| row.stage.text == name);
+        row.map(|row| row.stage.id.clone())
+    }
+
     pub(crate) fn options(&self) -> &LeverOptions {
         &self.0.options
     }
