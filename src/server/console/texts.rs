@@ -92,7 +92,7 @@ texts! {
     EXACT = "At a time";
     EXACT_TIME = "Time (yours)";
     TEMPLATE = "Template";
-    BOOKING_LINK = "Insert a booking link";
+    BOOKING_LINK = "Booking link";
     MEETING = "Meeting";
     OFFER_TIMES = "Offer times by text";
     CHOOSE_TEMPLATE = "Insert a template";
