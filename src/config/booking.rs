@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{
     check::{Check, Checked, Noted, is_loopback},
+    reminders,
     secret::Secret,
     templates::id,
 };
@@ -53,6 +54,7 @@ pub(super) struct RawEventType {
     per_week: u32,
     feedback_template: String,
     confirmation: String,
+    reminders: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -229,6 +231,7 @@ impl RawEventType {
             let expected = format!("{CONFIRMATION_CHARS_MAX} at most");
             Err(check.reject(&format!("{at}.confirmation"), format!("{chars} characters"), expected))
         };
+        let reminders = self.reminders(at, check);
         let (need, interviewers) = people?;
         Ok(EventType {
             id: id?,
@@ -247,6 +250,7 @@ impl RawEventType {
             interviewers,
             feedback_template: Some(self.feedback_template.trim().to_owned()).filter(|id| !id.is_empty()),
             confirmation: confirmation?,
+            reminders: reminders?,
         })
     }
 
@@ -285,6 +289,16 @@ impl RawEventType {
         noted.map_or(Ok((need, people)), Err)
     }
 
+    /// How many minutes before; none where `[reminders]` says it.
+    fn reminders(&self, at: &str, check: &mut Check<'_>) -> Checked<Option<Vec<u32>>> {
+        match self.reminders.as_slice() {
+            [] => Ok(None),
+            [none] if none == "none" => Ok(Some(Vec::new())),
+            leads => reminders::leads(&format!("{at}.reminders"), leads, check)
+                .map(|leads| Some(leads.into_iter().map(whole_minutes).collect())),
+        }
+    }
+
     /// Parts of an hour alone, so that the times of a day are round ones.
     fn increment(&self, at: &str, check: &mut Check<'_>) -> Checked<SignedDuration> {
         let key = format!("{at}.increment");
@@ -307,6 +321,10 @@ impl RawEventType {
             }
         }
     }
+}
+
+fn whole_minutes(lead: Duration) -> u32 {
+    u32::try_from(lead.as_secs() / 60).unwrap_or(u32::MAX)
 }
 
 fn duration(

@@ -47,10 +47,7 @@ impl RawReminders {
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Reminders> {
         let choices = [("ours", RemindOf::Ours), ("all", RemindOf::All), ("none", RemindOf::None)];
         let interviews = check.choice("reminders.interviews", &self.interviews, &choices);
-        let leads: Vec<_> = (0..)
-            .zip(&self.leads)
-            .map(|(index, lead)| check.duration(&format!("reminders.leads[{index}]"), lead, &LEAD))
-            .collect();
+        let leads = leads("reminders.leads", &self.leads, check);
         let texts = [
             ("reminders.text", "reminder", &self.text),
             ("reminders.moved_text", "moved", &self.moved_text),
@@ -60,8 +57,17 @@ impl RawReminders {
         let texts = texts.into_iter().collect::<Checked<_>>();
         Ok(Reminders {
             interviews: interviews?,
-            leads: leads.into_iter().collect::<Checked<_>>()?,
+            leads: leads?,
             texts: Templates::new(texts?, SavedLinks::new()),
         })
     }
+}
+
+/// How long before an interview its candidate is reminded.
+pub(super) fn leads(key: &str, leads: &[String], check: &mut Check<'_>) -> Checked<Vec<Duration>> {
+    let leads: Vec<_> = (0..)
+        .zip(leads)
+        .map(|(index, lead)| check.duration(&format!("{key}[{index}]"), lead, &LEAD))
+        .collect();
+    leads.into_iter().collect()
 }

@@ -168,6 +168,17 @@ pub enum Wanted {
     GoneInLever,
 }
 
+impl Wanted {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stands => "stands",
+            Self::CalledOff => "called-off",
+            Self::GoneInLever => "cancelled-in-lever",
+        }
+    }
+}
+
 /// What Lever is known to have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InLever {

@@ -48,6 +48,18 @@ pub enum ConsentSource {
     Import(String),
 }
 
+impl ConsentSource {
+    /// The word for it, and what it says besides: the application, the reason, the file.
+    pub fn words(&self) -> (&'static str, Option<String>) {
+        match self {
+            Self::Application(id) => ("application", Some(id.to_string())),
+            Self::Text => ("text", None),
+            Self::Person(reason) => ("person", Some(reason.clone())),
+            Self::Import(what) => ("import", Some(what.clone())),
+        }
+    }
+}
+
 /// One answer, as evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {

@@ -275,6 +275,11 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     let past = world.command(&["send", "--to", "+13125550199"]).write_stdin("Again?").assert().code(1);
     assert!(told(&past).contains("opted out"), "{}", told(&past));
 
+    let link = world.json(&["book", opportunity, "phone"])["url"].clone();
+    assert!(link.as_str().unwrap().contains("/b/"), "{link}");
+    let nothing = world.command(&["book", opportunity, "lunch"]).assert().code(1);
+    assert!(told(&nothing).contains("no such event type"), "{}", told(&nothing));
+
     let everything = world.config.with_file_name("all.jsonl");
     world.command(&["export", everything.to_str().unwrap()]).assert().code(0);
     let lines = fs::read_to_string(&everything).unwrap();
@@ -283,6 +288,7 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     let count = |kind: &str| lines.iter().filter(|line| line["type"] == kind).count();
     let known = world.json(&["status"])["opportunities"].as_u64().unwrap();
     assert_eq!((count("export"), count("opportunity") as u64, count("message")), (1, known, 4));
+    assert_eq!((count("booking"), count("opt_out")), (1, 1));
     let person = world.config.with_file_name("person.zip");
     let person = person.to_str().unwrap();
     world.command(&["export", "--opportunity", opportunity, person]).assert().code(0);
@@ -290,6 +296,7 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     let talk = std::io::read_to_string(person.by_name("conversations.txt").unwrap()).unwrap();
     assert!(talk.contains("See you at 10?") && talk.contains("From the copy"));
     let data = std::io::read_to_string(person.by_name("data.jsonl").unwrap()).unwrap();
+    assert_eq!(data.lines().filter(|line| line.contains("\"type\":\"booking\"")).count(), 1);
     let of_others =
         data.lines().filter(|line| line.contains("\"opportunity\"") && !line.contains(opportunity));
     assert_eq!(of_others.count(), 0);

@@ -24,6 +24,7 @@ notice = "1h"
 horizon = "30d"
 increment = "15m"
 buffer = "0s"
+reminders = ["2h", "30m"]
 
 [[calendars]]
 user = "ana@acme.example"
@@ -52,6 +53,7 @@ text = "{{ org.name }}: {{ links.booking }} or, to visit us, [booking link: onsi
     let minutes = |minutes| SignedDuration::from_mins(minutes);
     assert_eq!(terms, [minutes(4 * 60), minutes(14 * 24 * 60), minutes(30), minutes(10)]);
     assert_eq!((onsite.minutes(), onsite.need, onsite.terms.buffer), (90, Need::Any, SignedDuration::ZERO));
+    assert_eq!((&phone.reminders, &onsite.reminders), (&None, &Some(vec![120, 30])));
     let [ana, ben] = config.booking.calendars.as_slice() else { panic!("two calendars") };
     assert_eq!(ana.address.as_ref().unwrap().expose(), "https://calendars.example/s3cr3t.ics");
     assert!(ben.address.is_none() && ben.weight == 3);
@@ -76,6 +78,7 @@ id = "onsite"
 name = "Visit"
 interviewers = ["ana@acme.example", "ANA@acme.example", "eve@acme.example"]
 per_day = 0
+reminders = ["1m", "soon"]
 
 [[event_types]]
 id = "onsite"
@@ -106,7 +109,7 @@ text = "Choose: [booking link: video]"
     let complaints = machine.complaints();
     assert!(!complaints.contains("s3cr3t"), "{complaints}");
     insta::assert_snapshot!(complaints, @r#"
-    21 problems in the settings
+    23 problems in the settings
       fulcrum.toml:21: event_types[0].id: "phone call", expected letters, digits, - and _, beginning with a letter
       fulcrum.toml:22: event_types[0].name: not set, expected what candidates read, such as "Phone interview"
       fulcrum.toml:23: event_types[0].minutes: 3, expected a number from 5 to 480
@@ -116,15 +119,17 @@ text = "Choose: [booking link: video]"
       fulcrum.toml:31: event_types[1].interviewers[1]: "ana@acme.example" again, expected each of them once
       fulcrum.toml:31: event_types[1].interviewers[2]: "eve@acme.example", expected people with a [[calendars]] of their own
       fulcrum.toml:32: event_types[1].per_day: 0, expected a number from 1 to 1000
-      fulcrum.toml:35: event_types[2].id: "onsite" again, expected each id once
-      fulcrum.toml:38: event_types[2].pool: set as well as interviewers, expected only one of interviewers and pool
-      fulcrum.toml:39: event_types[2].lenght: an unknown key, expected a key of the reference, config/default.toml
-      fulcrum.toml:43: calendars[0].timezone: "Europe/Berlyn", expected an IANA name, such as "America/New_York"
-      fulcrum.toml:44: calendars[0].monday: "9-5", expected hours, such as "09:00-12:00, 13:00-17:00", in order
-      fulcrum.toml:45: calendars[0].tuesday: "13:00-17:00, 09:00-12:00", expected hours, such as "09:00-12:00, 13:00-17:00", in order
-      fulcrum.toml:48: calendars[1].user: "Ana@acme.example" again, expected each user once
-      fulcrum.toml:51: calendars[2].user: "ben", expected the e-mail of a Lever user
-      fulcrum.toml:56: templates[0].text: a booking link of "video", expected the id of one of [[event_types]]: phone call, onsite, onsite
+      fulcrum.toml:33: event_types[1].reminders[0]: "1m", expected a duration from 5m to 336h, written as "90s", "5m", "1h30m"
+      fulcrum.toml:33: event_types[1].reminders[1]: "soon", expected a duration from 5m to 336h, written as "90s", "5m", "1h30m"
+      fulcrum.toml:36: event_types[2].id: "onsite" again, expected each id once
+      fulcrum.toml:39: event_types[2].pool: set as well as interviewers, expected only one of interviewers and pool
+      fulcrum.toml:40: event_types[2].lenght: an unknown key, expected a key of the reference, config/default.toml
+      fulcrum.toml:44: calendars[0].timezone: "Europe/Berlyn", expected an IANA name, such as "America/New_York"
+      fulcrum.toml:45: calendars[0].monday: "9-5", expected hours, such as "09:00-12:00, 13:00-17:00", in order
+      fulcrum.toml:46: calendars[0].tuesday: "13:00-17:00, 09:00-12:00", expected hours, such as "09:00-12:00, 13:00-17:00", in order
+      fulcrum.toml:49: calendars[1].user: "Ana@acme.example" again, expected each user once
+      fulcrum.toml:52: calendars[2].user: "ben", expected the e-mail of a Lever user
+      fulcrum.toml:57: templates[0].text: a booking link of "video", expected the id of one of [[event_types]]: phone call, onsite, onsite
       fulcrum.toml: calendars[0].address_file: something else, expected the https address of a calendar in the iCalendar format
       fulcrum.toml: calendars[1].address_file: something else, expected the https address of a calendar in the iCalendar format
       fulcrum.toml: event_types[0].interviewers: nobody, expected interviewers, who all take part, or a pool, of whom one does

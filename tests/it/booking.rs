@@ -59,6 +59,7 @@ async fn with_interviewer(mut world: World) -> World {
             interviewers: vec![email.to_lowercase()],
             feedback_template: None,
             confirmation: "Have your CV at hand".into(),
+            reminders: None,
         }],
         interviewers: [(email.to_lowercase(), Interviewer { week, weight: 1, has_calendar: false })].into(),
     };
@@ -385,5 +386,17 @@ async fn an_interviewers_calendar_is_asked_and_asked_again_at_the_moment_that_co
     feed.busy(&times[..1]);
     assert!(matches!(world.take(&token, times[0]).await, Err(BookError::NotFree)));
     assert!(!world.times(&token).await.contains(&times[0]));
-    world.take(&token, times[2]).await.unwrap();
+    world.take(&token, times[38]).await.unwrap();
+    // Lever writes the interview into that calendar; the candidate may move it by half an hour all the same.
+    world.take(&token, times[40]).await.unwrap();
+    feed.busy(&[times[40]]);
+    world.advance(SignedDuration::from_secs(61));
+    let next = times[40] + SignedDuration::from_mins(30);
+    world.take(&token, next).await.unwrap();
+    // Of somebody else it stands in the way.
+    feed.busy(&[times[30]]);
+    world.advance(SignedDuration::from_secs(61));
+    let erin = world.apply("Erin Cole", ERIN).await;
+    let other = world.link(&erin).await;
+    assert!(matches!(world.take(&other, times[30]).await, Err(BookError::NotFree)));
 }

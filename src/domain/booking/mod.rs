@@ -50,6 +50,8 @@ pub struct EventType {
     pub feedback_template: Option<String>,
     /// What the confirmation says besides day, time and place. May be empty.
     pub confirmation: String,
+    /// How many minutes before it the candidate is reminded; none: as the config says of interviews.
+    pub reminders: Option<Vec<u32>>,
 }
 
 impl EventType {

@@ -1,15 +1,20 @@
 //! Rows as lines of an export.
 
+use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState, RunLine};
+use fulcrum_domain::booking::{self, Booking};
+use fulcrum_domain::bulk::{Bulk, BulkId, Recipient, RecipientState};
 use fulcrum_domain::{
-    Account, Activity, ArchiveReason, ArchiveReasonId, Author, Conversation, ConversationId, Direction,
-    Erasure, ErasureId, Filing, FilingId, FilingState, Interview, InterviewId, Message, Opportunity,
-    OpportunityId, OptOutSource, Phone, Posting, PostingId, Stage, StageId, Suppression, User, UserId,
+    Account, Activity, Appointment, ArchiveReason, ArchiveReasonId, Author, BookingId, Consent, Conversation,
+    ConversationId, Direction, Erasure, ErasureId, Filing, FilingId, FilingState, Interview, InterviewId,
+    Message, Number, Opportunity, OpportunityId, OptOutSource, Phone, Posting, PostingId, Stage, StageId,
+    Suppression, User, UserId,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::engine::view::{direction_word, failure_words, status_word};
-use crate::store::DeskRow;
 use crate::store::tables::Digest;
+use crate::store::{DeskRow, Hold};
 
 fn text(id: &impl ToString) -> String {
     id.to_string()
@@ -137,6 +142,92 @@ pub(super) fn erasure(id: &ErasureId, row: &Erasure) -> Value {
         "type": "erasure", "id": id.number(), "at": row.at, "by": row.by.as_str(), "cause": row.cause.word(),
         "opportunities": list(&row.opportunities), "file_written_at": row.file_written_at,
         "complete": row.is_complete(),
+    })
+}
+
+pub(super) fn consent((number, _): &(Number, Timestamp), row: &Consent) -> Value {
+    let (source, detail) = row.source.words();
+    json!({
+        "type": "consent", "number": text(number), "answer": row.answer.word(), "source": source,
+        "detail": detail, "at": row.at, "by": row.by.as_str(),
+    })
+}
+
+pub(super) fn appointment(row: &Appointment) -> Value {
+    let (wanted, meeting) = (row.wanted.word(), &row.meeting);
+    json!({
+        "type": "appointment", "id": text(&row.id), "opportunity": text(&row.opportunity), "state": wanted,
+        "interview": maybe(row.lever.as_ref().map(|lever| &lever.interview)), "subject": meeting.subject,
+        "note": meeting.note, "location": meeting.location, "starts_at": meeting.starts_at,
+        "minutes": meeting.minutes, "timezone": meeting.timezone,
+        "interviewers": meeting.interviewers.iter().map(text).collect::<Vec<_>>(),
+        "made_by": row.made_by.as_str(), "made_at": row.made_at,
+    })
+}
+
+pub(super) fn booking(id: &BookingId, row: &Booking) -> Value {
+    let (state, booked) = match &row.state {
+        booking::State::Open => ("open", None),
+        booking::State::Booked(booked) => ("booked", Some(booked)),
+        booking::State::Over(_) => ("over", None),
+    };
+    json!({
+        "type": "booking", "id": id.number(), "opportunity": text(&row.opportunity),
+        "event_type": row.event_type, "expires_at": row.expires_at, "state": state,
+        "starts_at": booked.map(|booked| booked.starts_at), "minutes": booked.map(|booked| booked.minutes),
+        "timezone": booked.map(|booked| &booked.timezone),
+        "appointment": maybe(booked.and_then(|booked| booked.appointment.as_ref())),
+    })
+}
+
+pub(super) fn enrolment(id: &EnrolmentId, row: &Enrolment) -> Value {
+    let (state, reason, message) = match &row.state {
+        EnrolmentState::Waiting => ("waiting", None, None),
+        EnrolmentState::Held(why) => ("held", Some(why), None),
+        EnrolmentState::Sent(message) => ("sent", None, Some(message)),
+        EnrolmentState::Ended(why) => ("ended", Some(why), None),
+    };
+    json!({
+        "type": "enrolment", "id": text(id), "automation": row.automation,
+        "opportunity": text(&row.opportunity), "event": row.event.words(), "happened_at": row.happened_at,
+        "enrolled_at": row.enrolled_at, "due": row.due, "state": state, "reason": reason,
+        "message": maybe(message),
+    })
+}
+
+pub(super) fn decision((opportunity, _): &(OpportunityId, u64), row: &RunLine) -> Value {
+    json!({
+        "type": "decision", "opportunity": text(opportunity), "at": row.at, "automation": row.automation,
+        "enrolment": maybe(row.enrolment.as_ref()), "what": row.what, "message": maybe(row.message.as_ref()),
+    })
+}
+
+pub(super) fn bulk(id: &BulkId, row: &Bulk) -> Value {
+    json!({
+        "type": "bulk", "id": text(id), "name": row.name, "template": row.template.id,
+        "state": row.state.word(), "sender": maybe(row.sender.as_ref()), "made_by": row.made_by.as_str(),
+        "made_at": row.made_at,
+    })
+}
+
+pub(super) fn recipient((bulk, _): &(BulkId, u64), row: &Recipient) -> Value {
+    let (state, reason, messages) = match &row.state {
+        RecipientState::Waiting => ("waiting", None, vec![]),
+        RecipientState::Excluded(why) => ("excluded", Some(why.to_string()), vec![]),
+        RecipientState::Written(message) => ("written", None, vec![*message]),
+        RecipientState::Nudged { first, nudge } => ("nudged", None, vec![*first, *nudge]),
+        RecipientState::CalledOff => ("called-off", None, vec![]),
+    };
+    json!({
+        "type": "recipient", "bulk": text(bulk), "opportunity": text(&row.opportunity),
+        "consents": row.consents, "state": state, "reason": reason, "messages": list(&messages),
+    })
+}
+
+pub(super) fn hold(opportunity: &OpportunityId, row: &Hold) -> Value {
+    json!({
+        "type": "hold", "opportunity": text(opportunity), "since": row.since, "by": row.by.as_str(),
+        "reason": row.reason,
     })
 }
 

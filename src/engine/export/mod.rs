@@ -10,14 +10,16 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use fulcrum_domain::{ConversationId, Message, OpportunityId, Whom};
+use fulcrum_domain::{ConversationId, Message, Number, OpportunityId, Whom};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::changes::{opportunities_of, thread_of};
 use crate::store::tables::{
-    ACTIVITY, ACTIVITY_OF, ARCHIVE_REASONS, CONVERSATIONS, DESKS, ERASURES, FILINGS, FILINGS_OF, INTERVIEWS,
-    MESSAGES, OPPORTUNITIES, POSTINGS, SPOKEN_OF, STAGES, SUPPRESSIONS, Table, USERS,
+    ACTIVITY, ACTIVITY_OF, APPOINTMENTS, APPOINTMENTS_OF, ARCHIVE_REASONS, BOOKINGS, BOOKINGS_OF, BULKS,
+    CONSENTS, CONVERSATIONS, DESKS, ENROLMENTS, ENROLMENTS_OF, ERASURES, FILINGS, FILINGS_OF, HOLDS,
+    INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, RECIPIENTS, RUN_LOG, SPOKEN_OF, STAGES, SUPPRESSIONS,
+    Table, USERS,
 };
 use crate::store::{Key, Keys, Read, StoreError, Stored, Subject};
 
@@ -106,6 +108,14 @@ pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u
         to.table(read, DESKS, &all, lines::desk)?;
         to.table(read, MESSAGES, &all, |_, row| lines::message(row))?;
         to.table(read, FILINGS, &all, lines::transcript)?;
+        to.table(read, APPOINTMENTS, &all, |_, row| lines::appointment(row))?;
+        to.table(read, BOOKINGS, &all, lines::booking)?;
+        to.table(read, ENROLMENTS, &all, lines::enrolment)?;
+        to.table(read, RUN_LOG, &all, lines::decision)?;
+        to.table(read, BULKS, &all, lines::bulk)?;
+        to.table(read, RECIPIENTS, &all, lines::recipient)?;
+        to.table(read, CONSENTS, &all, lines::consent)?;
+        to.table(read, HOLDS, &all, lines::hold)?;
         to.table(read, SUPPRESSIONS, &all, lines::opt_out)?;
         to.table(read, ACTIVITY, &all, |_, row| lines::activity(row))?;
         to.table(read, ERASURES, &all, lines::erasure)?;
@@ -117,6 +127,7 @@ pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u
 struct Belongings {
     opportunities: BTreeSet<OpportunityId>,
     conversations: BTreeSet<ConversationId>,
+    numbers: BTreeSet<Number>,
     /// Whether a whole thread is meant, whomever it was about.
     whole_threads: bool,
 }
@@ -136,10 +147,10 @@ impl Belongings {
         if let Whom::Number(number) = whom {
             numbers.insert(*number);
         }
-        for number in numbers {
-            conversations.extend(thread_of(read, number)?.map(|conversation| conversation.id));
+        for number in &numbers {
+            conversations.extend(thread_of(read, *number)?.map(|conversation| conversation.id));
         }
-        Ok(Self { opportunities, conversations, whole_threads: matches!(whom, Whom::Number(_)) })
+        Ok(Self { opportunities, conversations, numbers, whole_threads: matches!(whom, Whom::Number(_)) })
     }
 
     /// Whether something about this opportunity, or about nobody, is theirs.
@@ -165,7 +176,29 @@ pub fn export_person(
         rows.extend(read.get(OPPORTUNITIES, id)?.map(|row| lines::opportunity(id, &row)));
         let interviews = read.list(INTERVIEWS, &Keys::beginning(id), usize::MAX)?;
         rows.extend(interviews.into_iter().map(|(key, row)| lines::interview(&key, &row)));
+        for ((_, id), ()) in read.list(APPOINTMENTS_OF, &Keys::beginning(id), usize::MAX)? {
+            rows.extend(read.get(APPOINTMENTS, &id)?.map(|row| lines::appointment(&row)));
+        }
+        for ((_, id), ()) in read.list(BOOKINGS_OF, &Keys::beginning(id), usize::MAX)? {
+            rows.extend(read.get(BOOKINGS, &id)?.map(|row| lines::booking(&id, &row)));
+        }
+        for ((_, id), ()) in read.list(ENROLMENTS_OF, &Keys::beginning(id), usize::MAX)? {
+            rows.extend(read.get(ENROLMENTS, &id)?.map(|row| lines::enrolment(&id, &row)));
+        }
+        let decisions = read.list(RUN_LOG, &Keys::beginning(id), usize::MAX)?;
+        rows.extend(decisions.into_iter().map(|(key, row)| lines::decision(&key, &row)));
     }
+    for number in &theirs.numbers {
+        let consents = read.list(CONSENTS, &Keys::beginning(number), usize::MAX)?;
+        rows.extend(consents.into_iter().map(|(key, row)| lines::consent(&key, &row)));
+    }
+    // Recipients stand by their bulk text: those of a person are found by looking through all.
+    read.scan(RECIPIENTS, &Keys::all(), |key, row| {
+        if theirs.opportunities.contains(&row.opportunity) {
+            rows.push(lines::recipient(&key, &row));
+        }
+        Ok::<_, StoreError>(ControlFlow::Continue(()))
+    })?;
     // What happened in a thread, to an opportunity, is found by both.
     let mut happened = BTreeSet::new();
     let subjects = theirs.opportunities.iter().cloned().map(Subject::Opportunity);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::{Answer, Consent, ConsentSource, Number};
+use fulcrum_domain::{Answer, Consent, Number};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -54,12 +54,7 @@ pub(super) struct ConsentList {
 
 impl From<(Number, Consent)> for ConsentBody {
     fn from((number, consent): (Number, Consent)) -> Self {
-        let (source, detail) = match consent.source {
-            ConsentSource::Application(id) => ("application", Some(id.to_string())),
-            ConsentSource::Text => ("text", None),
-            ConsentSource::Person(reason) => ("person", Some(reason)),
-            ConsentSource::Import(what) => ("import", Some(what)),
-        };
+        let (source, detail) = consent.source.words();
         let (answer, by) = (consent.answer.word(), consent.by.as_str().to_owned());
         Self { number: number.to_string(), answer, source, detail, at: consent.at, by }
     }

@@ -37,6 +37,7 @@ async fn world() -> World {
             interviewers: vec![ANA.into()],
             feedback_template: None,
             confirmation: String::new(),
+            reminders: None,
         }],
         interviewers: [(ANA.into(), Interviewer { week, weight: 1, has_calendar: false })].into(),
     };

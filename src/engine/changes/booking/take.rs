@@ -175,7 +175,7 @@ fn arrange(
     let arranged = match booked.appointment {
         Some(id) => change_appointment(tx, id, meeting, CANDIDATE.into(), rules, moment).map(|()| id),
         None => {
-            let new = NewAppointment { opportunity, meeting, perform_as, reminders: None };
+            let new = NewAppointment { opportunity, meeting, perform_as, reminders: event.reminders.clone() };
             make_appointment(tx, new, CANDIDATE.into(), rules, moment)
         }
     };

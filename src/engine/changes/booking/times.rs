@@ -38,6 +38,10 @@ pub fn interviewers_of(event: &EventType, rules: &Rules) -> Vec<String> {
     event.interviewers.iter().filter(has_calendar).cloned().collect()
 }
 
+fn minutes(count: u32) -> SignedDuration {
+    SignedDuration::from_mins(count.into())
+}
+
 /// The free times of a booking. What it has taken itself does not stand in its way.
 ///
 /// # Errors
@@ -51,6 +55,10 @@ pub fn free_slots(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<SlotsOf, StoreError> {
+    let own = match standing_of(read, booking, now)? {
+        State::Booked(booked) => Some(Span::new(booked.starts_at, minutes(booked.minutes))),
+        State::Open | State::Over(_) => None,
+    };
     let mut users = Vec::new();
     let mut people = Vec::new();
     for email in &event.interviewers {
@@ -65,12 +73,13 @@ pub fn free_slots(
         };
         if interviewer.has_calendar {
             match busy.get(email) {
-                Some(Some(spans)) => person.busy.clone_from(spans),
+                // Lever puts the interview into their calendar, where it must not keep the candidate from moving it.
+                Some(Some(spans)) => person.busy.extend(spans.iter().filter(|span| Some(**span) != own)),
                 Some(None) | None => person.known = false,
             }
         }
         if let Some(user) = &user {
-            add_meetings(read, user, (id, booking), event, &mut person, now)?;
+            add_meetings(read, user, (id, booking, own), event, &mut person, now)?;
         }
         users.push(user);
         people.push(person);
@@ -82,7 +91,7 @@ pub fn free_slots(
 fn add_meetings(
     read: &impl Read,
     user: &UserId,
-    (id, booking): (BookingId, &Booking),
+    (id, booking, own): (BookingId, &Booking, Option<Span>),
     event: &EventType,
     person: &mut Person,
     now: Timestamp,
@@ -91,15 +100,10 @@ fn add_meetings(
     let [from, until] =
         [now.saturating_sub(AROUND), now.saturating_add(until)].map(|at| at.unwrap_or(Timestamp::MAX));
     let keys = Keys::from(&(user.clone(), from)).before(&(user.clone(), until));
-    let own = match standing_of(read, booking, now)? {
-        State::Booked(booked) => Some(booked.starts_at),
-        State::Open | State::Over(_) => None,
-    };
-    let minutes = |minutes: u32| SignedDuration::from_mins(minutes.into());
     // Our bookings become interviews in Lever: a start counts once.
     let mut starts = BTreeSet::new();
     for ((_, start, _), meeting) in read.list(MEETINGS, &keys, usize::MAX)? {
-        if !(own == Some(start) && meeting.opportunity == booking.opportunity) {
+        if !(own.is_some_and(|own| own.start == start) && meeting.opportunity == booking.opportunity) {
             person.busy.push(Span::new(start, minutes(meeting.minutes)));
             starts.insert(start);
         }
