@@ -29,6 +29,8 @@ mod inbound;
 mod indexing;
 mod intake;
 mod metrics;
+#[cfg(test)]
+mod month;
 mod muting;
 mod news;
 mod notes;

@@ -39,6 +39,12 @@ impl<K, V> Clone for Table<K, V> {
 impl<K, V> Copy for Table<K, V> {}
 
 impl<K: Key, V: Stored> Table<K, V> {
+    /// What the file calls it.
+    #[cfg(test)]
+    pub(crate) fn name(self) -> &'static str {
+        ALL[self.index]
+    }
+
     pub(super) fn decode(self, bytes: &[u8]) -> Result<V, StoreError> {
         decode(bytes).map_err(|version| StoreError::Row { table: ALL[self.index], version })
     }

@@ -1,0 +1,145 @@
+//! How the daemon of the month is set up: everything that can be on is on.
+
+use std::sync::Arc;
+
+use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigger};
+use fulcrum_domain::booking::{EventType, Interviewer, Offers};
+use fulcrum_domain::guard::Caps;
+use fulcrum_domain::quiet::Hours;
+use fulcrum_domain::slots::{Need, Terms, Week};
+use fulcrum_domain::template::{Template, Templates};
+use fulcrum_domain::{FilingTimes, Number, Role};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::engine::changes::{
+    CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, Mode, REMINDER, RemindOf, Rules,
+};
+
+/// Those who interview, as Lever knows them.
+pub(super) const INTERVIEWERS: [(&str, &str); 3] = [
+    ("user-ines", "ines@acme.example"),
+    ("user-omar", "omar@acme.example"),
+    ("user-wren", "wren@acme.example"),
+];
+
+/// The stages, in their order. In the second one candidates are asked to book.
+pub(super) const STAGES: [&str; 4] = ["applicant-new", "phone-screen", "on-site", "offer"];
+
+/// When an automation writes to those who enter a stage.
+pub(super) const DELAY: SignedDuration = SignedDuration::from_hours(1);
+
+pub(super) fn our_number() -> Number {
+    Number::from_e164("+12025550100").unwrap()
+}
+
+/// How long before an interview its candidate is reminded.
+pub(super) const LEADS: [SignedDuration; 2] = [SignedDuration::from_hours(24), SignedDuration::from_hours(1)];
+
+pub(super) fn rules() -> Rules {
+    Rules {
+        consent: Default::default(),
+        booking: offers(),
+        quiet_hours: Hours::default(),
+        state_windows: Default::default(),
+        quiet_overrides: vec![Role::Admin],
+        caps: Caps::default(),
+        organisation: "Acme".into(),
+        zone: TimeZone::get("America/New_York").unwrap(),
+        region: "US".parse().unwrap(),
+        help_text: "Acme. Reply STOP to opt out.".into(),
+        opt_out_confirmation: "You will get no more texts.".into(),
+        keyword_answers: KeywordAnswers::Fulcrum,
+        numbers: vec![our_number()],
+        times: FilingTimes { delay: DELAY, max_wait: Some(SignedDuration::from_hours(24)) },
+        mode: Mode::Session,
+        mode_of: Default::default(),
+        secret_notes: false,
+        text_confidential: false,
+        max_note_chars: 1500,
+        public_url: "https://text.acme.example".into(),
+        notes_as: None,
+        automations: Arc::new(automations()),
+        interview_texts: InterviewTexts {
+            remind_of: RemindOf::All,
+            leads: LEADS.to_vec(),
+            templates: Templates::new(
+                vec![
+                    template(REMINDER, "A reminder of {{ interview.date }}, {{ interview.time }}."),
+                    template(MOVED, "It moved to {{ interview.date }}, {{ interview.time }}."),
+                    template(CALLED_OFF, "{{ interview.date }}, {{ interview.time }} is off."),
+                ],
+                Default::default(),
+            ),
+        },
+    }
+}
+
+fn template(id: &str, text: &str) -> Template {
+    Template::new(id.into(), id.into(), text.into(), &Default::default()).unwrap()
+}
+
+fn automations() -> Automations {
+    let each = |name: &str, trigger, scope: &[&str], wait: &str| Automation {
+        name: name.into(),
+        paused: false,
+        trigger,
+        scope: scope.iter().map(|stage| (*stage).to_owned()).collect(),
+        filter: Vec::new(),
+        wait: wait.parse().unwrap(),
+        wait_words: wait.into(),
+        message: name.into(),
+        per_visit: false,
+        max_age: SignedDuration::from_hours(24),
+        cancel_if: CancelIf::WORDS.map(|(_, what)| what).to_vec(),
+    };
+    Automations {
+        list: vec![
+            each("invite", Trigger::StageEntered, &["phone-screen"], "none"),
+            each("thanks", Trigger::ApplicationCreated, &[], "10m"),
+            each("offer", Trigger::StageEntered, &["offer"], "2h"),
+        ],
+        texts: Templates::new(
+            vec![
+                template("invite", "Hi {{ profile.first_name }}, choose a time: {{ links.booking }}"),
+                template("thanks", "Hi {{ profile.first_name }}, thank you for applying."),
+                template("offer", "Hi {{ profile.first_name }}, good news is on its way."),
+            ],
+            Default::default(),
+        ),
+        settle: SignedDuration::from_secs(60),
+        flood: Flood { count: 50 },
+    }
+}
+
+fn offers() -> Offers {
+    let week = Week::parse(
+        TimeZone::get("America/New_York").unwrap(),
+        ["09:00-17:00", "09:00-17:00", "09:00-17:00", "09:00-17:00", "09:00-15:00", "", ""],
+    )
+    .unwrap();
+    let emails = INTERVIEWERS.map(|(_, email)| email.to_owned());
+    let interviewer = Interviewer { week, weight: 1, has_calendar: false };
+    Offers {
+        event_types: vec![EventType {
+            id: "phone".into(),
+            name: "Phone interview".into(),
+            location: "We call you".into(),
+            terms: Terms {
+                length: SignedDuration::from_mins(30),
+                notice: SignedDuration::from_hours(4),
+                horizon: SignedDuration::from_hours(7 * 24),
+                increment: SignedDuration::from_mins(30),
+                buffer: SignedDuration::from_mins(10),
+                per_day: 8,
+                per_week: 30,
+            },
+            need: Need::Any,
+            interviewers: emails.to_vec(),
+            feedback_template: None,
+            confirmation: String::new(),
+            reminders: None,
+        }],
+        interviewers: emails.into_iter().map(|email| (email, interviewer.clone())).collect(),
+    }
+}
