@@ -19,7 +19,6 @@ use super::carrier::Received;
 use super::lever::Body;
 use super::settings::{DELAY, LEADS};
 use crate::engine::changes;
-use crate::engine::deadlines::wheel_of;
 use crate::store::tables::{
     ACTIVITY, APPOINTMENTS, DEADLINES, FILINGS, INTERVIEWS, MESSAGES, OUTBOX, RUN_LOG, UNFILED,
 };
@@ -413,10 +412,26 @@ impl Month {
         for thread in std::mem::take(&mut self.daemon.touched) {
             self.look_at_thread(thread);
         }
-        let stored = self.read(|snapshot| snapshot.len(DEADLINES));
-        if self.daemon.is_up() && self.daemon.wheel().len() as u64 != stored {
-            let armed = self.daemon.wheel().len();
-            self.broken(format_args!("{stored} deadlines are stored and {armed} are on the wheel"));
+        if self.daemon.is_up() {
+            self.look_at_deadlines();
+        }
+    }
+
+    /// The wheel has every deadline that is stored, and none is overdue.
+    fn look_at_deadlines(&self) {
+        let (stored, first) =
+            self.read(|snapshot| Ok((snapshot.len(DEADLINES)?, snapshot.list(DEADLINES, &Keys::all(), 1)?)));
+        let (wheel, first) = (self.daemon.wheel(), first.first().map(|((at, _), ())| *at));
+        if wheel.len() as u64 != stored {
+            self.broken(format_args!("{stored} deadlines are stored and {} are on the wheel", wheel.len()));
+        }
+        if let Some(first) = first.filter(|at| *at + SignedDuration::from_secs(2) < self.now) {
+            self.broken(format_args!("what was due at {first} has not happened"));
+        }
+        if let (Some(first), Some(next)) = (first, wheel.next())
+            && Tick::of_deadline(first) < next
+        {
+            self.broken(format_args!("the wheel sleeps until {}, past {first}", next.begins()));
         }
     }
 
@@ -449,13 +464,6 @@ impl Month {
         if let Some(at) = memchr::memmem::find(&told, b"Tuesday") {
             let around = String::from_utf8_lossy(&told[at.saturating_sub(60)..at + 20]).into_owned();
             self.broken(format_args!("words of a text stand in what people are told: {around}"));
-        }
-        if self.daemon.is_up() {
-            let now = Tick::of_clock(self.now);
-            let rebuilt = self.read(|snapshot| wheel_of(snapshot, now));
-            if rebuilt.next() != self.daemon.wheel().next() {
-                self.broken(format_args!("the wheel and the table disagree on what is next"));
-            }
         }
         let (counted, kept) = self.read(|snapshot| {
             let mut counted = changes::EffectCounts::new();

@@ -39,6 +39,8 @@ pub(super) struct People {
     /// Whose telephone it is: the one who has it, and perhaps somebody of their household.
     pub(super) of: BTreeMap<Number, Vec<OpportunityId>>,
     pub(super) zones: BTreeMap<Number, &'static [&'static str]>,
+    /// Tokens of booking links that nobody has opened yet.
+    links: Vec<String>,
     count: u32,
 }
 
@@ -285,6 +287,7 @@ impl Month {
         let number = text.to;
         if let Some((_, rest)) = text.body.split_once("/b/") {
             let token = rest.split_whitespace().next().unwrap_or_default().to_owned();
+            self.people.links.push(token.clone());
             let pause = self.between(minutes(1), hours(30));
             self.after(pause, move |month| month.opens(&token));
         }
@@ -332,6 +335,13 @@ impl Month {
     fn opens(&mut self, token: &str) {
         if !self.daemon.is_up() || !self.goes_on() {
             return;
+        }
+        self.people.links.retain(|other| other != token);
+        // Somebody else looks at the same page in the same moment, and wants the same time.
+        if self.chance(400)
+            && let Some(other) = self.one_of(&self.people.links.clone())
+        {
+            self.at(self.now, move |month| month.opens(&other));
         }
         let (token, first, draw) = (token.to_owned(), self.chance(700), self.chance.random_range(0..1000));
         let calls_off = self.chance(150);
