@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use fulcrum_domain::{Delivery, Direction};
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -213,7 +214,7 @@ impl Metrics {
         for (component, part) in &status.health.components {
             self.components.get_or_create(&Part { component }).set(part.status as i64);
         }
-        self.last_backup.set(stored.last_backup.map_or(0, |at| at.as_second()));
+        self.last_backup.set(stored.last_backup.map_or(0, Timestamp::as_second));
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);

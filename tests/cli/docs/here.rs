@@ -28,8 +28,17 @@ const RUN: [&str; 14] = [
 ];
 
 /// Programs that change the machine, or need one of another kind: only their grammar is looked at.
-const LOOKED_AT: [&str; 7] =
-    ["apt-get", "dnf", "packaging/build", "journalctl", "age-keygen", "chown", "timedatectl"];
+const LOOKED_AT: [&str; 9] = [
+    "apt-get",
+    "dnf",
+    "packaging/build",
+    "packaging/oci/build",
+    "podman",
+    "journalctl",
+    "age-keygen",
+    "chown",
+    "timedatectl",
+];
 
 /// Units there are. `fulcrum@NAME` is made of the first by packaging/build.
 const UNITS: [&str; 4] = ["fulcrum", "fulcrum.service", "fulcrum.socket", "fulcrum@acme"];

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use clap::CommandFactory;
+use fulcrum::engine::clock::Clock;
 use serde_json::json;
 use tempfile::TempDir;
 use toml::{Table, Value};
@@ -256,7 +257,7 @@ fn every_metric_that_a_page_an_alert_or_the_dashboard_names_is_there() {
     let somebody = world.sandbox("opportunity?phone=true");
     world.tell_the_sandbox("inbound", &json!({ "from": somebody["number"], "body": "Yes" }));
     world.tell_the_sandbox("events", &json!({ "event": "stage", "opportunity": somebody["opportunity"] }));
-    let later = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(2)).to_string();
+    let later = (Clock::System.now() + jiff::SignedDuration::from_hours(2)).to_string();
     let opportunity = somebody["opportunity"].as_str().unwrap();
     let waits = ["send", "--opportunity", opportunity, "--at", &later];
     world.command(&waits).write_stdin("See you!").assert().code(0);
