@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use fulcrum_domain::{Delivery, Direction};
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -44,6 +45,11 @@ struct Texts {
     status: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Part {
+    component: &'static str,
+}
+
 /// Everything that is counted. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -64,6 +70,8 @@ pub struct Metrics {
     found_by_poll: Gauge,
     store_bytes: Gauge,
     resident: Gauge,
+    components: Family<Part, Gauge>,
+    last_backup: Gauge,
 }
 
 /// Seconds from due to filed: a second is the goal, a day an outage of Lever.
@@ -90,6 +98,8 @@ impl Metrics {
             found_by_poll: Gauge::default(),
             store_bytes: Gauge::default(),
             resident: Gauge::default(),
+            components: Family::default(),
+            last_backup: Gauge::default(),
         };
         let m = &metrics;
         registry.register("webhooks", "Webhooks of Lever, by event and outcome", m.webhooks.clone());
@@ -129,6 +139,17 @@ impl Metrics {
         registry.register("found_by_poll", "Changes that no webhook announced", m.found_by_poll.clone());
         registry.register_with_unit("store", "Size of the file", Unit::Bytes, m.store_bytes.clone());
         registry.register_with_unit("process_resident", "Memory in use", Unit::Bytes, m.resident.clone());
+        registry.register(
+            "component_state",
+            "Health of each part: 0 ok, 1 degraded, 2 failing",
+            m.components.clone(),
+        );
+        registry.register_with_unit(
+            "last_backup_timestamp",
+            "When the daemon last made a backup by itself; 0 if never",
+            Unit::Seconds,
+            m.last_backup.clone(),
+        );
         metrics.registry = Arc::new(registry);
         metrics
     }
@@ -190,6 +211,10 @@ impl Metrics {
         self.found_by_poll.set(signed(stored.found_by_poll));
         self.store_bytes.set(signed(status.store_bytes));
         self.resident.set(signed(resident_bytes()));
+        for (component, part) in &status.health.components {
+            self.components.get_or_create(&Part { component }).set(part.status as i64);
+        }
+        self.last_backup.set(stored.last_backup.map_or(0, Timestamp::as_second));
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);

@@ -58,6 +58,9 @@ async fn a_restored_copy_is_silent_until_it_may_speak_and_repeats_nothing() {
     let now = world.clock.now();
     assert!(world.engine.backup_if_due(&plan(&world), now).await.unwrap());
     assert!(!world.engine.backup_if_due(&plan(&world), now).await.unwrap(), "the next one is not due");
+    let told = world.engine.metrics().text(&world.engine.status().await.unwrap());
+    let line = format!("fulcrum_last_backup_timestamp_seconds {}\n", now.as_second());
+    assert!(told.contains(&line), "{told}");
     let backup = world.folder().join(format!("fulcrum-{}.backup", now.strftime("%Y%m%dT%H%M%SZ")));
     // What the original does afterwards.
     world.sandbox.faults().clear();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::ActivityKind;
+use fulcrum_domain::{ActivityKind, Right};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -55,7 +55,7 @@ pub(super) struct ActivityBody {
     conversation: Option<String>,
     /// To which opportunity.
     opportunity: Option<String>,
-    /// The candidate's name.
+    /// The candidate's name; null for operators.
     name: Option<String>,
 }
 
@@ -104,7 +104,7 @@ pub(super) async fn list(
         before: paging.after()?,
         limit: paging.limit(),
         sight: caller.sight,
-        names: true,
+        names: caller.may(Right::Read),
     };
     Ok(Json(shared.engine.activity(query).await?.into()))
 }

@@ -186,6 +186,13 @@ async fn a_failed_effect_is_given_up_once() {
     let told = world.get("/api/v1/activity?opportunity=opp-1", VIEWER).await.json();
     assert_eq!(told["data"][0]["detail"], "hydrate was given up");
     assert_eq!(told["data"][1]["detail"], "hydrate failed, attempt 0: lever says no");
+    // Whoever keeps the daemon running is told what happened, and not to whom.
+    assert_eq!(told["data"][0]["name"], "Ada Example");
+    let told = world.get("/api/v1/activity?opportunity=opp-1", OPERATOR).await.json();
+    assert_eq!(
+        (&told["data"][0]["detail"], &told["data"][0]["name"]),
+        (&"hydrate was given up".into(), &Value::Null)
+    );
 }
 
 fn candidate(number: &str, confidential: bool) -> Opportunity {

@@ -59,6 +59,7 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
         "fulcrum_messages_total{direction=\"out\",status=\"queued\"} 1",
         "fulcrum_store_bytes ",
         "fulcrum_process_resident_bytes ",
+        "fulcrum_component_state{component=\"lever\"} ",
     ] {
         assert!(
             metrics.text.lines().any(|line| line.starts_with(name)),
