@@ -4,8 +4,9 @@ use fulcrum_domain::{Account, Actor, AppointmentId, Meeting, NewAppointment, Opp
 
 use super::Engine;
 use super::changes::{self, AppointmentError};
-use crate::store::tables::{APPOINTMENTS, Digest, MADE_APPOINTMENTS, OPPORTUNITIES};
-use crate::store::{MadeAppointment, Read, StoreError};
+use super::repeats::{KeyReused, Once, made_before, remember};
+use crate::store::tables::{APPOINTMENTS, OPPORTUNITIES};
+use crate::store::{Created, Read, StoreError};
 
 /// An interview that somebody wants arranged.
 #[derive(Clone, Debug)]
@@ -21,8 +22,8 @@ pub struct InterviewRequest {
     pub account: Option<Account>,
     /// Who asks, for the activity.
     pub by: Actor,
-    /// Digest of the caller's `Idempotency-Key`, and of what was asked under it.
-    pub idempotency: Option<(Digest, Digest)>,
+    /// The caller's `Idempotency-Key`.
+    pub once: Option<Once>,
 }
 
 /// Why an interview is not arranged or changed.
@@ -35,8 +36,8 @@ pub enum InterviewRefusal {
     #[error("lever takes an interview in the name of one of its users: name an active one by their e-mail")]
     NoPerformer,
     /// The same key came with another request.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
 }
 
 impl From<StoreError> for InterviewRefusal {
@@ -82,11 +83,10 @@ impl Engine {
         let mut moment = self.clock.moment();
         self.store
             .change(move |tx| {
-                if let Some((key, asked)) = request.idempotency
-                    && let Some(before) = tx.get(MADE_APPOINTMENTS, &key)?
-                {
-                    let same = before.request == asked;
-                    return if same { Ok(before.appointment) } else { Err(InterviewRefusal::KeyReused) };
+                match made_before::<InterviewRefusal>(tx, request.once)? {
+                    Some(Created::Appointment(id)) => return Ok(id),
+                    Some(_) => return Err(KeyReused.into()),
+                    None => {}
                 }
                 let rules = &settings.rules;
                 let own = request.account.as_ref().map(Account::as_str);
@@ -107,10 +107,7 @@ impl Engine {
                     reminders: None,
                 };
                 let id = changes::make_appointment(tx, new, request.by, rules, &mut moment)?;
-                if let Some((key, asked)) = request.idempotency {
-                    let made = MadeAppointment { at: moment.now, request: asked, appointment: id };
-                    tx.put(MADE_APPOINTMENTS, &key, &made)?;
-                }
+                remember(tx, request.once, Created::Appointment(id), moment.now)?;
                 Ok(id)
             })
             .await

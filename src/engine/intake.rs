@@ -17,7 +17,7 @@ use super::changes::{self, Incoming, Keyword, Received, Report};
 use super::setup::HookRefusal;
 use crate::carrier::{self, ReceivedText, StatusUpdate};
 use crate::store::tables::{
-    BY_SID, COUNTERS, HOOKS_REFUSED, HOOKS_VERIFIED, IDEMPOTENT, INBOX, MADE_APPOINTMENTS, SEEN_HOOKS, Table,
+    BY_SID, COUNTERS, HOOKS_REFUSED, HOOKS_VERIFIED, IDEMPOTENT, INBOX, SEEN_HOOKS, Table,
 };
 use crate::store::{HookRow, Keys, Read, RefusedHook, Seen, Signal, StoreError, Stored};
 
@@ -277,7 +277,6 @@ impl Engine {
         let (hooks, answers) = (before(HOOKS_FOR), before(ANSWERS_FOR));
         self.forget(SEEN_HOOKS, move |seen| seen.0 < hooks).await?;
         self.forget(IDEMPOTENT, move |answer| answer.at < answers).await?;
-        self.forget(MADE_APPOINTMENTS, move |made| made.at < answers).await?;
         let activity = before(ACTIVITY_FOR);
         while self.store.change(move |tx| changes::forget_activity(tx, activity, FORGOTTEN)).await? > 0 {}
         let now = self.clock.now();

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::changes::{self, Arrival, ComposeError, Draft, Recipient};
+use super::repeats::{KeyReused, Once, made_before, remember};
 use super::view::Found;
 use crate::lever::LeverError;
-use crate::store::tables::{Digest, IDEMPOTENT, OPPORTUNITIES, USERS};
-use crate::store::{Idempotent, Read, StoreError};
+use crate::store::tables::{OPPORTUNITIES, USERS};
+use crate::store::{Created, Read, StoreError};
 
 /// A text that somebody wants sent.
 #[derive(Clone, Debug)]
@@ -36,8 +37,8 @@ pub struct SendRequest {
     pub send_at: Option<Timestamp>,
     /// Why it cannot wait for the end of quiet hours, where a person who may says so.
     pub cannot_wait: Option<String>,
-    /// Digest of the caller's `Idempotency-Key`, and of what was asked under it.
-    pub idempotency: Option<(Digest, Digest)>,
+    /// The caller's `Idempotency-Key`.
+    pub once: Option<Once>,
 }
 
 /// Why a text is not taken.
@@ -56,8 +57,8 @@ pub enum SendRefusal {
     #[error("no active Lever user has that e-mail")]
     UnknownAuthor,
     /// The same key came with another request.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// Lever could not be asked who that is.
     #[error("the candidate is not synced yet and Lever cannot be asked now")]
     Lever(#[source] LeverError),
@@ -109,7 +110,7 @@ impl Engine {
         let mut moment = self.clock.moment();
         self.store
             .change(move |tx| {
-                if let Some(before) = answered_before(tx, request.idempotency)? {
+                if let Some(before) = answered_before(tx, request.once)? {
                     return Ok(before);
                 }
                 let actor =
@@ -149,10 +150,7 @@ impl Engine {
                 };
                 let activity = Activity::new(moment.now, actor, ActivityKind::Message, what);
                 changes::note(tx, &activity.of(message.conversation).about(message.opportunity.clone()))?;
-                if let Some((key, asked)) = request.idempotency {
-                    let answer = Idempotent { at: moment.now, request: asked, message: message.id };
-                    tx.put(IDEMPOTENT, &key, &answer)?;
-                }
+                remember(tx, request.once, Created::Message(message.id), moment.now)?;
                 Ok(message)
             })
             .await
@@ -160,11 +158,11 @@ impl Engine {
 
     /// The message that a repeat of this request has made already.
     async fn answered_before(&self, request: &SendRequest) -> Result<Option<Message>, SendRefusal> {
-        let idempotency = request.idempotency;
-        if idempotency.is_none() {
+        let once = request.once;
+        if once.is_none() {
             return Ok(None);
         }
-        self.store.read(move |snapshot| answered_before(snapshot, idempotency)).await
+        self.store.read(move |snapshot| answered_before(snapshot, once)).await
     }
 
     /// Takes texts in that were sent and received before, elsewhere.
@@ -224,17 +222,13 @@ impl Engine {
 
 /// What was answered to the same request under the same key. Looked at before anything else, and
 /// again in the transaction that would answer.
-fn answered_before(
-    read: &impl Read,
-    idempotency: Option<(Digest, Digest)>,
-) -> Result<Option<Message>, SendRefusal> {
-    let Some((key, asked)) = idempotency else { return Ok(None) };
-    let Some(before) = read.get(IDEMPOTENT, &key)? else { return Ok(None) };
-    if before.request != asked {
-        return Err(SendRefusal::KeyReused);
+fn answered_before(read: &impl Read, once: Option<Once>) -> Result<Option<Message>, SendRefusal> {
+    match made_before::<SendRefusal>(read, once)? {
+        // Erased since: it was sent, and is not sent again.
+        Some(Created::Message(id)) => changes::message(read, id)?.map(Some).ok_or(SendRefusal::Deleted),
+        Some(_) => Err(KeyReused.into()),
+        None => Ok(None),
     }
-    // Erased since: it was sent, and is not sent again.
-    changes::message(read, before.message)?.map(Some).ok_or(SendRefusal::Deleted)
 }
 
 fn is_confidential(read: &impl Read, about: Option<&OpportunityId>) -> Result<bool, StoreError> {

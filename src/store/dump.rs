@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::backup::BackupError;
 use super::error::StoreError;
 use super::open::{check, schema_of};
-use super::tables::ALL;
+use super::tables::{ALL, RETIRED};
 use super::tx::definition;
 
 const MAGIC: &[u8] = b"fulcrum backup 1\n";
@@ -113,7 +113,8 @@ pub(super) fn read(
         match input.take()? {
             [TABLE] => {
                 input.take_sized(&mut key)?;
-                let name = ALL.iter().find(|name| name.as_bytes() == key).ok_or(BackupError::Damaged)?;
+                let mut known = ALL.iter().chain(&RETIRED);
+                let name = known.find(|name| name.as_bytes() == key).ok_or(BackupError::Damaged)?;
                 in_table = true;
                 f(&contents, Part::Table(name))?;
             }

@@ -29,9 +29,9 @@ pub use dump::Contents;
 pub use error::{StoreError, readable};
 pub use open::Options;
 pub use records::{
-    AppointmentNews, AuditEntry, BackfillScope, BackfillState, Deleted, DeskRow, Engagement, Erased,
-    FloodRow, Hold, HookRefusal, HookRow, Idempotent, MadeAppointment, Muted, Phase, PhaseName, PhaseState,
-    Place, RefusedHook, Scope, SecretKey, Seen, Subject,
+    AppointmentNews, AuditEntry, BackfillScope, BackfillState, Created, Deleted, DeskRow, Engagement, Erased,
+    FloodRow, Hold, HookRefusal, HookRow, Idempotent, Muted, Phase, PhaseName, PhaseState, Place,
+    RefusedHook, Scope, SecretKey, Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};

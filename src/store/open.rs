@@ -4,14 +4,16 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use fulcrum_domain::AppointmentId;
+use jiff::Timestamp;
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
-    StorageBackend, WriteTransaction,
+    ReadableTable, StorageBackend, WriteTransaction,
 };
 
 use super::error::StoreError;
-use super::records::Engagement;
-use super::tables::{ALL, INTERVIEWS, MEETINGS, USERS, USERS_BY_EMAIL};
+use super::records::{Created, Engagement, Idempotent};
+use super::tables::{ALL, IDEMPOTENT, INTERVIEWS, MEETINGS, RETIRED, USERS, USERS_BY_EMAIL};
 use super::tx::{Keys, Read, Tx, definition};
 
 /// The schema that this program writes: the number of migrations it knows.
@@ -21,7 +23,8 @@ type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
-const MIGRATIONS: &[Migration] = &[make_tables, make_tables, index_users, make_tables, index_interviews];
+const MIGRATIONS: &[Migration] =
+    &[make_tables, make_tables, index_users, make_tables, index_interviews, gather_repeats];
 
 const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
 
@@ -276,6 +279,33 @@ fn index_interviews(transaction: &WriteTransaction) -> Result<(), StoreError> {
             }
         }
     }
+}
+
+/// Schema 6: what requests with a key came to stands in one table, whatever it was.
+fn gather_repeats(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    make_tables(transaction)?;
+    let [interviews] = RETIRED;
+    let interviews = definition(interviews);
+    let mut found = Vec::new();
+    for row in
+        transaction.open_table(interviews).map_err(StoreError::redb)?.iter().map_err(StoreError::redb)?
+    {
+        let (key, value) = row.map_err(StoreError::redb)?;
+        // A version byte, then when, what was asked, and the interview. One that cannot be read answers no
+        // repeat; that is no reason not to start.
+        let told = value.value().get(1..).unwrap_or_default();
+        let told = postcard::from_bytes::<(i64, [u8; 16], AppointmentId)>(told).ok();
+        if let (Ok(key), Some((at, request, one))) = (key.value().try_into(), told) {
+            let at = Timestamp::from_millisecond(at).unwrap_or_default();
+            found.push((key, Idempotent { at, request, created: Created::Appointment(one) }));
+        }
+    }
+    let mut tx = Tx::new(transaction, None);
+    for (key, row) in found {
+        tx.put(IDEMPOTENT, &key, &row)?;
+    }
+    drop(tx);
+    transaction.delete_table(interviews).map_err(StoreError::redb).map(drop)
 }
 
 /// Every table there is, so that a snapshot finds each of them: those of schema 1, and in a file of

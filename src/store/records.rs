@@ -1,11 +1,11 @@
 //! What is stored beside the words of the domain: the inbox, what was seen, how far the sync is.
 //!
 //! Here, too, stands the version of every stored shape. A struct that has been released never
-//! changes in place; `tests/fixtures` of this room hold a row of each as it was written.
+//! changes in place; `tests/fixtures` holds backups as older programs wrote them, and a test reads them.
 
 use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
 use fulcrum_domain::booking::{Booking, Talk};
-use fulcrum_domain::bulk::{Bulk, Recipient};
+use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
@@ -162,20 +162,21 @@ pub struct Idempotent {
     pub at: Timestamp,
     /// What was asked, as a digest: the same key for another request is a mistake.
     pub request: [u8; 16],
-    /// The message that came of it.
-    pub message: MessageId,
+    /// What came of it.
+    pub created: Created,
 }
 
-/// The same for a request that arranged an interview.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MadeAppointment {
-    /// When.
-    #[serde(with = "millisecond::required")]
-    pub at: Timestamp,
-    /// What was asked, as a digest.
-    pub request: [u8; 16],
-    /// The interview that came of it.
-    pub appointment: AppointmentId,
+/// What a request made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Created {
+    /// A text.
+    Message(MessageId),
+    /// An interview.
+    Appointment(AppointmentId),
+    /// A bulk text.
+    Bulk(BulkId),
+    /// An offer of times, in this conversation.
+    Offer(ConversationId),
 }
 
 /// What a candidate knows of an interview that was changed in Lever since.
@@ -331,9 +332,7 @@ stored! {
     Event = 1;
     FloodRow = 1;
     HookRow = 1;
-    Idempotent = 1;
     Interview = 1;
-    MadeAppointment = 1;
     Engagement = 1;
     Message = 1;
     MessageId = 1;
@@ -356,6 +355,26 @@ stored! {
     User = 1;
     UserId = 1;
     Version = 1;
+}
+
+impl Stored for Idempotent {
+    const VERSION: u8 = 2;
+
+    /// The first version knew of texts alone.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct OfText {
+            #[serde(with = "millisecond::required")]
+            at: Timestamp,
+            request: [u8; 16],
+            message: MessageId,
+        }
+        let OfText { at, request, message } = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        Some(Self { at, request, created: Created::Message(message) })
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
     AppointmentNews, AuditEntry, BackfillState, Deleted, DeskRow, Engagement, Erased, FloodRow, Hold,
-    HookRow, Idempotent, MadeAppointment, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
+    HookRow, Idempotent, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -65,6 +65,9 @@ pub type ActivityKey = (Timestamp, u64);
 pub type EventKey = (Timestamp, u64);
 /// A keyed hash or a digest, as a key.
 pub type Digest = [u8; 16];
+
+/// Tables of older schemas that migrations have emptied; an older backup still holds them.
+pub(super) const RETIRED: [&str; 1] = ["made-appointments-1"];
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $text:literal : $key:ty => $value:ty;)*) => {
@@ -232,8 +235,6 @@ tables! {
     REMINDERS = "reminders-1": u64 => Reminders;
     /// With whom those are.
     REMINDERS_OF = "reminders-by-opportunity-1": (OpportunityId, u64) => ();
-    /// Those that requests with an `Idempotency-Key` have made.
-    MADE_APPOINTMENTS = "made-appointments-1": Digest => MadeAppointment;
     /// Meetings of each interviewer, by their start.
     MEETINGS = "meetings-by-interviewer-1": (UserId, Timestamp, InterviewId) => Engagement;
     /// Meetings that candidates choose the time of.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fulcrum::engine::changes::{Late, Unmuted};
 use fulcrum::engine::{BackupPlan, HealthStatus};
-use fulcrum::store;
+use fulcrum::store::tables::IDEMPOTENT;
+use fulcrum::store::{self, Created, Keys, Read as _};
 use fulcrum_domain::{Delivery, SendFailure};
 use fulcrum_sandbox::{Fault, Permission, Permissions, Remote, Rule};
 use http::Method;
@@ -105,4 +106,38 @@ async fn a_restored_copy_is_silent_until_it_may_speak_and_repeats_nothing() {
     world.advance(SignedDuration::from_hours(30));
     let texts = world.texted(4).await;
     assert!(texts[3].1.contains("in 30 hours"), "what was yet to come comes");
+}
+
+#[test]
+fn what_older_programs_backed_up_is_restored_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let mut schemas = 0;
+    for backup in std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = backup.file_stem().unwrap().to_str().unwrap();
+        let Some(schema) = name.strip_prefix("schema-").and_then(|schema| schema.parse::<u64>().ok()) else {
+            continue;
+        };
+        let to = folder.path().join(name);
+        let found = store::restore(&backup, None, &to, false, now).unwrap();
+        assert_eq!(found.contents.schema, schema);
+        let store = store::Store::open(store::Options::file(&to), Box::new(|_| {})).unwrap();
+        let mut lines = Vec::new();
+        store.read_here(|read| fulcrum::engine::export_all(read, now, &mut lines)).unwrap();
+        let lines = String::from_utf8(lines).unwrap();
+        for kind in
+            ["message", "transcript", "appointment", "booking", "bulk", "recipient", "opt_out", "erasure"]
+        {
+            let told = format!("\"type\":\"{kind}\"");
+            assert!(lines.lines().any(|line| line.contains(&told)), "{name} has no {kind}");
+        }
+        // A text and an interview were asked for under a key, and would be again.
+        let repeats = store.read_here(|read| read.list(IDEMPOTENT, &Keys::all(), 10)).unwrap();
+        let of = |created: fn(&Created) -> bool| repeats.iter().any(|(_, row)| created(&row.created));
+        assert!(of(|created| matches!(created, Created::Message(_))), "{name}");
+        assert!(of(|created| matches!(created, Created::Appointment(_))), "{name}");
+        schemas += 1;
+    }
+    assert!(schemas > 0);
 }

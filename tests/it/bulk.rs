@@ -45,6 +45,7 @@ fn new(listed: Vec<Listed>) -> NewBulk {
         name_of_user: "Ana".into(),
         by: ana(),
         sight: Sight::Open,
+        once: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fulcrum::engine::changes::{CALLED_OFF, InterviewTexts, MOVED, REMINDER, RemindOf};
-use fulcrum::engine::{InterviewRefusal, InterviewRequest, InterviewState, InterviewView};
+use fulcrum::engine::{InterviewRefusal, InterviewRequest, InterviewState, InterviewView, Once};
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
 use fulcrum_domain::{Actor, AppointmentId, Meeting, UserId};
 use fulcrum_sandbox::{Event, Fault, Happened, Options, Permission, Permissions, Remote, Rule};
@@ -57,13 +57,13 @@ async fn arrange(world: &World, dana: &Happened) -> AppointmentId {
         on_behalf_of: Some(somebody(world).await.1),
         account: None,
         by: Actor::from("hr-scripts"),
-        idempotency: Some(([7; 16], [8; 16])),
+        once: Some(Once { key: [7; 16], request: [8; 16] }),
     };
     let id = world.engine.arrange_interview(request.clone()).await.unwrap();
     assert_eq!(world.engine.arrange_interview(request.clone()).await.unwrap(), id);
-    let other = InterviewRequest { idempotency: Some(([7; 16], [9; 16])), ..request };
+    let other = InterviewRequest { once: Some(Once { key: [7; 16], request: [9; 16] }), ..request };
     let refused = world.engine.arrange_interview(other).await;
-    assert!(matches!(refused, Err(InterviewRefusal::KeyReused)));
+    assert!(matches!(refused, Err(InterviewRefusal::KeyReused(_))));
     id
 }
 
@@ -116,7 +116,7 @@ async fn an_interview_is_made_moved_and_called_off_in_lever() {
         on_behalf_of: Some(somebody(&world).await.1),
         account: None,
         by: Actor::from("hr-scripts"),
-        idempotency: None,
+        once: None,
     };
     world.engine.arrange_interview(request).await.unwrap();
     eventually("the second one is made", async || written(&world, "interview_created").len() == 1).await;

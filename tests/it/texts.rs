@@ -33,7 +33,7 @@ async fn a_conversation_becomes_one_note_on_the_right_opportunity() {
         from: None,
         send_at: None,
         cannot_wait: None,
-        idempotency: None,
+        once: None,
     };
     world.engine.send_text(request).await.unwrap();
     eventually("the text is at the carrier", async || {

@@ -350,7 +350,7 @@ pub(crate) fn request(to: Recipient, body: &str) -> SendRequest {
         from: None,
         send_at: None,
         cannot_wait: None,
-        idempotency: None,
+        once: None,
     }
 }
 

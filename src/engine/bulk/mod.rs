@@ -23,10 +23,11 @@ pub use list::{Listed, Who, read_list};
 use words::words_for;
 
 use super::changes::{self, BulkError};
+use super::repeats::{KeyReused, Once, made_before, remember};
 use super::view::{PAGE_MAX, Page};
 use super::{Engine, Settings};
 use crate::store::tables::{BULKS, OPPORTUNITIES, POSTINGS, RECIPIENTS, STAGES};
-use crate::store::{Keys, Read, StoreError};
+use crate::store::{Created, Keys, Read, StoreError};
 
 /// A bulk text as somebody wants it.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub struct NewBulk {
     pub by: Actor,
     /// What they may see: nobody texts whom they may not.
     pub sight: Sight,
+    /// The caller's `Idempotency-Key`.
+    pub once: Option<Once>,
 }
 
 /// Why a bulk text is not made.
@@ -73,6 +76,9 @@ pub enum MakeError {
     /// More than an audience.
     #[error("it would be for more than {AUDIENCE_MAX} people: narrow it")]
     TooMany,
+    /// The same key came with another request.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -126,7 +132,8 @@ pub struct RecipientView {
 }
 
 impl Engine {
-    /// Makes a bulk text. Nothing leaves before a person has confirmed it.
+    /// Makes a bulk text. Nothing leaves before a person has confirmed it. A repeat with the same key makes
+    /// none.
     ///
     /// # Errors
     /// [`MakeError`]; then nothing is stored.
@@ -144,19 +151,27 @@ impl Engine {
         if new.audience.is_everybody() && new.listed.is_empty() && new.bad_rows.is_empty() {
             return Err(MakeError::Everybody);
         }
+        let once = new.once;
         // Its words must be there when it is looked how they read.
-        let (version, nudge) = self
+        let kept = self
             .store
             .change(move |tx| {
+                if let Some(made) = made_before::<MakeError>(tx, once)? {
+                    return Ok(Err(made));
+                }
                 let nudge = match nudge {
                     Some((template, after_days)) => {
                         Some(Nudge { template: changes::keep_words(tx, &template)?, after_days })
                     }
                     None => None,
                 };
-                Ok::<_, StoreError>((changes::keep_words(tx, &template)?, nudge))
+                Ok::<_, MakeError>(Ok((changes::keep_words(tx, &template)?, nudge)))
             })
             .await?;
+        let (version, nudge) = match kept {
+            Ok(kept) => kept,
+            Err(made) => return as_bulk(made),
+        };
         let (bulk, recipients) = self
             .store
             .read(move |snapshot| {
@@ -181,7 +196,16 @@ impl Engine {
                 look(snapshot, bulk, new.listed, new.sight, &settings, now)
             })
             .await?;
-        Ok(self.store.change(move |tx| changes::make_bulk(tx, &bulk, recipients)).await?)
+        self.store
+            .change(move |tx| {
+                if let Some(made) = made_before::<MakeError>(tx, once)? {
+                    return as_bulk(made);
+                }
+                let id = changes::make_bulk(tx, &bulk, recipients)?;
+                remember(tx, once, Created::Bulk(id), now)?;
+                Ok(id)
+            })
+            .await
     }
 
     /// A person confirms a bulk text, approves it, pauses it, lets it go on, or stops it.
@@ -271,6 +295,14 @@ impl Engine {
         let settings = self.settings.load_full();
         let now = self.clock.now();
         self.store.read(move |snapshot| recipients(snapshot, id, after, limit, sight, &settings, now)).await
+    }
+}
+
+/// What the same request came to before.
+fn as_bulk(made: Created) -> Result<BulkId, MakeError> {
+    match made {
+        Created::Bulk(id) => Ok(id),
+        _ => Err(KeyReused.into()),
     }
 }
 

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::{Id, Input, required};
+use super::input::{Id, IdempotencyKey, Input, required};
 use super::interviews::seen;
 use super::messages::opportunity_id;
+use crate::engine::OfferRefusal;
 use crate::engine::changes::LinkError;
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -91,7 +92,7 @@ pub(super) async fn link(
     post, path = "/api/v1/opportunities/{id}/offer-times", summary = "Offer a candidate three times by text",
     description = "They answer with a number. The text leaves once the interviewers' calendars were asked; where none \
                    is free, the activity says so and nothing is sent.",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Invitation,
     responses(
         (status = 202, body = Offered),
@@ -106,13 +107,25 @@ pub(super) async fn offer_times(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Invitation>,
 ) -> Result<(StatusCode, Json<Offered>), Problem> {
     let opportunity = opportunity_id(&id)?;
     seen(&shared, &caller, &opportunity).await?;
     let event_type = required("event_type", input.value.event_type)?;
-    let thread = shared.engine.offer_times(opportunity, event_type, caller.sight, caller.actor()).await?;
+    let once = key.of(&caller, input.digest);
+    let thread =
+        shared.engine.offer_times(opportunity, event_type, caller.sight, caller.actor(), once).await?;
     Ok((StatusCode::ACCEPTED, Json(Offered { conversation: thread.to_string() })))
+}
+
+impl From<OfferRefusal> for Problem {
+    fn from(error: OfferRefusal) -> Self {
+        match error {
+            OfferRefusal::Link(error) => error.into(),
+            OfferRefusal::KeyReused(error) => Self::new(Kind::KeyReused, error.to_string()),
+        }
+    }
 }
 
 impl From<LinkError> for Problem {

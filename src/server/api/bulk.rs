@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::{Cursor, Id, Input, Long, Paging, required};
+use super::input::{Cursor, Id, IdempotencyKey, Input, Long, Paging, required};
 use crate::engine::changes::BulkError;
 use crate::engine::{
     BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list, status_word,
@@ -239,6 +239,7 @@ pub(super) async fn list(
 #[utoipa::path(
     post, path = "/api/v1/bulk", summary = "Make a bulk text",
     description = "A draft: nothing leaves before a person has confirmed it.",
+    params(("idempotency-key" = Option<String>, Header)),
     request_body = BulkInput,
     responses((status = 201, body = BulkWhole), (status = 422, body = ProblemBody)),
     security(("bearer" = []))
@@ -246,13 +247,21 @@ pub(super) async fn list(
 pub(super) async fn make(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    key: IdempotencyKey,
     Long(input): Long<BulkInput>,
 ) -> Result<(http::StatusCode, Json<BulkWhole>), Problem> {
-    let id = made(&shared, caller, input.value).await?;
+    let id = made(&shared, caller, key, input).await?;
     Ok((http::StatusCode::CREATED, Json(found(&shared, id).await?.into())))
 }
 
-async fn made(shared: &Shared, caller: Caller, wanted: BulkInput) -> Result<BulkId, Problem> {
+async fn made(
+    shared: &Shared,
+    caller: Caller,
+    key: IdempotencyKey,
+    input: Input<BulkInput>,
+) -> Result<BulkId, Problem> {
+    let once = key.of(&caller, input.digest);
+    let wanted = input.value;
     let name =
         required("name", wanted.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()))?;
     if name.chars().count() > NAME_CHARS_MAX {
@@ -286,6 +295,7 @@ async fn made(shared: &Shared, caller: Caller, wanted: BulkInput) -> Result<Bulk
         by: caller.actor(),
         sight: caller.sight,
         name_of_user: caller.name,
+        once,
     };
     Ok(shared.engine.make_bulk(new).await?)
 }
@@ -302,7 +312,7 @@ pub(in crate::server) async fn make_of(
     caller: Caller,
     wanted: &str,
 ) -> Result<BulkId, Problem> {
-    made(shared, caller, Input::read(wanted.as_bytes())?.value).await
+    made(shared, caller, IdempotencyKey::none(), Input::read(wanted.as_bytes())?).await
 }
 
 #[utoipa::path(
@@ -430,6 +440,7 @@ impl From<MakeError> for Problem {
             MakeError::UnknownNudge => Self::invalid("nudge_template", detail),
             MakeError::UnknownSender => Self::invalid("as", detail),
             MakeError::Everybody | MakeError::TooMany => Self::new(Kind::Invalid, detail),
+            MakeError::KeyReused(_) => Self::new(Kind::KeyReused, detail),
             MakeError::Store(error) => error.into(),
         }
     }

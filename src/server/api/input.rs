@@ -15,7 +15,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
-use crate::engine::{HITS_MAX, InboxCursor, PAGE_MAX};
+use crate::engine::{HITS_MAX, InboxCursor, Once, PAGE_MAX};
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Shared, body};
 use crate::store::tables::{ActivityKey, Digest};
@@ -157,9 +158,11 @@ impl IdempotencyKey {
         Self(None)
     }
 
-    /// The key as it is stored: each caller has their own.
-    pub(super) fn of(&self, caller: &str) -> Option<Digest> {
-        self.0.as_deref().map(|key| digest(&[caller.as_bytes(), key.as_bytes()]))
+    /// A request that has its effect once. Each caller has their own keys.
+    pub(super) fn of(&self, caller: &Caller, request: Digest) -> Option<Once> {
+        let whose = caller.actor();
+        let key = |key: &str| digest(&[whose.as_str().as_bytes(), key.as_bytes()]);
+        self.0.as_deref().map(|text| Once { key: key(text), request })
     }
 }
 

@@ -199,7 +199,7 @@ pub(super) async fn arrange(
         on_behalf_of,
         account: caller.account.clone(),
         by: caller.actor(),
-        idempotency: key.of(caller.actor().as_str()).map(|key| (key, input.digest)),
+        once: key.of(&caller, input.digest),
     };
     let id = shared.engine.arrange_interview(request).await?;
     Ok((StatusCode::ACCEPTED, Json(TakenInterview { id: id.to_string() })))
@@ -314,7 +314,7 @@ impl From<InterviewRefusal> for Problem {
                 AppointmentError::Flaw(Flaw::TooLong) => Self::new(Kind::Invalid, detail),
             },
             InterviewRefusal::NoPerformer => Self::invalid("as", detail),
-            InterviewRefusal::KeyReused => Self::new(Kind::KeyReused, detail),
+            InterviewRefusal::KeyReused(_) => Self::new(Kind::KeyReused, detail),
         }
     }
 }

@@ -202,7 +202,7 @@ pub(super) async fn send(
         from: wanted.from.map(|text| number("from", text)).transpose()?,
         send_at: wanted.send_at,
         cannot_wait,
-        idempotency: key.of(caller.actor().as_str()).map(|key| (key, input.digest)),
+        once: key.of(&caller, input.digest),
         account: caller.account.clone(),
         sight: caller.sight,
         caller: caller.name,
@@ -271,7 +271,7 @@ impl From<SendRefusal> for Problem {
             SendRefusal::Deleted => Self::new(Kind::Deleted, detail).at("opportunity"),
             SendRefusal::UnknownTemplate => Self::invalid("template", detail),
             SendRefusal::UnknownAuthor => Self::invalid("as", detail),
-            SendRefusal::KeyReused => Self::new(Kind::KeyReused, detail),
+            SendRefusal::KeyReused(_) => Self::new(Kind::KeyReused, detail),
             SendRefusal::Lever(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "a text was refused, since Lever could not be asked who it is for");

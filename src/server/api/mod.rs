@@ -6,7 +6,8 @@
 //!
 //! Conventions: times are RFC 3339 in UTC; ids are strings; lists are `{"data": [...], "next":
 //! cursor or null}`; a field without a value is null, never left out; a POST that is repeated with
-//! its `Idempotency-Key` has its effect once. (Filing and retrying have it once by themselves.)
+//! its `Idempotency-Key` has its effect once. (Filing, retrying and a step of a bulk text have it once by
+//! themselves; a booking link leads to the same booking as the one before, and cannot be shown twice.)
 //!
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
@@ -159,7 +160,10 @@ pub(super) async fn act_on_candidate(
     match what {
         "consent" => drop(consent::record_for_candidate(shared, caller, id, Input::read(body)?).await?),
         "opt-out" => drop(opt_out::decide_for_candidate(shared, caller, id, Input::read(body)?).await?),
-        "offer-times" => drop(booking::offer_times(shared, caller, id, Input::read(body)?).await?),
+        "offer-times" => {
+            let key = IdempotencyKey::none();
+            drop(booking::offer_times(shared, caller, id, key, Input::read(body)?).await?);
+        }
         _ => return Err(Problem::not_found("there is no such call")),
     }
     Ok(())

@@ -259,7 +259,12 @@ async fn what_cannot_be_booked_is_refused_in_words() {
     let out = json!({"number": "+12025550142", "reason": "by telephone"});
     assert!(world.post_json("/api/v1/opt-outs", RECRUITER, &out).await.status < 300);
     ask(ADA, "offer-times", "phone", RECRUITER).await.problem(409, "opted-out");
-    let offered = ask(BOB, "offer-times", "phone", RECRUITER).await;
+    let offer = async || {
+        let path = world.url(&format!("/api/v1/opportunities/{BOB}/offer-times"));
+        let request = world.client.post(path).bearer_auth(RECRUITER).header("Idempotency-Key", "k");
+        Answer::of(request.json(&json!({ "event_type": "phone" }))).await
+    };
+    let offered = offer().await;
     assert_eq!(offered.status, 202, "{offered:?}");
 
     let text = |words: &str| json!({"opportunity": BOB, "body": words});
@@ -269,4 +274,5 @@ async fn what_cannot_be_booked_is_refused_in_words() {
     let page = form(&world.look(&path).await);
     world.take(&path, &page, &page.starts[0]).await;
     ask(BOB, "offer-times", "phone", RECRUITER).await.problem(409, "not-now");
+    assert_eq!(offer().await.json(), offered.json(), "a repeat is answered as it was, and offers nothing");
 }

@@ -32,6 +32,27 @@ async fn a_program_prepares_one_and_a_person_confirms_it() {
 }
 
 #[tokio::test]
+async fn a_repeat_under_its_key_makes_none() {
+    let world = World::start(Choice::default()).await;
+    let make = async |key: &str, name: &str| {
+        let request = world.client.post(world.url("/api/v1/bulk")).bearer_auth(RECRUITER);
+        let wanted = json!({"name": name, "template": "hello", "csv": "number\nnobody\n"});
+        Answer::of(request.header("Idempotency-Key", key).json(&wanted)).await
+    };
+    let first = make("k", "Spring").await.json();
+    let again = make("k", "Spring").await;
+    assert_eq!((again.status, &again.json()["id"]), (201, &first["id"]));
+    make("k", "Summer").await.problem(422, "key-reused");
+    assert_ne!(make("l", "Spring").await.json()["id"], first["id"]);
+    // The key is the caller's for all that it asks for.
+    let text = world.client.post(world.url("/api/v1/messages")).bearer_auth(RECRUITER);
+    let text = text.header("Idempotency-Key", "k").json(&json!({"to": "+14155552671", "body": "x"}));
+    Answer::of(text).await.problem(422, "key-reused");
+    let all = world.get("/api/v1/bulk", VIEWER).await.json();
+    assert_eq!(all["data"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn what_is_missing_is_named() {
     let world = World::start(Choice::default()).await;
     let check = async |wanted: Value, field: Option<&str>| {
