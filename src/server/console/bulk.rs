@@ -214,7 +214,7 @@ fn named(counts: BulkCounts) -> Vec<(&'static str, String)> {
         (texts::YET_TO_COME, counts.waiting),
         (texts::EXCLUDED, counts.excluded),
         (texts::WRITTEN, counts.written),
-        (texts::DELIVERED, counts.delivered),
+        (texts::ARRIVED, counts.delivered),
         (texts::NOT_ARRIVED, counts.failed),
         (texts::ANSWERED, counts.answered),
         (texts::NUDGED, counts.nudged),

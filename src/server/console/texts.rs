@@ -280,6 +280,7 @@ texts! {
     YET_TO_COME = "Waiting";
     EXCLUDED = "Excluded";
     WRITTEN = "Written";
+    ARRIVED = "Arrived";
     NOT_ARRIVED = "Did not arrive";
     ANSWERED = "Answered";
     NUDGED = "Reminded";
