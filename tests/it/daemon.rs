@@ -165,6 +165,11 @@ impl Client {
         answer.error_for_status().ok()?.json().await.ok()
     }
 
+    /// Opens a page as a browser does that nobody has signed in with.
+    pub(crate) async fn visit(&self, path: &str) -> Option<u16> {
+        Some(self.http.get(format!("http://{}{path}", self.public)).send().await.ok()?.status().as_u16())
+    }
+
     /// Asks for a text to be sent. The answer's status, if there was an answer.
     pub(crate) async fn text(&self, to: &str, body: &str, key: &str) -> Option<u16> {
         self.post("/api/v1/messages", &json!({"to": to, "body": body}), &[("idempotency-key", key)]).await

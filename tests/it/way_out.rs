@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a remote of its own, outside of the daemon")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
@@ -20,7 +21,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::daemon::Daemon;
-use crate::world::small;
+use crate::world::{eventually, small};
 
 const CERTIFICATE: &str = include_str!("../../src/server/tests/localhost.pem");
 const KEY: &str = include_str!("../../src/server/tests/localhost.key");
@@ -140,4 +141,46 @@ async fn a_gateway_that_asks_who_we_are_is_told() {
     doctor(Some(&base_url), json!({"ca_file": roots}), &[("network-identity", &identity)]).await;
     let asked = gateway.heads().into_iter().filter(|head| head.starts_with("get /v1/")).count();
     assert!(asked > 0, "{:?}", gateway.heads());
+}
+
+/// The hosts that the page for operators names: those of the defaults, and those that a config adds.
+fn hosts_in_the_docs() -> BTreeSet<String> {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/proxy-and-tls.md")).unwrap();
+    let (_, table) = page.split_once("### Whom it talks to").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    rows.map(|(host, _)| host.to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_docs_name_every_host_that_the_daemon_talks_to() {
+    let proxy = Listener::start(None).await;
+    let sandbox = Sandbox::start(small()).await.unwrap();
+    let mut daemon = Daemon::new(&sandbox, |settings| {
+        // As delivered, where it matters.
+        settings["lever"].as_object_mut().unwrap().remove("base_url");
+        settings["carrier"]["twilio"].as_object_mut().unwrap().remove("base_url");
+        settings["network"] = json!({"proxy": format!("http://{}", proxy.address)});
+        let oidc =
+            json!({"issuer": "https://id.acme.example/", "client_id": "fulcrum", "admin": ["recruiting"]});
+        settings["sign_in"] = json!({"oidc": oidc});
+    });
+    daemon.start();
+    let client = daemon.client();
+    client.ready().await;
+    client.visit("/sign-in/oidc").await;
+    let mut named = hosts_in_the_docs();
+    assert_eq!(named.len(), 2, "{named:?}");
+    named.insert("id.acme.example:443".to_owned());
+    let asked = || -> BTreeSet<String> {
+        let heads = proxy.heads();
+        let hosts = heads.iter().filter_map(|head| head.strip_prefix("connect ")?.split_once(' '));
+        hosts.map(|(host, _)| host.to_owned()).collect()
+    };
+    eventually("all of them are asked", async || asked().is_superset(&named)).await;
+    assert_eq!(asked(), named);
+    let heads = proxy.heads();
+    assert!(
+        heads.iter().all(|head| head.starts_with("connect ")),
+        "something goes out in the clear: {heads:?}"
+    );
 }

@@ -311,7 +311,7 @@ impl Month {
 
     /// Now and then it is killed, between two of its transactions.
     pub(super) fn dies_here(&mut self) -> bool {
-        let dies = self.goes_on() && self.chance.random_range(0..700) == 0;
+        let dies = self.daemon.up && self.goes_on() && self.chance.random_range(0..700) == 0;
         if dies {
             self.kill_daemon();
         }

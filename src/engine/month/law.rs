@@ -8,8 +8,8 @@ use std::fmt;
 use fulcrum_domain::booking::Booked;
 use fulcrum_domain::slots::Span;
 use fulcrum_domain::{
-    Author, BookingId, CarrierSid, ConversationId, Delivery, Direction, EffectState, Message, MessageId,
-    Number, OpportunityId, Purpose, Tick, UserId, note::find_reference,
+    Author, BookingId, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, EffectState, Message,
+    MessageId, Number, OpportunityId, Purpose, Tick, UserId, note::find_reference,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -421,14 +421,17 @@ impl Month {
     fn look_at_deadlines(&self) {
         let (stored, first) =
             self.read(|snapshot| Ok((snapshot.len(DEADLINES)?, snapshot.list(DEADLINES, &Keys::all(), 1)?)));
-        let (wheel, first) = (self.daemon.wheel(), first.first().map(|((at, _), ())| *at));
+        let (wheel, first) = (self.daemon.wheel(), first.first().map(|(key, ())| *key));
         if wheel.len() as u64 != stored {
             self.broken(format_args!("{stored} deadlines are stored and {} are on the wheel", wheel.len()));
         }
-        if let Some(first) = first.filter(|at| *at + SignedDuration::from_secs(2) < self.now) {
-            self.broken(format_args!("what was due at {first} has not happened"));
+        if let Some((first, key)) = first.filter(|(at, _)| *at + SignedDuration::from_secs(2) < self.now) {
+            self.broken(format_args!(
+                "{:?} was due at {first} and has not happened",
+                DeadlineKey::from_u64(key)
+            ));
         }
-        if let (Some(first), Some(next)) = (first, wheel.next())
+        if let (Some((first, _)), Some(next)) = (first, wheel.next())
             && Tick::of_deadline(first) < next
         {
             self.broken(format_args!("the wheel sleeps until {}, past {first}", next.begins()));
