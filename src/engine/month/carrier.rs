@@ -53,17 +53,7 @@ impl Month {
         text: (MessageId, Number, String),
         then: impl FnOnce(&mut Self, Result<CarrierSid, NotTaken>) + 'static,
     ) {
-        let epoch = self.daemon.epoch();
-        let there = self.between(SignedDuration::from_millis(20), SignedDuration::from_millis(300));
-        self.after(there, move |month| {
-            let answer = month.at_carrier(text);
-            let back = month.between(SignedDuration::from_millis(20), SignedDuration::from_secs(2));
-            month.after(back, move |month| {
-                if month.daemon.lives_in(epoch) {
-                    then(month, answer);
-                }
-            });
-        });
+        self.round_trip(move |month| month.at_carrier(text), then);
     }
 
     fn at_carrier(&mut self, (mid, to, body): (MessageId, Number, String)) -> Result<CarrierSid, NotTaken> {

@@ -50,6 +50,8 @@ pub(super) struct Law {
     booked: BTreeMap<BookingId, (Span, Vec<UserId>)>,
     references: BTreeSet<String>,
     trouble: Vec<(Timestamp, Timestamp)>,
+    /// The deadline that should have been met by now, and since when it was seen so.
+    overdue: Option<((Timestamp, u64), Timestamp)>,
     tally: Tally,
 }
 
@@ -414,25 +416,36 @@ impl Month {
         }
         if self.daemon.is_up() {
             self.look_at_deadlines();
+        } else {
+            self.law.overdue = None;
         }
     }
 
     /// The wheel has every deadline that is stored, and none is overdue.
-    fn look_at_deadlines(&self) {
+    fn look_at_deadlines(&mut self) {
         let (stored, first) =
             self.read(|snapshot| Ok((snapshot.len(DEADLINES)?, snapshot.list(DEADLINES, &Keys::all(), 1)?)));
-        let (wheel, first) = (self.daemon.wheel(), first.first().map(|(key, ())| *key));
-        if wheel.len() as u64 != stored {
-            self.broken(format_args!("{stored} deadlines are stored and {} are on the wheel", wheel.len()));
+        let (first, next) = (first.first().map(|(key, ())| *key), self.daemon.wheel().next());
+        let armed = self.daemon.wheel().len();
+        if armed as u64 != stored {
+            self.broken(format_args!("{stored} deadlines are stored and {armed} are on the wheel"));
         }
-        if let Some((first, key)) = first.filter(|(at, _)| *at + SignedDuration::from_secs(2) < self.now) {
+        // A text that was found late has its deadline behind it when it comes: the next tick meets it.
+        let overdue = first.filter(|(at, _)| *at < self.now);
+        self.law.overdue = overdue.map(|row| match self.law.overdue {
+            Some((before, since)) if before == row => (row, since),
+            _ => (row, self.now),
+        });
+        if let Some(((at, key), since)) = self.law.overdue
+            && self.now.duration_since(since) > SignedDuration::from_secs(5)
+        {
             self.broken(format_args!(
-                "{:?} was due at {first} and has not happened",
+                "{:?} was due at {at} and has not happened",
                 DeadlineKey::from_u64(key)
             ));
         }
-        if let (Some((first, _)), Some(next)) = (first, wheel.next())
-            && Tick::of_deadline(first) < next
+        if let (Some((first, _)), Some(next)) = (first, next)
+            && Tick::of_deadline(first.max(self.now + SignedDuration::from_secs(1))) < next
         {
             self.broken(format_args!("the wheel sleeps until {}, past {first}", next.begins()));
         }

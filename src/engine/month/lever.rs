@@ -103,17 +103,7 @@ impl Month {
         call: Call,
         then: impl FnOnce(&mut Self, Result<Answer, Fault>) + 'static,
     ) {
-        let epoch = self.daemon.epoch();
-        let there = self.between(SignedDuration::from_millis(20), SignedDuration::from_millis(300));
-        self.after(there, move |month| {
-            let answer = month.at_lever(call);
-            let back = month.between(SignedDuration::from_millis(20), SignedDuration::from_secs(2));
-            month.after(back, move |month| {
-                if month.daemon.lives_in(epoch) {
-                    then(month, answer);
-                }
-            });
-        });
+        self.round_trip(move |month| month.at_lever(call), then);
     }
 
     fn at_lever(&mut self, call: Call) -> Result<Answer, Fault> {

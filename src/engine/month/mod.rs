@@ -102,6 +102,26 @@ impl Month {
         self.at(self.now + pause, event);
     }
 
+    /// A request of the daemon's travels to a remote, which does what `at` says, and its answer travels back,
+    /// to nobody if the daemon died meanwhile.
+    fn round_trip<T: 'static>(
+        &mut self,
+        at: impl FnOnce(&mut Self) -> T + 'static,
+        then: impl FnOnce(&mut Self, T) + 'static,
+    ) {
+        let epoch = self.daemon.epoch();
+        let there = self.between(SignedDuration::from_millis(20), SignedDuration::from_millis(300));
+        self.after(there, move |month| {
+            let answer = at(month);
+            let back = month.between(SignedDuration::from_millis(20), SignedDuration::from_secs(2));
+            month.after(back, move |month| {
+                if month.daemon.lives_in(epoch) {
+                    then(month, answer);
+                }
+            });
+        });
+    }
+
     /// Whether people are still at it.
     fn goes_on(&self) -> bool {
         self.now < self.ends
