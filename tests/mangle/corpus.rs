@@ -89,12 +89,12 @@ fn word(line: &str) -> Vec<u8> {
 fn blow(words: Vec<Vec<u8>>, others: Vec<Vec<u8>>) -> impl Strategy<Value = Blow> {
     let place = any::<Index>;
     prop_oneof![
-        (place(), any::<u8>()).prop_map(|(at, byte)| Blow::Set(at, byte)),
-        (place(), vec(any::<u8>(), 1..9)).prop_map(|(at, bytes)| Blow::Put(at, bytes)),
+        1 => (place(), any::<u8>()).prop_map(|(at, byte)| Blow::Set(at, byte)),
+        1 => (place(), vec(any::<u8>(), 1..9)).prop_map(|(at, bytes)| Blow::Put(at, bytes)),
         3 => (place(), select(words)).prop_map(|(at, word)| Blow::Put(at, word)),
-        (place(), place()).prop_map(|(from, to)| Blow::Take(from, to)),
-        (place(), place(), 1..40u8).prop_map(|(from, to, times)| Blow::Repeat(from, to, times)),
-        (place(), select(others), place()).prop_map(|(at, other, from)| Blow::Cross(at, other, from)),
+        1 => (place(), place()).prop_map(|(from, to)| Blow::Take(from, to)),
+        1 => (place(), place(), 1..40u8).prop_map(|(from, to, times)| Blow::Repeat(from, to, times)),
+        1 => (place(), select(others), place()).prop_map(|(at, other, from)| Blow::Cross(at, other, from)),
     ]
 }
 

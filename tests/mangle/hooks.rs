@@ -17,10 +17,8 @@ const LEVER_KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978";
 const AUTH_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const ACCOUNT: &str = "AC00000000000000000000000000000000";
 /// What Lever has signed in the whole corpus: whatever else verifies is forged.
-const SIGNED: [(&str, i64); 2] = [
-    ("a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718", 1_735_689_600_123),
-    ("tok", 1_600_000_000_000),
-];
+const SIGNED: [(&str, i64); 2] =
+    [("a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718", 1_735_689_600_123), ("tok", 1_600_000_000_000)];
 
 #[test]
 fn a_webhook_of_levers_is_genuine_or_refused_and_never_more() {

@@ -58,7 +58,8 @@ fn a_calendar_gives_times_of_the_weeks_asked_for_that_read_back_the_same() {
         for (n, span) in spans.iter().enumerate() {
             let utc = |at: Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string();
             let (start, end) = (utc(span.start), utc(span.end));
-            write!(again, "BEGIN:VEVENT\r\nUID:{n}\r\nDTSTART:{start}\r\nDTEND:{end}\r\nEND:VEVENT\r\n").unwrap();
+            write!(again, "BEGIN:VEVENT\r\nUID:{n}\r\nDTSTART:{start}\r\nDTEND:{end}\r\nEND:VEVENT\r\n")
+                .unwrap();
         }
         again.push_str("END:VCALENDAR\r\n");
         // A year before the first cannot be written in four digits.

@@ -75,7 +75,10 @@ fn a_template_is_refused_or_fills_in_within_bounds() {
             }
         };
         let (wanted, names) = (template.fields(), template.names("Acme"));
-        assert_eq!(Template::new("a".into(), "A".into(), template.text().into(), &links).as_ref(), Ok(&template));
+        assert_eq!(
+            Template::new("a".into(), "A".into(), template.text().into(), &links).as_ref(),
+            Ok(&template)
+        );
         assert!(!names || wanted.contains(&Field::OrgName) || text.to_lowercase().contains("acme"));
         let templates = Templates::new(vec![template], links.clone());
         if let Ok(filled) = templates.render("a", &whole) {
