@@ -22,6 +22,8 @@ mod floors;
 mod holdups;
 mod hours;
 mod interviews;
+mod judge;
+mod load;
 mod opt_out;
 mod quiet;
 mod search;
