@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{Client, Daemon};
 use crate::judge::{Done, Filing, Verdict, judge_file};
-use crate::load;
+use crate::load::{self, PEOPLE};
 use crate::watch::{Watch, seconds};
 
 /// What a daemon that ended waits for before it is started again; systemd's unit says 5 s.
@@ -159,7 +159,7 @@ impl Stage {
     async fn normal(&self, over: Instant, patience: Duration) -> String {
         let words = format!("probe{}", self.seed);
         let fresh = wait(patience, async || {
-            if self.client.text(&load::phone(0), &words, &words).await == Some(202) {
+            if self.client.text(&load::phone(PEOPLE), &words, &words).await == Some(202) {
                 self.done.taken.lock().unwrap().insert(words.clone());
                 return true;
             }
@@ -197,6 +197,9 @@ impl Stage {
             bail!("webhooks wait for ever");
         }
         let mut daemon = self.lock();
+        if std::env::var_os("DRILLS_LOG").is_some() {
+            eprintln!("{}", daemon.log());
+        }
         if !daemon.has_ended() && daemon.id().is_some() {
             daemon.kill();
         }

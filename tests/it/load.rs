@@ -50,9 +50,9 @@ pub(crate) fn quick(settings: &mut Value, policy: OnUnknown) {
     };
 }
 
-/// Everybody applies, and the daemon knows them.
+/// Everybody applies, and one more, whom the traffic leaves alone; the daemon knows them.
 pub(crate) async fn people(sandbox: &Sandbox, client: &Client) {
-    for person in 0..PEOPLE {
+    for person in 0..=PEOPLE {
         let (name, phone) = (Some(format!("Person {person}")), Some(phone(person)));
         let who =
             sandbox.happen(&Event::Apply { name, phone, email: None, contact: None, posting: None }).unwrap();
