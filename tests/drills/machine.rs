@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use fulcrum::store::{self, Store};
+use jiff::SignedDuration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -161,7 +162,8 @@ pub(crate) async fn locked(scale: Scale) -> anyhow::Result<Outcome> {
             let held = Store::open(store::Options::file(path), Box::new(|_| {}))?;
             stage.is_down.set(false);
             tokio::time::sleep(scale.fault).await;
-            ensure!(stage.lock().log().contains("already open"), "nobody was told that the file is held");
+            let told = wait(scale.patience, async || stage.lock().log().contains("already open")).await;
+            ensure!(told, "nobody was told that the file is held");
             held.close().await;
             drop(held);
             Ok(())
@@ -189,7 +191,8 @@ pub(crate) async fn clock_jumps(scale: Scale) -> anyhow::Result<Outcome> {
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
     let env = env.map(|(name, value)| (name.to_owned(), value)).into();
-    let stage = Stage::set(Setup { env, ..Setup::default() }, |_| {}).await?;
+    let stage =
+        Stage::set(Setup { env, ahead: SignedDuration::from_hours(24), ..Setup::default() }, |_| {}).await?;
     stage
         .play(scale, async |_| {
             for jump in ["+1d", "+0", "-1d", "+0"] {
@@ -206,10 +209,9 @@ pub(crate) async fn memory(scale: Scale) -> anyhow::Result<Outcome> {
     let stage = Stage::set(Setup::default(), |_| {}).await?;
     stage
         .play(scale, async |stage| {
-            let end = Instant::now() + scale.fault;
-            let mut ended = 0;
-            let mut limited = None;
-            while Instant::now() < end {
+            let (mut ended, mut limited) = (0, None);
+            let (end, patience) = (Instant::now() + scale.fault, Instant::now() + 4 * scale.patience);
+            while Instant::now() < end || (ended == 0 && Instant::now() < patience) {
                 let id = stage.lock().id().filter(|id| limited != Some(*id));
                 if let Some(id) = id {
                     ended += u32::from(limited.is_some());

@@ -31,11 +31,12 @@ mod watch;
 #[path = "../it/world.rs"]
 mod world;
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
 use stage::{Outcome, Scale};
 
@@ -113,7 +114,7 @@ fn asked() -> anyhow::Result<Asked> {
                     connections: 1000,
                     patience: Duration::from_secs(8),
                 };
-                asked.together = 5;
+                asked.together = drills().len();
             }
             "--rounds" => {
                 let number = arguments.next().context("--rounds wants a number")?;
@@ -137,7 +138,9 @@ async fn main() -> anyhow::Result<()> {
         drills().into_iter().filter(|drill| names.is_empty() || names.iter().any(|n| n == drill.name));
     let played = futures_util::stream::iter(wanted).map(async |drill| {
         eprintln!("{} ...", drill.name);
-        let outcome = (drill.play)(scale).await;
+        // One that does not come to its end says so in its row.
+        let outcome = AssertUnwindSafe((drill.play)(scale)).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| bail!("it did not come to its end; see above"));
         (drill, outcome)
     });
     let played: Vec<_> = played.buffered(together).collect().await;

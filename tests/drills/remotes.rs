@@ -65,7 +65,9 @@ pub(crate) async fn names_unknown(scale: Scale) -> anyhow::Result<Outcome> {
     let (known, unknown) = (format!("127.0.0.1 localhost {NAME}\n"), "127.0.0.1 localhost\n");
     fs::write(&hosts, &known)?;
     let script = format!("mount --bind {} /etc/hosts && exec \"$@\"", hosts.display());
-    let under = ["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned).into();
+    // What is unmounted elsewhere must not live on in here.
+    let under = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", &script, "sh"];
+    let under = under.map(str::to_owned).into();
     let stage = Stage::set(Setup { under, ..Setup::default() }, |settings| {
         let named =
             |url: &mut Value| *url = url.as_str().unwrap_or_default().replace("127.0.0.1", NAME).into();

@@ -83,7 +83,8 @@ async fn torture(may_list_notes: bool, policy: OnUnknown) {
     eventually("no webhook waits", async || sandbox.stats().webhooks_waiting == 0).await;
     daemon.lock().unwrap().kill();
     let store = daemon.lock().unwrap().store();
-    let verdict = judge_file(&sandbox, store, &done, Filing { may_list_notes, policy }).await;
+    let filing = Filing { may_list_notes, policy };
+    let verdict = judge_file(&sandbox, store, &done, filing, Clock::System.now()).await;
     let kills = *done.kills.lock().unwrap();
     println!("{kills} kills, {} messages, {} notes, {} held", done.texts(), verdict.notes, verdict.held);
     assert!(verdict.hooks > load::PEOPLE + 1, "{verdict:?}");

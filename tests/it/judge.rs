@@ -11,7 +11,7 @@ use fulcrum::engine::{Engine, Found, OnUnknown, OpportunityView};
 use fulcrum::store::Options;
 use fulcrum_domain::{Delivery, Direction, Message, Sight};
 use fulcrum_sandbox::{Sandbox, Truth};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{engine, eventually, settings};
 
@@ -87,9 +87,16 @@ pub(crate) async fn judge(
     verdict
 }
 
-/// The same of the file of a daemon that has ended, and of the webhooks that it acknowledged.
-pub(crate) async fn judge_file(sandbox: &Sandbox, store: PathBuf, done: &Done, filing: Filing) -> Verdict {
-    let clock = Clock::manual(Clock::System.now());
+/// The same of the file of a daemon that has ended, from this moment on, and of the webhooks that it
+/// acknowledged.
+pub(crate) async fn judge_file(
+    sandbox: &Sandbox,
+    store: PathBuf,
+    done: &Done,
+    filing: Filing,
+    from: Timestamp,
+) -> Verdict {
+    let clock = Clock::manual(from);
     let mut settings = settings(sandbox);
     settings.poll_interval = Duration::from_secs(3600);
     settings.rules.times.delay = SignedDuration::from_secs(1);
@@ -219,6 +226,8 @@ async fn check_hooks(sandbox: &Sandbox, engine: &Engine, verdict: &mut Verdict) 
         match engine.opportunity(&truth.id.parse().unwrap(), Sight::All).await.unwrap() {
             Found::Known(view) if same(&truth, &view) => {}
             Found::Known(_) => verdict.lost.push(format!("an acknowledged webhook: {truth:?}")),
+            // Whoever is anonymised in Lever is erased here.
+            Found::Deleted if truth.anonymized => {}
             found if !truth.confidential => verdict.lost.push(format!("{} is {found:?}", truth.id)),
             _ => {}
         }
