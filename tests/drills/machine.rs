@@ -62,9 +62,15 @@ fn as_str(path: &Path) -> anyhow::Result<&str> {
     path.to_str().context("a path that is no text")
 }
 
+/// Where nobody may mount there is no such drill.
+pub(crate) fn may_mount() -> anyhow::Result<()> {
+    run("unshare", &["--mount", "true"]).context("skipped: it takes the right to mount")
+}
+
 impl Mounted {
     /// In memory, with room for so many bytes.
     fn in_memory(bytes: u64) -> anyhow::Result<Self> {
+        may_mount()?;
         let place = tempfile::tempdir()?;
         run("mount", &["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs", as_str(place.path())?])?;
         Ok(Self { place, image: None })
@@ -72,6 +78,7 @@ impl Mounted {
 
     /// ext4 in a file.
     fn ext4(bytes: u64) -> anyhow::Result<Self> {
+        may_mount()?;
         let image = tempfile::NamedTempFile::new()?;
         image.as_file().set_len(bytes)?;
         run("mkfs.ext4", &["-q", "-F", as_str(image.path())?])?;

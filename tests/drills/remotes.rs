@@ -6,6 +6,7 @@ use fulcrum_sandbox::{Fault, Remote, Rule};
 use http::Method;
 use serde_json::Value;
 
+use crate::machine::may_mount;
 use crate::stage::{Outcome, Scale, Setup, Stage};
 
 const BOTH: [Remote; 2] = [Remote::Lever, Remote::Twilio];
@@ -60,14 +61,13 @@ pub(crate) async fn silence(scale: Scale) -> anyhow::Result<Outcome> {
 pub(crate) async fn names_unknown(scale: Scale) -> anyhow::Result<Outcome> {
     // Below `localhost` no TLS is asked for.
     const NAME: &str = "remotes.localhost";
+    may_mount()?;
     let folder = tempfile::tempdir()?;
     let hosts = folder.path().join("hosts");
     let (known, unknown) = (format!("127.0.0.1 localhost {NAME}\n"), "127.0.0.1 localhost\n");
     fs::write(&hosts, &known)?;
     let script = format!("mount --bind {} /etc/hosts && exec \"$@\"", hosts.display());
-    // What is unmounted elsewhere must not live on in here.
-    let under = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", &script, "sh"];
-    let under = under.map(str::to_owned).into();
+    let under = ["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned).into();
     let stage = Stage::set(Setup { under, ..Setup::default() }, |settings| {
         let named =
             |url: &mut Value| *url = url.as_str().unwrap_or_default().replace("127.0.0.1", NAME).into();
