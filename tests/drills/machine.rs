@@ -247,23 +247,38 @@ fn data_bytes(process: u32) -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)
 }
 
-/// Strangers open as many connections as they can and say nothing.
+/// Strangers open as many connections as they can and say nothing. Who is connected goes on; a client that
+/// is new meanwhile is timed.
 pub(crate) async fn connections(scale: Scale) -> anyhow::Result<Outcome> {
     let stage = Stage::set(Setup::default(), |_| {}).await?;
-    stage
+    let (mut held, mut new) = (0, String::new());
+    let mut outcome = stage
         .play(scale, async |stage| {
             let mut open = Vec::with_capacity(scale.connections);
-            for _ in 0..scale.connections {
+            let mut in_vain = 0;
+            while open.len() < scale.connections && in_vain < 3 {
                 let connect = TcpStream::connect(stage.client.public());
-                match tokio::time::timeout(Duration::from_secs(1), connect).await {
+                match tokio::time::timeout(Duration::from_secs(2), connect).await {
                     Ok(Ok(stream)) => open.push(stream),
                     // The kernel's queue is full: they wait as everybody does.
-                    _ => break,
+                    _ => in_vain += 1,
                 }
             }
-            tokio::time::sleep(scale.fault).await;
+            held = open.len();
+            let began = Instant::now();
+            let url = format!("http://{}/sign-in", stage.client.public());
+            let http = reqwest::Client::builder().no_proxy().timeout(scale.fault).build()?;
+            let is_served = http.get(url).send().await.is_ok();
+            new = format!(
+                "{} after {}",
+                if is_served { "served" } else { "not served" },
+                seconds(began.elapsed())
+            );
+            tokio::time::sleep(scale.fault.saturating_sub(began.elapsed())).await;
             drop(open);
             Ok(())
         })
-        .await
+        .await?;
+    outcome.normal = format!("{held} held; a new client meanwhile: {new}; {}", outcome.normal);
+    Ok(outcome)
 }

@@ -11,6 +11,7 @@ mod booking;
 mod bulk;
 mod consent;
 mod crash;
+#[allow(dead_code, reason = "the drills use more of it")]
 mod daemon;
 mod days;
 mod disk;
