@@ -6,8 +6,10 @@
 //! dealt with. An event whose zone is not known blocks every moment that it could mean.
 //!
 //! When in doubt there is no time: tentative counts, and a calendar that cannot be understood as a whole
-//! is an error, by which nothing is offered in its owner's name.
+//! is an error, by which nothing is offered in its owner's name. Whoever invites the owner writes into it,
+//! so what it may nest and how much it may repeat is bounded by counts.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime as ChronoDateTime, TimeZone as _};
@@ -22,8 +24,16 @@ use super::windows;
 
 /// Starts of one repeating event that are looked at: an hourly one of ten years.
 const STARTS: usize = 100_000;
+/// The same of all events of a calendar together.
+const ALL_STARTS: usize = 50 * STARTS;
+/// Times of day of one rule: each quarter of an hour. `rrule` makes all of a year's at once.
+const TIMES_OF_DAY: usize = 24 * 4;
 /// Busy times of one calendar in the weeks that are asked for.
 const SPANS: usize = 20_000;
+/// A calendar with its zones and alarms nests three deep. The parser goes down with them on its stack.
+const DEPTH: usize = 16;
+/// No zone has a longer name.
+const ZONE_BYTES: usize = 200;
 
 /// Why a calendar cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,10 +56,14 @@ pub enum BadFeed {
 /// [`BadFeed`].
 pub fn busy(text: &str, zone: &TimeZone, window: Span) -> Result<Vec<Span>, BadFeed> {
     let text = unfold(text.trim_start_matches('\u{feff}'));
+    if depth(&text) > DEPTH {
+        return Err(BadFeed::NotACalendar);
+    }
     let calendar = read_calendar(&text).map_err(|_| BadFeed::NotACalendar)?;
     let own = calendar.properties.iter().find(|property| property.name == "X-WR-TIMEZONE");
     let floating = own.and_then(|property| known(property.val.as_str())).unwrap_or_else(|| zone.clone());
-    let reader = Reader { floating, zones: defined(&calendar.components), window };
+    let left = Cell::new(ALL_STARTS);
+    let reader = Reader { floating, zones: defined(&calendar.components), window, left };
     let mut spans = Vec::new();
     let events: Vec<&Component<'_>> = named(&calendar.components, "VEVENT").collect();
     let mut moved: BTreeMap<&str, BTreeSet<Timestamp>> = BTreeMap::new();
@@ -80,6 +94,25 @@ pub fn busy(text: &str, zone: &TimeZone, window: Span) -> Result<Vec<Span>, BadF
     Ok(spans)
 }
 
+/// How deep the components of a text nest, or more where it is none.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    for line in text.lines() {
+        match line.split_once(':') {
+            Some((word, _)) if word.eq_ignore_ascii_case("BEGIN") => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            // What stands behind a second colon may begin something.
+            Some((word, name)) if word.eq_ignore_ascii_case("END") && !name.contains(':') => {
+                depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+    deepest
+}
+
 fn named<'c, 'i>(
     components: &'c [Component<'i>],
     name: &'static str,
@@ -108,6 +141,9 @@ fn is_busy(event: &Component<'_>) -> bool {
 /// The zone of a name, as IANA, Windows or a program's own prefix has it.
 fn known(name: &str) -> Option<TimeZone> {
     let name = name.trim().trim_matches('"');
+    if name.len() > ZONE_BYTES {
+        return None;
+    }
     if let Ok(zone) = TimeZone::get(name) {
         return Some(zone);
     }
@@ -180,9 +216,16 @@ struct Reader {
     floating: TimeZone,
     zones: BTreeMap<String, TimeZone>,
     window: Span,
+    /// Starts that may still be looked at.
+    left: Cell<usize>,
 }
 
 impl Reader {
+    fn look_at(&self, starts: usize) -> Result<(), BadFeed> {
+        self.left.set(self.left.get().checked_sub(starts).ok_or(BadFeed::TooMany)?);
+        Ok(())
+    }
+
     fn when(&self, property: &Property<'_>) -> Result<When, BadFeed> {
         self.read(property.val.as_str(), property)
     }
@@ -209,6 +252,7 @@ impl Reader {
         let mut all = Vec::new();
         for property in event.properties.iter().filter(|property| property.name == name) {
             for text in property.val.as_str().split(',').filter(|text| !text.trim().is_empty()) {
+                self.look_at(1)?;
                 // Of a period its start.
                 all.push(self.read(text.split('/').next().unwrap_or(text), property)?);
             }
@@ -229,16 +273,17 @@ impl Reader {
             None => vec![first.clone()],
         };
         starts.extend(self.list(event, "RDATE")?);
-        let left_out = self.list(event, "EXDATE")?;
+        let (mut days_out, mut moments_out) = (BTreeSet::new(), BTreeSet::new());
+        for out in self.list(event, "EXDATE")? {
+            if out.is_date {
+                days_out.insert(out.clock.date());
+            } else {
+                moments_out.extend(out.earliest().ok());
+            }
+        }
         for start in starts {
             let moment = start.earliest()?;
-            let is_left_out = left_out.iter().any(|out| {
-                if out.is_date {
-                    out.clock.date() == start.clock.date()
-                } else {
-                    out.earliest().is_ok_and(|at| at == moment)
-                }
-            });
+            let is_left_out = days_out.contains(&start.clock.date()) || moments_out.contains(&moment);
             if is_left_out || moved.is_some_and(|moved| moved.contains(&moment)) {
                 continue;
             }
@@ -273,9 +318,14 @@ impl Reader {
     fn starts(&self, first: &When, rule: &str) -> Result<Vec<When>, BadFeed> {
         let rule: RRule<Unvalidated> =
             self.by_wall_clock(first, rule)?.parse().map_err(|_| BadFeed::Unreadable)?;
-        if matches!(rule.get_freq(), rrule::Frequency::Secondly | rrule::Frequency::Minutely) {
+        let times_of_day = [rule.get_by_hour().len(), rule.get_by_minute().len(), rule.get_by_second().len()];
+        if matches!(rule.get_freq(), rrule::Frequency::Secondly | rrule::Frequency::Minutely)
+            || times_of_day.map(|list| list.max(1)).into_iter().product::<usize>() > TIMES_OF_DAY
+        {
             return Err(BadFeed::TooMany);
         }
+        let (often, count) = (rule.get_freq(), rule.get_count());
+        let stop = rule.get_until().and_then(|stop| Timestamp::from_second(stop.timestamp()).ok());
         let start = on_the_wall(first.clock)?;
         let rule = rule.validate(start).map_err(|_| BadFeed::Unreadable)?;
         // A day more, since the wall's clock is not the moment.
@@ -283,11 +333,26 @@ impl Reader {
             let day = SignedDuration::from_hours(24 * days);
             at.saturating_add(day).unwrap_or(at)
         });
+        // A rule that hits no day is tried as often as one that hits each.
+        let first_at = TimeZone::UTC.to_timestamp(first.clock).map_err(|_| BadFeed::Unreadable)?;
+        let end = stop.map_or(until, |stop| stop.min(until));
+        self.look_at(tries(often, first_at, end))?;
         let mut starts = Vec::new();
-        for (looked_at, found) in RRuleSet::new(start).rrule(rule).limit().into_iter().enumerate() {
+        let mut all = RRuleSet::new(start).rrule(rule).limit().into_iter();
+        for looked_at in 0.. {
             if looked_at >= STARTS {
                 return Err(BadFeed::TooMany);
             }
+            let Some(found) = all.next() else {
+                // It may have tried in vain until it was stopped.
+                self.look_at(match (count, stop) {
+                    (Some(count), _) if looked_at >= count as usize => 0,
+                    (_, Some(stop)) => tries(often, end, stop),
+                    _ => STARTS,
+                })?;
+                break;
+            };
+            self.look_at(1)?;
             let at = Timestamp::from_second(found.timestamp()).map_err(|_| BadFeed::Unreadable)?;
             if at > until {
                 break;
@@ -334,6 +399,18 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// How often a rule of this frequency is tried between two moments; `rrule` stops by itself then.
+fn tries(often: rrule::Frequency, from: Timestamp, to: Timestamp) -> usize {
+    let hours = match often {
+        rrule::Frequency::Yearly => 365 * 24,
+        rrule::Frequency::Monthly => 28 * 24,
+        rrule::Frequency::Weekly => 7 * 24,
+        rrule::Frequency::Daily => 24,
+        _ => 1,
+    };
+    usize::try_from(to.duration_since(from).as_hours() / hours).unwrap_or(0).min(STARTS)
 }
 
 /// What the clock on the wall shows, as if it were UTC.

@@ -198,6 +198,7 @@ fn read(
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -230,5 +231,26 @@ mod tests {
     fn a_file_without_numbers_is_refused_as_a_whole() {
         assert!(check("name,reason\nDana,called\n", None).is_err());
         assert!(check("", None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_of_any_file_is_good_or_told_with_its_line(
+            file in "(number|reason|date|,|\"|\"\"|\r\n|\n|\r|\\+1202555014[0-9]|2025-03-0[0-9]|[a-z]{1,5}|\u{feff}|\\PC){0,40}",
+            head in any::<bool>(),
+        ) {
+            let file = if head { format!("number,reason,date\n{file}") } else { file };
+            let lines = 1 + file.matches('\n').count();
+            if let Ok((good, bad)) = check(&file, None) {
+                prop_assert!(good.iter().map(|row| row.line).is_sorted() && bad.iter().map(|row| row.line).is_sorted());
+                prop_assert!(good.iter().all(|row| (2..=lines).contains(&row.line) && !row.reason.is_empty()), "{:?}", file);
+                prop_assert!(good.iter().all(|row| row.on.is_none_or(|on| on <= date(2025, 3, 5))));
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes, Some("a list"), &"US".parse().unwrap(), date(2025, 3, 5));
+        }
     }
 }

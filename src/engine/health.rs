@@ -1,7 +1,8 @@
 //! Whether the daemon and its parts work, for `/health`, `/health/live` and systemd's watchdog.
 //!
 //! The parts report what they meet as [`Notices`]; the engine puts these together with what the
-//! file and the clock say. [`Pulse`] is about the process itself: one that stands still notices nothing.
+//! file and the clock say. A file that cannot be read is what health is asked for most, so every part is
+//! named without it, too. [`Pulse`] is about the process itself: one that stands still notices nothing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -168,6 +169,12 @@ impl Pulse {
     }
 }
 
+/// How long the file may take before health goes without it.
+const READ_TIME: Duration = Duration::from_secs(2);
+
+/// What health says of a part that only the file knows about.
+const NOT_KNOWN: &str = "not known while the store cannot be read";
+
 /// What health says while nothing leaves.
 pub(crate) const MUTED: &str = "muted: this is a restored copy, and neither texts nor notes leave it; \
                                 when its original is stopped for good, `fulcrum unmute`";
@@ -189,47 +196,67 @@ impl Engine {
         all_run && !self.store.broken().is_cancelled() && !self.pulse.is_still()
     }
 
-    /// How the parts are.
-    pub(super) fn health_of(&self, stored: &StoredStatus, now: Timestamp) -> Health {
+    /// How the parts are, also while the file cannot be read or does not answer.
+    pub async fn health(&self) -> Health {
+        let detail = match tokio::time::timeout(READ_TIME, self.status()).await {
+            Ok(Ok(status)) => return status.health,
+            Ok(Err(error)) => format!("it cannot be read: {error}"),
+            Err(_) => "it does not answer".to_owned(),
+        };
+        self.health_of(Err(detail), self.clock.now())
+    }
+
+    /// How the parts are, by what the file says or why it says nothing.
+    pub(super) fn health_of(&self, stored: Result<&StoredStatus, String>, now: Timestamp) -> Health {
         let mut components = BTreeMap::new();
         let parts = ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup"];
         for part in parts.into_iter().chain([super::booking::PART]) {
             components.insert(part, self.notices.of(part, self.started_at));
         }
-        let put = |components: &mut BTreeMap<_, Component>, part, status, detail: String| {
-            if let Some(component) = components.get_mut(part)
-                && component.status < status
-            {
-                *component = Component { status, since: component.since, detail };
-            } else if let Some(component) = components.get_mut(part)
-                && component.detail.is_empty()
-            {
-                component.detail = detail;
-            }
-        };
         if self.store.broken().is_cancelled() {
             let detail =
                 "the storage failed under a write; the process ends so that the next start repairs it";
-            put(&mut components, "store", HealthStatus::Failing, detail.into());
+            worsen(&mut components, "store", HealthStatus::Failing, detail.into());
         }
         for (name, task) in self.tasks.states() {
             if let Some(error) = task.last_error.as_ref().filter(|_| task.is_failing()) {
                 let detail = format!("the task \u{201c}{name}\u{201d} fails again and again: {error}");
-                put(&mut components, "store", HealthStatus::Degraded, detail);
+                worsen(&mut components, "store", HealthStatus::Degraded, detail);
             }
         }
         if let Some(detail) = self.refused.in_words() {
-            put(&mut components, "lever", HealthStatus::Degraded, detail);
+            worsen(&mut components, "lever", HealthStatus::Degraded, detail);
         }
+        match stored {
+            Ok(stored) => self.add_stored(&mut components, stored),
+            Err(detail) => {
+                worsen(&mut components, "store", HealthStatus::Failing, detail);
+                for part in ["backfill", "outbox", "backup"] {
+                    worsen(&mut components, part, HealthStatus::Degraded, NOT_KNOWN.into());
+                }
+            }
+        }
+        if let Some(skew) = self.lever.skew(now)
+            && skew.abs() > SignedDuration::from_secs(30)
+        {
+            let detail =
+                format!("this clock is {} s off Lever's: set up time synchronisation", skew.as_secs());
+            worsen(&mut components, "clock", HealthStatus::Degraded, detail);
+        }
+        let status = components.values().map(|component| component.status).max().unwrap_or(HealthStatus::Ok);
+        Health { status, components }
+    }
+
+    fn add_stored(&self, components: &mut BTreeMap<&'static str, Component>, stored: &StoredStatus) {
         if stored.muted.is_some() {
-            put(&mut components, "outbox", HealthStatus::Degraded, MUTED.into());
+            worsen(components, "outbox", HealthStatus::Degraded, MUTED.into());
         }
-        put(&mut components, "backup", HealthStatus::Ok, self.backup_in_words(stored.last_backup));
+        worsen(components, "backup", HealthStatus::Ok, self.backup_in_words(stored.last_backup));
         let failed = stored.failed();
         if failed > 0 {
             let detail =
                 format!("{failed} effects failed and wait for a person: `fulcrum status` lists them");
-            put(&mut components, "outbox", HealthStatus::Degraded, detail);
+            worsen(components, "outbox", HealthStatus::Degraded, detail);
         }
         if !stored.backfill.complete {
             let running = stored.backfill.phases.iter().find(|phase| phase.state == "running");
@@ -237,17 +264,24 @@ impl Engine {
                 || "not begun".to_owned(),
                 |phase| format!("reading {}: {} done; anyone can be texted now", phase.name, phase.done),
             );
-            put(&mut components, "backfill", HealthStatus::Ok, detail);
+            worsen(components, "backfill", HealthStatus::Ok, detail);
         }
-        if let Some(skew) = self.lever.skew(now)
-            && skew.abs() > SignedDuration::from_secs(30)
-        {
-            let detail =
-                format!("this clock is {} s off Lever's: set up time synchronisation", skew.as_secs());
-            put(&mut components, "clock", HealthStatus::Degraded, detail);
+    }
+}
+
+/// A part is at least so bad; of two details that of the worse stays.
+fn worsen(
+    components: &mut BTreeMap<&'static str, Component>,
+    part: &'static str,
+    status: HealthStatus,
+    detail: String,
+) {
+    if let Some(component) = components.get_mut(part) {
+        if component.status < status {
+            *component = Component { status, since: component.since, detail };
+        } else if component.detail.is_empty() {
+            component.detail = detail;
         }
-        let status = components.values().map(|component| component.status).max().unwrap_or(HealthStatus::Ok);
-        Health { status, components }
     }
 }
 

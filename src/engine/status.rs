@@ -138,7 +138,7 @@ impl Engine {
                 in_flight: pace.in_flight,
                 throttled: pace.throttled,
             },
-            health: self.health_of(&stored, now),
+            health: self.health_of(Ok(&stored), now),
             stored,
             store_bytes: self.store.file_bytes(),
             hooks_seen: self.notices.hooks_seen(),

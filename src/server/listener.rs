@@ -162,7 +162,8 @@ impl Serving {
         // Tokens of its own: waiting on a shared one would lock it at each wake.
         let (stop, cut) = (self.stop.child_token(), self.cut.child_token());
         let mut stopping = false;
-        let mut looks = interval_at(Instant::now() + self.limits.idle_time, self.limits.idle_time);
+        // Who asks nothing at first is a stranger, and holds room that others wait for.
+        let mut looks = interval_at(Instant::now() + self.limits.head_time, self.limits.idle_time);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = 0;
         loop {

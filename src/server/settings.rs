@@ -53,7 +53,7 @@ pub struct Limits {
     pub headers: usize,
     /// Requests at once on an HTTP/2 connection.
     pub streams: u32,
-    /// For a request's head, or a TLS handshake.
+    /// For a TLS handshake, for a request's head, and until the first request of a connection has begun.
     pub head_time: Duration,
     /// For a request's body.
     pub body_time: Duration,

@@ -35,25 +35,33 @@ impl Row {
     }
 }
 
-/// The rows as a table of Markdown, whose columns also stand below one another on a terminal.
+/// The rows as a table.
 pub(crate) fn render(rows: &[Row]) -> String {
-    let head = ["what", "goal", "measured", "beside it, same run", "met"].map(str::to_owned);
-    let lines = rows.iter().map(|row| {
-        let met = row.met.map_or("", |met| if met { "yes" } else { "NO" });
-        [row.what.clone(), row.goal.clone(), row.measured.clone(), row.beside.clone(), met.to_owned()]
-    });
-    let lines: Vec<[String; 5]> = std::iter::once(head).chain(lines).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let write = |line: &[String; 5]| {
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let met = row.met.map_or("", |met| if met { "yes" } else { "NO" });
+            [row.what.clone(), row.goal.clone(), row.measured.clone(), row.beside.clone(), met.to_owned()]
+        })
+        .collect();
+    markdown(["what", "goal", "measured", "beside it, same run", "met"], &lines)
+}
+
+/// A table of Markdown, whose columns also stand below one another on a terminal.
+pub(crate) fn markdown<const N: usize>(head: [&str; N], lines: &[[String; N]]) -> String {
+    let head = head.map(str::to_owned);
+    let all = || std::iter::once(&head).chain(lines);
+    let width = |column: usize| all().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let write = |line: &[String; N]| {
         let cells: Vec<String> =
             line.iter().zip(widths).map(|(text, width)| format!(" {text:width$} ")).collect();
         format!("|{}|\n", cells.join("|"))
     };
     let rule = widths.map(|width| "-".repeat(width + 2)).join("|");
-    let mut text = write(&lines[0]);
+    let mut text = write(&head);
     text.push_str(&format!("|{rule}|\n"));
-    lines[1..].iter().for_each(|line| text.push_str(&write(line)));
+    lines.iter().for_each(|line| text.push_str(&write(line)));
     text
 }
 

@@ -100,16 +100,39 @@ impl Daemon {
 
     /// Starts the program; it need not be ready yet.
     pub(crate) fn start(&mut self) {
+        self.start_under(&[], &[]);
+    }
+
+    /// The same under another program that becomes it, with these variables.
+    pub(crate) fn start_under(&mut self, under: &[String], env: &[(String, String)]) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_fulcrum"))
+        let program = env!("CARGO_BIN_EXE_fulcrum").to_owned();
+        let line: Vec<&String> = under.iter().chain([&program]).collect();
+        let child = Command::new(line[0])
+            .args(&line[1..])
             .args(["run", "-c"])
             .arg(self.folder.path().join("fulcrum.toml"))
             .env_clear()
+            .envs(env.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();
         self.child = Some(child.unwrap());
+    }
+
+    /// The process, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Whether it has ended by itself; it is as if it was never started then.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let ended = self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some());
+        if ended {
+            self.child = None;
+        }
+        ended
     }
 
     /// Starts the program as systemd does with a socket unit: the public port is bound already, and is
@@ -157,6 +180,17 @@ impl Client {
         let answer = self.http.get(format!("http://{}{path}", self.ops)).send().await.ok()?;
         let answer = answer.error_for_status().ok()?;
         answer.text().await.ok()
+    }
+
+    /// What health says, whatever that is; none where nobody answers.
+    pub(crate) async fn health(&self) -> Option<Value> {
+        let answer = self.http.get(format!("http://{}/health", self.ops)).send().await.ok()?;
+        answer.json().await.ok()
+    }
+
+    /// Where webhooks and the API are.
+    pub(crate) fn public(&self) -> &str {
+        &self.public
     }
 
     pub(crate) async fn get(&self, path: &str) -> Option<Value> {

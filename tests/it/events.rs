@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use std::time::Duration;
 
-use crate::sync::same;
+use crate::judge::same;
 use crate::world::{World, eventually, id, small};
 
 const PEOPLE: usize = 10;

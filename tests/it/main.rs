@@ -11,6 +11,7 @@ mod booking;
 mod bulk;
 mod consent;
 mod crash;
+#[allow(dead_code, reason = "the drills use more of it")]
 mod daemon;
 mod days;
 mod disk;
@@ -22,6 +23,8 @@ mod floors;
 mod holdups;
 mod hours;
 mod interviews;
+mod judge;
+mod load;
 mod opt_out;
 mod quiet;
 mod search;

@@ -1,21 +1,10 @@
 //! The initial sync and the looks after it: what is stored is what Lever has.
 
-use fulcrum::engine::{Engine, Found, OpportunityView};
-use fulcrum_sandbox::{Event, Sandbox, Truth};
+use fulcrum::engine::{Engine, Found};
+use fulcrum_sandbox::{Event, Sandbox};
 
+use crate::judge::same;
 use crate::world::{World, eventually, fast};
-
-pub(crate) fn same(truth: &Truth, view: &OpportunityView) -> bool {
-    let row = &view.opportunity;
-    let text = |id: &Option<String>| id.clone();
-    truth.name == row.name
-        && truth.contact == row.contact.to_string()
-        && truth.stage == row.stage.to_string()
-        && truth.archived_at == row.archived.as_ref().map(|a| a.at.as_millisecond())
-        && truth.last_advanced_at == row.advanced_at.as_millisecond()
-        && text(&truth.posting) == row.posting.as_ref().map(ToString::to_string)
-        && text(&truth.application) == row.application.as_ref().map(ToString::to_string)
-}
 
 /// Opportunities that are not stored as Lever shows them.
 pub(crate) async fn differences(world: &World) -> Vec<String> {

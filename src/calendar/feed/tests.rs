@@ -126,3 +126,54 @@ fn a_calendar_that_cannot_be_understood_is_refused() {
     let endless = "DTSTART:20000101T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY";
     assert_eq!(of(&with(&event(endless))), Err(BadFeed::TooMany));
 }
+
+fn outcome(events: &str) -> Result<usize, BadFeed> {
+    let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{}END:VCALENDAR\r\n", lines(events));
+    let window = Span { start: at("2025-03-03T00:00:00Z"), end: at("2025-03-17T00:00:00Z") };
+    busy(&text, &TimeZone::UTC, window).map(|spans| spans.len())
+}
+
+/// It overflowed the stack, which ends the process.
+#[test]
+fn a_calendar_that_nests_without_end_is_refused() {
+    let nested = |depth: usize| "BEGIN:X-A\n".repeat(depth) + &"END:X-A\n".repeat(depth);
+    assert_eq!(outcome(&nested(DEPTH - 1)), Ok(0));
+    assert_eq!(outcome(&nested(DEPTH)), Err(BadFeed::NotACalendar));
+    assert_eq!(outcome(&"BEGIN:VEVENT\n".repeat(100_000)), Err(BadFeed::NotACalendar));
+    // What ends and begins in one line goes down all the same.
+    assert_eq!(outcome(&"BEGIN:A\nEND:ABEGIN:B\n".repeat(50_000)), Err(BadFeed::NotACalendar));
+}
+
+/// An invitation of 600 bytes took gigabytes: all seconds of a year at once.
+#[test]
+fn a_rule_that_means_every_second_of_the_day_is_refused() {
+    let list = |n: u32| (0..n).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let (hours, sixty) = (list(24), list(60));
+    let rule = format!("RRULE:FREQ=YEARLY;BYHOUR={hours};BYMINUTE={sixty};BYSECOND={sixty}");
+    let start = "DTSTART:20240101T000000Z\nDURATION:PT1M\n";
+    assert_eq!(outcome(&event(&format!("{start}{rule}"))), Err(BadFeed::TooMany));
+    let quarters = format!("RRULE:FREQ=DAILY;COUNT=960;BYHOUR={hours};BYMINUTE=0,15,30,45");
+    assert_eq!(outcome(&event(&format!("DTSTART:20250305T000000Z\nDURATION:PT1M\n{quarters}"))), Ok(960));
+}
+
+/// Rules that hit no day are tried a hundred thousand times each, so there may not be any number of them;
+/// of those that are over there may.
+#[test]
+fn many_rules_are_tried_up_to_a_count_and_no_farther() {
+    let rules = |rule: &str, n: usize| {
+        event(&format!("DTSTART:20200303T000000Z\nDURATION:PT1H\nRRULE:{rule}\n")).repeat(n)
+    };
+    let many = |rule: &str, n| outcome(&rules(rule, n).replace("END:VEVENTBEGIN", "END:VEVENT\nBEGIN"));
+    assert_eq!(many("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", 3), Ok(0));
+    assert_eq!(many("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", 100), Err(BadFeed::TooMany));
+    assert_eq!(many("FREQ=DAILY;UNTIL=20200401T000000Z", 2000), Ok(0));
+    assert_eq!(many("FREQ=DAILY;COUNT=20", 2000), Ok(0));
+}
+
+#[test]
+fn as_many_dates_left_out_as_put_in_leave_none() {
+    let dates: Vec<String> =
+        (0..8000).map(|n| format!("202503{:02}T{:02}{:02}00Z", 4 + n / 1440, n / 60 % 24, n % 60)).collect();
+    let (first, all) = (&dates[0], dates.join(","));
+    assert_eq!(outcome(&event(&format!("DTSTART:{first}\nDURATION:PT1M\nRDATE:{all}\nEXDATE:{all}"))), Ok(0));
+}

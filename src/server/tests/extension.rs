@@ -36,7 +36,7 @@ async fn the_downloads_ask_nobody_who_they_are_and_lead_to_one_another() {
 async fn the_extensions_id_outlives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let key = async || {
-        let engine = engine(&folder.path().join("fulcrum.redb"), Clock::System).await;
+        let engine = engine(store::Options::file(folder.path().join("fulcrum.redb")), Clock::System).await;
         let key = engine.extension_key().await.unwrap();
         assert!(engine.stop(PATIENCE).await);
         key

@@ -23,6 +23,20 @@ async fn a_head_that_does_not_end_is_cut_off() {
     }
 }
 
+/// Thousands that say nothing kept webhooks out for as long as an idle connection may last.
+#[tokio::test]
+async fn a_stranger_who_asks_nothing_has_the_time_of_a_head_and_no_more() {
+    let limits =
+        Limits { head_time: SHORT, idle_time: Duration::from_hours(1), connections: 4, ..Limits::default() };
+    let world = World::start(Choice { limits, ..Choice::default() }).await;
+    let mut strangers = Vec::new();
+    for _ in 0..4 {
+        strangers.push(TcpStream::connect(world.public()).await.unwrap());
+    }
+    let answer = tokio::time::timeout(PATIENCE, world.get("/api/v1/status", VIEWER)).await;
+    assert_eq!(answer.expect("there is room again").status, 200);
+}
+
 #[tokio::test]
 async fn a_head_that_drips_is_cut_off() {
     let world = strict().await;

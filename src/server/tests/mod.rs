@@ -6,6 +6,9 @@ mod bulk;
 mod console;
 mod control;
 mod desk;
+#[allow(dead_code, reason = "the disk of fault tests, of which little is needed here")]
+#[path = "../../../tests/it/disk.rs"]
+mod disk;
 mod extension;
 mod hooks;
 mod limits;
@@ -85,7 +88,13 @@ impl Default for Choice {
 impl World {
     async fn start(choice: Choice) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let engine = engine(&folder.path().join("fulcrum.redb"), choice.clock).await;
+        let file = store::Options::file(folder.path().join("fulcrum.redb"));
+        Self::start_on(file, folder, choice).await
+    }
+
+    /// The same on a storage of the test's.
+    async fn start_on(file: store::Options, folder: tempfile::TempDir, choice: Choice) -> Self {
+        let engine = engine(file, choice.clock).await;
         let keys = SigningKeys {
             auth_tokens: vec![AUTH_TOKEN.into()],
             shared_keys: vec![SharedKey { id: SHARED_KEY.into(), secret: AUTH_TOKEN.into() }],
@@ -233,7 +242,7 @@ fn users() -> Vec<LocalUser> {
 }
 
 /// An engine whose remotes answer nobody.
-async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
+async fn engine(store: store::Options, clock: Clock) -> Engine {
     // Nobody listens on a port below 1024 that no test may bind.
     let nowhere: url::Url = "http://127.0.0.1:9".parse().unwrap();
     let carrier = TwilioSettings {
@@ -246,7 +255,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         validity: Duration::from_hours(1),
     };
     let remotes = Remotes {
-        store: store::Options::file(path),
+        store,
         lever: LeverSettings {
             base_url: nowhere.join("/v1").unwrap(),
             api_key: "key".into(),

@@ -36,6 +36,26 @@ async fn a_store_that_has_failed_is_neither_alive_nor_ready() {
     assert_eq!((health.status, &health.json()["status"]), (503, &"failing".into()));
 }
 
+/// The file's disk is gone, so that nothing can be read: whoever asks is told which part that is, and
+/// what of the others is not known.
+#[tokio::test]
+async fn health_names_its_parts_when_the_file_cannot_be_read() {
+    let disk = disk::Disk::default();
+    let file = store::Options::backend(disk.clone()).cache_bytes(0);
+    let world = World::start_on(file, tempfile::tempdir().unwrap(), Choice::default()).await;
+    disk.die(disk::Death::AtOperation(1));
+    Answer::of(world.client.get(world.ops_url("/health/ready"))).await.problem(503, "unavailable");
+    assert!(world.engine.status().await.is_err(), "this test is about a file that cannot be read");
+    let health = Answer::of(world.client.get(world.ops_url("/health"))).await;
+    let body = health.json();
+    assert_eq!((health.status, &body["status"]), (503, &"failing".into()));
+    let part = |name: &str, what: &str| body["components"][name][what].as_str().unwrap().to_owned();
+    assert_eq!(part("store", "status"), "failing");
+    assert_eq!(part("outbox", "status"), "degraded");
+    assert!(part("outbox", "detail").contains("not known"), "{body}");
+    assert_eq!(body["components"].as_object().unwrap().len(), 9);
+}
+
 #[tokio::test]
 async fn the_metrics_have_the_names_that_dashboards_rely_on() {
     let world = World::start(Choice::default()).await;
