@@ -2,19 +2,24 @@
 //!
 //! A carrier is a variant of [`Carrier`], not a trait object: there are few, all are known here,
 //! and one `match` shows what each must be able to do. What differs between them (carriers.md
-//! 2.9) stays inside: whether a send may be repeated shows only in [`Outcome`].
+//! 2.9) stays inside, but for what changes how the rest must go about it: whether a send may have
+//! left ([`Outcome`]), how that is found out ([`LostAnswer`]), and whether what came in is listed.
 //!
 //! Nothing here decides or stores. What is to be done about an error stands in
 //! `fulcrum_domain::SendFailure`; errors and `Debug` carry neither texts nor numbers.
 
+pub mod telnyx;
 pub mod twilio;
 
+mod answer;
 mod error;
+#[cfg(test)]
+mod listener;
 
 use std::fmt;
 use std::time::Duration;
 
-use fulcrum_domain::{CarrierSid, Delivery, Listed, MessageId};
+use fulcrum_domain::{CarrierSid, Delivery, Listed, MessageId, SendFailure};
 use jiff::{Timestamp, civil};
 use url::Url;
 
@@ -25,6 +30,40 @@ pub use error::{Outcome, ReadError, SendError};
 pub enum Carrier {
     /// Twilio Programmable Messaging (carriers.md 1).
     Twilio(twilio::Client),
+    /// Telnyx Messaging (carriers.md 2.1).
+    Telnyx(telnyx::Client),
+}
+
+/// Who takes what the configured carrier sends us.
+#[derive(Clone, Debug)]
+pub enum Hooks {
+    /// Twilio's webhooks.
+    Twilio(twilio::Hooks),
+    /// Telnyx' webhooks.
+    Telnyx(telnyx::Hooks),
+}
+
+/// What a carrier tells by a webhook that may be about either.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookEvent {
+    /// A text came in.
+    Text(ReceivedText),
+    /// News of one of ours.
+    Status(StatusUpdate),
+    /// Nothing that concerns us.
+    Other,
+}
+
+/// How it is found out whether a text left whose answer was lost (carriers.md 2.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostAnswer {
+    /// By looking for it in the carrier's list: a second request would text twice.
+    LookFor,
+    /// By the same request once more: our id is its key, and the carrier gives the first answer again.
+    Repeat {
+        /// For how long the carrier keeps the key; later it would text twice.
+        kept: Duration,
+    },
 }
 
 /// A text to hand over.
@@ -122,8 +161,8 @@ pub struct StatusUpdate {
     pub sid: CarrierSid,
     /// How far it has come; none where the carrier's word is new to us.
     pub status: Option<Delivery>,
-    /// The carrier's code, if it failed.
-    pub code: Option<u32>,
+    /// Why it failed, if it did and the carrier says why.
+    pub failure: Option<SendFailure>,
 }
 
 /// A text in the carrier's list, which counts the media but does not show them.
@@ -165,6 +204,25 @@ pub struct Account {
 }
 
 impl Carrier {
+    /// What to do about a text whose answer was lost.
+    #[must_use]
+    pub fn lost_answer(&self) -> LostAnswer {
+        match self {
+            Self::Twilio(_) => LostAnswer::LookFor,
+            Self::Telnyx(_) => LostAnswer::Repeat { kept: telnyx::KEYS_KEPT },
+        }
+    }
+
+    /// Whether the texts that came in can be listed. Where not, the carrier's own retries are all that
+    /// brings a text whose webhook failed.
+    #[must_use]
+    pub fn lists_inbound(&self) -> bool {
+        match self {
+            Self::Twilio(_) => true,
+            Self::Telnyx(_) => false,
+        }
+    }
+
     /// Hands a text over, once.
     ///
     /// # Errors
@@ -172,6 +230,7 @@ impl Carrier {
     pub async fn send(&self, text: &Outgoing) -> Result<Accepted, SendError> {
         match self {
             Self::Twilio(client) => client.send(text).await,
+            Self::Telnyx(client) => client.send(text).await,
         }
     }
 
@@ -183,6 +242,7 @@ impl Carrier {
     pub async fn find_lost(&self, to: &str) -> Result<Vec<Listed>, ReadError> {
         match self {
             Self::Twilio(client) => client.find_lost(to).await,
+            Self::Telnyx(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -193,6 +253,7 @@ impl Carrier {
     pub async fn fetch(&self, sid: &CarrierSid) -> Result<Listed, ReadError> {
         match self {
             Self::Twilio(client) => client.fetch(sid).await,
+            Self::Telnyx(client) => client.fetch(sid).await,
         }
     }
 
@@ -203,6 +264,7 @@ impl Carrier {
     pub async fn inbound_since(&self, number: &str, since: civil::Date) -> Result<InboundPage, ReadError> {
         match self {
             Self::Twilio(client) => client.inbound_since(number, since).await,
+            Self::Telnyx(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -213,6 +275,7 @@ impl Carrier {
     pub async fn inbound_next(&self, page: NextPage) -> Result<InboundPage, ReadError> {
         match self {
             Self::Twilio(client) => client.inbound_page(page.0).await,
+            Self::Telnyx(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -223,6 +286,7 @@ impl Carrier {
     pub async fn media(&self, sid: &CarrierSid) -> Result<Vec<Media>, ReadError> {
         match self {
             Self::Twilio(client) => client.media(sid).await,
+            Self::Telnyx(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -233,6 +297,7 @@ impl Carrier {
     pub async fn delete(&self, sid: &CarrierSid) -> Result<(), ReadError> {
         match self {
             Self::Twilio(client) => client.delete(sid).await,
+            Self::Telnyx(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -243,6 +308,7 @@ impl Carrier {
     pub async fn check(&self) -> Result<Account, ReadError> {
         match self {
             Self::Twilio(client) => client.check().await,
+            Self::Telnyx(client) => client.check().await,
         }
     }
 }
