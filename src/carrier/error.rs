@@ -115,7 +115,8 @@ pub enum ReadError {
     },
     /// A next page on another host: our credentials do not go there.
     #[error("the carrier's next page lies elsewhere")]
-    Elsewhere,    /// The carrier has no such request.
+    Elsewhere,
+    /// The carrier has no such request.
     #[error("the carrier does not offer it")]
     NotOffered,
 }

@@ -204,6 +204,15 @@ pub struct Account {
 }
 
 impl Carrier {
+    /// Its word in the config.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Twilio(_) => "twilio",
+            Self::Telnyx(_) => "telnyx",
+        }
+    }
+
     /// What to do about a text whose answer was lost.
     #[must_use]
     pub fn lost_answer(&self) -> LostAnswer {

@@ -163,7 +163,8 @@ pub fn next_look(lost_for: SignedDuration) -> Option<SignedDuration> {
 }
 
 /// The shortest and the longest pause between two requests with one key.
-const REPEATS: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_mins(15));
+const REPEATS: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(5), SignedDuration::from_mins(15));
 
 /// In how long a lost text is handed over once more with its key, so long after it first was. The pauses
 /// grow, since a carrier that loses answers may do so for a while. None: by then the carrier, which keeps

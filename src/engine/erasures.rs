@@ -157,9 +157,10 @@ impl Engine {
             }
             Err(error) => {
                 let (lasting, why) = match &error {
-                    ReadError::NotOffered => {
-                        (true, "the carrier deletes no texts; see how long it keeps them, then give this up".into())
-                    }
+                    ReadError::NotOffered => (
+                        true,
+                        "the carrier deletes no texts; see how long it keeps them, then give this up".into(),
+                    ),
                     ReadError::Refused { status, code } => {
                         (*code != Some(UNDER_WAY) && !matches!(status, 401 | 403), error.to_string())
                     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
-    Delivery, Lost, LostSend, Message, MessageId, Number, Remedy, SendFailure, match_lost, next_look, next_repeat,
-    retry_at,
+    Delivery, Lost, LostSend, Message, MessageId, Number, Remedy, SendFailure, match_lost, next_look,
+    next_repeat, retry_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -119,7 +119,12 @@ impl Engine {
         self.settle_send(id, unconfirmed).await
     }
 
-    pub(super) async fn look_again(&self, id: MessageId, at: Timestamp, why: String) -> Result<(), StoreError> {
+    pub(super) async fn look_again(
+        &self,
+        id: MessageId,
+        at: Timestamp,
+        why: String,
+    ) -> Result<(), StoreError> {
         let mut moment = self.clock.moment();
         self.store.change(move |tx| changes::look_up_send(tx, id, at, &why, &mut moment)).await
     }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fulcrum_domain::{
-    Delivery, Effect, EffectState, Message, MessageId, Number, Purpose, Remedy, Remote, SegmentPacing, Segments,
-    SendFailure, next_look, retry_at,
+    Delivery, Effect, EffectState, Message, MessageId, Number, Purpose, Remedy, Remote, SegmentPacing,
+    Segments, SendFailure, next_look, retry_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -334,7 +334,10 @@ fn due_send(
     }))
 }
 
-pub(super) fn with_recipient(read: &impl Read, id: MessageId) -> Result<Option<(Message, Number)>, StoreError> {
+pub(super) fn with_recipient(
+    read: &impl Read,
+    id: MessageId,
+) -> Result<Option<(Message, Number)>, StoreError> {
     let Some(text) = changes::message(read, id)? else { return Ok(None) };
     let conversation = read.get(CONVERSATIONS, &text.conversation)?;
     Ok(conversation.map(|conversation| (text, conversation.number)))

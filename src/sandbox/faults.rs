@@ -25,6 +25,10 @@ pub enum Remote {
     LeverWebhook,
     /// Webhooks that Twilio sends.
     TwilioWebhook,
+    /// Requests to the simulated Telnyx.
+    Telnyx,
+    /// Webhooks that Telnyx sends.
+    TelnyxWebhook,
 }
 
 /// What goes wrong.

@@ -1,4 +1,4 @@
-//! The simulated Lever and the simulated Twilio: real HTTP servers with the real contracts, faults on demand
+//! The simulated Lever and the simulated carriers: real HTTP servers with the real contracts, faults on demand
 //! and a ledger of what really happened.
 //!
 //! It knows nothing of the daemon's rooms: sharing types with the client would hide bugs.
@@ -7,12 +7,15 @@
 
 mod clock;
 mod control;
+mod courier;
 mod dice;
+mod exchange;
 mod faults;
 mod ledger;
 mod lever;
 mod sandbox;
 mod server;
+mod telnyx;
 pub mod twilio;
 
 pub use clock::SimClock;
@@ -22,4 +25,4 @@ pub use lever::{
     Event, EventError, Happened, LeverOptions, Moves, Permission, Permissions, Stats, Truth, TruthInterview,
     TruthNote, UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
 };
-pub use sandbox::{Options, Sandbox, SandboxError, SandboxStats, TextError};
+pub use sandbox::{Carrier, Options, Sandbox, SandboxError, SandboxStats, TextError};

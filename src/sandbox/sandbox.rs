@@ -1,8 +1,9 @@
-//! The two simulated remotes in one running server, with everything that tests and the demo do to them.
+//! The simulated remotes in one running server, with everything that tests and the demo do to them.
 //!
 //! One listener serves all: the paths of Lever (`/v1`, and its site's `/candidates`), of Twilio
-//! (`/2010-04-01`) and of the control routes (`/_sandbox`) are distinct, so one address is enough for a
-//! program that wants both.
+//! (`/2010-04-01`), of Telnyx (`/v2`) and of the control routes (`/_sandbox`) are distinct, so one address
+//! is enough for a program that wants several. Of the carriers one has the numbers ([`Carrier`]): there
+//! candidates' texts arrive.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,6 +25,7 @@ use crate::lever::{
     Event, EventError, Happened, Lever, LeverOptions, Moves, Permissions, Stats, Truth, WEBHOOK_EVENTS,
 };
 use crate::server::{serve, with_faults};
+use crate::telnyx::{self, Telnyx};
 use crate::twilio::{self, Addresses, InboundError, TwilioOptions, TwilioState};
 
 /// How the sandbox is set up.
@@ -41,8 +43,49 @@ pub struct Options {
     pub twilio: TwilioOptions,
     /// Milliseconds that an answer of the simulated Twilio takes.
     pub twilio_latency_ms: Range<u64>,
+    /// Who has the numbers.
+    pub carrier: Carrier,
     /// What goes wrong from the start.
     pub faults: Vec<Rule>,
+}
+
+/// A simulated carrier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carrier {
+    /// Twilio.
+    #[default]
+    Twilio,
+    /// Telnyx.
+    Telnyx,
+}
+
+impl Carrier {
+    /// Its word in a daemon's config.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Twilio => "twilio",
+            Self::Telnyx => "telnyx",
+        }
+    }
+
+    /// Requests to it, for faults.
+    #[must_use]
+    pub fn remote(self) -> Remote {
+        match self {
+            Self::Twilio => Remote::Twilio,
+            Self::Telnyx => Remote::Telnyx,
+        }
+    }
+
+    /// The webhooks that it sends, for faults.
+    #[must_use]
+    pub fn webhooks(self) -> Remote {
+        match self {
+            Self::Twilio => Remote::TwilioWebhook,
+            Self::Telnyx => Remote::TelnyxWebhook,
+        }
+    }
 }
 
 impl Default for Options {
@@ -55,6 +98,7 @@ impl Default for Options {
             lever: LeverOptions::default(),
             twilio: TwilioOptions::default(),
             twilio_latency_ms: 0..0,
+            carrier: Carrier::default(),
             faults: Vec::new(),
         }
     }
@@ -84,6 +128,8 @@ pub struct Sandbox {
 pub(crate) struct Shared {
     pub(crate) lever: Lever,
     pub(crate) twilio: TwilioState,
+    pub(crate) telnyx: Telnyx,
+    pub(crate) carrier: Carrier,
     pub(crate) clock: SimClock,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
@@ -100,6 +146,9 @@ pub enum TextError {
     /// The number it goes to.
     #[error(transparent)]
     Number(#[from] InboundError),
+    /// The same, at another carrier.
+    #[error("the simulated account does not have that number")]
+    NotOurs,
     /// The sandbox was started without a number of ours.
     #[error("the simulated account has no number")]
     NoNumber,
@@ -142,12 +191,18 @@ impl Sandbox {
         let twilio = TwilioState::new(options.twilio, clock.clone(), ledger.clone(), faults.clone());
         twilio.set_addresses(Addresses { base_url: base_url.clone(), ..Addresses::default() });
 
+        let (seed, ours) = (options.seed, numbers.clone());
+        let telnyx = Telnyx::new(seed, ours, clock.clone(), ledger.clone(), faults.clone());
+        let telnyx = telnyx.map_err(SandboxError::Client)?;
+
         let tokens = (0..).zip(WEBHOOK_EVENTS);
         let token = |index| Dice::new(options.seed, 0x70CE, index).hex(48);
         let webhook_tokens = tokens.map(|(index, event)| (event.to_owned(), token(index))).collect();
         let shared = Shared {
             lever,
             twilio,
+            telnyx,
+            carrier: options.carrier,
             clock,
             ledger,
             faults: faults.clone(),
@@ -157,11 +212,13 @@ impl Sandbox {
             account_sid,
             auth_token,
         };
-        let carrier = twilio::router(shared.twilio.clone());
+        let twilio = twilio::router(shared.twilio.clone());
+        let twilio = with_faults(twilio, Remote::Twilio, faults.clone(), options.twilio_latency_ms);
+        let telnyx = telnyx::router(shared.telnyx.clone());
+        let telnyx = with_faults(telnyx, Remote::Telnyx, faults.clone(), 0..0);
         // The control routes come first: a path that nobody has is then answered without Lever's meter.
-        let router = control::router(shared.clone())
-            .merge(shared.lever.router(faults.clone()))
-            .merge(with_faults(carrier, Remote::Twilio, faults, options.twilio_latency_ms));
+        let router =
+            control::router(shared.clone()).merge(shared.lever.router(faults)).merge(twilio).merge(telnyx);
         tasks.spawn(serve(listener, router, stop.clone()));
         Ok(Self { address, shared, tasks, stop })
     }
@@ -209,7 +266,31 @@ impl Sandbox {
         &self.shared.auth_token
     }
 
-    /// Our numbers at the simulated Twilio.
+    /// Who has the numbers.
+    #[must_use]
+    pub fn carrier(&self) -> Carrier {
+        self.shared.carrier
+    }
+
+    /// The base URL of the carriers, whichever it is.
+    #[must_use]
+    pub fn carrier_url(&self) -> String {
+        self.shared.base_url.clone()
+    }
+
+    /// Telnyx' API key.
+    #[must_use]
+    pub fn telnyx_api_key(&self) -> &str {
+        self.shared.telnyx.api_key()
+    }
+
+    /// What Telnyx' webhooks are verified with, base64.
+    #[must_use]
+    pub fn telnyx_public_key(&self) -> String {
+        self.shared.telnyx.public_key()
+    }
+
+    /// Our numbers at the simulated carrier.
     #[must_use]
     pub fn numbers(&self) -> &[String] {
         &self.shared.numbers
@@ -238,7 +319,9 @@ impl Sandbox {
     pub fn announcement(&self) -> Value {
         json!({"lever": self.lever_url(), "twilio": self.twilio_url(), "api_key": self.api_key(),
                "account_sid": self.account_sid(), "auth_token": self.auth_token(), "numbers": self.numbers(),
-               "webhook_tokens": self.webhook_tokens()})
+               "webhook_tokens": self.webhook_tokens(), "carrier": self.carrier().name(),
+               "telnyx": self.carrier_url(), "telnyx_api_key": self.telnyx_api_key(),
+               "telnyx_public_key": self.telnyx_public_key()})
     }
 
     /// Sets up one webhook for each event in `tokens`, all to `url`, replacing those there were.
@@ -259,6 +342,12 @@ impl Sandbox {
             message_url,
             fallback_url: None,
         });
+    }
+
+    /// Sets where the carriers announce texts: below a daemon's public address, without a slash at its end.
+    pub fn configure_carriers(&self, public_url: &str) {
+        self.configure_twilio(&format!("{public_url}/hooks/twilio/message#rc=5&rp=all"));
+        self.shared.telnyx.set_webhook(&format!("{public_url}/hooks/telnyx"));
     }
 
     /// Makes something happen inside Lever; the webhooks follow.
@@ -346,7 +435,10 @@ impl Drop for Sandbox {
 impl Shared {
     pub(crate) fn inbound(&self, from: &str, to: Option<&str>, body: &str) -> Result<String, TextError> {
         let to = to.or(self.numbers.first().map(String::as_str)).ok_or(TextError::NoNumber)?;
-        Ok(self.twilio.inbound(from, to, body, Vec::new())?)
+        match self.carrier {
+            Carrier::Twilio => Ok(self.twilio.inbound(from, to, body, Vec::new())?),
+            Carrier::Telnyx => self.telnyx.inbound(from, to, body).ok_or(TextError::NotOurs),
+        }
     }
 
     pub(crate) fn stats(&self) -> SandboxStats {

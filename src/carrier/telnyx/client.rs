@@ -101,7 +101,9 @@ fn sort_send(answer: Answer) -> Result<Accepted, SendError> {
         (200..=299, _) => answer
             .body
             .ok()
-            .and_then(|body| serde_json::from_slice::<wire::Envelope<wire::Message>>(&body).ok()?.data.accepted())
+            .and_then(|body| {
+                serde_json::from_slice::<wire::Envelope<wire::Message>>(&body).ok()?.data.accepted()
+            })
             .ok_or_else(|| SendError::unknown(SendFailure::Unknown)),
         (429, code) => Err(SendError::not_sent(SendFailure::Throttled, code).after(answer.retry_after)),
         // The first request with this key is still under way.

@@ -49,7 +49,9 @@ mod tests {
         check(&[40300], |remedy| remedy == Remedy::Suppress);
         check(&[10009, 20100, 40010, 40312, 40331], |remedy| remedy == Remedy::PauseSending);
         check(&[40001, 40002, 40003, 40004, 40008, 40310, 40302, 99999], |remedy| remedy == Remedy::GiveUp);
-        check(&[10011, 40005, 40006, 40011, 40318, 40305, 40018], |remedy| matches!(remedy, Remedy::RetryAfter(_)));
+        check(&[10011, 40005, 40006, 40011, 40318, 40305, 40018], |remedy| {
+            matches!(remedy, Remedy::RetryAfter(_))
+        });
     }
 
     #[test]

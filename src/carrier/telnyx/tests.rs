@@ -89,7 +89,8 @@ async fn a_refusal_with_a_code_is_certain() {
         let denied = refusal("401 Unauthorized", code);
         check(denied, not_sent, SendFailure::Config, Remedy::PauseSending).await;
     }
-    let later = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 77\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let later =
+        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 77\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let wait = Remedy::RetryAfter(Duration::from_secs(77));
     check(later.into(), not_sent, SendFailure::Throttled, wait).await;
 }
@@ -119,8 +120,11 @@ async fn whatever_is_not_certain_is_settled_by_the_key() {
 
 #[tokio::test]
 async fn what_became_of_a_text_is_read_by_its_id() {
-    let failed = MESSAGE.replace("queued", "delivery_failed").replace(r#""errors":[]"#, r#""errors":[{"code":"40008"}]"#);
-    let (url, server) = serve(vec![answer("200 OK", MESSAGE), answer("200 OK", &failed), answer("404 Not Found", "")]);
+    let failed = MESSAGE
+        .replace("queued", "delivery_failed")
+        .replace(r#""errors":[]"#, r#""errors":[{"code":"40008"}]"#);
+    let (url, server) =
+        serve(vec![answer("200 OK", MESSAGE), answer("200 OK", &failed), answer("404 Not Found", "")]);
     let carrier = carrier(settings(url));
     let sid = "84cca175-9755-4859-b67f-4730d7f58aa3".parse().unwrap();
     let listed = carrier.fetch(&sid).await.unwrap();

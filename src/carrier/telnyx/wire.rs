@@ -207,7 +207,11 @@ mod tests {
         let mid = "0190f3c2-0000-7000-8000-000000000001";
         let named = |url: &str| {
             let text = format!(r#"{{"id":"m1","to":[{{"status":"sent"}}],"webhook_url":"{url}?mid={mid}"}}"#);
-            serde_json::from_str::<Message>(&text).unwrap().update("https://a.example/x/hooks/telnyx").unwrap().mid
+            serde_json::from_str::<Message>(&text)
+                .unwrap()
+                .update("https://a.example/x/hooks/telnyx")
+                .unwrap()
+                .mid
         };
         assert_eq!(named("https://a.example/x/hooks/telnyx"), Some(mid.parse().unwrap()));
         assert_eq!(named("https://a.example/hooks/telnyx"), None);

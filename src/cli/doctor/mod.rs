@@ -16,7 +16,7 @@ use serde_json::json;
 use super::control::Control;
 use super::screen::Mood;
 use super::shapes::Status;
-use super::{Exit, Form, Outcome, load, screen, wiring};
+use super::{Exit, Form, Outcome, carriers, load, screen, wiring};
 use crate::carrier::Carrier;
 use crate::config::Config;
 
@@ -71,7 +71,7 @@ impl Doctor {
             screen::hint("asking Lever, slowly beside the daemon: about 15 seconds")?;
         }
         findings.extend(lever::look(&config, daemon.is_some()).await?);
-        findings.push(carrier(&wiring::carrier(&config)?).await);
+        findings.push(carrier(&carriers::client(&config)?).await);
         findings.push(webhooks(&config, daemon.as_ref()));
 
         let broken = findings.iter().any(|finding| finding.state == State::Broken);
@@ -103,7 +103,7 @@ async fn carrier(carrier: &Carrier) -> Finding {
         ),
         Ok(_) => Finding::new(what, State::Works, "active"),
         Err(error) => {
-            let advice = format!("{:#}; see [carrier.twilio]", anyhow::Error::from(error));
+            let advice = format!("{:#}; see [carrier.{}]", anyhow::Error::from(error), carrier.name());
             Finding::new(what, State::Broken, advice)
         }
     }

@@ -1,0 +1,59 @@
+//! `[carrier]`: which one, and only its own section.
+
+use std::time::Duration;
+
+use fulcrum::config::CarrierKind;
+
+use super::Machine;
+
+const TELNYX: &str = r#"
+[organisation]
+name = "Acme Recruiting"
+timezone = "America/New_York"
+
+[server]
+public_url = "https://text.acme.example"
+
+[carrier]
+kind = "telnyx"
+numbers = ["+12025550100"]
+
+[carrier.telnyx]
+public_key = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
+"#;
+
+#[test]
+fn telnyx_needs_its_two_keys_and_nothing_of_twilios() {
+    let machine = Machine::new(TELNYX);
+    machine.write("credentials/telnyx-api-key", "KEY-s3cr3t\n", 0o400);
+    let config = machine.load().unwrap();
+    let CarrierKind::Telnyx(telnyx) = &config.carrier.kind else { panic!() };
+    assert_eq!(
+        (telnyx.base_url.as_str(), telnyx.api_key.expose()),
+        ("https://api.telnyx.com/", "KEY-s3cr3t")
+    );
+    assert_eq!(telnyx.messaging_profile_id, None);
+    assert_eq!(config.carrier.kind.poll(), Duration::from_mins(5));
+    assert!((config.carrier.kind.segments_per_second() - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn everything_wrong_with_telnyx_is_said_at_once() {
+    let wrong = TELNYX.replace("A6EH", "KEY-s3cr3t")
+        + "base_url = \"http://telnyx.example\"\nmessaging_profile_id = \"KEY-s3cr3t\"\nsegments_per_second = 0\nstatus_poll = \"0s\"\n";
+    insta::assert_snapshot!(Machine::new(&wrong).complaints(), @"");
+    // The point of order two and other weak keys let anybody sign.
+    let weak = TELNYX.replace(
+        "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=",
+        "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    );
+    let machine = Machine::new(&weak);
+    machine.write("credentials/telnyx-api-key", "KEY-s3cr3t\n", 0o400);
+    insta::assert_snapshot!(machine.complaints(), @"");
+}
+
+#[test]
+fn an_unknown_carrier_is_named_and_no_section_is_looked_at() {
+    let machine = Machine::new(&TELNYX.replace("telnyx\"", "telnix\""));
+    insta::assert_snapshot!(machine.complaints(), @"");
+}
