@@ -41,7 +41,15 @@ fn telnyx_needs_its_two_keys_and_nothing_of_twilios() {
 fn everything_wrong_with_telnyx_is_said_at_once() {
     let wrong = TELNYX.replace("A6EH", "KEY-s3cr3t")
         + "base_url = \"http://telnyx.example\"\nmessaging_profile_id = \"KEY-s3cr3t\"\nsegments_per_second = 0\nstatus_poll = \"0s\"\n";
-    insta::assert_snapshot!(Machine::new(&wrong).complaints(), @"");
+    insta::assert_snapshot!(Machine::new(&wrong).complaints(), @r#"
+    6 problems in the settings
+      fulcrum.toml:14: carrier.telnyx.public_key: something else, expected the account's public key, base64 of 32 bytes
+      fulcrum.toml:15: carrier.telnyx.base_url: "http://telnyx.example", expected https, since it is not on this machine
+      fulcrum.toml:16: carrier.telnyx.messaging_profile_id: something else, expected an id such as "16fd2706-8baf-433b-82eb-8c7fada847da"
+      fulcrum.toml:17: carrier.telnyx.segments_per_second: 0, expected a number from 0.01 to 1000
+      fulcrum.toml:18: carrier.telnyx.status_poll: "0s", expected a duration from 1s to 1h, written as "90s", "5m", "1h30m"
+      fulcrum.toml: carrier.telnyx.api_key_file: not set, expected a file with the secret, or telnyx-api-key as a credential or beside the config
+    "#);
     // The point of order two and other weak keys let anybody sign.
     let weak = TELNYX.replace(
         "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=",
@@ -49,11 +57,17 @@ fn everything_wrong_with_telnyx_is_said_at_once() {
     );
     let machine = Machine::new(&weak);
     machine.write("credentials/telnyx-api-key", "KEY-s3cr3t\n", 0o400);
-    insta::assert_snapshot!(machine.complaints(), @"");
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:14: carrier.telnyx.public_key: something else, expected the account's public key, base64 of 32 bytes
+    "#);
 }
 
 #[test]
 fn an_unknown_carrier_is_named_and_no_section_is_looked_at() {
     let machine = Machine::new(&TELNYX.replace("telnyx\"", "telnix\""));
-    insta::assert_snapshot!(machine.complaints(), @"");
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:10: carrier.kind: "telnix", expected "twilio" or "telnyx"
+    "#);
 }
