@@ -10,9 +10,11 @@
 
 pub mod telnyx;
 pub mod twilio;
+pub mod webhook;
 
 mod answer;
 mod error;
+mod event;
 #[cfg(test)]
 mod listener;
 
@@ -24,6 +26,7 @@ use jiff::{Timestamp, civil};
 use url::Url;
 
 pub use error::{Outcome, ReadError, SendError};
+pub use event::{BadSignature, HookError, HookEvent};
 
 /// The configured carrier. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub enum Carrier {
     Twilio(twilio::Client),
     /// Telnyx Messaging (carriers.md 2.1).
     Telnyx(telnyx::Client),
+    /// The operator's own gateway, by signed webhooks (carriers.md 2.8).
+    Webhook(webhook::Client),
 }
 
 /// Who takes what the configured carrier sends us.
@@ -41,17 +46,8 @@ pub enum Hooks {
     Twilio(twilio::Hooks),
     /// Telnyx' webhooks.
     Telnyx(telnyx::Hooks),
-}
-
-/// What a carrier tells by a webhook that may be about either.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HookEvent {
-    /// A text came in.
-    Text(ReceivedText),
-    /// News of one of ours.
-    Status(StatusUpdate),
-    /// Nothing that concerns us.
-    Other,
+    /// Those of the operator's own gateway.
+    Webhook(webhook::Hooks),
 }
 
 /// How it is found out whether a text left whose answer was lost (carriers.md 2.9).
@@ -66,6 +62,10 @@ pub enum LostAnswer {
     },
 }
 
+/// For how long a carrier keeps our keys: 24 hours by their documentation; a little less, for clocks and a
+/// request that takes its time.
+const KEYS_KEPT: Duration = Duration::from_secs((24 * 60 - 10) * 60);
+
 /// A text to hand over.
 #[derive(Clone)]
 pub struct Outgoing {
@@ -79,6 +79,8 @@ pub struct Outgoing {
     pub body: String,
     /// For how long the carrier may hold it; none for the configured time.
     pub validity: Option<Duration>,
+    /// Now, for a request that is signed.
+    pub at: Timestamp,
 }
 
 impl fmt::Debug for Outgoing {
@@ -210,6 +212,7 @@ impl Carrier {
         match self {
             Self::Twilio(_) => "twilio",
             Self::Telnyx(_) => "telnyx",
+            Self::Webhook(_) => "webhook",
         }
     }
 
@@ -218,7 +221,7 @@ impl Carrier {
     pub fn lost_answer(&self) -> LostAnswer {
         match self {
             Self::Twilio(_) => LostAnswer::LookFor,
-            Self::Telnyx(_) => LostAnswer::Repeat { kept: telnyx::KEYS_KEPT },
+            Self::Telnyx(_) | Self::Webhook(_) => LostAnswer::Repeat { kept: KEYS_KEPT },
         }
     }
 
@@ -228,7 +231,7 @@ impl Carrier {
     pub fn lists_inbound(&self) -> bool {
         match self {
             Self::Twilio(_) => true,
-            Self::Telnyx(_) => false,
+            Self::Telnyx(_) | Self::Webhook(_) => false,
         }
     }
 
@@ -240,6 +243,7 @@ impl Carrier {
         match self {
             Self::Twilio(client) => client.send(text).await,
             Self::Telnyx(client) => client.send(text).await,
+            Self::Webhook(client) => client.send(text).await,
         }
     }
 
@@ -251,7 +255,7 @@ impl Carrier {
     pub async fn find_lost(&self, to: &str) -> Result<Vec<Listed>, ReadError> {
         match self {
             Self::Twilio(client) => client.find_lost(to).await,
-            Self::Telnyx(_) => Err(ReadError::NotOffered),
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -263,6 +267,7 @@ impl Carrier {
         match self {
             Self::Twilio(client) => client.fetch(sid).await,
             Self::Telnyx(client) => client.fetch(sid).await,
+            Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -273,7 +278,7 @@ impl Carrier {
     pub async fn inbound_since(&self, number: &str, since: civil::Date) -> Result<InboundPage, ReadError> {
         match self {
             Self::Twilio(client) => client.inbound_since(number, since).await,
-            Self::Telnyx(_) => Err(ReadError::NotOffered),
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -284,7 +289,7 @@ impl Carrier {
     pub async fn inbound_next(&self, page: NextPage) -> Result<InboundPage, ReadError> {
         match self {
             Self::Twilio(client) => client.inbound_page(page.0).await,
-            Self::Telnyx(_) => Err(ReadError::NotOffered),
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -295,7 +300,7 @@ impl Carrier {
     pub async fn media(&self, sid: &CarrierSid) -> Result<Vec<Media>, ReadError> {
         match self {
             Self::Twilio(client) => client.media(sid).await,
-            Self::Telnyx(_) => Err(ReadError::NotOffered),
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -306,18 +311,19 @@ impl Carrier {
     pub async fn delete(&self, sid: &CarrierSid) -> Result<(), ReadError> {
         match self {
             Self::Twilio(client) => client.delete(sid).await,
-            Self::Telnyx(_) => Err(ReadError::NotOffered),
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
-    /// Whether the credentials work, and the account.
+    /// Whether the credentials work, and the account. `at` is now.
     ///
     /// # Errors
     /// [`ReadError`]; `Refused` with 401 for wrong credentials.
-    pub async fn check(&self) -> Result<Account, ReadError> {
+    pub async fn check(&self, at: Timestamp) -> Result<Account, ReadError> {
         match self {
             Self::Twilio(client) => client.check().await,
             Self::Telnyx(client) => client.check().await,
+            Self::Webhook(client) => client.check(at).await,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::wiring::{self, WiringError};
-use crate::carrier::{Carrier, Hooks, telnyx, twilio};
+use crate::carrier::{Carrier, Hooks, telnyx, twilio, webhook};
 use crate::config::{CarrierKind, Config};
 
 /// For a whole request to the carrier.
@@ -18,7 +18,7 @@ const CARRIER_IDLE: Duration = Duration::from_secs(20);
 /// The carrier's client.
 ///
 /// # Errors
-/// [`WiringError::Roots`], [`WiringError::Carrier`].
+/// [`WiringError::Roots`], [`WiringError::Carrier`], [`WiringError::WebhookKey`].
 pub(super) fn client(config: &Config) -> Result<Carrier, WiringError> {
     let http = |base_url: &Url| -> Result<reqwest::Client, WiringError> {
         wiring::http(config, WiringError::Carrier)?
@@ -51,29 +51,45 @@ pub(super) fn client(config: &Config) -> Result<Carrier, WiringError> {
                 timeout: CARRIER_TIMEOUT,
             },
         )),
+        CarrierKind::Webhook(settings) => Carrier::Webhook(webhook::Client::new(
+            http(&settings.url)?,
+            webhook::WebhookSettings {
+                url: settings.url.clone(),
+                key: webhook::Key::parse(settings.secret.expose())?,
+                timeout: CARRIER_TIMEOUT,
+            },
+        )),
     })
 }
 
 /// Who takes what the carrier sends.
-pub(super) fn hooks(config: &Config) -> Hooks {
+///
+/// # Errors
+/// [`WiringError::WebhookKey`].
+pub(super) fn hooks(config: &Config) -> Result<Hooks, WiringError> {
     let public_url = &config.server.public_url;
-    match &config.carrier.kind {
+    Ok(match &config.carrier.kind {
         CarrierKind::Twilio(settings) => {
             let auth_tokens = vec![wiring::secret(&settings.auth_token)];
             let keys = twilio::SigningKeys { auth_tokens, shared_keys: Vec::new() };
             Hooks::Twilio(twilio::Hooks::new(public_url.clone(), settings.account_sid.clone(), keys))
         }
         CarrierKind::Telnyx(settings) => Hooks::Telnyx(telnyx::Hooks::new(public_url, settings.public_key)),
-    }
+        CarrierKind::Webhook(settings) => {
+            Hooks::Webhook(webhook::Hooks::new(webhook::Key::parse(settings.inbound_secret.expose())?))
+        }
+    })
 }
 
 /// Which account it is, as far as that is no secret, and what is to be entered there.
 pub(super) fn described(config: &Config) -> String {
+    let base = config.server.public_url.as_str().trim_end_matches('/');
     match &config.carrier.kind {
         CarrierKind::Twilio(twilio) => format!("Twilio {}", twilio.account_sid),
-        CarrierKind::Telnyx(_) => {
-            let base = config.server.public_url.as_str().trim_end_matches('/');
-            format!("Telnyx, webhooks to {base}/hooks/telnyx")
+        CarrierKind::Telnyx(_) => format!("Telnyx, webhooks to {base}/hooks/telnyx"),
+        CarrierKind::Webhook(webhook) => {
+            let host = webhook.url.host_str().unwrap_or_default();
+            format!("a gateway at {host}, webhooks to {base}/hooks/gateway")
         }
     }
 }

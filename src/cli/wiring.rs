@@ -54,6 +54,9 @@ pub enum WiringError {
     /// The same, for the calendars of interviewers.
     #[error("the connection to calendars cannot be set up by what [network] says")]
     Calendars(#[source] reqwest::Error),
+    /// A key for the carrier's webhooks.
+    #[error("carrier.webhook")]
+    WebhookKey(#[from] crate::carrier::webhook::BadKey),
     /// Lever.
     #[error("lever")]
     Lever(#[from] SettingsError),
@@ -289,7 +292,7 @@ fn provider_http(config: &Config) -> Result<reqwest::Client, WiringError> {
 /// What the server goes by.
 ///
 /// # Errors
-/// [`WiringError::Roots`], [`WiringError::Provider`].
+/// [`WiringError::Roots`], [`WiringError::Provider`], [`WiringError::WebhookKey`].
 pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
     let public_url = config.server.public_url.clone();
     Ok(ServerSettings {
@@ -300,7 +303,7 @@ pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
         public_url: public_url.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         lever_hosts: config.extension.lever_hosts.clone(),
-        carrier: carriers::hooks(config),
+        carrier: carriers::hooks(config)?,
         setup: setup(config),
         provider_http: provider_http(config)?,
         keys: keys(config),

@@ -36,6 +36,8 @@ pub enum CarrierKind {
     Twilio(Twilio),
     /// Telnyx Messaging.
     Telnyx(Telnyx),
+    /// A gateway of one's own, by signed webhooks.
+    Webhook(Webhook),
 }
 
 impl CarrierKind {
@@ -45,6 +47,7 @@ impl CarrierKind {
         match self {
             Self::Twilio(twilio) => twilio.segments_per_second,
             Self::Telnyx(telnyx) => telnyx.segments_per_second,
+            Self::Webhook(webhook) => webhook.segments_per_second,
         }
     }
 
@@ -54,6 +57,8 @@ impl CarrierKind {
         match self {
             Self::Twilio(twilio) => twilio.inbound_poll,
             Self::Telnyx(telnyx) => telnyx.status_poll,
+            // It is asked for nothing, so this is only how often nothing is found.
+            Self::Webhook(_) => *POLL.end(),
         }
     }
 }
@@ -94,6 +99,19 @@ pub struct Telnyx {
     pub segments_per_second: f64,
 }
 
+/// A gateway of one's own.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where texts are posted; https unless on loopback.
+    pub url: Url,
+    /// What is posted is signed with it: `whsec_…`.
+    pub secret: Secret,
+    /// What the gateway posts is signed with it: `whsec_…`.
+    pub inbound_secret: Secret,
+    /// Message segments a second from each number, 1 unless set.
+    pub segments_per_second: f64,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCarrier {
@@ -101,6 +119,16 @@ pub(super) struct RawCarrier {
     numbers: Vec<String>,
     twilio: RawTwilio,
     telnyx: RawTelnyx,
+    webhook: RawWebhook,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWebhook {
+    url: String,
+    secret_file: String,
+    inbound_secret_file: String,
+    segments_per_second: f64,
 }
 
 #[derive(Deserialize)]
@@ -119,9 +147,11 @@ struct RawTelnyx {
 enum Kind {
     Twilio,
     Telnyx,
+    Webhook,
 }
 
-const KINDS: [(&str, Kind); 2] = [("twilio", Kind::Twilio), ("telnyx", Kind::Telnyx)];
+const KINDS: [(&str, Kind); 3] =
+    [("twilio", Kind::Twilio), ("telnyx", Kind::Telnyx), ("webhook", Kind::Webhook)];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +171,7 @@ impl RawCarrier {
         let kind = match check.choice("carrier.kind", &self.kind, &KINDS)? {
             Kind::Twilio => self.twilio.check(check).map(CarrierKind::Twilio),
             Kind::Telnyx => self.telnyx.check(check).map(CarrierKind::Telnyx),
+            Kind::Webhook => self.webhook.check(check).map(CarrierKind::Webhook),
         };
         Ok(Carrier { numbers: numbers?, kind: kind? })
     }
@@ -223,6 +254,38 @@ impl RawTelnyx {
             segments_per_second: segments_per_second?,
         })
     }
+}
+
+impl RawWebhook {
+    fn check(&self, check: &mut Check<'_>) -> Checked<Webhook> {
+        let url = check.secure_url("carrier.webhook.url", &self.url);
+        let secret = webhook_secret(check, "carrier.webhook.secret", &self.secret_file, "webhook-secret");
+        let inbound_secret = webhook_secret(
+            check,
+            "carrier.webhook.inbound_secret",
+            &self.inbound_secret_file,
+            "webhook-inbound-secret",
+        );
+        let segments_per_second =
+            check.within("carrier.webhook.segments_per_second", self.segments_per_second, &SEGMENTS);
+        Ok(Webhook {
+            url: url?,
+            secret: secret?,
+            inbound_secret: inbound_secret?,
+            segments_per_second: segments_per_second?,
+        })
+    }
+}
+
+/// A key as Standard Webhooks write one.
+fn webhook_secret(check: &mut Check<'_>, key: &str, file: &str, credential: &str) -> Checked<Secret> {
+    let secret = check.secret(key, file, credential)?;
+    let bytes = secret.expose().strip_prefix("whsec_").and_then(|text| BASE64.decode(text).ok());
+    if bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len())) {
+        return Ok(secret);
+    }
+    let expected = "whsec_ and base64 of 24 to 64 random bytes";
+    Err(check.reject(&format!("{key}_file"), "a file with something else", expected))
 }
 
 /// An Ed25519 key. What is found instead is not repeated: the other key gets pasted here.

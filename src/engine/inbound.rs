@@ -60,8 +60,8 @@ impl Engine {
                     self.take_status(update).await?;
                     asked.push(id);
                 }
-                // Deleted there, or unfit to be read: it says nothing of the others.
-                Err(ReadError::NotFound | ReadError::Unreadable) => over.push(id),
+                // Deleted there, unfit to be read, or nobody to be asked: it says nothing of the others.
+                Err(ReadError::NotFound | ReadError::Unreadable | ReadError::NotOffered) => over.push(id),
                 Err(error) => {
                     self.note_read(&Err::<(), _>(error));
                     break;

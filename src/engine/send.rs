@@ -165,6 +165,7 @@ impl Engine {
             from: from.clone(),
             body: text.body.reveal().to_owned(),
             validity: None,
+            at: self.clock.now(),
         };
         let answer = self.carrier.send(&outgoing).await;
         match &answer {

@@ -10,7 +10,7 @@
 //! | `GET /stats` | requests by route, violations, peak rate |
 //! | `POST /webhooks` | `{"url", "tokens"?, "verify"?}`: one webhook for each event |
 //! | `POST /twilio` | `{"message_url", "fallback_url"}` |
-//! | `POST /telnyx` | `{"webhook_url"}` |
+//! | `POST /telnyx`, `POST /gateway` | `{"webhook_url"}` |
 //! | `POST /moves` | `{"per_second"?, "every_pages"?}` |
 //! | `GET /opportunity?phone=true` | a random active one |
 //! | `GET /tenant`, `GET /tenant/{id}` | the truth: one JSON line for each opportunity; one of them |
@@ -55,6 +55,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/webhooks", post(webhooks))
         .route("/twilio", post(twilio))
         .route("/telnyx", post(telnyx))
+        .route("/gateway", post(gateway))
         .route("/moves", post(moves))
         .route("/opportunity", get(opportunity))
         .route("/tenant", get(tenant))
@@ -174,13 +175,19 @@ async fn twilio(State(shared): State<Shared>, bytes: Bytes) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TelnyxProfile {
+struct Hooked {
     webhook_url: String,
 }
 
 async fn telnyx(State(shared): State<Shared>, bytes: Bytes) -> Answer {
-    let TelnyxProfile { webhook_url } = parse(&bytes)?;
+    let Hooked { webhook_url } = parse(&bytes)?;
     shared.telnyx.set_webhook(&webhook_url);
+    Ok(Json(json!({})))
+}
+
+async fn gateway(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let Hooked { webhook_url } = parse(&bytes)?;
+    shared.gateway.set_webhook(&webhook_url);
     Ok(Json(json!({})))
 }
 

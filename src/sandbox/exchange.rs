@@ -2,7 +2,8 @@
 //! have in common, without a word of either's wire.
 //!
 //! A key is bound to the bytes of its request for 24 hours, and only what was taken is kept: who asks
-//! again by the same bytes is answered as before, and nobody is texted twice (carriers.md 2.1, 2.9). The
+//! again by the same bytes is answered as before, and nobody is texted twice (carriers.md 2.1, 2.9). A
+//! whole text of one keyword blocks its sender, or lifts the block. The
 //! ledger stands inside the lock, so that its order is the true order.
 
 use std::collections::{HashMap, HashSet};
@@ -21,22 +22,12 @@ const KEYS_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long a text takes from one state to the next, in simulated milliseconds.
 const PACE_MS: (i64, i64) = (200, 300);
 
-/// Whether the account's carrier acts on keywords by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OptOuts {
-    /// A whole text of one such word blocks its sender, or lifts the block.
-    Kept,
-    /// It leaves all of that to us.
-    LeftToUs,
-}
-
 /// The account. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Exchange(Arc<Inner>);
 
 struct Inner {
     numbers: Vec<String>,
-    opt_outs: OptOuts,
     clock: SimClock,
     ledger: Ledger,
     book: Mutex<Book>,
@@ -115,8 +106,8 @@ pub(crate) enum Refused {
 }
 
 impl Exchange {
-    pub(crate) fn new(numbers: Vec<String>, opt_outs: OptOuts, clock: SimClock, ledger: Ledger) -> Self {
-        Self(Arc::new(Inner { numbers, opt_outs, clock, ledger, book: Mutex::default() }))
+    pub(crate) fn new(numbers: Vec<String>, clock: SimClock, ledger: Ledger) -> Self {
+        Self(Arc::new(Inner { numbers, clock, ledger, book: Mutex::default() }))
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -186,18 +177,16 @@ impl Exchange {
         let mut book = self.book();
         let detail = json!({"sid": text.id, "from": from, "to": to, "body": body, "num_media": 0});
         self.0.ledger.record(text.at_ms, "message_received", detail);
-        if self.0.opt_outs == OptOuts::Kept {
-            let answer = match body.trim().to_uppercase().as_str() {
-                "STOP" | "STOPALL" | "STOP ALL" | "UNSUBSCRIBE" | "CANCEL" | "END" | "QUIT" => {
-                    book.opted_out.insert(from.to_owned()).then_some("You are unsubscribed.")
-                }
-                "START" | "UNSTOP" => book.opted_out.remove(from).then_some("You are subscribed again."),
-                _ => None,
-            };
-            if let Some(answer) = answer {
-                let detail = json!({"from": to, "to": from, "body": answer});
-                self.0.ledger.record(text.at_ms, "auto_reply", detail);
+        let answer = match body.trim().to_uppercase().as_str() {
+            "STOP" | "STOPALL" | "STOP ALL" | "UNSUBSCRIBE" | "CANCEL" | "END" | "QUIT" => {
+                book.opted_out.insert(from.to_owned()).then_some("You are unsubscribed.")
             }
+            "START" | "UNSTOP" => book.opted_out.remove(from).then_some("You are subscribed again."),
+            _ => None,
+        };
+        if let Some(answer) = answer {
+            let detail = json!({"from": to, "to": from, "body": answer});
+            self.0.ledger.record(text.at_ms, "auto_reply", detail);
         }
         book.texts.insert(text.id.clone(), text.clone());
         Some(text)
@@ -241,7 +230,7 @@ mod tests {
 
     fn exchange() -> (Exchange, SimClock, Ledger) {
         let (clock, ledger) = (SimClock::default(), Ledger::default());
-        (Exchange::new(vec![OURS.into()], OptOuts::Kept, clock.clone(), ledger.clone()), clock, ledger)
+        (Exchange::new(vec![OURS.into()], clock.clone(), ledger.clone()), clock, ledger)
     }
 
     fn hello() -> Draft<'static> {

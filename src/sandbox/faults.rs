@@ -29,6 +29,10 @@ pub enum Remote {
     Telnyx,
     /// Webhooks that Telnyx sends.
     TelnyxWebhook,
+    /// Requests to the simulated gateway.
+    Gateway,
+    /// Webhooks that the gateway sends.
+    GatewayWebhook,
 }
 
 /// What goes wrong.

@@ -11,6 +11,7 @@ mod courier;
 mod dice;
 mod exchange;
 mod faults;
+mod gateway;
 mod ledger;
 mod lever;
 mod sandbox;

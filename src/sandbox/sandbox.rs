@@ -1,7 +1,7 @@
 //! The simulated remotes in one running server, with everything that tests and the demo do to them.
 //!
 //! One listener serves all: the paths of Lever (`/v1`, and its site's `/candidates`), of Twilio
-//! (`/2010-04-01`), of Telnyx (`/v2`) and of the control routes (`/_sandbox`) are distinct, so one address
+//! (`/2010-04-01`), of Telnyx (`/v2`), of the gateway (`/gateway`) and of the control routes (`/_sandbox`) are distinct, so one address
 //! is enough for a program that wants several. Of the carriers one has the numbers ([`Carrier`]): there
 //! candidates' texts arrive.
 
@@ -20,6 +20,7 @@ use crate::clock::SimClock;
 use crate::control;
 use crate::dice::Dice;
 use crate::faults::{Faults, Remote, Rule};
+use crate::gateway::{self, Gateway};
 use crate::ledger::Ledger;
 use crate::lever::{
     Event, EventError, Happened, Lever, LeverOptions, Moves, Permissions, Stats, Truth, WEBHOOK_EVENTS,
@@ -57,6 +58,8 @@ pub enum Carrier {
     Twilio,
     /// Telnyx.
     Telnyx,
+    /// A gateway of the operator's own.
+    Gateway,
 }
 
 impl Carrier {
@@ -66,6 +69,7 @@ impl Carrier {
         match self {
             Self::Twilio => "twilio",
             Self::Telnyx => "telnyx",
+            Self::Gateway => "webhook",
         }
     }
 
@@ -75,6 +79,7 @@ impl Carrier {
         match self {
             Self::Twilio => Remote::Twilio,
             Self::Telnyx => Remote::Telnyx,
+            Self::Gateway => Remote::Gateway,
         }
     }
 
@@ -84,6 +89,7 @@ impl Carrier {
         match self {
             Self::Twilio => Remote::TwilioWebhook,
             Self::Telnyx => Remote::TelnyxWebhook,
+            Self::Gateway => Remote::GatewayWebhook,
         }
     }
 }
@@ -129,6 +135,7 @@ pub(crate) struct Shared {
     pub(crate) lever: Lever,
     pub(crate) twilio: TwilioState,
     pub(crate) telnyx: Telnyx,
+    pub(crate) gateway: Gateway,
     pub(crate) carrier: Carrier,
     pub(crate) clock: SimClock,
     pub(crate) ledger: Ledger,
@@ -191,9 +198,14 @@ impl Sandbox {
         let twilio = TwilioState::new(options.twilio, clock.clone(), ledger.clone(), faults.clone());
         twilio.set_addresses(Addresses { base_url: base_url.clone(), ..Addresses::default() });
 
-        let (seed, ours) = (options.seed, numbers.clone());
-        let telnyx = Telnyx::new(seed, ours, clock.clone(), ledger.clone(), faults.clone());
+        let core = || (clock.clone(), ledger.clone(), faults.clone());
+        let (its_clock, its_ledger, its_faults) = core();
+        let seed = options.seed;
+        let telnyx = Telnyx::new(seed, numbers.clone(), its_clock, its_ledger, its_faults);
         let telnyx = telnyx.map_err(SandboxError::Client)?;
+        let (its_clock, its_ledger, its_faults) = core();
+        let gateway = Gateway::new(seed, numbers.clone(), its_clock, its_ledger, its_faults);
+        let gateway = gateway.map_err(SandboxError::Client)?;
 
         let tokens = (0..).zip(WEBHOOK_EVENTS);
         let token = |index| Dice::new(options.seed, 0x70CE, index).hex(48);
@@ -202,6 +214,7 @@ impl Sandbox {
             lever,
             twilio,
             telnyx,
+            gateway,
             carrier: options.carrier,
             clock,
             ledger,
@@ -216,9 +229,14 @@ impl Sandbox {
         let twilio = with_faults(twilio, Remote::Twilio, faults.clone(), options.twilio_latency_ms);
         let telnyx = telnyx::router(shared.telnyx.clone());
         let telnyx = with_faults(telnyx, Remote::Telnyx, faults.clone(), 0..0);
+        let gateway = gateway::router(shared.gateway.clone());
+        let gateway = with_faults(gateway, Remote::Gateway, faults.clone(), 0..0);
         // The control routes come first: a path that nobody has is then answered without Lever's meter.
-        let router =
-            control::router(shared.clone()).merge(shared.lever.router(faults)).merge(twilio).merge(telnyx);
+        let router = control::router(shared.clone())
+            .merge(shared.lever.router(faults))
+            .merge(twilio)
+            .merge(telnyx)
+            .merge(gateway);
         tasks.spawn(serve(listener, router, stop.clone()));
         Ok(Self { address, shared, tasks, stop })
     }
@@ -290,6 +308,18 @@ impl Sandbox {
         self.shared.telnyx.public_key()
     }
 
+    /// Where the gateway takes texts.
+    #[must_use]
+    pub fn gateway_url(&self) -> String {
+        format!("{}/gateway", self.shared.base_url)
+    }
+
+    /// What is posted to the gateway is signed with the first, what it posts with the second.
+    #[must_use]
+    pub fn gateway_secrets(&self) -> (String, String) {
+        self.shared.gateway.secrets()
+    }
+
     /// Our numbers at the simulated carrier.
     #[must_use]
     pub fn numbers(&self) -> &[String] {
@@ -321,7 +351,8 @@ impl Sandbox {
                "account_sid": self.account_sid(), "auth_token": self.auth_token(), "numbers": self.numbers(),
                "webhook_tokens": self.webhook_tokens(), "carrier": self.carrier().name(),
                "telnyx": self.carrier_url(), "telnyx_api_key": self.telnyx_api_key(),
-               "telnyx_public_key": self.telnyx_public_key()})
+               "telnyx_public_key": self.telnyx_public_key(), "gateway": self.gateway_url(),
+               "gateway_secret": self.gateway_secrets().0, "gateway_inbound_secret": self.gateway_secrets().1})
     }
 
     /// Sets up one webhook for each event in `tokens`, all to `url`, replacing those there were.
@@ -348,6 +379,7 @@ impl Sandbox {
     pub fn configure_carriers(&self, public_url: &str) {
         self.configure_twilio(&format!("{public_url}/hooks/twilio/message#rc=5&rp=all"));
         self.shared.telnyx.set_webhook(&format!("{public_url}/hooks/telnyx"));
+        self.shared.gateway.set_webhook(&format!("{public_url}/hooks/gateway"));
     }
 
     /// Makes something happen inside Lever; the webhooks follow.
@@ -438,6 +470,7 @@ impl Shared {
         match self.carrier {
             Carrier::Twilio => Ok(self.twilio.inbound(from, to, body, Vec::new())?),
             Carrier::Telnyx => self.telnyx.inbound(from, to, body).ok_or(TextError::NotOurs),
+            Carrier::Gateway => self.gateway.inbound(from, to, body).ok_or(TextError::NotOurs),
         }
     }
 

@@ -152,6 +152,7 @@ fn error_body(remote: Remote, status: StatusCode) -> Value {
             let code = if status == StatusCode::TOO_MANY_REQUESTS { "10011" } else { "10007" };
             json!({"errors": [{"code": code, "title": reason, "detail": reason}]})
         }
+        Remote::Gateway | Remote::GatewayWebhook => json!({"error": reason.to_lowercase()}),
         Remote::Lever | Remote::LeverWebhook => {
             json!({"code": format!("{}Error", reason.replace(' ', "")), "message": reason})
         }

@@ -10,14 +10,14 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
 
 use super::Shared;
 use super::body;
 use super::hooks::not_stored;
 use super::problem::{Kind, Problem, no_such_path};
-use crate::carrier::telnyx;
 use crate::carrier::twilio::{self, EMPTY_TWIML, FormError, HookRequest};
-use crate::carrier::{HookEvent, Hooks};
+use crate::carrier::{HookError, HookEvent, Hooks, telnyx, webhook};
 
 /// A text has at most 1,600 characters and some 40 fields.
 const BYTES_MAX: usize = 64 * 1024;
@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/hooks/twilio/message", post(twilio_message))
         .route("/hooks/twilio/status", post(twilio_status))
         .route("/hooks/telnyx", post(telnyx))
+        .route("/hooks/gateway", post(gateway))
 }
 
 async fn twilio_message(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -78,36 +79,53 @@ async fn take_twilio<T>(
 }
 
 async fn telnyx(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    match read_telnyx(&shared, request).await {
-        Ok(event) => take_event(&shared, event).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-async fn read_telnyx(shared: &Shared, request: Request) -> Result<HookEvent, Problem> {
-    let Hooks::Telnyx(hooks) = &shared.carrier else { return Err(no_such_path().await) };
-    let (head, body) = request.into_parts();
-    let body = body::read(body, BYTES_MAX, shared.body_time).await?;
-    let request = telnyx::HookRequest {
-        timestamp: text(&head.headers, "telnyx-timestamp"),
-        signature: text(&head.headers, "telnyx-signature-ed25519"),
-        body: &body,
-    };
-    hooks.event(&request, shared.engine.now()).map_err(|error| {
-        let kind = match error {
-            telnyx::HookError::Signature(_) => Kind::NotOurs,
-            telnyx::HookError::Unreadable | telnyx::HookError::Field(_) => Kind::Malformed,
-        };
-        refused(kind, &error)
+    take_event(&shared, request, |hooks, headers, body, now| match hooks {
+        Hooks::Telnyx(hooks) => {
+            let timestamp = text(headers, "telnyx-timestamp");
+            let signature = text(headers, "telnyx-signature-ed25519");
+            Some(hooks.event(&telnyx::HookRequest { timestamp, signature, body }, now))
+        }
+        _ => None,
     })
+    .await
 }
 
-/// Stores what it tells; only then is it taken.
-async fn take_event(shared: &Shared, event: HookEvent) -> Response {
-    let stored = match event {
-        HookEvent::Text(text) => shared.engine.take_text(text).await.map(drop),
-        HookEvent::Status(update) => shared.engine.take_status(update).await.map(drop),
-        HookEvent::Other => Ok(()),
+async fn gateway(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    take_event(&shared, request, |hooks, headers, body, now| match hooks {
+        Hooks::Webhook(hooks) => {
+            let id = text(headers, "webhook-id");
+            let timestamp = text(headers, "webhook-timestamp");
+            let signature = text(headers, "webhook-signature");
+            Some(hooks.event(&webhook::HookRequest { id, timestamp, signature, body }, now))
+        }
+        _ => None,
+    })
+    .await
+}
+
+/// Stores what a webhook tells; only then is it taken. `read` gives none if it is not this carrier's.
+async fn take_event(
+    shared: &Shared,
+    request: Request,
+    read: impl FnOnce(&Hooks, &HeaderMap, &[u8], Timestamp) -> Option<Result<HookEvent, HookError>>,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let body = match body::read(body, BYTES_MAX, shared.body_time).await {
+        Ok(body) => body,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let stored = match read(&shared.carrier, &head.headers, &body, shared.engine.now()) {
+        None => return no_such_path().await.into_response(),
+        Some(Err(error)) => {
+            let kind = match error {
+                HookError::Signature(_) => Kind::NotOurs,
+                HookError::Unreadable | HookError::Field(_) => Kind::Malformed,
+            };
+            return refused(kind, &error).into_response();
+        }
+        Some(Ok(HookEvent::Text(text))) => shared.engine.take_text(text).await.map(drop),
+        Some(Ok(HookEvent::Status(update))) => shared.engine.take_status(update).await.map(drop),
+        Some(Ok(HookEvent::Other)) => Ok(()),
     };
     match stored {
         // Also for what is not known: a repeat would not make it so.

@@ -4,7 +4,7 @@
 //! | listener | route | file |
 //! | --- | --- | --- |
 //! | public | `POST /hooks/lever`, `POST /hooks/lever/{secret}` | `hooks` |
-//! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status`, `POST /hooks/telnyx` | `carrier_hooks` |
+//! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status`, `POST /hooks/telnyx`, `POST /hooks/gateway` | `carrier_hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
 //! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
 //! | public | `/b/{token}...` (its table stands in `booking`) | `booking` |

@@ -68,6 +68,22 @@ fn an_unknown_carrier_is_named_and_no_section_is_looked_at() {
     let machine = Machine::new(&TELNYX.replace("telnyx\"", "telnix\""));
     insta::assert_snapshot!(machine.complaints(), @r#"
     1 problem in the settings
-      fulcrum.toml:10: carrier.kind: "telnix", expected "twilio" or "telnyx"
+      fulcrum.toml:10: carrier.kind: "telnix", expected "twilio" or "telnyx" or "webhook"
     "#);
+}
+
+#[test]
+fn a_gateway_needs_its_address_and_two_keys_with_their_mark() {
+    let config = TELNYX.replace("kind = \"telnyx\"", "kind = \"webhook\"");
+    let machine = Machine::new(&config);
+    machine.write("credentials/webhook-secret", "webhook-s3cr3t\n", 0o400);
+    insta::assert_snapshot!(machine.complaints(), @"");
+    let machine =
+        Machine::new(&(config + "\n[carrier.webhook]\nurl = \"https://gateway.acme.example/texts\"\n"));
+    let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n";
+    machine.write("credentials/webhook-secret", key, 0o400);
+    machine.write("credentials/webhook-inbound-secret", key, 0o400);
+    let CarrierKind::Webhook(webhook) = machine.load().unwrap().carrier.kind else { panic!() };
+    assert_eq!(webhook.url.as_str(), "https://gateway.acme.example/texts");
+    assert_eq!(webhook.inbound_secret.expose(), key.trim());
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use fulcrum::carrier::LostAnswer;
+use fulcrum::engine::HealthStatus;
 use fulcrum::engine::changes::KeywordAnswers;
-use fulcrum_domain::{Delivery, SendFailure};
+use fulcrum_domain::Delivery;
 use fulcrum_sandbox::{Carrier, Entry, Fault, Options, Remote, Rule, Sandbox};
 use http::Method;
 use jiff::SignedDuration;
@@ -15,6 +16,7 @@ use crate::daemon::{Client, Daemon};
 use crate::world::{World, carrier, eventually, small, to};
 
 const DANA: &str = "+12025550142";
+const LANDLINE: &str = "+12025550006";
 
 /// Each of these stories as a test over each carrier.
 macro_rules! over_each_carrier {
@@ -31,12 +33,19 @@ macro_rules! over_each_carrier {
                 super::$story(super::Carrier::Telnyx).await;
             })*
         }
+        mod gateway {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $story() {
+                super::$story(super::Carrier::Gateway).await;
+            })*
+        }
     };
 }
 
 over_each_carrier! {
     a_text_is_sent_and_its_delivery_comes_by_webhook,
     a_text_to_a_landline_fails_with_its_reason,
+    what_no_webhook_told_is_asked_for_where_it_can_be,
     a_text_comes_in_once_though_its_webhook_comes_twice,
     stop_holds_here_and_at_the_carrier,
     a_stop_that_only_the_carrier_heard_is_learned_from_its_refusal,
@@ -62,14 +71,18 @@ async fn program(carrier: Carrier) -> (Sandbox, Daemon, Client) {
     (sandbox, daemon, client)
 }
 
-async fn conversation(client: &Client) -> Option<Value> {
+async fn conversation(client: &Client, number: &str) -> Option<Value> {
     let all = client.get("conversations").await?;
-    all["data"].as_array()?.iter().find(|one| one["number"] == DANA).cloned()
+    all["data"].as_array()?.iter().find(|one| one["number"] == number).cloned()
 }
 
 /// Direction, status and reason of each text with Dana, the newest first.
 async fn texts(client: &Client) -> Vec<(String, String, String)> {
-    let Some(conversation) = conversation(client).await else { return Vec::new() };
+    texts_with(client, DANA).await
+}
+
+async fn texts_with(client: &Client, number: &str) -> Vec<(String, String, String)> {
+    let Some(conversation) = conversation(client, number).await else { return Vec::new() };
     let id = conversation["id"].as_str().unwrap();
     let Some(page) = client.get(&format!("conversations/{id}/messages")).await else { return Vec::new() };
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -78,7 +91,7 @@ async fn texts(client: &Client) -> Vec<(String, String, String)> {
 }
 
 async fn opted_out(client: &Client) -> bool {
-    conversation(client).await.is_some_and(|one| one["opted_out"] == true)
+    conversation(client, DANA).await.is_some_and(|one| one["opted_out"] == true)
 }
 
 fn entries(sandbox: &Sandbox, kind: &str) -> Vec<Entry> {
@@ -101,17 +114,37 @@ async fn a_text_is_sent_and_its_delivery_comes_by_webhook(carrier: Carrier) {
 }
 
 async fn a_text_to_a_landline_fails_with_its_reason(carrier: Carrier) {
-    let landline = "+12025550006";
-    let world = standing(carrier).await;
-    let dana = world.apply("Dana Reyes", landline).await;
-    world.text(to(&dana), "hello").await.unwrap();
-    // No webhook tells, so the carrier is asked after a while.
+    let (_sandbox, _daemon, client) = program(carrier).await;
+    assert_eq!(client.text(LANDLINE, "hello", "1").await, Some(202));
+    let last = async || texts_with(&client, LANDLINE).await.into_iter().next();
     eventually("its end is known", async || {
-        world.pass(SignedDuration::from_mins(1));
-        world.messages(landline).await[0].delivery == Delivery::Undelivered
+        last().await.is_some_and(|(_, status, error)| status == "failed" && error.contains("landline"))
     })
     .await;
-    assert_eq!(world.messages(landline).await[0].failure, Some(SendFailure::Landline));
+}
+
+async fn what_no_webhook_told_is_asked_for_where_it_can_be(carrier: Carrier) {
+    let world = standing(carrier).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.text(to(&dana), "hello").await.unwrap();
+    world.texted(1).await;
+    if carrier == Carrier::Gateway {
+        // It has nothing to be asked by, and that is no trouble.
+        world.idle().await;
+        for _ in 0..10 {
+            world.pass(SignedDuration::from_mins(1));
+            tokio::time::sleep(world.settings.inbound_poll).await;
+        }
+        assert_eq!(world.messages(DANA).await[0].delivery, Delivery::Accepted);
+        let health = &world.engine.status().await.unwrap().health.components["carrier"];
+        assert_eq!(health.status, HealthStatus::Ok, "{}", health.detail);
+        return;
+    }
+    eventually("its end is known", async || {
+        world.pass(SignedDuration::from_mins(1));
+        world.messages(DANA).await[0].delivery == Delivery::Delivered
+    })
+    .await;
 }
 
 async fn a_text_comes_in_once_though_its_webhook_comes_twice(carrier: Carrier) {
@@ -159,6 +192,11 @@ async fn what_the_carrier_did_not_sign_is_refused(carrier: Carrier) {
             assert_ne!(settings, changed);
             fs::write(&config, changed).unwrap();
         }
+        Carrier::Gateway => {
+            let other = Sandbox::start(Options { seed: 2, ..over(carrier) }).await.unwrap();
+            fs::write(daemon.folder.path().join("webhook-inbound-secret"), other.gateway_secrets().1)
+                .unwrap();
+        }
     }
     daemon.start();
     let client = daemon.client();
@@ -168,7 +206,7 @@ async fn what_the_carrier_did_not_sign_is_refused(carrier: Carrier) {
     let sent = &entries(&sandbox, "webhook_sent")[0].detail;
     assert!(sent["status"] == 403 || sent["failure"] == "Status(403)", "{sent}");
     assert!(sent["attempts"].as_u64().unwrap() > 1, "{sent}");
-    assert!(conversation(&client).await.is_none());
+    assert!(conversation(&client, DANA).await.is_none());
 }
 
 /// A world whose clock stands, over this carrier, which answers keywords itself.

@@ -63,6 +63,10 @@ impl Daemon {
                     "base_url": sandbox.carrier_url(), "api_key_file": file("telnyx-api-key"),
                     "public_key": sandbox.telnyx_public_key(), "segments_per_second": 100.0,
                 },
+                "webhook": {
+                    "url": sandbox.gateway_url(), "secret_file": file("webhook-secret"),
+                    "inbound_secret_file": file("webhook-inbound-secret"), "segments_per_second": 100.0,
+                },
             },
             "api": {"tokens": [{"name": "tests", "role": "admin", "token_file": file("api-token")}]},
         });
@@ -78,6 +82,8 @@ impl Daemon {
             ("lever-webhooks.toml", &toml::to_string(&tokens).unwrap()),
             ("twilio-auth-token", sandbox.auth_token()),
             ("telnyx-api-key", sandbox.telnyx_api_key()),
+            ("webhook-secret", &sandbox.gateway_secrets().0),
+            ("webhook-inbound-secret", &sandbox.gateway_secrets().1),
             ("api-token", API_TOKEN),
             ("fulcrum.toml", &toml::to_string(&settings).unwrap()),
         ] {

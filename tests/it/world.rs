@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fulcrum::carrier::{Carrier, ReceivedText, telnyx, twilio};
+use fulcrum::carrier::{Carrier, ReceivedText, telnyx, twilio, webhook};
 use fulcrum::engine::changes::{Arrival, KeywordAnswers, Mode, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
@@ -417,6 +417,14 @@ pub(crate) fn carrier(sandbox: &Sandbox) -> Carrier {
                 api_key: sandbox.telnyx_api_key().into(),
                 messaging_profile_id: None,
                 public_url: None,
+                timeout,
+            },
+        )),
+        fulcrum_sandbox::Carrier::Gateway => Carrier::Webhook(webhook::Client::new(
+            http,
+            webhook::WebhookSettings {
+                url: sandbox.gateway_url().parse().unwrap(),
+                key: webhook::Key::parse(&sandbox.gateway_secrets().0).unwrap(),
                 timeout,
             },
         )),

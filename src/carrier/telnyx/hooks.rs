@@ -7,9 +7,8 @@ use ed25519_dalek::VerifyingKey;
 use jiff::Timestamp;
 use url::Url;
 
-use super::signature::{self, BadSignature};
-use super::{hook_url, wire};
-use crate::carrier::HookEvent;
+use super::{hook_url, signature, wire};
+use crate::carrier::{HookError, HookEvent};
 
 /// The receiving end.
 #[derive(Clone, Debug)]
@@ -27,20 +26,6 @@ pub struct HookRequest<'a> {
     pub signature: Option<&'a str>,
     /// The body.
     pub body: &'a [u8],
-}
-
-/// A request that is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HookError {
-    /// 403.
-    #[error(transparent)]
-    Signature(#[from] BadSignature),
-    /// 400.
-    #[error("no event that can be read")]
-    Unreadable,
-    /// 400.
-    #[error("field {0} is missing or makes no sense")]
-    Field(&'static str),
 }
 
 impl Hooks {

@@ -19,8 +19,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use client::Client;
-pub use hooks::{HookError, HookRequest, Hooks};
-pub use signature::BadSignature;
+pub use hooks::{HookRequest, Hooks};
 
 /// How to reach Telnyx.
 #[derive(Clone, Debug)]
@@ -39,9 +38,6 @@ pub struct TelnyxSettings {
 
 /// Where Telnyx tells of texts (interface.md, HTTP).
 const HOOK_PATH: &str = "/hooks/telnyx";
-
-/// Telnyx keeps the answer to a key for 24 hours; a little less, for clocks and a request that takes its time.
-pub(super) const KEYS_KEPT: Duration = Duration::from_secs((24 * 60 - 10) * 60);
 
 /// Our own address for news of texts, which Telnyx repeats in the signed body.
 fn hook_url(public_url: &Url) -> String {

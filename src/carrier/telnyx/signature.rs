@@ -7,21 +7,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::{Signature, VerifyingKey};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-/// How far a webhook's time may be from ours, both ways.
-pub(super) const TOLERANCE: SignedDuration = SignedDuration::from_secs(300);
-
-/// No proof that it comes from Telnyx.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadSignature {
-    /// A header is missing or makes no sense, or another key or body was signed.
-    #[error("the signature does not match")]
-    Wrong,
-    /// A replay, or a clock that is wrong.
-    #[error("the signature's time is more than {} s from ours", TOLERANCE.as_secs())]
-    Time,
-}
+use crate::carrier::event::{BadSignature, is_about_now};
 
 /// Whether this body was signed at about this time.
 pub(super) fn verify(
@@ -37,9 +25,7 @@ pub(super) fn verify(
     let signed = [timestamp.as_bytes(), b"|", body].concat();
     key.verify_strict(&signed, &signature).map_err(|_| BadSignature::Wrong)?;
     // Only now, since the time is part of what is signed.
-    let at = timestamp.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
-    let apart = now.duration_since(at.ok_or(BadSignature::Wrong)?);
-    if apart.abs() <= TOLERANCE { Ok(()) } else { Err(BadSignature::Time) }
+    is_about_now(timestamp, now)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ fn outgoing() -> Outgoing {
         from: "+14155550100".into(),
         body: "private words & more".into(),
         validity: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -141,8 +142,8 @@ async fn the_key_is_checked_by_the_balance() {
     let denied = answer("401 Unauthorized", r#"{"errors":[{"code":"10009","title":"no"}]}"#);
     let (url, server) = serve(vec![good, denied]);
     let carrier = carrier(settings(url));
-    assert_eq!(carrier.check().await.unwrap().status, "active");
-    let refused = carrier.check().await.unwrap_err();
+    assert_eq!(carrier.check(jiff::Timestamp::UNIX_EPOCH).await.unwrap().status, "active");
+    let refused = carrier.check(jiff::Timestamp::UNIX_EPOCH).await.unwrap_err();
     assert!(matches!(refused, ReadError::Refused { status: 401, code: Some(10009) }));
     assert!(server.join().unwrap()[0].starts_with("GET /v2/balance HTTP/1.1\r\n"));
 }

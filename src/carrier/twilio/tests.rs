@@ -40,6 +40,7 @@ fn outgoing() -> Outgoing {
         from: "+14155550100".into(),
         body: "private words & more".into(),
         validity: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -286,7 +287,7 @@ async fn an_address_with_a_number_is_in_no_error() {
 async fn the_account_is_checked_without_keeping_its_token() {
     let body = r#"{"sid":"AC0","status":"active","type":"Trial","auth_token":"in clear"}"#;
     let (url, server) = serve(vec![answer("200 OK", body)]);
-    let account = carrier(settings(url)).check().await.unwrap();
+    let account = carrier(settings(url)).check(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!((account.status.as_str(), account.trial), ("active", true));
     assert!(server.join().unwrap()[0].starts_with("GET /2010-04-01/Accounts/AC0.json HTTP/1.1\r\n"));
 }

@@ -19,6 +19,7 @@ use super::shapes::Status;
 use super::{Exit, Form, Outcome, carriers, load, screen, wiring};
 use crate::carrier::Carrier;
 use crate::config::Config;
+use crate::engine::clock::Clock;
 
 /// Ask Lever, the carrier and this machine what works
 ///
@@ -92,7 +93,7 @@ async fn running(config: &Config) -> Option<Status> {
 
 async fn carrier(carrier: &Carrier) -> Finding {
     let what = "carrier account";
-    match carrier.check().await {
+    match carrier.check(Clock::System.now()).await {
         Ok(account) if account.status != "active" => {
             Finding::new(what, State::Broken, format!("its status is {}: nothing is sent", account.status))
         }

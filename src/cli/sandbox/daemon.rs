@@ -113,6 +113,9 @@ pub fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Da
     put(&file("lever-webhooks.toml"), &toml::to_string(&tokens(sandbox))?)?;
     put(&file("twilio-auth-token"), sandbox.auth_token())?;
     put(&file("telnyx-api-key"), sandbox.telnyx_api_key())?;
+    let (secret, inbound_secret) = sandbox.gateway_secrets();
+    put(&file("webhook-secret"), &secret)?;
+    put(&file("webhook-inbound-secret"), &inbound_secret)?;
     put(&file("api-token"), &daemon.api_token)?;
     put(&daemon.console_password_file(), &daemon.console_password)?;
     // Random enough to be guessed from no hash, however cheap.
@@ -133,6 +136,11 @@ fn carrier(sandbox: &Sandbox, dir: &Path) -> Value {
             "base_url": sandbox.carrier_url(),
             "api_key_file": dir.join("telnyx-api-key"),
             "public_key": sandbox.telnyx_public_key(),
+        }),
+        Carrier::Gateway => json!({
+            "url": sandbox.gateway_url(),
+            "secret_file": dir.join("webhook-secret"),
+            "inbound_secret_file": dir.join("webhook-inbound-secret"),
         }),
     };
     let name = sandbox.carrier().name();

@@ -69,6 +69,8 @@ pub(super) struct Sandbox {
 enum CarrierName {
     Twilio,
     Telnyx,
+    /// A gateway of one's own
+    Webhook,
 }
 
 impl Sandbox {
@@ -85,6 +87,7 @@ impl Sandbox {
         let carrier = match self.carrier {
             CarrierName::Twilio => Carrier::Twilio,
             CarrierName::Telnyx => Carrier::Telnyx,
+            CarrierName::Webhook => Carrier::Gateway,
         };
         let options =
             Options { listen: self.listen, seed: self.seed, lever, faults, carrier, ..Options::default() };

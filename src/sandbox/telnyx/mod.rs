@@ -21,7 +21,7 @@ use serde_json::{Value, json as value};
 
 use crate::courier::Courier;
 use crate::dice::Dice;
-use crate::exchange::{Exchange, OptOuts, State, Text};
+use crate::exchange::{Exchange, State, Text};
 use crate::{Faults, Ledger, Remote, SimClock};
 
 pub(crate) use routes::router;
@@ -56,7 +56,7 @@ impl Telnyx {
         key.iter_mut().for_each(|byte| *byte = u8::try_from(dice.below(256)).unwrap_or(0));
         let remote = (Remote::TelnyxWebhook, "telnyx");
         Ok(Self(Arc::new(Account {
-            exchange: Exchange::new(numbers, OptOuts::Kept, clock.clone(), ledger.clone()),
+            exchange: Exchange::new(numbers, clock.clone(), ledger.clone()),
             courier: Courier::new(remote, ATTEMPTS, clock, ledger, faults)?,
             key: SigningKey::from_bytes(&key),
             api_key: format!("KEY{}", dice.hex(40)),

@@ -21,7 +21,7 @@ pub(crate) fn router(telnyx: Telnyx) -> Router {
         .route("/v2/messages", post(create))
         .route("/v2/messages/{id}", get(read))
         .route("/v2/balance", get(balance))
-        .layer(from_fn_with_state(telnyx.clone(), authenticate))
+        .route_layer(from_fn_with_state(telnyx.clone(), authenticate))
         .with_state(telnyx)
 }
 
