@@ -77,7 +77,12 @@ fn a_gateway_needs_its_address_and_two_keys_with_their_mark() {
     let config = TELNYX.replace("kind = \"telnyx\"", "kind = \"webhook\"");
     let machine = Machine::new(&config);
     machine.write("credentials/webhook-secret", "webhook-s3cr3t\n", 0o400);
-    insta::assert_snapshot!(machine.complaints(), @"");
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    3 problems in the settings
+      fulcrum.toml: carrier.webhook.url: not set, expected an address, such as "https://text.acme.example"
+      fulcrum.toml: carrier.webhook.secret_file: a file with something else, expected whsec_ and base64 of 24 to 64 random bytes
+      fulcrum.toml: carrier.webhook.inbound_secret_file: not set, expected a file with the secret, or webhook-inbound-secret as a credential or beside the config
+    "#);
     let machine =
         Machine::new(&(config + "\n[carrier.webhook]\nurl = \"https://gateway.acme.example/texts\"\n"));
     let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n";

@@ -7,6 +7,7 @@ mod console;
 mod control;
 mod desk;
 mod extension;
+mod gateway;
 mod hooks;
 mod limits;
 mod ops;
