@@ -98,6 +98,65 @@ async fn an_old_one_is_refused_and_one_of_two_weeks_taken() {
 async fn with_a_secret_only_its_path_answers() {
     let choice = Choice { clock: shortly_after(AT), hook_secret: Some("s3cret"), ..Choice::default() };
     let world = World::start(choice).await;
+    for path in
+        ["/hooks/lever", "/hooks/lever/", "/hooks/lever/wrong", "/hooks/lever/%ff", "/hooks/lever/s3cret/x"]
+    {
+        world.post(path, whole()).await.problem(404, "not-found");
+    }
+    assert_eq!(world.post("/hooks/lever/s3cret", whole()).await.status, 200);
+    at(AT).await.post("/hooks/lever/s3cret", whole()).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn what_is_no_webhook_is_refused_and_counted() {
+    let world = at(AT).await;
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let cases: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b"<html>".to_vec(),
+        b"[]".to_vec(),
+        b"{\"event\":\"\xff\xfe\"}".to_vec(),
+        whole().as_bytes()[..100].to_vec(),
+        whole().replace("1735689600123", "1735689600123.0").into(),
+        whole().replace("1735689600123", "\"1735689600123\"").into(),
+        body("candidateHired", TOKEN, &AT.to_string(), SIGNATURE, &deep).into(),
+    ];
+    let count = cases.len();
+    for case in cases {
+        world.post("/hooks/lever", case).await.problem(400, "malformed");
+    }
+    let unknown = signed("contactCreated", "t", LEVER_KEY, "{}");
+    world.post("/hooks/lever", unknown).await.problem(400, "malformed");
+    world.post("/hooks/lever", whole().replace(SIGNATURE, "00")).await.problem(401, "bad-signature");
+
+    let metrics = Answer::of(world.client.get(world.ops_url("/metrics"))).await.text;
+    let line = |event: &str, outcome: &str, count: usize| {
+        format!("fulcrum_webhooks_total{{event=\"{event}\",outcome=\"{outcome}\"}} {count}\n")
+    };
+    for line in [
+        line("unknown", "malformed", count),
+        line("unknown", "unknown_event", 1),
+        line("candidate_stage_change", "bad_signature", 1),
+    ] {
+        assert!(metrics.contains(&line), "{line} is missing in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn more_than_a_mebibyte_is_refused_announced_or_not() {
+    let world = at(AT).await;
+    let huge = vec![b' '; 1024 * 1024 + 1];
+    world.post("/hooks/lever", huge.clone()).await.problem(413, "too-large");
+    let chunks = huge.chunks(64 * 1024).map(|chunk| Ok::<_, io::Error>(chunk.to_vec()));
+    let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks.collect::<Vec<_>>()));
+    world.post("/hooks/lever", stream).await.problem(413, "too-large");
+    let just = format!("{}{}", whole(), " ".repeat(1024 * 1024 - whole().len()));
+    assert_eq!(world.post("/hooks/lever", just).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_post_is_allowed() {
+    let world = at(AT).await;
     let carriers = ["/hooks/twilio/message", "/hooks/twilio/status", "/hooks/telnyx", "/hooks/gateway"];
     for path in ["/hooks/lever", "/hooks/lever/x"].into_iter().chain(carriers) {
         for method in [http::Method::GET, http::Method::PUT, http::Method::DELETE] {
