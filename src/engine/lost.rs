@@ -29,7 +29,7 @@ impl Engine {
         };
         match self.carrier.lost_answer() {
             LostAnswer::LookFor => self.look_for(&taken, text, to).await,
-            LostAnswer::Repeat { kept } => self.repeat(text, to, kept).await,
+            LostAnswer::Repeat { kept } => self.repeat(taken, text, to, kept).await,
         }
     }
 
@@ -75,7 +75,13 @@ impl Engine {
 
     /// Hands it over once more by the same request (carriers.md 2.1). If the carrier has the first, it
     /// answers as it did then; if not, this is when the text leaves, so it is checked as one that does.
-    async fn repeat(&self, text: Message, to: Number, kept: Duration) -> Result<(), StoreError> {
+    async fn repeat(
+        &self,
+        taken: Taken,
+        text: Message,
+        to: Number,
+        kept: Duration,
+    ) -> Result<(), StoreError> {
         let id = text.id;
         let submitted_at = text.submitted_at.unwrap_or(text.at);
         let kept = SignedDuration::try_from(kept).unwrap_or_default();
@@ -92,7 +98,7 @@ impl Engine {
             }
             // It may never leave any more, or only when the carrier has forgotten its key.
             Some(_) => return self.unconfirmed(id).await,
-            None => return Ok(()),
+            None => return self.finish(taken.effect).await,
         }
         let error = match self.hand_over(&text, to).await {
             Ok(accepted) => return self.accepted(id, accepted).await,
@@ -101,9 +107,8 @@ impl Engine {
         if error.remedy() == Remedy::PauseSending {
             self.pause_sending();
         }
-        if let Some(failure) = certain(&error) {
-            let failed = Report { delivery: Delivery::Failed, failure: Some(failure), sid: None };
-            return self.settle_send(id, failed).await;
+        if let Some(report) = certain(&error) {
+            return self.settle_send(id, report).await;
         }
         match next_repeat(now.duration_since(submitted_at), kept) {
             Some(wait) => {
@@ -130,21 +135,25 @@ impl Engine {
     }
 }
 
-/// Why a text that was asked about by its key certainly did not leave, and never will. A carrier keeps the
-/// good answers only, so a refusal of the text says that there was none. What is refused for another
-/// reason (our account, the hour, a request that it cannot make sense of any more) says nothing of the first.
-fn certain(error: &SendError) -> Option<SendFailure> {
-    let about_the_text = matches!(
-        error.class,
-        SendFailure::OptedOut
-            | SendFailure::BadNumber
-            | SendFailure::Landline
-            | SendFailure::Blocked
-            | SendFailure::Filtered
-            | SendFailure::NotPermitted
-            | SendFailure::TooLong
-    );
-    (error.outcome == Outcome::NotSent && about_the_text).then_some(error.class)
+/// What the refusal of a text that was asked about by its key says of it for good. A carrier keeps the good
+/// answers only, so a refusal of the text itself says that it did not leave; but an opt-out may have come
+/// between the two requests. What is refused for another reason (our account, the hour, a request that the
+/// carrier cannot make sense of any more) says nothing of the first.
+fn certain(error: &SendError) -> Option<Report> {
+    if error.outcome == Outcome::Unknown {
+        return None;
+    }
+    let delivery = match error.class {
+        SendFailure::OptedOut => Delivery::Unconfirmed,
+        SendFailure::BadNumber
+        | SendFailure::Landline
+        | SendFailure::Blocked
+        | SendFailure::Filtered
+        | SendFailure::NotPermitted
+        | SendFailure::TooLong => Delivery::Failed,
+        _ => return None,
+    };
+    Some(Report { delivery, failure: Some(error.class), sid: None })
 }
 
 /// The carrier's names among these that belong to other messages.

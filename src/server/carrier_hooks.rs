@@ -1,14 +1,12 @@
 //! What the carrier sends: verified, made durable, then answered (interface.md, HTTP).
 //!
-//! Each carrier has routes of its own, and only those of the one that is configured exist. As with
+//! Each carrier has routes of its own (`hooks` has the list), and only those of the one that is configured exist. As with
 //! Lever's, a refusal is logged at debug only: strangers must not fill the log.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 
@@ -22,15 +20,7 @@ use crate::carrier::{HookError, HookEvent, Hooks, telnyx, webhook};
 /// A text has at most 1,600 characters and some 40 fields.
 const BYTES_MAX: usize = 64 * 1024;
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/hooks/twilio/message", post(twilio_message))
-        .route("/hooks/twilio/status", post(twilio_status))
-        .route("/hooks/telnyx", post(telnyx))
-        .route("/hooks/gateway", post(gateway))
-}
-
-async fn twilio_message(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+pub(super) async fn twilio_message(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let text = match take_twilio(&shared, request, twilio::Hooks::message).await {
         Ok(text) => text,
         Err(problem) => return problem.into_response(),
@@ -41,7 +31,7 @@ async fn twilio_message(State(shared): State<Arc<Shared>>, request: Request) -> 
     }
 }
 
-async fn twilio_status(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+pub(super) async fn twilio_status(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let update = match take_twilio(&shared, request, twilio::Hooks::status).await {
         Ok(update) => update,
         Err(problem) => return problem.into_response(),
@@ -78,7 +68,7 @@ async fn take_twilio<T>(
     })
 }
 
-async fn telnyx(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+pub(super) async fn telnyx(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     take_event(&shared, request, |hooks, headers, body, now| match hooks {
         Hooks::Telnyx(hooks) => {
             let timestamp = text(headers, "telnyx-timestamp");
@@ -90,7 +80,7 @@ async fn telnyx(State(shared): State<Arc<Shared>>, request: Request) -> Response
     .await
 }
 
-async fn gateway(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+pub(super) async fn gateway(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     take_event(&shared, request, |hooks, headers, body, now| match hooks {
         Hooks::Webhook(hooks) => {
             let id = text(headers, "webhook-id");

@@ -1,4 +1,4 @@
-//! What Lever sends: verified, made durable, then answered (interface.md, HTTP).
+//! What Lever sends, and the routes of all who send: verified, made durable, then answered (interface.md, HTTP).
 //!
 //! Nothing here decides what a webhook means. A refusal names its reason to the sender and in
 //! `fulcrum_webhooks_total`, and is logged at debug only: strangers must not fill the log.
@@ -29,7 +29,10 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/hooks/lever", post(lever))
         .route("/hooks/lever/{secret}", post(lever_by_secret))
-        .merge(carrier_hooks::routes())
+        .route("/hooks/twilio/message", post(carrier_hooks::twilio_message))
+        .route("/hooks/twilio/status", post(carrier_hooks::twilio_status))
+        .route("/hooks/telnyx", post(carrier_hooks::telnyx))
+        .route("/hooks/gateway", post(carrier_hooks::gateway))
         .method_not_allowed_fallback(wrong_method)
         .with_state(shared)
 }

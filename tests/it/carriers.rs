@@ -55,6 +55,7 @@ over_each_carrier! {
     a_request_that_was_lost_is_made_good_where_the_carrier_has_keys,
     what_nobody_can_find_out_is_unconfirmed_for_good,
     who_opts_out_while_an_answer_is_lost_is_not_texted,
+    an_opt_out_that_only_the_carrier_heard_leaves_a_lost_text_in_doubt,
 }
 
 fn over(carrier: Carrier) -> Options {
@@ -323,5 +324,28 @@ async fn who_opts_out_while_an_answer_is_lost_is_not_texted(carrier: Carrier) {
     })
     .await;
     world.idle().await;
+    assert_eq!(world.texts(), []);
+}
+
+async fn an_opt_out_that_only_the_carrier_heard_leaves_a_lost_text_in_doubt(carrier: Carrier) {
+    let world = standing(carrier).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.sandbox.faults().add(on_send(carrier, Fault::CutBefore).times(1));
+    world.text(to(&dana), "hello").await.unwrap();
+    eventually("it was tried", async || {
+        world.engine.status().await.unwrap().health.components["carrier"].detail.contains("wait")
+    })
+    .await;
+    // The daemon has no address for webhooks here, and only Twilio lists it.
+    world.sandbox.inbound(DANA, "STOP").unwrap();
+    eventually("it is settled", async || {
+        world.pass(SignedDuration::from_secs(15));
+        world.messages(DANA).await.iter().any(|text| text.delivery == Delivery::Unconfirmed)
+    })
+    .await;
+    eventually("the opt-out is known", async || {
+        world.conversation(DANA).await.unwrap().suppression.is_some()
+    })
+    .await;
     assert_eq!(world.texts(), []);
 }
