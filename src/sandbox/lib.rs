@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a simulator has clocks and tasks of its own")]
 
+mod carrier;
 mod clock;
 mod control;
 mod courier;
@@ -19,6 +20,7 @@ mod server;
 mod telnyx;
 pub mod twilio;
 
+pub use carrier::Carrier;
 pub use clock::SimClock;
 pub use faults::{Fault, Faults, Remote, Rule};
 pub use ledger::{Entry, Ledger};
@@ -26,4 +28,4 @@ pub use lever::{
     Event, EventError, Happened, LeverOptions, Moves, Permission, Permissions, Stats, Truth, TruthInterview,
     TruthNote, UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
 };
-pub use sandbox::{Carrier, Options, Sandbox, SandboxError, SandboxStats, TextError};
+pub use sandbox::{Options, Sandbox, SandboxError, SandboxStats, TextError};

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::carrier::Carrier;
 use crate::clock::SimClock;
 use crate::control;
 use crate::dice::Dice;
@@ -50,50 +51,6 @@ pub struct Options {
     pub faults: Vec<Rule>,
 }
 
-/// A simulated carrier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Carrier {
-    /// Twilio.
-    #[default]
-    Twilio,
-    /// Telnyx.
-    Telnyx,
-    /// A gateway of the operator's own.
-    Gateway,
-}
-
-impl Carrier {
-    /// Its word in a daemon's config.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Twilio => "twilio",
-            Self::Telnyx => "telnyx",
-            Self::Gateway => "webhook",
-        }
-    }
-
-    /// Requests to it, for faults.
-    #[must_use]
-    pub fn remote(self) -> Remote {
-        match self {
-            Self::Twilio => Remote::Twilio,
-            Self::Telnyx => Remote::Telnyx,
-            Self::Gateway => Remote::Gateway,
-        }
-    }
-
-    /// The webhooks that it sends, for faults.
-    #[must_use]
-    pub fn webhooks(self) -> Remote {
-        match self {
-            Self::Twilio => Remote::TwilioWebhook,
-            Self::Telnyx => Remote::TelnyxWebhook,
-            Self::Gateway => Remote::GatewayWebhook,
-        }
-    }
-}
-
 impl Default for Options {
     /// A small tenant on a free port of loopback, nothing wrong.
     fn default() -> Self {
@@ -124,7 +81,7 @@ pub enum SandboxError {
 /// A running sandbox. It stops when it is shut down or dropped.
 pub struct Sandbox {
     address: SocketAddr,
-    shared: Shared,
+    pub(crate) shared: Shared,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -143,8 +100,8 @@ pub(crate) struct Shared {
     pub(crate) base_url: String,
     pub(crate) numbers: Vec<String>,
     pub(crate) webhook_tokens: BTreeMap<String, String>,
-    account_sid: String,
-    auth_token: String,
+    pub(crate) account_sid: String,
+    pub(crate) auth_token: String,
 }
 
 /// A text from a candidate.
@@ -260,70 +217,10 @@ impl Sandbox {
         format!("{}/v1", self.shared.base_url)
     }
 
-    /// The base URL of the simulated Twilio.
-    #[must_use]
-    pub fn twilio_url(&self) -> String {
-        self.shared.base_url.clone()
-    }
-
     /// Lever's API key.
     #[must_use]
     pub fn api_key(&self) -> &str {
         &self.shared.lever.options().api_key
-    }
-
-    /// Twilio's account.
-    #[must_use]
-    pub fn account_sid(&self) -> &str {
-        &self.shared.account_sid
-    }
-
-    /// Twilio's token.
-    #[must_use]
-    pub fn auth_token(&self) -> &str {
-        &self.shared.auth_token
-    }
-
-    /// Who has the numbers.
-    #[must_use]
-    pub fn carrier(&self) -> Carrier {
-        self.shared.carrier
-    }
-
-    /// The base URL of the carriers, whichever it is.
-    #[must_use]
-    pub fn carrier_url(&self) -> String {
-        self.shared.base_url.clone()
-    }
-
-    /// Telnyx' API key.
-    #[must_use]
-    pub fn telnyx_api_key(&self) -> &str {
-        self.shared.telnyx.api_key()
-    }
-
-    /// What Telnyx' webhooks are verified with, base64.
-    #[must_use]
-    pub fn telnyx_public_key(&self) -> String {
-        self.shared.telnyx.public_key()
-    }
-
-    /// Where the gateway takes texts.
-    #[must_use]
-    pub fn gateway_url(&self) -> String {
-        format!("{}/gateway", self.shared.base_url)
-    }
-
-    /// What is posted to the gateway is signed with the first, what it posts with the second.
-    #[must_use]
-    pub fn gateway_secrets(&self) -> (String, String) {
-        self.shared.gateway.secrets()
-    }
-
-    /// Our numbers at the simulated carrier.
-    #[must_use]
-    pub fn numbers(&self) -> &[String] {
-        &self.shared.numbers
     }
 
     /// The signature token of each of the eight webhooks, by event; the same for the same seed.
@@ -363,23 +260,6 @@ impl Sandbox {
     /// Sends the set-up ping to every webhook; returns the events whose ping was not answered with 2xx.
     pub async fn verify_webhooks(&self) -> Vec<String> {
         self.shared.lever.verify_webhooks().await
-    }
-
-    /// Sets where texts that come in are announced.
-    pub fn configure_twilio(&self, message_url: &str) {
-        let message_url = Some(message_url.to_owned());
-        self.shared.twilio.set_addresses(Addresses {
-            base_url: self.twilio_url(),
-            message_url,
-            fallback_url: None,
-        });
-    }
-
-    /// Sets where the carriers announce texts: below a daemon's public address, without a slash at its end.
-    pub fn configure_carriers(&self, public_url: &str) {
-        self.configure_twilio(&format!("{public_url}/hooks/twilio/message#rc=5&rp=all"));
-        self.shared.telnyx.set_webhook(&format!("{public_url}/hooks/telnyx"));
-        self.shared.gateway.set_webhook(&format!("{public_url}/hooks/gateway"));
     }
 
     /// Makes something happen inside Lever; the webhooks follow.
