@@ -116,4 +116,14 @@ pub enum ReadError {
     /// A next page on another host: our credentials do not go there.
     #[error("the carrier's next page lies elsewhere")]
     Elsewhere,
+    /// The carrier has no such request.
+    #[error("the carrier does not offer it")]
+    NotOffered,
+}
+
+impl ReadError {
+    /// What the network said, without the address: numbers stand in it.
+    pub(super) fn network(error: reqwest::Error) -> Self {
+        Self::Unreachable(error.without_url())
+    }
 }

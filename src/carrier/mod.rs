@@ -2,30 +2,69 @@
 //!
 //! A carrier is a variant of [`Carrier`], not a trait object: there are few, all are known here,
 //! and one `match` shows what each must be able to do. What differs between them (carriers.md
-//! 2.9) stays inside: whether a send may be repeated shows only in [`Outcome`].
+//! 2.9) stays inside, but for what changes how the rest must go about it: whether a send may have
+//! left ([`Outcome`]), how that is found out ([`LostAnswer`]), and whether what came in is listed.
 //!
 //! Nothing here decides or stores. What is to be done about an error stands in
 //! `fulcrum_domain::SendFailure`; errors and `Debug` carry neither texts nor numbers.
 
+pub mod telnyx;
 pub mod twilio;
+pub mod webhook;
 
+mod answer;
 mod error;
+mod event;
+#[cfg(test)]
+mod listener;
 
 use std::fmt;
 use std::time::Duration;
 
-use fulcrum_domain::{CarrierSid, Delivery, Listed, MessageId};
+use fulcrum_domain::{CarrierSid, Delivery, Listed, MessageId, SendFailure};
 use jiff::{Timestamp, civil};
 use url::Url;
 
 pub use error::{Outcome, ReadError, SendError};
+pub use event::{BadSignature, HookError, HookEvent};
 
 /// The configured carrier. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Carrier {
     /// Twilio Programmable Messaging (carriers.md 1).
     Twilio(twilio::Client),
+    /// Telnyx Messaging (carriers.md 2.1).
+    Telnyx(telnyx::Client),
+    /// The operator's own gateway, by signed webhooks (carriers.md 2.8).
+    Webhook(webhook::Client),
 }
+
+/// Who takes what the configured carrier sends us.
+#[derive(Clone, Debug)]
+pub enum Hooks {
+    /// Twilio's webhooks.
+    Twilio(twilio::Hooks),
+    /// Telnyx' webhooks.
+    Telnyx(telnyx::Hooks),
+    /// Those of the operator's own gateway.
+    Webhook(webhook::Hooks),
+}
+
+/// How it is found out whether a text left whose answer was lost (carriers.md 2.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostAnswer {
+    /// By looking for it in the carrier's list: a second request would text twice.
+    LookFor,
+    /// By the same request once more: our id is its key, and the carrier gives the first answer again.
+    Repeat {
+        /// For how long the carrier keeps the key; later it would text twice.
+        kept: Duration,
+    },
+}
+
+/// For how long a carrier keeps our keys: 24 hours by their documentation; a little less, for clocks and a
+/// request that takes its time.
+const KEYS_KEPT: Duration = Duration::from_secs((24 * 60 - 10) * 60);
 
 /// A text to hand over.
 #[derive(Clone)]
@@ -40,6 +79,8 @@ pub struct Outgoing {
     pub body: String,
     /// For how long the carrier may hold it; none for the configured time.
     pub validity: Option<Duration>,
+    /// Now, for a request that is signed.
+    pub at: Timestamp,
 }
 
 impl fmt::Debug for Outgoing {
@@ -122,8 +163,8 @@ pub struct StatusUpdate {
     pub sid: CarrierSid,
     /// How far it has come; none where the carrier's word is new to us.
     pub status: Option<Delivery>,
-    /// The carrier's code, if it failed.
-    pub code: Option<u32>,
+    /// Why it failed, if it did and the carrier says why.
+    pub failure: Option<SendFailure>,
 }
 
 /// A text in the carrier's list, which counts the media but does not show them.
@@ -165,6 +206,35 @@ pub struct Account {
 }
 
 impl Carrier {
+    /// Its word in the config.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Twilio(_) => "twilio",
+            Self::Telnyx(_) => "telnyx",
+            Self::Webhook(_) => "webhook",
+        }
+    }
+
+    /// What to do about a text whose answer was lost.
+    #[must_use]
+    pub fn lost_answer(&self) -> LostAnswer {
+        match self {
+            Self::Twilio(_) => LostAnswer::LookFor,
+            Self::Telnyx(_) | Self::Webhook(_) => LostAnswer::Repeat { kept: KEYS_KEPT },
+        }
+    }
+
+    /// Whether the texts that came in can be listed. Where not, the carrier's own retries are all that
+    /// brings a text whose webhook failed.
+    #[must_use]
+    pub fn lists_inbound(&self) -> bool {
+        match self {
+            Self::Twilio(_) => true,
+            Self::Telnyx(_) | Self::Webhook(_) => false,
+        }
+    }
+
     /// Hands a text over, once.
     ///
     /// # Errors
@@ -172,6 +242,8 @@ impl Carrier {
     pub async fn send(&self, text: &Outgoing) -> Result<Accepted, SendError> {
         match self {
             Self::Twilio(client) => client.send(text).await,
+            Self::Telnyx(client) => client.send(text).await,
+            Self::Webhook(client) => client.send(text).await,
         }
     }
 
@@ -183,6 +255,7 @@ impl Carrier {
     pub async fn find_lost(&self, to: &str) -> Result<Vec<Listed>, ReadError> {
         match self {
             Self::Twilio(client) => client.find_lost(to).await,
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -193,6 +266,8 @@ impl Carrier {
     pub async fn fetch(&self, sid: &CarrierSid) -> Result<Listed, ReadError> {
         match self {
             Self::Twilio(client) => client.fetch(sid).await,
+            Self::Telnyx(client) => client.fetch(sid).await,
+            Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -203,6 +278,7 @@ impl Carrier {
     pub async fn inbound_since(&self, number: &str, since: civil::Date) -> Result<InboundPage, ReadError> {
         match self {
             Self::Twilio(client) => client.inbound_since(number, since).await,
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -213,6 +289,7 @@ impl Carrier {
     pub async fn inbound_next(&self, page: NextPage) -> Result<InboundPage, ReadError> {
         match self {
             Self::Twilio(client) => client.inbound_page(page.0).await,
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -223,6 +300,7 @@ impl Carrier {
     pub async fn media(&self, sid: &CarrierSid) -> Result<Vec<Media>, ReadError> {
         match self {
             Self::Twilio(client) => client.media(sid).await,
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
@@ -233,16 +311,19 @@ impl Carrier {
     pub async fn delete(&self, sid: &CarrierSid) -> Result<(), ReadError> {
         match self {
             Self::Twilio(client) => client.delete(sid).await,
+            Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
         }
     }
 
-    /// Whether the credentials work, and the account.
+    /// Whether the credentials work, and the account. `at` is now.
     ///
     /// # Errors
     /// [`ReadError`]; `Refused` with 401 for wrong credentials.
-    pub async fn check(&self) -> Result<Account, ReadError> {
+    pub async fn check(&self, at: Timestamp) -> Result<Account, ReadError> {
         match self {
             Self::Twilio(client) => client.check().await,
+            Self::Telnyx(client) => client.check().await,
+            Self::Webhook(client) => client.check(at).await,
         }
     }
 }

@@ -6,8 +6,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Exit, Form, Outcome, load, screen, wiring};
-use crate::config::{CarrierKind, Config, Origin, Problem};
+use super::{Exit, Form, Outcome, carriers, load, screen, wiring};
+use crate::config::{Config, Origin, Problem};
 
 /// Validate the config, offline
 ///
@@ -90,7 +90,6 @@ impl Summary {
             (0, Some(file)) => format!("no tokens yet in {}", file.display()),
             (tokens, _) => format!("tokens for {tokens} of 8 events"),
         };
-        let CarrierKind::Twilio(twilio) = &config.carrier.kind;
         let numbers: Vec<_> = config.carrier.numbers.iter().map(ToString::to_string).collect();
         let tokens = config.api.tokens.iter().map(|token| format!("{} ({:?})", token.name, token.role));
         let api = tokens.collect::<Vec<_>>().join(", ").to_lowercase();
@@ -111,7 +110,7 @@ impl Summary {
                 screen::span(lever.poll_interval.as_secs()),
             ),
             webhooks,
-            carrier: format!("Twilio {}, {}", twilio.account_sid, numbers.join(", ")),
+            carrier: format!("{}, {}", carriers::described(config), numbers.join(", ")),
             transcripts: format!(
                 "{} after the last text{}",
                 screen::span(config.transcript.delay.as_secs()),

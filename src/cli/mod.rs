@@ -15,6 +15,7 @@ mod audit;
 mod automations;
 mod backup;
 mod book;
+mod carriers;
 mod check;
 mod control;
 mod conversations;

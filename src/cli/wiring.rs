@@ -14,9 +14,9 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::carriers;
 use crate::calendar::Calendars;
-use crate::carrier::{Carrier, twilio};
-use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
+use crate::config::{self, BackfillInterviews, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
 use crate::engine::{BackfillScope, BackupPlan, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
@@ -25,11 +25,6 @@ use crate::store;
 
 /// To have a connection to the carrier or the identity provider. They answer in less than a second.
 const CONNECT: Duration = Duration::from_secs(10);
-/// For a whole request to the carrier.
-const CARRIER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Idle connections to the carrier are given up before its load balancer does, so that a text is not sent
-/// into one that is just being closed.
-const CARRIER_IDLE: Duration = Duration::from_secs(20);
 
 /// A setting that only its user can judge, and refuses. As much a mistake in the config as those that
 /// reading it finds.
@@ -59,6 +54,9 @@ pub enum WiringError {
     /// The same, for the calendars of interviewers.
     #[error("the connection to calendars cannot be set up by what [network] says")]
     Calendars(#[source] reqwest::Error),
+    /// A key for the carrier's webhooks.
+    #[error("carrier.webhook")]
+    WebhookKey(#[from] crate::carrier::webhook::BadKey),
     /// Lever.
     #[error("lever")]
     Lever(#[from] SettingsError),
@@ -76,7 +74,7 @@ pub fn remotes(config: &Config) -> Result<Remotes, WiringError> {
         store: store::Options::file(&config.store.path),
         lever: lever(config)?,
         pace: pace(config),
-        carrier: carrier(config)?,
+        carrier: carriers::client(config)?,
         calendars: calendars(config)?,
     })
 }
@@ -86,15 +84,14 @@ pub fn remotes(config: &Config) -> Result<Remotes, WiringError> {
 /// # Errors
 /// [`WiringError`] for what reading the config lets through.
 pub fn settings(config: &Config) -> Result<Settings, WiringError> {
-    let CarrierKind::Twilio(twilio) = &config.carrier.kind;
     let zone = &config.organisation.timezone;
     let since = config.backfill.since.map(|day| zone.to_timestamp(day.into()));
     Ok(Settings {
         rules: rules(config)?,
         requests_per_second: config.lever.requests_per_second.get().into(),
         poll_interval: config.lever.poll_interval,
-        inbound_poll: twilio.inbound_poll,
-        segments_per_second: twilio.segments_per_second,
+        inbound_poll: config.carrier.kind.poll(),
+        segments_per_second: config.carrier.kind.segments_per_second(),
         interviews: match config.backfill.interviews {
             BackfillInterviews::Active => BackfillScope::Active,
             BackfillInterviews::All => BackfillScope::All,
@@ -258,33 +255,8 @@ pub fn pace(config: &Config) -> PaceSettings {
     }
 }
 
-/// The carrier's client.
-///
-/// # Errors
-/// [`WiringError::Roots`], [`WiringError::Carrier`].
-pub fn carrier(config: &Config) -> Result<Carrier, WiringError> {
-    let CarrierKind::Twilio(settings) = &config.carrier.kind;
-    let http = http(config, WiringError::Carrier)?
-        .https_only(is_https(&settings.base_url))
-        .pool_idle_timeout(CARRIER_IDLE)
-        .build()
-        .map_err(WiringError::Carrier)?;
-    Ok(Carrier::Twilio(twilio::Client::new(
-        http,
-        twilio::TwilioSettings {
-            base_url: settings.base_url.clone(),
-            account_sid: settings.account_sid.clone(),
-            auth_token: secret(&settings.auth_token),
-            messaging_service_sid: settings.messaging_service_sid.clone(),
-            public_url: Some(config.server.public_url.clone()),
-            timeout: CARRIER_TIMEOUT,
-            validity: settings.validity_period,
-        },
-    )))
-}
-
 /// The way out as `[network]` has it: the proxy, the extra roots, who we are. Redirects are not followed.
-fn http(
+pub(super) fn http(
     config: &Config,
     error: impl Fn(reqwest::Error) -> WiringError,
 ) -> Result<reqwest::ClientBuilder, WiringError> {
@@ -320,10 +292,8 @@ fn provider_http(config: &Config) -> Result<reqwest::Client, WiringError> {
 /// What the server goes by.
 ///
 /// # Errors
-/// [`WiringError::Roots`], [`WiringError::Provider`].
+/// [`WiringError::Roots`], [`WiringError::Provider`], [`WiringError::WebhookKey`].
 pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
-    let CarrierKind::Twilio(twilio) = &config.carrier.kind;
-    let keys = twilio::SigningKeys { auth_tokens: vec![secret(&twilio.auth_token)], shared_keys: Vec::new() };
     let public_url = config.server.public_url.clone();
     Ok(ServerSettings {
         listen: config.server.listen,
@@ -333,10 +303,10 @@ pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
         public_url: public_url.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         lever_hosts: config.extension.lever_hosts.clone(),
-        twilio: Some(twilio::Hooks::new(public_url, twilio.account_sid.clone(), keys)),
+        carrier: carriers::hooks(config)?,
         setup: setup(config),
         provider_http: provider_http(config)?,
-        keys: self::keys(config),
+        keys: keys(config),
         invitation: None,
         limits: Limits::default(),
     })
@@ -373,11 +343,11 @@ pub fn events_with_tokens(config: &Config) -> impl Iterator<Item = HookEvent> {
 }
 
 /// The config allows plain HTTP on loopback alone.
-fn is_https(url: &Url) -> bool {
+pub(super) fn is_https(url: &Url) -> bool {
     url.scheme() == "https"
 }
 
-fn secret(secret: &Secret) -> SecretString {
+pub(super) fn secret(secret: &Secret) -> SecretString {
     SecretString::from(secret.expose())
 }
 

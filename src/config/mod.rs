@@ -55,7 +55,7 @@ use toml::{Table, Value};
 pub use api::{Api, ApiToken};
 pub use backup::{Backup, BackupSchedule};
 pub use booking::{Booking, Calendar};
-pub use carrier::{Carrier, CarrierKind, Twilio};
+pub use carrier::{Carrier, CarrierKind, Telnyx, Twilio, Webhook};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use organisation::{OptOut, OptOutHandler, Organisation};

@@ -64,7 +64,7 @@ pub use reminder::{Planned, Reminded, Reminders, remind_at};
 pub use retention::{Footing, Retention};
 pub use searchable::Searchable;
 pub use segments::{Encoding, MAX_BODY_CHARS, Segments, explain, tidy};
-pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look};
+pub use sending::{Listed, Lost, LostSend, SegmentPacing, match_lost, next_look, next_repeat};
 pub use sign_in::{Authority, Lifetimes, SessionId, SignIn, SignInKind};
 pub use suppression::{OptOutSource, Suppression};
 pub use tenant::{ArchiveReason, Archived, Interview, Opportunity, Phone, Posting, Stage, User, is_newer};

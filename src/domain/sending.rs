@@ -5,7 +5,8 @@
 //!
 //! Twilio knows no idempotency key. When the answer to a send is lost, the text may or may not
 //! have left: it is looked for in the carrier's list ([`match_lost`], at each [`next_look`]) or is
-//! named by a status report, and is never sent again blindly (carriers.md 1.9).
+//! named by a status report, and is never sent again blindly (carriers.md 1.9). A carrier that knows
+//! such keys is asked with the same request once more ([`next_repeat`]), for as long as it remembers.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::delivery::{CarrierSid, Delivery};
+use crate::delivery::{CarrierSid, Delivery, SendFailure};
 
 /// Segments that a number may send at once after a rest: a text of usual length waits for none.
 const BURST_SEGMENTS: u32 = 10;
@@ -65,8 +66,8 @@ pub struct Listed {
     pub created: Timestamp,
     /// How far it has come; none where the carrier's word is new to us.
     pub status: Option<Delivery>,
-    /// The carrier's code, if it failed.
-    pub code: Option<u32>,
+    /// Why it failed, if it did and the carrier says why.
+    pub failure: Option<SendFailure>,
 }
 
 impl fmt::Debug for Listed {
@@ -76,7 +77,7 @@ impl fmt::Debug for Listed {
             .field("sid", &self.sid)
             .field("created", &self.created)
             .field("status", &self.status)
-            .field("code", &self.code)
+            .field("failure", &self.failure)
             .finish_non_exhaustive()
     }
 }
@@ -161,6 +162,19 @@ pub fn next_look(lost_for: SignedDuration) -> Option<SignedDuration> {
     looks.into_iter().find(|look| *look > lost_for).map(|look| look - lost_for)
 }
 
+/// The shortest and the longest pause between two requests with one key.
+const REPEATS: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(5), SignedDuration::from_mins(15));
+
+/// In how long a lost text is handed over once more with its key, so long after it first was. The pauses
+/// grow, since a carrier that loses answers may do so for a while. None: by then the carrier, which keeps
+/// keys for `kept`, would take it for another text.
+#[must_use]
+pub fn next_repeat(lost_for: SignedDuration, kept: SignedDuration) -> Option<SignedDuration> {
+    let wait = lost_for.clamp(REPEATS.0, REPEATS.1);
+    (lost_for.checked_add(wait)? < kept).then_some(wait)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -219,7 +233,7 @@ mod tests {
             by_api: true,
             created: at(created),
             status: Some(Delivery::Accepted),
-            code: None,
+            failure: None,
         }
     }
 
@@ -271,5 +285,14 @@ mod tests {
     fn neither_text_nor_number_is_printed() {
         let printed = format!("{:?}", listed("SM1", "private words", 1));
         assert!(!printed.contains("private") && !printed.contains("555"), "{printed}");
+    }
+
+    #[test]
+    fn a_text_is_repeated_ever_more_rarely_and_never_when_its_key_may_be_forgotten() {
+        let kept = SignedDuration::from_hours(24);
+        let wait = |secs| next_repeat(SignedDuration::from_secs(secs), kept).map(|wait| wait.as_secs());
+        assert_eq!([-7, 0, 5, 10, 600, 9000].map(wait), [5, 5, 5, 10, 600, 900].map(Some));
+        assert_eq!(wait(86_400 - 901), Some(900));
+        assert_eq!([86_400 - 900, 86_400, i64::MAX].map(wait), [None; 3]);
     }
 }

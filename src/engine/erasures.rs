@@ -156,10 +156,17 @@ impl Engine {
                     .await
             }
             Err(error) => {
-                let lasting = matches!(error, ReadError::Refused { status, code }
-                    if code != Some(UNDER_WAY) && !matches!(status, 401 | 403));
+                let (lasting, why) = match &error {
+                    ReadError::NotOffered => (
+                        true,
+                        "the carrier deletes no texts; see how long it keeps them, then give this up".into(),
+                    ),
+                    ReadError::Refused { status, code } => {
+                        (*code != Some(UNDER_WAY) && !matches!(status, 401 | 403), error.to_string())
+                    }
+                    _ => (false, error.to_string()),
+                };
                 let state = if lasting { EffectState::Failed } else { EffectState::Due };
-                let why = error.to_string();
                 self.store
                     .change(move |tx| changes::postpone(tx, &taken.effect, state, None, &why, &mut moment))
                     .await

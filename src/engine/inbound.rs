@@ -33,8 +33,10 @@ impl Engine {
     /// Looks at the carrier's list, at the start and every few minutes.
     pub(crate) async fn run_inbound_poll(self) -> Result<(), StoreError> {
         loop {
-            for number in self.numbers() {
-                self.poll_number(number).await?;
+            if self.carrier.lists_inbound() {
+                for number in self.numbers() {
+                    self.poll_number(number).await?;
+                }
             }
             self.ask_for_receipts().await?;
             tokio::time::sleep(self.settings.load().inbound_poll).await;
@@ -54,12 +56,12 @@ impl Engine {
             match self.carrier.fetch(&sid).await {
                 Ok(listed) => {
                     let update =
-                        StatusUpdate { mid: Some(id), sid, status: listed.status, code: listed.code };
+                        StatusUpdate { mid: Some(id), sid, status: listed.status, failure: listed.failure };
                     self.take_status(update).await?;
                     asked.push(id);
                 }
-                // Deleted there, or unfit to be read: it says nothing of the others.
-                Err(ReadError::NotFound | ReadError::Unreadable) => over.push(id),
+                // Deleted there, unfit to be read, or nobody to be asked: it says nothing of the others.
+                Err(ReadError::NotFound | ReadError::Unreadable | ReadError::NotOffered) => over.push(id),
                 Err(error) => {
                     self.note_read(&Err::<(), _>(error));
                     break;

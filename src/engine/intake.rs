@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-use fulcrum_domain::{Activity, ActivityKind, Attachment, Body, HookEvent, Number, OpportunityId, class_of};
+use fulcrum_domain::{Activity, ActivityKind, Attachment, Body, HookEvent, Number, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -244,8 +244,8 @@ impl Engine {
     /// # Errors
     /// [`StoreError`]: it is not stored, and the sender must try again.
     pub async fn take_status(&self, update: StatusUpdate) -> Result<bool, StoreError> {
-        let StatusUpdate { mid, sid, status: Some(delivery), code } = update else { return Ok(false) };
-        let report = Report { delivery, failure: code.map(class_of), sid: Some(sid.clone()) };
+        let StatusUpdate { mid, sid, status: Some(delivery), failure } = update else { return Ok(false) };
+        let report = Report { delivery, failure, sid: Some(sid.clone()) };
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         self.store

@@ -28,6 +28,7 @@ mod hydrate;
 mod inbound;
 mod indexing;
 mod intake;
+mod lost;
 mod metrics;
 #[cfg(test)]
 mod month;

@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fulcrum_domain::{
-    Delivery, Effect, EffectState, Lost, LostSend, Message, MessageId, Number, Purpose, Remedy, Remote,
-    SegmentPacing, Segments, SendFailure, match_lost, next_look, retry_at,
+    Delivery, Effect, EffectState, Message, MessageId, Number, Purpose, Remedy, Remote, SegmentPacing,
+    Segments, SendFailure, next_look, retry_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::changes::{self, Report, Submission, Taken};
 use super::health::HealthStatus;
-use crate::carrier::{Outgoing, ReadError, SendError};
-use crate::store::tables::{BY_SID, CONVERSATIONS};
+use crate::carrier::{Accepted, LostAnswer, Outgoing, ReadError, SendError};
+use crate::store::tables::CONVERSATIONS;
 use crate::store::{Read, StoreError};
 
 /// Requests to the carrier under way at a time (carriers.md 1.7).
@@ -45,12 +45,15 @@ struct DueSend {
     segments: u32,
     /// What its number must have left for it: more than it takes, if others must not wait for it.
     room: u32,
+    /// Nothing leaves: it is only asked about.
     is_look_up: bool,
 }
 
 /// What one dispatcher keeps in mind; nothing of it needs to survive.
 struct Turns {
     pacing: SegmentPacing,
+    /// How the carrier is asked about a text whose answer was lost.
+    lost_answer: LostAnswer,
     busy: Arc<Mutex<HashSet<Number>>>,
 }
 
@@ -71,7 +74,11 @@ impl Engine {
     /// Sends texts as they fall due.
     pub(crate) async fn run_carrier_outbox(self) -> Result<(), StoreError> {
         let per_segment = Duration::from_secs_f64(1.0 / self.settings.load().segments_per_second.max(0.01));
-        let mut turns = Turns { pacing: SegmentPacing::new(per_segment), busy: Arc::default() };
+        let mut turns = Turns {
+            pacing: SegmentPacing::new(per_segment),
+            lost_answer: self.carrier.lost_answer(),
+            busy: Arc::default(),
+        };
         loop {
             let mut news = std::pin::pin!(self.wake.carrier.notified());
             news.as_mut().enable();
@@ -143,27 +150,38 @@ impl Engine {
         let begun =
             self.store.change(move |tx| changes::begin_send(tx, id, &settings.rules, &mut moment)).await?;
         let Some(Submission { message, to }) = begun else { return Ok(()) };
-        let from = message.our_number.to_string();
+        match self.hand_over(&message, to).await {
+            Ok(accepted) => self.accepted(id, accepted).await,
+            Err(error) => self.not_accepted(id, attempts, &error).await,
+        }
+    }
+
+    /// Asks the carrier to send it. Each time the same request, since it may be bound to a key.
+    pub(super) async fn hand_over(&self, text: &Message, to: Number) -> Result<Accepted, SendError> {
+        let from = text.our_number.to_string();
         let outgoing = Outgoing {
-            mid: id,
+            mid: text.id,
             to: to.to_string(),
             from: from.clone(),
-            body: message.body.reveal().to_owned(),
+            body: text.body.reveal().to_owned(),
             validity: None,
+            at: self.clock.now(),
         };
-        match self.carrier.send(&outgoing).await {
-            Ok(accepted) => {
+        let answer = self.carrier.send(&outgoing).await;
+        match &answer {
+            Ok(_) => {
                 let now = self.clock.now();
                 self.notices.well("carrier", SENDING, now);
                 self.notices.well("carrier", &from, now);
-                let report = Report { delivery: accepted.status, failure: None, sid: Some(accepted.sid) };
-                self.settle_send(id, report).await
             }
-            Err(error) => {
-                self.note_refusal(error.class, &from);
-                self.not_accepted(id, attempts, &error).await
-            }
+            Err(error) => self.note_refusal(error.class, &from),
         }
+        answer
+    }
+
+    pub(super) async fn accepted(&self, id: MessageId, accepted: Accepted) -> Result<(), StoreError> {
+        let report = Report { delivery: accepted.status, failure: None, sid: Some(accepted.sid) };
+        self.settle_send(id, report).await
     }
 
     async fn not_accepted(&self, id: MessageId, attempts: u32, error: &SendError) -> Result<(), StoreError> {
@@ -178,7 +196,7 @@ impl Engine {
                 return self.look_again(id, now.checked_add(wait).unwrap_or(pause), why).await;
             }
             Remedy::PauseSending => {
-                self.pause_until(now.checked_add(PAUSE).unwrap_or(now));
+                self.pause_sending();
                 after(PAUSE)
             }
             Remedy::RetryAfter(least) if attempts < error.class.tries() => after(least),
@@ -190,61 +208,10 @@ impl Engine {
         self.store.change(move |tx| changes::requeue_send(tx, id, Some(again), &why, &mut moment)).await
     }
 
-    async fn settle_send(&self, id: MessageId, report: Report) -> Result<(), StoreError> {
+    pub(super) async fn settle_send(&self, id: MessageId, report: Report) -> Result<(), StoreError> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         self.store.change(move |tx| changes::settle_send(tx, id, report, &settings.rules, &mut moment)).await
-    }
-
-    /// The answer to a text was lost: looks for it at the carrier (carriers.md 1.9). Found, it is
-    /// adopted; not found after a few looks, it is told to people as unconfirmed, and never sent again.
-    async fn look_up(&self, taken: Taken, id: MessageId) -> Result<(), StoreError> {
-        let text = self.store.read(move |snapshot| with_recipient(snapshot, id)).await?;
-        let Some((text, to)) = text.filter(|(text, _)| text.sid.is_none()) else {
-            return self.finish(taken.effect).await;
-        };
-        let listed = self.carrier.find_lost(&to.to_string()).await;
-        self.note_read(&listed);
-        let listed = match listed {
-            Ok(listed) => listed,
-            // Without the list nothing is known: looked up again, for as long as it takes.
-            Err(error) => {
-                let mut moment = self.clock.moment();
-                let at = retry_at(moment.now, taken.row.looks, moment.jitter());
-                return self.look_again(id, at, error.to_string()).await;
-            }
-        };
-        let now = self.clock.now();
-        let submitted_at = text.submitted_at.unwrap_or(text.at);
-        let sids: Vec<String> = listed.iter().map(|one| one.sid.to_string()).collect();
-        let owned = self.store.read(move |snapshot| owned_sids(snapshot, sids, id)).await?;
-        let to = to.to_string();
-        let lost = LostSend { to: &to, body: text.body.reveal(), submitted_at };
-        match match_lost(lost, &listed, |sid| owned.contains(&sid.to_string()), now) {
-            Lost::Adopt { found, several } => {
-                if several {
-                    tracing::warn!(mid = %id, "several texts at the carrier fit one whose answer was lost; the oldest was adopted");
-                }
-                let failure = found.code.map(fulcrum_domain::class_of);
-                let delivery = found.status.unwrap_or(Delivery::Accepted);
-                self.settle_send(id, Report { delivery, failure, sid: Some(found.sid.clone()) }).await
-            }
-            Lost::Absent => match next_look(now.duration_since(submitted_at)) {
-                Some(wait) => {
-                    let at = now.checked_add(wait).unwrap_or(now);
-                    self.look_again(id, at, "not found at the carrier yet".into()).await
-                }
-                None => {
-                    let unconfirmed = Report { delivery: Delivery::Unconfirmed, failure: None, sid: None };
-                    self.settle_send(id, unconfirmed).await
-                }
-            },
-        }
-    }
-
-    async fn look_again(&self, id: MessageId, at: Timestamp, why: String) -> Result<(), StoreError> {
-        let mut moment = self.clock.moment();
-        self.store.change(move |tx| changes::look_up_send(tx, id, at, &why, &mut moment)).await
     }
 
     /// Tells health of a text that was not accepted, unless it is about its recipient or its words.
@@ -291,8 +258,10 @@ impl Engine {
         Timestamp::from_millisecond(ms).ok().filter(|_| ms > 0)
     }
 
-    /// Hands nothing to the carrier until then.
-    fn pause_until(&self, until: Timestamp) {
+    /// Hands nothing to the carrier for a while.
+    pub(super) fn pause_sending(&self) {
+        let now = self.clock.now();
+        let until = now.checked_add(PAUSE).unwrap_or(now);
         self.carrier_pause.store(until.as_millisecond(), Ordering::Relaxed);
     }
 }
@@ -314,7 +283,7 @@ impl Turns {
                 return Ok(ControlFlow::Break(()));
             }
             left -= 1;
-            let one = match due_send(read, effect.clone()) {
+            let one = match due_send(read, effect.clone(), self.lost_answer) {
                 Ok(Some(one)) => one,
                 Ok(None) => return Ok(ControlFlow::Continue(())),
                 Err(StoreError::Row { .. }) => {
@@ -346,7 +315,11 @@ impl Turns {
 }
 
 /// None for the effect of an erased message, which goes with it.
-fn due_send(read: &impl Read, effect: Effect) -> Result<Option<DueSend>, StoreError> {
+fn due_send(
+    read: &impl Read,
+    effect: Effect,
+    lost_answer: LostAnswer,
+) -> Result<Option<DueSend>, StoreError> {
     let Effect::Send(id) = effect else { return Ok(None) };
     Ok(with_recipient(read, id)?.map(|(text, to)| {
         let segments = Segments::of(text.body.reveal()).count;
@@ -357,24 +330,16 @@ fn due_send(read: &impl Read, effect: Effect) -> Result<Option<DueSend>, StoreEr
             to,
             segments,
             room: segments + spared,
-            is_look_up: text.delivery == Delivery::Submitting,
+            is_look_up: text.delivery == Delivery::Submitting && lost_answer == LostAnswer::LookFor,
         }
     }))
 }
 
-fn with_recipient(read: &impl Read, id: MessageId) -> Result<Option<(Message, Number)>, StoreError> {
+pub(super) fn with_recipient(
+    read: &impl Read,
+    id: MessageId,
+) -> Result<Option<(Message, Number)>, StoreError> {
     let Some(text) = changes::message(read, id)? else { return Ok(None) };
     let conversation = read.get(CONVERSATIONS, &text.conversation)?;
     Ok(conversation.map(|conversation| (text, conversation.number)))
-}
-
-/// The carrier's names among these that belong to other messages.
-fn owned_sids(read: &impl Read, sids: Vec<String>, but: MessageId) -> Result<HashSet<String>, StoreError> {
-    let mut owned = HashSet::new();
-    for sid in sids {
-        if read.get(BY_SID, &sid)?.is_some_and(|owner| owner != but) {
-            owned.insert(sid);
-        }
-    }
-    Ok(owned)
 }

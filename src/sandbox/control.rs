@@ -10,6 +10,7 @@
 //! | `GET /stats` | requests by route, violations, peak rate |
 //! | `POST /webhooks` | `{"url", "tokens"?, "verify"?}`: one webhook for each event |
 //! | `POST /twilio` | `{"message_url", "fallback_url"}` |
+//! | `POST /telnyx`, `POST /gateway` | `{"webhook_url"}` |
 //! | `POST /moves` | `{"per_second"?, "every_pages"?}` |
 //! | `GET /opportunity?phone=true` | a random active one |
 //! | `GET /tenant`, `GET /tenant/{id}` | the truth: one JSON line for each opportunity; one of them |
@@ -53,6 +54,8 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/stats", get(stats))
         .route("/webhooks", post(webhooks))
         .route("/twilio", post(twilio))
+        .route("/telnyx", post(telnyx))
+        .route("/gateway", post(gateway))
         .route("/moves", post(moves))
         .route("/opportunity", get(opportunity))
         .route("/tenant", get(tenant))
@@ -167,6 +170,24 @@ async fn twilio(State(shared): State<Shared>, bytes: Bytes) -> Answer {
         addresses.base_url.clone_from(&shared.base_url);
     }
     shared.twilio.set_addresses(addresses);
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hooked {
+    webhook_url: String,
+}
+
+async fn telnyx(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let Hooked { webhook_url } = parse(&bytes)?;
+    shared.telnyx.set_webhook(&webhook_url);
+    Ok(Json(json!({})))
+}
+
+async fn gateway(State(shared): State<Shared>, bytes: Bytes) -> Answer {
+    let Hooked { webhook_url } = parse(&bytes)?;
+    shared.gateway.set_webhook(&webhook_url);
     Ok(Json(json!({})))
 }
 

@@ -25,6 +25,14 @@ pub enum Remote {
     LeverWebhook,
     /// Webhooks that Twilio sends.
     TwilioWebhook,
+    /// Requests to the simulated Telnyx.
+    Telnyx,
+    /// Webhooks that Telnyx sends.
+    TelnyxWebhook,
+    /// Requests to the simulated gateway.
+    Gateway,
+    /// Webhooks that the gateway sends.
+    GatewayWebhook,
 }
 
 /// What goes wrong.

@@ -1,8 +1,9 @@
-//! The two simulated remotes in one running server, with everything that tests and the demo do to them.
+//! The simulated remotes in one running server, with everything that tests and the demo do to them.
 //!
 //! One listener serves all: the paths of Lever (`/v1`, and its site's `/candidates`), of Twilio
-//! (`/2010-04-01`) and of the control routes (`/_sandbox`) are distinct, so one address is enough for a
-//! program that wants both.
+//! (`/2010-04-01`), of Telnyx (`/v2`), of the gateway (`/gateway`) and of the control routes (`/_sandbox`) are distinct, so one address
+//! is enough for a program that wants several. Of the carriers one has the numbers ([`Carrier`]): there
+//! candidates' texts arrive.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,15 +16,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::carrier::Carrier;
 use crate::clock::SimClock;
 use crate::control;
 use crate::dice::Dice;
 use crate::faults::{Faults, Remote, Rule};
+use crate::gateway::{self, Gateway};
 use crate::ledger::Ledger;
 use crate::lever::{
     Event, EventError, Happened, Lever, LeverOptions, Moves, Permissions, Stats, Truth, WEBHOOK_EVENTS,
 };
 use crate::server::{serve, with_faults};
+use crate::telnyx::{self, Telnyx};
 use crate::twilio::{self, Addresses, InboundError, TwilioOptions, TwilioState};
 
 /// How the sandbox is set up.
@@ -41,6 +45,8 @@ pub struct Options {
     pub twilio: TwilioOptions,
     /// Milliseconds that an answer of the simulated Twilio takes.
     pub twilio_latency_ms: Range<u64>,
+    /// Who has the numbers.
+    pub carrier: Carrier,
     /// What goes wrong from the start.
     pub faults: Vec<Rule>,
 }
@@ -55,6 +61,7 @@ impl Default for Options {
             lever: LeverOptions::default(),
             twilio: TwilioOptions::default(),
             twilio_latency_ms: 0..0,
+            carrier: Carrier::default(),
             faults: Vec::new(),
         }
     }
@@ -74,7 +81,7 @@ pub enum SandboxError {
 /// A running sandbox. It stops when it is shut down or dropped.
 pub struct Sandbox {
     address: SocketAddr,
-    shared: Shared,
+    pub(crate) shared: Shared,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -84,14 +91,17 @@ pub struct Sandbox {
 pub(crate) struct Shared {
     pub(crate) lever: Lever,
     pub(crate) twilio: TwilioState,
+    pub(crate) telnyx: Telnyx,
+    pub(crate) gateway: Gateway,
+    pub(crate) carrier: Carrier,
     pub(crate) clock: SimClock,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
     pub(crate) base_url: String,
     pub(crate) numbers: Vec<String>,
     pub(crate) webhook_tokens: BTreeMap<String, String>,
-    account_sid: String,
-    auth_token: String,
+    pub(crate) account_sid: String,
+    pub(crate) auth_token: String,
 }
 
 /// A text from a candidate.
@@ -100,6 +110,9 @@ pub enum TextError {
     /// The number it goes to.
     #[error(transparent)]
     Number(#[from] InboundError),
+    /// The same, at another carrier.
+    #[error("the simulated account does not have that number")]
+    NotOurs,
     /// The sandbox was started without a number of ours.
     #[error("the simulated account has no number")]
     NoNumber,
@@ -142,12 +155,24 @@ impl Sandbox {
         let twilio = TwilioState::new(options.twilio, clock.clone(), ledger.clone(), faults.clone());
         twilio.set_addresses(Addresses { base_url: base_url.clone(), ..Addresses::default() });
 
+        let core = || (clock.clone(), ledger.clone(), faults.clone());
+        let (its_clock, its_ledger, its_faults) = core();
+        let seed = options.seed;
+        let telnyx = Telnyx::new(seed, numbers.clone(), its_clock, its_ledger, its_faults);
+        let telnyx = telnyx.map_err(SandboxError::Client)?;
+        let (its_clock, its_ledger, its_faults) = core();
+        let gateway = Gateway::new(seed, numbers.clone(), its_clock, its_ledger, its_faults);
+        let gateway = gateway.map_err(SandboxError::Client)?;
+
         let tokens = (0..).zip(WEBHOOK_EVENTS);
         let token = |index| Dice::new(options.seed, 0x70CE, index).hex(48);
         let webhook_tokens = tokens.map(|(index, event)| (event.to_owned(), token(index))).collect();
         let shared = Shared {
             lever,
             twilio,
+            telnyx,
+            gateway,
+            carrier: options.carrier,
             clock,
             ledger,
             faults: faults.clone(),
@@ -157,11 +182,18 @@ impl Sandbox {
             account_sid,
             auth_token,
         };
-        let carrier = twilio::router(shared.twilio.clone());
+        let twilio = twilio::router(shared.twilio.clone());
+        let twilio = with_faults(twilio, Remote::Twilio, faults.clone(), options.twilio_latency_ms);
+        let telnyx = telnyx::router(shared.telnyx.clone());
+        let telnyx = with_faults(telnyx, Remote::Telnyx, faults.clone(), 0..0);
+        let gateway = gateway::router(shared.gateway.clone());
+        let gateway = with_faults(gateway, Remote::Gateway, faults.clone(), 0..0);
         // The control routes come first: a path that nobody has is then answered without Lever's meter.
         let router = control::router(shared.clone())
-            .merge(shared.lever.router(faults.clone()))
-            .merge(with_faults(carrier, Remote::Twilio, faults, options.twilio_latency_ms));
+            .merge(shared.lever.router(faults))
+            .merge(twilio)
+            .merge(telnyx)
+            .merge(gateway);
         tasks.spawn(serve(listener, router, stop.clone()));
         Ok(Self { address, shared, tasks, stop })
     }
@@ -185,34 +217,10 @@ impl Sandbox {
         format!("{}/v1", self.shared.base_url)
     }
 
-    /// The base URL of the simulated Twilio.
-    #[must_use]
-    pub fn twilio_url(&self) -> String {
-        self.shared.base_url.clone()
-    }
-
     /// Lever's API key.
     #[must_use]
     pub fn api_key(&self) -> &str {
         &self.shared.lever.options().api_key
-    }
-
-    /// Twilio's account.
-    #[must_use]
-    pub fn account_sid(&self) -> &str {
-        &self.shared.account_sid
-    }
-
-    /// Twilio's token.
-    #[must_use]
-    pub fn auth_token(&self) -> &str {
-        &self.shared.auth_token
-    }
-
-    /// Our numbers at the simulated Twilio.
-    #[must_use]
-    pub fn numbers(&self) -> &[String] {
-        &self.shared.numbers
     }
 
     /// The signature token of each of the eight webhooks, by event; the same for the same seed.
@@ -238,7 +246,10 @@ impl Sandbox {
     pub fn announcement(&self) -> Value {
         json!({"lever": self.lever_url(), "twilio": self.twilio_url(), "api_key": self.api_key(),
                "account_sid": self.account_sid(), "auth_token": self.auth_token(), "numbers": self.numbers(),
-               "webhook_tokens": self.webhook_tokens()})
+               "webhook_tokens": self.webhook_tokens(), "carrier": self.carrier().name(),
+               "telnyx": self.carrier_url(), "telnyx_api_key": self.telnyx_api_key(),
+               "telnyx_public_key": self.telnyx_public_key(), "gateway": self.gateway_url(),
+               "gateway_secret": self.gateway_secrets().0, "gateway_inbound_secret": self.gateway_secrets().1})
     }
 
     /// Sets up one webhook for each event in `tokens`, all to `url`, replacing those there were.
@@ -249,16 +260,6 @@ impl Sandbox {
     /// Sends the set-up ping to every webhook; returns the events whose ping was not answered with 2xx.
     pub async fn verify_webhooks(&self) -> Vec<String> {
         self.shared.lever.verify_webhooks().await
-    }
-
-    /// Sets where texts that come in are announced.
-    pub fn configure_twilio(&self, message_url: &str) {
-        let message_url = Some(message_url.to_owned());
-        self.shared.twilio.set_addresses(Addresses {
-            base_url: self.twilio_url(),
-            message_url,
-            fallback_url: None,
-        });
     }
 
     /// Makes something happen inside Lever; the webhooks follow.
@@ -346,7 +347,11 @@ impl Drop for Sandbox {
 impl Shared {
     pub(crate) fn inbound(&self, from: &str, to: Option<&str>, body: &str) -> Result<String, TextError> {
         let to = to.or(self.numbers.first().map(String::as_str)).ok_or(TextError::NoNumber)?;
-        Ok(self.twilio.inbound(from, to, body, Vec::new())?)
+        match self.carrier {
+            Carrier::Twilio => Ok(self.twilio.inbound(from, to, body, Vec::new())?),
+            Carrier::Telnyx => self.telnyx.inbound(from, to, body).ok_or(TextError::NotOurs),
+            Carrier::Gateway => self.gateway.inbound(from, to, body).ok_or(TextError::NotOurs),
+        }
     }
 
     pub(crate) fn stats(&self) -> SandboxStats {

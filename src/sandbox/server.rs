@@ -148,6 +148,11 @@ fn error_body(remote: Remote, status: StatusCode) -> Value {
             json!({"code": code, "message": reason, "more_info": format!("https://www.twilio.com/docs/errors/{code}"),
                    "status": status.as_u16()})
         }
+        Remote::Telnyx | Remote::TelnyxWebhook => {
+            let code = if status == StatusCode::TOO_MANY_REQUESTS { "10011" } else { "10007" };
+            json!({"errors": [{"code": code, "title": reason, "detail": reason}]})
+        }
+        Remote::Gateway | Remote::GatewayWebhook => json!({"error": reason.to_lowercase()}),
         Remote::Lever | Remote::LeverWebhook => {
             json!({"code": format!("{}Error", reason.replace(' ', "")), "message": reason})
         }

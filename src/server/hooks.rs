@@ -1,4 +1,4 @@
-//! What Lever and the carrier send: verified, made durable, then answered (interface.md, HTTP).
+//! What Lever sends, and the routes of all who send: verified, made durable, then answered (interface.md, HTTP).
 //!
 //! Nothing here decides what a webhook means. A refusal names its reason to the sender and in
 //! `fulcrum_webhooks_total`, and is logged at debug only: strangers must not fill the log.
@@ -12,27 +12,27 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
 use fulcrum_domain::HookEvent;
-use http::{HeaderMap, StatusCode, header};
+use http::header;
 
 use super::Shared;
 use super::body::{self, BodyError};
+use super::carrier_hooks;
 use super::problem::{Kind, Problem, no_such_path, wrong_method};
-use crate::carrier::twilio::{self, EMPTY_TWIML, FormError, HookRequest};
 use crate::engine::{HookOutcome, HookRefusal, LeverHook};
 use crate::lever::{Envelope, HookError};
 use crate::store::StoreError;
 
 /// Lever's are about 1 KiB; the limit is interface.md's.
 const LEVER_BYTES_MAX: usize = 1024 * 1024;
-/// A text has at most 1,600 characters and some 40 fields.
-const TWILIO_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/hooks/lever", post(lever))
         .route("/hooks/lever/{secret}", post(lever_by_secret))
-        .route("/hooks/twilio/message", post(twilio_message))
-        .route("/hooks/twilio/status", post(twilio_status))
+        .route("/hooks/twilio/message", post(carrier_hooks::twilio_message))
+        .route("/hooks/twilio/status", post(carrier_hooks::twilio_status))
+        .route("/hooks/telnyx", post(carrier_hooks::telnyx))
+        .route("/hooks/gateway", post(carrier_hooks::gateway))
         .method_not_allowed_fallback(wrong_method)
         .with_state(shared)
 }
@@ -144,64 +144,9 @@ fn lever_answer(shared: &Shared, event: HookEvent, taken: Result<HookOutcome, St
 }
 
 /// Whatever the store's trouble is, the sender is to try again.
-fn not_stored(error: &StoreError) -> Response {
+pub(super) fn not_stored(error: &StoreError) -> Response {
     if !matches!(error, StoreError::Busy | StoreError::Closed) {
         tracing::error!(error = error as &dyn std::error::Error, "a webhook could not be stored");
     }
     Problem::new(Kind::Unavailable, "it cannot be stored at the moment").into_response()
-}
-
-async fn twilio_message(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let text = match take_twilio(&shared, request, twilio::Hooks::message).await {
-        Ok(text) => text,
-        Err(problem) => return problem.into_response(),
-    };
-    match shared.engine.take_text(text).await {
-        Ok(_) => ([(header::CONTENT_TYPE, "text/xml")], EMPTY_TWIML).into_response(),
-        Err(error) => not_stored(&error),
-    }
-}
-
-async fn twilio_status(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let update = match take_twilio(&shared, request, twilio::Hooks::status).await {
-        Ok(update) => update,
-        Err(problem) => return problem.into_response(),
-    };
-    match shared.engine.take_status(update).await {
-        // Also for a text that is not known: a repeat would not make it so.
-        Ok(_) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => not_stored(&error),
-    }
-}
-
-async fn take_twilio<T>(
-    shared: &Shared,
-    request: Request,
-    read: impl FnOnce(&twilio::Hooks, &HookRequest<'_>) -> Result<T, twilio::HookError>,
-) -> Result<T, Problem> {
-    let Some(hooks) = &shared.twilio else { return Err(no_such_path().await) };
-    let (head, body) = request.into_parts();
-    let body = body::read(body, TWILIO_BYTES_MAX, shared.body_time).await?;
-    let request = HookRequest {
-        // Raw, as it is signed. Nested below the path of our public address it is without that.
-        target: head.uri.path_and_query().map_or("", |target| target.as_str()),
-        signature: text(&head.headers, "x-twilio-signature"),
-        key_settings: text(&head.headers, "x-twilio-webhooks-signature-settings"),
-        body: &body,
-    };
-    read(hooks, &request).map_err(|error| {
-        tracing::debug!(error = &error as &dyn std::error::Error, "a request of the carrier's was refused");
-        let kind = match error {
-            twilio::HookError::Signature(_) | twilio::HookError::OtherAccount => Kind::NotOurs,
-            twilio::HookError::Form(FormError::TooLarge) => Kind::TooLarge,
-            twilio::HookError::Form(_) | twilio::HookError::Field(_) => Kind::Malformed,
-        };
-        Problem::new(kind, error.to_string())
-    })
-}
-
-/// A header that is there but no text is kept apart from one that is missing: it must not make
-/// another key apply.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }

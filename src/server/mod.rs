@@ -4,7 +4,7 @@
 //! | listener | route | file |
 //! | --- | --- | --- |
 //! | public | `POST /hooks/lever`, `POST /hooks/lever/{secret}` | `hooks` |
-//! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status` | `hooks` |
+//! | public | `POST /hooks/twilio/message`, `POST /hooks/twilio/status`, `POST /hooks/telnyx`, `POST /hooks/gateway` | `carrier_hooks` |
 //! | public, with a bearer token | `/api/v1/...` (its table stands in `api`) | `api` |
 //! | public | `/sign-in...`, `/sign-out`, `/account...` (its table stands in `sign_in`) | `sign_in` |
 //! | public | `/b/{token}...` (its table stands in `booking`) | `booking` |
@@ -21,6 +21,7 @@ mod api;
 mod body;
 mod booking;
 mod caller;
+mod carrier_hooks;
 mod client;
 mod console;
 mod extension;
@@ -57,7 +58,7 @@ pub use settings::{Limits, ServerSettings};
 use sockets::Certificate;
 pub use sockets::{BindError, ControlSocket, Given, Listeners};
 
-use crate::carrier::twilio;
+use crate::carrier::Hooks;
 use crate::engine::Engine;
 use admit::Door;
 use listener::{Serving, Socket};
@@ -70,7 +71,7 @@ use site::Site;
 struct Shared {
     engine: Engine,
     keys: ArcSwap<Keys>,
-    twilio: Option<twilio::Hooks>,
+    carrier: Hooks,
     site: Site,
     setup: SetupSettings,
     /// Cancelled when open streams are to end.
@@ -138,7 +139,7 @@ impl Server {
         let shared = Arc::new(Shared {
             engine,
             keys: ArcSwap::from_pointee(settings.keys),
-            twilio: settings.twilio,
+            carrier: settings.carrier,
             extension: extension::Extension::new(settings.public_url.clone(), settings.lever_hosts),
             site: Site::new(settings.public_url),
             setup: settings.setup,

@@ -9,7 +9,7 @@ use url::Url;
 use super::console::SetupSettings;
 use super::keys::Keys;
 use super::sign_in::Invitation;
-use crate::carrier::twilio;
+use crate::carrier::Hooks;
 use crate::config::{LeverHost, ProxyRange, TlsFiles};
 
 /// Settings of the server.
@@ -28,8 +28,8 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<ProxyRange>,
     /// Where the browser extension works.
     pub lever_hosts: Vec<LeverHost>,
-    /// The receiving end of Twilio, where that is the carrier.
-    pub twilio: Option<twilio::Hooks>,
+    /// The receiving end of the carrier.
+    pub carrier: Hooks,
     /// How the connection with Lever stands on this machine, for the Setup page.
     pub setup: SetupSettings,
     /// The client with which the identity provider is asked; it must follow no redirects.

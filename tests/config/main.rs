@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside of test functions")]
 
 mod booking;
+mod carrier;
 
 use std::{
     fs,
@@ -110,7 +111,7 @@ fn the_smallest_example_has_the_documented_defaults() {
     assert_eq!(config.transcript.delay, Duration::from_hours(1));
     assert_eq!(config.transcript.max_wait, Some(Duration::from_hours(24)));
     assert_eq!(config.transcript.on_unknown, OnUnknown::Repost);
-    let CarrierKind::Twilio(twilio) = &config.carrier.kind;
+    let CarrierKind::Twilio(twilio) = &config.carrier.kind else { panic!() };
     assert_eq!(twilio.auth_token.expose(), "twilio-s3cr3t");
     assert_eq!(twilio.validity_period, Duration::from_hours(1));
 }

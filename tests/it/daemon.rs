@@ -54,10 +54,18 @@ impl Daemon {
             "quiet_hours": {"window": "00:00-24:00"},
             "optout": {"handled_by": "fulcrum"},
             "carrier": {
-                "numbers": sandbox.numbers(),
+                "kind": sandbox.carrier().name(), "numbers": sandbox.numbers(),
                 "twilio": {
                     "base_url": sandbox.twilio_url(), "account_sid": sandbox.account_sid(),
                     "auth_token_file": file("twilio-auth-token"), "segments_per_second": 100.0,
+                },
+                "telnyx": {
+                    "base_url": sandbox.carrier_url(), "api_key_file": file("telnyx-api-key"),
+                    "public_key": sandbox.telnyx_public_key(), "segments_per_second": 100.0,
+                },
+                "webhook": {
+                    "url": sandbox.gateway_url(), "secret_file": file("webhook-secret"),
+                    "inbound_secret_file": file("webhook-inbound-secret"), "segments_per_second": 100.0,
                 },
             },
             "api": {"tokens": [{"name": "tests", "role": "admin", "token_file": file("api-token")}]},
@@ -73,6 +81,9 @@ impl Daemon {
             ("lever-api-key", sandbox.api_key()),
             ("lever-webhooks.toml", &toml::to_string(&tokens).unwrap()),
             ("twilio-auth-token", sandbox.auth_token()),
+            ("telnyx-api-key", sandbox.telnyx_api_key()),
+            ("webhook-secret", &sandbox.gateway_secrets().0),
+            ("webhook-inbound-secret", &sandbox.gateway_secrets().1),
             ("api-token", API_TOKEN),
             ("fulcrum.toml", &toml::to_string(&settings).unwrap()),
         ] {
@@ -80,7 +91,7 @@ impl Daemon {
             fs::set_permissions(file(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         }
         sandbox.configure_webhooks(&format!("http://{public}/hooks/lever"), sandbox.webhook_tokens());
-        sandbox.configure_twilio(&format!("http://{public}/hooks/twilio/message#rc=5&rp=all"));
+        sandbox.configure_carriers(&format!("http://{public}"));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
         Self { folder, client: Client { public, ops, http }, child: None }
     }

@@ -98,7 +98,7 @@ async fn a_report_that_lacks_our_name_for_a_text_goes_by_the_carriers() {
     let text = world.text(Recipient::Number(number(DANA)), "hello").await.unwrap();
     world.idle().await;
     let sid = world.messages(DANA).await[0].sid.clone().unwrap();
-    let report = |sid| StatusUpdate { mid: None, sid, status: Some(Delivery::Delivered), code: None };
+    let report = |sid| StatusUpdate { mid: None, sid, status: Some(Delivery::Delivered), failure: None };
     assert!(world.engine.take_status(report(sid)).await.unwrap());
     assert_eq!(delivery(&world, DANA, &text).await, Delivery::Delivered);
     assert!(!world.engine.take_status(report("SM0".parse().unwrap())).await.unwrap());

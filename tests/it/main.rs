@@ -1,4 +1,4 @@
-//! The whole engine over real sockets, against the simulated Lever and the simulated Twilio.
+//! The whole engine over real sockets, against the simulated Lever and the simulated carriers.
 
 #![allow(clippy::unwrap_used, reason = "a test may end at what it did not expect")]
 #![allow(clippy::print_stdout, reason = "shown when a test fails")]
@@ -9,6 +9,7 @@ mod backups;
 mod bad_answers;
 mod booking;
 mod bulk;
+mod carriers;
 mod consent;
 mod crash;
 #[allow(dead_code, reason = "the drills use more of it")]

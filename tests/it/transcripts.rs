@@ -128,7 +128,7 @@ async fn a_text_that_fails_after_its_note_is_told_in_the_next() {
         mid: Some(lost),
         sid: text.sid.unwrap(),
         status: Some(Delivery::Undelivered),
-        code: Some(30003),
+        failure: Some(fulcrum_domain::SendFailure::Unreachable),
     };
     for _ in 0..3 {
         assert!(world.engine.take_status(failed.clone()).await.unwrap());

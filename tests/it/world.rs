@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fulcrum::carrier::{Carrier, ReceivedText, twilio};
+use fulcrum::carrier::{Carrier, ReceivedText, telnyx, twilio, webhook};
 use fulcrum::engine::changes::{Arrival, KeywordAnswers, Mode, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
@@ -201,6 +201,12 @@ impl World {
         self.clock.set(self.clock.now() + by);
     }
 
+    /// Lets time pass here and at the remotes.
+    pub(crate) fn pass(&self, by: SignedDuration) {
+        self.sandbox.clock().advance(i64::try_from(by.as_millis()).unwrap());
+        self.advance(by);
+    }
+
     pub(crate) async fn backfilled(&self) {
         eventually("the initial sync is complete", async || {
             self.engine.status().await.unwrap().stored.backfill.complete
@@ -366,19 +372,6 @@ pub(crate) async fn engine(
 
 /// This sandbox and this file.
 pub(crate) fn remotes(sandbox: &Sandbox, file: store::Options, requests_per_second: f64) -> Remotes {
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let carrier = twilio::Client::new(
-        http,
-        twilio::TwilioSettings {
-            base_url: sandbox.twilio_url().parse().unwrap(),
-            account_sid: sandbox.account_sid().to_owned(),
-            auth_token: sandbox.auth_token().into(),
-            messaging_service_sid: None,
-            public_url: None,
-            timeout: Duration::from_secs(3),
-            validity: Duration::from_secs(3600),
-        },
-    );
     Remotes {
         store: file,
         lever: LeverSettings {
@@ -394,8 +387,47 @@ pub(crate) fn remotes(sandbox: &Sandbox, file: store::Options, requests_per_seco
             burst: NonZeroU32::new(20).unwrap(),
             in_flight: 12,
         },
-        carrier: Carrier::Twilio(carrier),
+        carrier: carrier(sandbox),
         calendars: fulcrum::calendar::Calendars::new(reqwest::Client::builder().no_proxy()).unwrap(),
+    }
+}
+
+/// The way to whichever carrier has the sandbox's numbers, without an address for webhooks.
+pub(crate) fn carrier(sandbox: &Sandbox) -> Carrier {
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let base_url = sandbox.carrier_url().parse().unwrap();
+    let timeout = Duration::from_secs(3);
+    match sandbox.carrier() {
+        fulcrum_sandbox::Carrier::Twilio => Carrier::Twilio(twilio::Client::new(
+            http,
+            twilio::TwilioSettings {
+                base_url,
+                account_sid: sandbox.account_sid().to_owned(),
+                auth_token: sandbox.auth_token().into(),
+                messaging_service_sid: None,
+                public_url: None,
+                timeout,
+                validity: Duration::from_secs(3600),
+            },
+        )),
+        fulcrum_sandbox::Carrier::Telnyx => Carrier::Telnyx(telnyx::Client::new(
+            http,
+            telnyx::TelnyxSettings {
+                base_url,
+                api_key: sandbox.telnyx_api_key().into(),
+                messaging_profile_id: None,
+                public_url: None,
+                timeout,
+            },
+        )),
+        fulcrum_sandbox::Carrier::Gateway => Carrier::Webhook(webhook::Client::new(
+            http,
+            webhook::WebhookSettings {
+                url: sandbox.gateway_url().parse().unwrap(),
+                key: webhook::Key::parse(&sandbox.gateway_secrets().0).unwrap(),
+                timeout,
+            },
+        )),
     }
 }
 

@@ -6,24 +6,21 @@
 //! it next has time for it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fulcrum_domain::{CarrierSid, Listed, SendFailure, class_of};
 use jiff::civil;
-use reqwest::{Method, RequestBuilder, StatusCode, header};
+use reqwest::{Method, RequestBuilder, header};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{STATUS_PATH, TwilioSettings, wire};
+use crate::carrier::answer::Answer;
 use crate::carrier::{Accepted, Account, InboundPage, Media, NextPage, Outgoing, ReadError, SendError};
 
 /// Twilio counts concurrent requests for each account, and refuses about 100 (1.7).
 const MAX_IN_FLIGHT: usize = 10;
-
-/// Well above a page of the longest texts.
-pub(super) const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// More is refused (21617).
 const MAX_BODY_CHARS: usize = 1600;
@@ -40,13 +37,6 @@ pub struct Client {
     http: reqwest::Client,
     settings: Arc<TwilioSettings>,
     in_flight: Arc<Semaphore>,
-}
-
-/// An answer, read as far as it came.
-struct Answer {
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    body: Result<Vec<u8>, ReadError>,
 }
 
 impl Client {
@@ -171,53 +161,24 @@ impl Client {
 
     /// The body of a good answer.
     async fn whole(&self, method: Method, url: Url) -> Result<Vec<u8>, ReadError> {
-        let network = |error: reqwest::Error| ReadError::Unreachable(error.without_url());
-        let answer = self.answer(self.request(method, url)).await.map_err(network)?;
-        let status = answer.status.as_u16();
-        match status {
-            200..=299 => answer.body,
-            404 => Err(ReadError::NotFound),
-            429 => Err(ReadError::Throttled { retry_after: answer.retry_after }),
-            500.. => Err(ReadError::Down { status }),
-            _ => Err(ReadError::Refused { status, code: answer.code() }),
-        }
+        self.answer(self.request(method, url)).await.map_err(ReadError::network)?.whole(code)
     }
 
     /// Asks, when fewer than [`MAX_IN_FLIGHT`] do. An error means that no answer came.
     async fn answer(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
         let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
-        let mut response = request.send().await?;
-        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok());
-        Ok(Answer {
-            status: response.status(),
-            retry_after: retry_after.and_then(|after| after.parse().ok()).map(Duration::from_secs),
-            body: read(&mut response).await,
-        })
+        Answer::to(request).await
     }
 }
 
-impl Answer {
-    /// Twilio's code in an error.
-    fn code(&self) -> Option<u32> {
-        serde_json::from_slice::<wire::ErrorBody>(self.body.as_ref().ok()?).ok()?.code
-    }
-}
-
-async fn read(response: &mut reqwest::Response) -> Result<Vec<u8>, ReadError> {
-    let mut body = Vec::new();
-    let network = |error: reqwest::Error| ReadError::Unreachable(error.without_url());
-    while let Some(chunk) = response.chunk().await.map_err(network)? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(ReadError::TooLarge { limit: MAX_ANSWER_BYTES });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+/// Twilio's code in an error.
+fn code(body: &[u8]) -> Option<u32> {
+    serde_json::from_slice::<wire::ErrorBody>(body).ok()?.code
 }
 
 /// What the answer to a send says (carriers.md 1.9, 2).
 fn sort_send(answer: Answer) -> Result<Accepted, SendError> {
-    match (answer.status.as_u16(), answer.code()) {
+    match (answer.status, answer.body.as_deref().ok().and_then(code)) {
         (200..=299, _) => answer
             .body
             .ok()

@@ -4,7 +4,7 @@
 //! hold a text that was not verified. Fields that are not known are passed over: Twilio adds some
 //! without notice.
 
-use fulcrum_domain::{CarrierSid, MessageId};
+use fulcrum_domain::{CarrierSid, MessageId, class_of};
 use url::Url;
 
 use super::form::{Form, FormError};
@@ -141,13 +141,13 @@ fn status_update(form: &Form, query: &str) -> Result<StatusUpdate, HookError> {
         mid: mid.transpose().map_err(|_| HookError::Field("mid"))?,
         sid: sid(form)?,
         status: wire::delivery(word),
-        code: form.get("ErrorCode").and_then(|code| code.parse().ok()),
+        failure: form.get("ErrorCode").and_then(|code| code.parse().ok()).map(class_of),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::Delivery;
+    use fulcrum_domain::{Delivery, SendFailure};
     use proptest::prelude::*;
 
     use super::*;
@@ -211,17 +211,17 @@ mod tests {
     #[test]
     fn a_status_names_our_text_and_its_failure() {
         let mid = "0190f3c2-0000-7000-8000-000000000001";
-        let check = |body: &str, status, code| {
+        let check = |body: &str, status, failure| {
             let form = Form::parse(body.as_bytes()).unwrap();
             let update = status_update(&form, &format!("mid={mid}")).unwrap();
-            assert_eq!((update.status, update.code), (status, code));
+            assert_eq!((update.status, update.failure), (status, failure));
             assert_eq!(update.mid, Some(mid.parse().unwrap()));
         };
         check("MessageSid=SM1&MessageStatus=sent", Some(Delivery::Sent), None);
         check(
             "MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30006",
             Some(Delivery::Undelivered),
-            Some(30006),
+            Some(SendFailure::Landline),
         );
         check("MessageSid=SM1&MessageStatus=teleported", None, None);
     }

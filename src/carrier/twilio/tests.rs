@@ -1,52 +1,20 @@
 //! The client at the wire: what is asked, and what each kind of answer means.
 //!
-//! A scripted listener of a few lines, not the simulated Twilio: here the answers are ones that
-//! no proper server gives, cut in half or made of something else.
+//! Against a scripted listener and not the simulated Twilio: here the answers are ones that no proper
+//! server gives, cut in half or made of something else.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::thread::JoinHandle;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use fulcrum_domain::{Delivery, Remedy, SendFailure};
 use url::Url;
 
 use super::{Client, TwilioSettings};
+use crate::carrier::listener::{answer, serve};
 use crate::carrier::{Carrier, Outcome, Outgoing, ReadError, SendError};
 
 const MID: &str = "0190f3c2-0000-7000-8000-000000000001";
-
-/// Answers one connection after the other, then gives back what was asked.
-fn serve(answers: Vec<String>) -> (Url, JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let answer = move |answer: String| {
-        let (mut stream, _) = listener.accept().unwrap();
-        let request = request(&mut stream);
-        stream.write_all(answer.as_bytes()).unwrap();
-        request
-    };
-    (url, std::thread::spawn(move || answers.into_iter().map(answer).collect()))
-}
-
-/// A whole request, its body included.
-fn request(stream: &mut TcpStream) -> String {
-    let mut text = String::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let read = stream.read(&mut buffer).unwrap();
-        text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        if read == 0 || body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
-            return text;
-        }
-    }
-}
-
-fn answer(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
-}
 
 fn settings(base_url: Url) -> TwilioSettings {
     TwilioSettings {
@@ -72,6 +40,7 @@ fn outgoing() -> Outgoing {
         from: "+14155550100".into(),
         body: "private words & more".into(),
         validity: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -293,7 +262,7 @@ async fn reading_says_what_is_wrong() {
     ));
     let denied = answer("401 Unauthorized", r#"{"code":20003}"#);
     assert!(matches!(check(denied).await, ReadError::Refused { status: 401, code: Some(20003) }));
-    let huge = answer("200 OK", &" ".repeat(super::client::MAX_ANSWER_BYTES + 1));
+    let huge = answer("200 OK", &" ".repeat(crate::carrier::answer::MAX_ANSWER_BYTES + 1));
     let (url, _) = serve(vec![huge]);
     let error = carrier(settings(url)).fetch(&"SM1".parse().unwrap()).await.unwrap_err();
     assert!(matches!(error, ReadError::TooLarge { .. }));
@@ -318,7 +287,7 @@ async fn an_address_with_a_number_is_in_no_error() {
 async fn the_account_is_checked_without_keeping_its_token() {
     let body = r#"{"sid":"AC0","status":"active","type":"Trial","auth_token":"in clear"}"#;
     let (url, server) = serve(vec![answer("200 OK", body)]);
-    let account = carrier(settings(url)).check().await.unwrap();
+    let account = carrier(settings(url)).check(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!((account.status.as_str(), account.trial), ("active", true));
     assert!(server.join().unwrap()[0].starts_with("GET /2010-04-01/Accounts/AC0.json HTTP/1.1\r\n"));
 }

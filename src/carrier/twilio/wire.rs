@@ -4,7 +4,7 @@
 //! notice: none of that may fail. What cannot be used without (a sid, an address) makes the one
 //! message none, not the page an error.
 
-use fulcrum_domain::{Delivery, Listed};
+use fulcrum_domain::{Delivery, Listed, class_of};
 use jiff::{Timestamp, fmt::rfc2822};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -98,7 +98,7 @@ impl Message {
             body: self.body.unwrap_or_default(),
             by_api: self.direction.as_deref() == Some("outbound-api"),
             status: self.status.as_deref().and_then(delivery),
-            code: self.error_code,
+            failure: self.error_code.map(class_of),
         })
     }
 
@@ -139,6 +139,8 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
 
 #[cfg(test)]
 mod tests {
+    use fulcrum_domain::SendFailure;
+
     use super::*;
 
     /// The sample of carriers.md 1.2, with more that nobody has heard of.
@@ -158,7 +160,7 @@ mod tests {
         let listed = message("", "").listed().unwrap();
         assert_eq!(listed.created, "2023-08-24T05:01:45Z".parse().unwrap());
         assert!(listed.by_api);
-        assert_eq!((listed.status, listed.code), (Some(Delivery::Accepted), None));
+        assert_eq!((listed.status, listed.failure), (Some(Delivery::Accepted), None));
         let accepted = message("", "").accepted().unwrap();
         assert_eq!((accepted.sid.as_str(), accepted.segments), ("SM1", Some(1)));
     }
@@ -176,7 +178,7 @@ mod tests {
         for code in ["30006", r#""30006""#] {
             let listed =
                 message(r#""error_code":null"#, &format!(r#""error_code":{code}"#)).listed().unwrap();
-            assert_eq!(listed.code, Some(30006));
+            assert_eq!(listed.failure, Some(SendFailure::Landline));
         }
     }
 

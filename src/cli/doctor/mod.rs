@@ -16,9 +16,10 @@ use serde_json::json;
 use super::control::Control;
 use super::screen::Mood;
 use super::shapes::Status;
-use super::{Exit, Form, Outcome, load, screen, wiring};
+use super::{Exit, Form, Outcome, carriers, load, screen, wiring};
 use crate::carrier::Carrier;
 use crate::config::Config;
+use crate::engine::clock::Clock;
 
 /// Ask Lever, the carrier and this machine what works
 ///
@@ -71,7 +72,7 @@ impl Doctor {
             screen::hint("asking Lever, slowly beside the daemon: about 15 seconds")?;
         }
         findings.extend(lever::look(&config, daemon.is_some()).await?);
-        findings.push(carrier(&wiring::carrier(&config)?).await);
+        findings.push(carrier(&carriers::client(&config)?).await);
         findings.push(webhooks(&config, daemon.as_ref()));
 
         let broken = findings.iter().any(|finding| finding.state == State::Broken);
@@ -92,7 +93,7 @@ async fn running(config: &Config) -> Option<Status> {
 
 async fn carrier(carrier: &Carrier) -> Finding {
     let what = "carrier account";
-    match carrier.check().await {
+    match carrier.check(Clock::System.now()).await {
         Ok(account) if account.status != "active" => {
             Finding::new(what, State::Broken, format!("its status is {}: nothing is sent", account.status))
         }
@@ -103,7 +104,7 @@ async fn carrier(carrier: &Carrier) -> Finding {
         ),
         Ok(_) => Finding::new(what, State::Works, "active"),
         Err(error) => {
-            let advice = format!("{:#}; see [carrier.twilio]", anyhow::Error::from(error));
+            let advice = format!("{:#}; see [carrier.{}]", anyhow::Error::from(error), carrier.name());
             Finding::new(what, State::Broken, advice)
         }
     }

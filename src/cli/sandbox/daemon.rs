@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fulcrum_domain::HookEvent;
-use fulcrum_sandbox::Sandbox;
+use fulcrum_sandbox::{Carrier, Sandbox};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -101,14 +101,7 @@ pub fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Da
         }],
         "reminders": { "leads": ["1h"] },
         "saved_links": LINKS.map(|(id, url)| json!({ "id": id, "url": url })),
-        "carrier": {
-            "numbers": sandbox.numbers(),
-            "twilio": {
-                "base_url": sandbox.twilio_url(),
-                "account_sid": sandbox.account_sid(),
-                "auth_token_file": file("twilio-auth-token"),
-            },
-        },
+        "carrier": carrier(sandbox, &dir),
         // The simulated site as it is, and for a browser that is told to find Lever's name there.
         "extension": { "lever_hosts": ["http://127.0.0.1", "http://hire.lever.co"] },
         "api": { "tokens": [{
@@ -119,12 +112,40 @@ pub fn write(dir: &Path, sandbox: &Sandbox, wanted: Wanted) -> anyhow::Result<Da
     put(&file("lever-api-key"), sandbox.api_key())?;
     put(&file("lever-webhooks.toml"), &toml::to_string(&tokens(sandbox))?)?;
     put(&file("twilio-auth-token"), sandbox.auth_token())?;
+    put(&file("telnyx-api-key"), sandbox.telnyx_api_key())?;
+    let (secret, inbound_secret) = sandbox.gateway_secrets();
+    put(&file("webhook-secret"), &secret)?;
+    put(&file("webhook-inbound-secret"), &inbound_secret)?;
     put(&file("api-token"), &daemon.api_token)?;
     put(&daemon.console_password_file(), &daemon.console_password)?;
     // Random enough to be guessed from no hash, however cheap.
     put(&file("console-password-hash"), &password::hash(&daemon.console_password, Cost::Least)?)?;
     put(&daemon.config, &toml::to_string(&settings)?)?;
     Ok(daemon)
+}
+
+/// The account at whichever carrier has the numbers.
+fn carrier(sandbox: &Sandbox, dir: &Path) -> Value {
+    let section = match sandbox.carrier() {
+        Carrier::Twilio => json!({
+            "base_url": sandbox.twilio_url(),
+            "account_sid": sandbox.account_sid(),
+            "auth_token_file": dir.join("twilio-auth-token"),
+        }),
+        Carrier::Telnyx => json!({
+            "base_url": sandbox.carrier_url(),
+            "api_key_file": dir.join("telnyx-api-key"),
+            "public_key": sandbox.telnyx_public_key(),
+        }),
+        Carrier::Gateway => json!({
+            "url": sandbox.gateway_url(),
+            "secret_file": dir.join("webhook-secret"),
+            "inbound_secret_file": dir.join("webhook-inbound-secret"),
+        }),
+    };
+    let name = sandbox.carrier().name();
+    let of = [("kind", json!(name)), ("numbers", json!(sandbox.numbers())), (name, section)];
+    Value::Object(of.map(|(key, value)| (key.to_owned(), value)).into_iter().collect())
 }
 
 /// Texts to choose from.

@@ -1,4 +1,4 @@
-//! `fulcrum sandbox`: the simulated Lever and Twilio, for other programs to talk to.
+//! `fulcrum sandbox`: the simulated Lever and carriers, for other programs to talk to.
 //!
 //! Prints one JSON line with all that a client needs to know, then serves until it is told to stop.
 //! With `--write-config` a daemon can be set on it as a second process, without any account.
@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, builder::RangedU64ValueParser};
-use fulcrum_sandbox::{LeverOptions, Options, Permissions, Rule};
+use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
+use fulcrum_sandbox::{Carrier, LeverOptions, Options, Permissions, Rule};
 use serde_json::json;
 use url::Url;
 
@@ -21,7 +21,7 @@ use super::{Exit, Outcome, live, screen};
 /// What a transcript waits after the last text: an hour in life, so short that one can watch it.
 const DELAY: Duration = Duration::from_secs(60);
 
-/// Run a simulated Lever and a simulated Twilio for other programs
+/// Run a simulated Lever and simulated carriers for other programs
 ///
 /// Prints addresses, keys and tokens as one line of JSON and serves until it is stopped. What can be
 /// made to happen there is described by the routes under /_sandbox/.
@@ -56,9 +56,21 @@ pub(super) struct Sandbox {
     /// The daemon's public address: webhooks and texts are announced there
     #[arg(long, value_name = "URL", conflicts_with = "write_config")]
     webhook_url: Option<Url>,
+    /// Which carrier has the numbers: there candidates' texts arrive, and a written config goes by it
+    #[arg(long, value_name = "NAME", default_value = "twilio")]
+    carrier: CarrierName,
     /// Write a config with its secrets into this folder, for a daemon that talks to this sandbox
     #[arg(long, value_name = "DIR")]
     write_config: Option<PathBuf>,
+}
+
+/// The words for `--carrier`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CarrierName {
+    Twilio,
+    Telnyx,
+    /// A gateway of one's own
+    Webhook,
 }
 
 impl Sandbox {
@@ -72,7 +84,13 @@ impl Sandbox {
             permissions: self.permissions,
             ..LeverOptions::default()
         };
-        let options = Options { listen: self.listen, seed: self.seed, lever, faults, ..Options::default() };
+        let carrier = match self.carrier {
+            CarrierName::Twilio => Carrier::Twilio,
+            CarrierName::Telnyx => Carrier::Telnyx,
+            CarrierName::Webhook => Carrier::Gateway,
+        };
+        let options =
+            Options { listen: self.listen, seed: self.seed, lever, faults, carrier, ..Options::default() };
         let sandbox = fulcrum_sandbox::Sandbox::start(options).await?;
         let mut announcement = sandbox.announcement();
         let mut webhook_url = self.webhook_url.map(String::from);
@@ -93,7 +111,7 @@ impl Sandbox {
         if let Some(url) = webhook_url {
             let url = url.trim_end_matches('/');
             sandbox.configure_webhooks(&format!("{url}/hooks/lever"), sandbox.webhook_tokens());
-            sandbox.configure_twilio(&format!("{url}/hooks/twilio/message"));
+            sandbox.configure_carriers(url);
         }
         screen::json(&announcement)?;
         signals.stop().await;

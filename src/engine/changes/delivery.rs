@@ -8,7 +8,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::activity::{note, note_of};
-use super::guard::{decide, put_off};
+use super::guard::{decide, decide_again, put_off};
 use super::outbox::{finish, postpone};
 use super::suppress::suppress;
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
@@ -80,6 +80,22 @@ pub fn begin_send(
     put_message(tx, &text)?;
     store(tx, &conversation)?;
     Ok(Some(Submission { to: conversation.number, message: text }))
+}
+
+/// Whether a text whose answer was lost may be handed over once more, by what stands now: it may not have
+/// left before. None when nothing is left to find out.
+pub(crate) fn may_repeat(
+    read: &impl Read,
+    id: MessageId,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Option<Result<Timing, Refusal>>, StoreError> {
+    let Some(text) = message(read, id)? else { return Ok(None) };
+    let Some(conversation) = read.get(CONVERSATIONS, &text.conversation)? else { return Ok(None) };
+    if text.delivery != Delivery::Submitting {
+        return Ok(None);
+    }
+    decide_again(read, &conversation, &text, rules, now).map(Some)
 }
 
 /// A text that will not leave, since the guard says so: it is in no transcript.

@@ -92,9 +92,34 @@ pub(super) fn decide(
     at: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
     let standing = standing_in(read, conversation, rules, at)?;
-    Ok(refusal(purpose, &standing).and_then(|()| {
-        timing(purpose, &standing, overridden, conversation.id.number(), rules.clockwork(), at)
-    }))
+    Ok(verdict(purpose, &standing, conversation, overridden, rules, at))
+}
+
+/// The same for a text that may have left already: it does not count against itself.
+pub(super) fn decide_again(
+    read: &impl Read,
+    conversation: &Conversation,
+    text: &Message,
+    rules: &Rules,
+    at: Timestamp,
+) -> Result<Result<Timing, Refusal>, StoreError> {
+    let mut standing = standing_in(read, conversation, rules, at)?;
+    if let Some(own) = standing.unasked.iter().position(|left| Some(*left) == text.submitted_at) {
+        standing.unasked.swap_remove(own);
+    }
+    Ok(verdict(text.purpose, &standing, conversation, false, rules, at))
+}
+
+fn verdict(
+    purpose: Purpose,
+    standing: &Standing,
+    conversation: &Conversation,
+    overridden: bool,
+    rules: &Rules,
+    at: Timestamp,
+) -> Result<Timing, Refusal> {
+    refusal(purpose, standing)?;
+    timing(purpose, standing, overridden, conversation.id.number(), rules.clockwork(), at)
 }
 
 /// A text that was to leave waits until `until` and is decided anew then. Until it leaves, it is in no

@@ -157,7 +157,8 @@ async fn more_than_a_mebibyte_is_refused_announced_or_not() {
 #[tokio::test]
 async fn only_post_is_allowed() {
     let world = at(AT).await;
-    for path in ["/hooks/lever", "/hooks/lever/x", "/hooks/twilio/message", "/hooks/twilio/status"] {
+    let carriers = ["/hooks/twilio/message", "/hooks/twilio/status", "/hooks/telnyx", "/hooks/gateway"];
+    for path in ["/hooks/lever", "/hooks/lever/x"].into_iter().chain(carriers) {
         for method in [http::Method::GET, http::Method::PUT, http::Method::DELETE] {
             let answer = Answer::of(world.client.request(method, world.url(path))).await;
             answer.problem(405, "method-not-allowed");

@@ -10,11 +10,13 @@ mod desk;
 #[path = "../../../tests/it/disk.rs"]
 mod disk;
 mod extension;
+mod gateway;
 mod hooks;
 mod limits;
 mod ops;
 mod rights;
 mod sign_in;
+mod telnyx;
 mod texts;
 mod tls;
 
@@ -30,7 +32,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::carrier::Carrier;
-use crate::carrier::twilio::{SharedKey, SigningKeys, TwilioSettings};
+use crate::carrier::twilio::{self, SharedKey, SigningKeys, TwilioSettings};
 use crate::config::{ApiToken, LocalUser, Role, Secret, WebhookTokens};
 use crate::engine::changes::{KeywordAnswers, Mode, Rules};
 use crate::engine::clock::Clock;
@@ -61,6 +63,8 @@ struct World {
 /// What a test may want otherwise.
 struct Choice {
     clock: Clock,
+    /// None for Twilio.
+    carrier: Option<Hooks>,
     public_url: &'static str,
     webhooks: &'static str,
     hook_secret: Option<&'static str>,
@@ -74,6 +78,7 @@ impl Default for Choice {
     fn default() -> Self {
         Self {
             clock: Clock::System,
+            carrier: None,
             public_url: "https://sms.example.com",
             webhooks: "any = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978'",
             hook_secret: None,
@@ -100,6 +105,8 @@ impl World {
             shared_keys: vec![SharedKey { id: SHARED_KEY.into(), secret: AUTH_TOKEN.into() }],
         };
         let public_url: url::Url = choice.public_url.parse().unwrap();
+        let twilio = || Hooks::Twilio(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys));
+        let carrier = choice.carrier.unwrap_or_else(twilio);
         let settings = ServerSettings {
             setup: SetupSettings {
                 key_file: String::new(),
@@ -112,7 +119,7 @@ impl World {
             ops_listen: ([127, 0, 0, 1], 0).into(),
             control_socket: Some(folder.path().join("fulcrum.sock")),
             tls: choice.tls,
-            twilio: Some(twilio::Hooks::new(public_url.clone(), ACCOUNT.into(), keys)),
+            carrier,
             public_url,
             trusted_proxies: choice.trusted_proxies,
             lever_hosts: Vec::new(),

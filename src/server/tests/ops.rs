@@ -99,7 +99,7 @@ async fn a_text_is_counted_once_in_each_status_however_often_it_is_reported() {
             mid: Some(sent["id"].as_str().unwrap().parse().unwrap()),
             sid: "SM0123456789abcdef0123456789abcdef".parse().unwrap(),
             status: Some(status),
-            code: None,
+            failure: None,
         };
         assert!(world.engine.take_status(update).await.unwrap());
     }
