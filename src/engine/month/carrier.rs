@@ -100,7 +100,7 @@ impl Month {
             by_api: true,
             created: Timestamp::from_second(text.at.as_second()).unwrap(),
             status: Some(Delivery::Sent),
-            code: None,
+            failure: None,
         });
         Some(listed.collect())
     }
