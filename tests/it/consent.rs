@@ -83,7 +83,8 @@ async fn strict_wants_a_yes_and_an_opt_out_beats_it() {
 
     world.receive(MEI, "STOP").await;
     assert_eq!(refusal(world.text(to(&mei), "Hello").await), Some(Refusal::OptedOut));
-    world.advance(SignedDuration::from_secs(1));
+    // Past when they applied: Lever's clock goes on while this one stands.
+    world.advance(SignedDuration::from_mins(10));
     world.receive(MEI, "START").await;
     assert_eq!(refusal(world.text(to(&mei), "Hello again").await), None);
     let evidence = world.engine.consents(vec![number(MEI)]).await.unwrap();

@@ -284,7 +284,7 @@ impl Month {
         for key in due {
             let key = DeadlineKey::from_u64(key).unwrap();
             self.must(move |tx, rules, moment| changes::fire(tx, key, rules, moment));
-            if self.dies_here() {
+            if self.dies_here(700) {
                 return;
             }
         }
@@ -300,7 +300,7 @@ impl Month {
             for effect in effects {
                 if self.has_room(remote, &effect) {
                     self.take_up(effect);
-                    if self.dies_here() || !self.daemon.up {
+                    if self.dies_here(700) || !self.daemon.up {
                         return;
                     }
                 }
@@ -309,9 +309,9 @@ impl Month {
         self.sleep_until(next);
     }
 
-    /// Now and then it is killed, between two of its transactions.
-    pub(super) fn dies_here(&mut self) -> bool {
-        let dies = self.daemon.up && self.goes_on() && self.chance.random_range(0..700) == 0;
+    /// Now and then, once in so many times, it is killed: between two of its transactions.
+    pub(super) fn dies_here(&mut self, once_in: u32) -> bool {
+        let dies = self.daemon.up && self.goes_on() && self.chance.random_range(0..once_in) == 0;
         if dies {
             self.kill_daemon();
         }

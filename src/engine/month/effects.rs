@@ -65,7 +65,7 @@ impl Month {
                     }
                     Ok(())
                 });
-                if !month.dies_here() {
+                if !month.dies_here(700) {
                     month.done_at_lever(taken.effect);
                 }
             }
@@ -75,7 +75,7 @@ impl Month {
             }
             Err(Fault::NotFound) => {
                 month.must(move |tx, _, moment| changes::mark_invisible(tx, &id, moment.now));
-                if !month.dies_here() {
+                if !month.dies_here(700) {
                     month.done_at_lever(taken.effect);
                 }
             }
@@ -104,7 +104,7 @@ impl Month {
                     changes::put_interviews(tx, &id, &rows, as_of, rules, moment.now)?;
                     changes::retime(tx, &id, rules, moment)
                 });
-                if !month.dies_here() {
+                if !month.dies_here(700) {
                     month.done_at_lever(taken.effect);
                 }
             }
@@ -161,7 +161,7 @@ impl Month {
 
     fn note_stands(&mut self, id: FilingId, at: OpportunityId, note: NoteId) {
         let after = self.must(move |tx, _, moment| changes::finish_post(tx, id, &at, note, moment.now));
-        if self.dies_here() {
+        if self.dies_here(700) {
             return;
         }
         match after {
@@ -297,7 +297,7 @@ impl Month {
         let begun = self.must(move |tx, rules, moment| changes::begin_send(tx, id, rules, moment));
         let Some(Submission { message, to }) = begun else { return self.free(number) };
         self.look_at_leaving(&message, to);
-        if self.dies_here() {
+        if self.dies_here(700) {
             return;
         }
         let attempts = taken.row.attempts;

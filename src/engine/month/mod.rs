@@ -113,6 +113,8 @@ impl Month {
         let there = self.between(SignedDuration::from_millis(20), SignedDuration::from_millis(300));
         self.after(there, move |month| {
             let answer = at(month);
+            // What it did is done, and nobody is there to hear of it.
+            month.dies_here(200);
             let back = month.between(SignedDuration::from_millis(20), SignedDuration::from_secs(2));
             month.after(back, move |month| {
                 if month.daemon.lives_in(epoch) {

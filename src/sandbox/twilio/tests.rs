@@ -121,7 +121,7 @@ impl World {
     }
 
     async fn hook(&mut self) -> Hook {
-        let waiting = tokio::time::timeout(Duration::from_secs(10), self.hooks.recv());
+        let waiting = tokio::time::timeout(Duration::from_secs(60), self.hooks.recv());
         waiting.await.expect("a webhook in time").expect("the receiver lives")
     }
 

@@ -28,11 +28,12 @@ const RUN: [&str; 14] = [
 ];
 
 /// Programs that change the machine, or need one of another kind: only their grammar is looked at.
-const LOOKED_AT: [&str; 9] = [
+const LOOKED_AT: [&str; 10] = [
     "apt-get",
     "dnf",
     "packaging/build",
     "packaging/oci/build",
+    "packaging/offline",
     "podman",
     "journalctl",
     "age-keygen",
