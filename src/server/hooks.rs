@@ -56,7 +56,7 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
     if !shared.keys.load().hook_path_fits(path) {
         return no_such_path().await.into_response();
     }
-    let body = match body::read(request.into_body(), LEVER_BYTES_MAX, shared.body_time).await {
+    let body = match body::read(request.into_body(), LEVER_BYTES_MAX, shared.body_time()).await {
         Ok(body) => body,
         Err(error) => {
             let outcome = match error {
@@ -181,7 +181,7 @@ async fn take_twilio<T>(
 ) -> Result<T, Problem> {
     let Some(hooks) = &shared.twilio else { return Err(no_such_path().await) };
     let (head, body) = request.into_parts();
-    let body = body::read(body, TWILIO_BYTES_MAX, shared.body_time).await?;
+    let body = body::read(body, TWILIO_BYTES_MAX, shared.body_time()).await?;
     let request = HookRequest {
         // Raw, as it is signed. Nested below the path of our public address it is without that.
         target: head.uri.path_and_query().map_or("", |target| target.as_str()),
