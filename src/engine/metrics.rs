@@ -179,6 +179,11 @@ impl Metrics {
         self.webhooks.get_or_create(&Webhook { event, outcome }).inc();
     }
 
+    /// There are these limits; none of them held anything back yet.
+    pub(crate) fn limits(&self, limits: impl IntoIterator<Item = &'static str>) {
+        limits.into_iter().for_each(|limit| drop(self.limited.get_or_create(&Limited { limit })));
+    }
+
     /// A limit of the listener held something back.
     pub(crate) fn limited(&self, limit: &'static str) {
         self.limited.get_or_create(&Limited { limit }).inc();

@@ -66,7 +66,7 @@ use crate::engine::Engine;
 use admit::Door;
 use listener::{Serving, Socket};
 use rates::{Class, Dam, Rates};
-use room::Room;
+use room::{Full, Room};
 use route::Route;
 pub use sign_in::Invitation;
 use sign_in::{Invited, Porter, Provider};
@@ -144,6 +144,7 @@ impl Server {
         let addresses = Addresses { public: address(&listeners.public)?, ops: address(&listeners.ops)? };
         let certificate = settings.tls.map(Certificate::load).transpose()?;
         let stop = engine.tasks().stop_token().child_token();
+        engine.metrics().limits(Class::ALL.map(Class::word).into_iter().chain(Full::ALL.map(Full::word)));
         let limits = Arc::new(ArcSwap::from_pointee(settings.limits));
         let trusted: Arc<[ProxyRange]> = settings.trusted_proxies.into();
         let room = Room::public(&settings.limits, trusted.clone());

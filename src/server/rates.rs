@@ -41,10 +41,10 @@ pub(super) enum Class {
 }
 
 impl Class {
-    const ALL: [Self; 4] = [Self::Hooks, Self::Api, Self::Pages, Self::Booking];
+    pub(super) const ALL: [Self; 4] = [Self::Hooks, Self::Api, Self::Pages, Self::Booking];
 
     /// As metrics call it.
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Hooks => "hooks",
             Self::Api => "api",

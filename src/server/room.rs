@@ -43,6 +43,8 @@ pub(super) enum Full {
 }
 
 impl Full {
+    pub(super) const ALL: [Self; 2] = [Self::InAll, Self::ForAddress];
+
     /// As metrics call it.
     pub(super) const fn word(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ mod console;
 mod control;
 mod desk;
 mod extension;
+mod flood;
 mod hooks;
 mod limits;
 mod ops;
