@@ -15,7 +15,6 @@ use governor::{Quota, RateLimiter};
 pub(super) struct Buckets<C: Clock = DefaultClock> {
     hasher: RandomState,
     limiter: RateLimiter<u16, HashMapStateStore<u16>, C, NoOpMiddleware<C::Instant>>,
-    clock: C,
 }
 
 /// It was too often.
@@ -33,8 +32,7 @@ impl Buckets {
 
 impl<C: Clock> Buckets<C> {
     pub(super) fn by(quota: Quota, clock: C) -> Self {
-        let limiter = RateLimiter::hashmap_with_clock(quota, clock.clone());
-        Self { hasher: RandomState::new(), limiter, clock }
+        Self { hasher: RandomState::new(), limiter: RateLimiter::hashmap_with_clock(quota, clock) }
     }
 
     /// Counts one of `key`'s.
@@ -43,7 +41,7 @@ impl<C: Clock> Buckets<C> {
         #[expect(clippy::cast_possible_truncation, reason = "a bucket's number")]
         let bucket = self.hasher.hash_one(key) as u16;
         self.limiter.check_key(&bucket).map_err(|until| {
-            let wait = until.wait_time_from(self.clock.now());
+            let wait = until.wait_time_from(self.limiter.clock().now());
             TooMany { seconds: wait.as_secs() + 1 }
         })
     }

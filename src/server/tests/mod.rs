@@ -65,7 +65,7 @@ struct Choice {
     limits: Limits,
     tls: Option<crate::config::TlsFiles>,
     invitation: Option<Invitation>,
-    trusted_proxies: Vec<crate::config::ProxyRange>,
+    trusted_proxies: Vec<ProxyRange>,
 }
 
 impl Default for Choice {
