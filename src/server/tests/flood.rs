@@ -113,6 +113,22 @@ async fn many_addresses_that_take_all_places_make_others_wait_and_refuse_nobody(
 }
 
 #[tokio::test]
+async fn the_operator_comes_in_while_all_places_are_taken() {
+    let world = World::start(Choice { limits: patient(6, 2), ..Choice::default() }).await;
+    let mut slow = Vec::new();
+    for last in 2..10 {
+        slow.extend(world.half_open_many([127, 0, 0, last], 2).await);
+    }
+    world.health_is_told().await;
+    let metrics = async { while world.limited(Full::InAll.word()).await == 0 {} };
+    tokio::time::timeout(PATIENCE, metrics).await.expect("it is counted that somebody has to wait");
+    let status = "GET /api/v1/status HTTP/1.1\r\nhost: fulcrum\r\nconnection: close\r\n\r\n";
+    let socket = world.folder.path().join("fulcrum.sock");
+    let status = tokio::time::timeout(PATIENCE, control::ask(&socket, status)).await;
+    assert!(status.expect("the control socket is served").starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
 async fn a_trusted_proxy_brings_as_many_connections_as_it_likes() {
     let trusted_proxies = vec!["127.0.0.2".parse().unwrap()];
     let world = World::start(Choice { limits: patient(40, 2), trusted_proxies, ..Choice::default() }).await;
