@@ -15,7 +15,15 @@ fn a_limit_that_would_keep_everybody_out_or_lose_webhooks_is_refused() {
         "[server.limits]\nconnections = 100\nconnections_per_address = 200\nhead_time = \"0s\"\n\
          idle_time = \"1s\"\nhooks_per_second = 10\napi_per_second = 0\nbooking_per_second = -1",
     ));
-    insta::assert_snapshot!(machine.complaints(), @r#""#);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    6 problems in the settings
+      fulcrum.toml:21: server.limits.connections_per_address: 200, expected a number from 16 to 100
+      fulcrum.toml:22: server.limits.head_time: "0s", expected a duration from 1s to 5m, written as "90s", "5m", "1h30m"
+      fulcrum.toml:23: server.limits.idle_time: "1s", expected a duration from 5s to 1h, written as "90s", "5m", "1h30m"
+      fulcrum.toml:24: server.limits.hooks_per_second: 10, expected a number from 100 to 1000000
+      fulcrum.toml:25: server.limits.api_per_second: 0, expected a number from 1 to 1000000
+      fulcrum.toml:26: server.limits.booking_per_second: -1, expected a number from 1 to 1000000
+    "#);
 }
 
 #[test]
