@@ -20,7 +20,7 @@ use crate::config::{self, BackfillInterviews, Config, OptOutHandler, Secret, Tra
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
 use crate::engine::{BackfillScope, BackupPlan, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
-use crate::server::{Keys, Limits, ServerSettings, SetupSettings};
+use crate::server::{Keys, ServerSettings, SetupSettings};
 use crate::store;
 
 /// To have a connection to the carrier or the identity provider. They answer in less than a second.
@@ -308,7 +308,7 @@ pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
         provider_http: provider_http(config)?,
         keys: keys(config),
         invitation: None,
-        limits: Limits::default(),
+        limits: config.server.limits,
     })
 }
 

@@ -23,6 +23,7 @@ mod check;
 mod consent;
 mod extension;
 mod lever;
+mod limits;
 mod organisation;
 pub mod password;
 mod problem;
@@ -58,6 +59,7 @@ pub use booking::{Booking, Calendar};
 pub use carrier::{Carrier, CarrierKind, Telnyx, Twilio, Webhook};
 pub use extension::{Extension, LeverHost};
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
+pub use limits::{Limits, Rates};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
 pub use problem::{Origin, Problem, Problems};
 pub use quiet_hours::QuietHours;
@@ -76,8 +78,13 @@ use schema::{DEFAULT, Schema, join};
 use secret::{Guard, is_private, read_file};
 
 /// What is read only at the start: sections and single keys. The rest holds after a reload.
-const NEEDS_RESTART: [&str; 16] = [
-    "server",
+const NEEDS_RESTART: [&str; 21] = [
+    "server.listen",
+    "server.public_url",
+    "server.control_socket",
+    "server.tls_cert_file",
+    "server.tls_key_file",
+    "server.trusted_proxies",
     "ops",
     "store",
     "network",

@@ -8,8 +8,9 @@ use url::Url;
 
 use super::Secret;
 use super::check::{Check, Checked};
+use super::limits::{Limits, RawLimits};
 
-/// The listeners for the outside and for commands. All of it needs a restart.
+/// The listeners for the outside and for commands. All but the limits needs a restart.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// Hooks, console, API and booking pages; 127.0.0.1:8080 unless set, port 0 takes a free one.
@@ -23,6 +24,8 @@ pub struct Server {
     pub tls: Option<TlsFiles>,
     /// From whom X-Forwarded-For and Forwarded are believed; nobody unless set.
     pub trusted_proxies: Vec<ProxyRange>,
+    /// How much a client may take up of `listen`.
+    pub limits: Limits,
 }
 
 /// PEM files for TLS; readable when the config was loaded.
@@ -138,6 +141,7 @@ pub(super) struct RawServer {
     tls_cert_file: String,
     tls_key_file: String,
     trusted_proxies: Vec<String>,
+    limits: RawLimits,
 }
 
 #[derive(Deserialize)]
@@ -182,12 +186,14 @@ impl RawServer {
                 check.parse(&key, range, "an IP address or a network, such as \"10.0.0.0/8\"")
             })
             .collect();
+        let limits = self.limits.check(check);
         Ok(Server {
             listen: listen?,
             public_url: public_url?,
             control_socket: control_socket?,
             tls: tls?,
             trusted_proxies: trusted_proxies.into_iter().collect::<Checked<_>>()?,
+            limits: limits?,
         })
     }
 

@@ -50,6 +50,11 @@ struct Part {
     component: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Limited {
+    limit: &'static str,
+}
+
 /// Everything that is counted. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -72,6 +77,7 @@ pub struct Metrics {
     resident: Gauge,
     components: Family<Part, Gauge>,
     last_backup: Gauge,
+    limited: Family<Limited, Counter>,
 }
 
 /// Seconds from due to filed: a second is the goal, a day an outage of Lever.
@@ -100,6 +106,7 @@ impl Metrics {
             resident: Gauge::default(),
             components: Family::default(),
             last_backup: Gauge::default(),
+            limited: Family::default(),
         };
         let m = &metrics;
         registry.register("webhooks", "Webhooks of Lever, by event and outcome", m.webhooks.clone());
@@ -150,6 +157,7 @@ impl Metrics {
             Unit::Seconds,
             m.last_backup.clone(),
         );
+        registry.register("limited", "What a limit of the listener held back", m.limited.clone());
         metrics.registry = Arc::new(registry);
         metrics
     }
@@ -169,6 +177,16 @@ impl Metrics {
     /// A webhook came.
     pub fn webhook(&self, event: &'static str, outcome: &'static str) {
         self.webhooks.get_or_create(&Webhook { event, outcome }).inc();
+    }
+
+    /// There are these limits; none of them held anything back yet.
+    pub(crate) fn limits(&self, limits: impl IntoIterator<Item = &'static str>) {
+        limits.into_iter().for_each(|limit| drop(self.limited.get_or_create(&Limited { limit })));
+    }
+
+    /// A limit of the listener held something back.
+    pub(crate) fn limited(&self, limit: &'static str) {
+        self.limited.get_or_create(&Limited { limit }).inc();
     }
 
     /// A text is in a state that it was not in before.

@@ -147,7 +147,7 @@ async fn form(shared: &Shared, request: &mut Request) -> Result<Bytes, Problem> 
         return Ok(Bytes::new());
     }
     let whole = std::mem::take(request.body_mut());
-    let bytes = body::read(whole, FORM_BYTES_MAX, shared.body_time).await?;
+    let bytes = body::read(whole, FORM_BYTES_MAX, shared.body_time()).await?;
     *request.body_mut() = Body::from(bytes.clone());
     Ok(bytes)
 }

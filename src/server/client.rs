@@ -29,6 +29,14 @@ pub(super) async fn found(
     next.run(request).await
 }
 
+/// What one subscriber has, whom limits count as one: an IPv4 address, or 64 bits of an IPv6 one.
+pub(super) fn subscriber(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+    }
+}
+
 fn client_of(peer: IpAddr, headers: &HeaderMap, trusted: &[ProxyRange]) -> IpAddr {
     let by_common = list(headers, "x-forwarded-for").map(address);
     let by_standard = list(headers, header::FORWARDED.as_str()).map(for_of);
@@ -99,6 +107,14 @@ mod tests {
         }
         let found = client_of(peer.parse().unwrap(), &headers, &trusted);
         assert_eq!(found.to_string(), client, "{peer} {lines:?}");
+    }
+
+    #[test]
+    fn an_address_counts_the_same_in_either_writing() {
+        let counted = |text: &str| subscriber(text.parse().unwrap());
+        assert_eq!(counted("::ffff:192.0.2.1"), counted("192.0.2.1"));
+        assert_eq!(counted("2001:db8::1"), counted("2001:db8::2"));
+        assert_ne!(counted("2001:db8::1"), counted("2001:db8:0:1::1"));
     }
 
     #[test]

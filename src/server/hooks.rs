@@ -56,7 +56,7 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
     if !shared.keys.load().hook_path_fits(path) {
         return no_such_path().await.into_response();
     }
-    let body = match body::read(request.into_body(), LEVER_BYTES_MAX, shared.body_time).await {
+    let body = match body::read(request.into_body(), LEVER_BYTES_MAX, shared.body_time()).await {
         Ok(body) => body,
         Err(error) => {
             let outcome = match error {

@@ -1,7 +1,7 @@
 //! Our accept loop over hyper, under every listener: TCP, TLS and the control socket.
 //!
 //! Not `axum::serve`, which hides what keeps strangers from holding us: the number of connections
-//! (a permit is taken *before* accepting, so that the rest waits in the kernel), the size and time
+//! ([`Room`]; it is asked *before* accepting, so that the rest waits in the kernel), the size and time
 //! of a request's head, the time of a TLS handshake, and the time that a connection may do
 //! nothing. hyper itself knows no limit while it waits to see which HTTP is spoken, nor for an
 //! idle HTTP/2 connection; [`Pulse`] is that limit. Bodies are limited where they are read.
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -26,20 +27,27 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::settings::Limits;
+use super::room::{Full, Room};
 use super::sockets::Certificate;
-use crate::engine::Tasks;
+use crate::config::Limits;
+use crate::engine::{Metrics, Tasks};
 
 /// The pause after an accept that failed for want of something of ours, such as descriptors:
 /// connections that end meanwhile give it back.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes of a request's head: cookies and a referrer are a few hundred.
+const HEAD_BYTES: usize = 32 * 1024;
+/// Fields of a request's head; behind two proxies a browser's has some thirty.
+const HEAD_FIELDS: usize = 64;
+/// Requests at once on an HTTP/2 connection.
+const STREAMS: u32 = 128;
 
 /// What connections come in on.
 pub(super) enum Socket {
@@ -79,7 +87,8 @@ impl Socket {
 /// What all accept loops of a server share. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Serving {
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<ArcSwap<Limits>>,
+    pub(super) metrics: Metrics,
     pub(super) tasks: Tasks,
     /// Counts the connections, so that the server can wait for them alone.
     pub(super) connections: TaskTracker,
@@ -88,31 +97,37 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// Serves `router` on `socket` until the stop.
-    pub(super) fn start(&self, socket: Socket, router: Router) {
+    /// Serves `router` on `socket`, for as many as `room` has places, until the stop.
+    pub(super) fn start(&self, socket: Socket, router: Router, room: Arc<Room>) {
         let this = self.clone();
-        self.spawn(async move { this.accept(socket, router).await });
+        self.spawn(async move { this.accept(socket, router, room).await });
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.tasks.run(self.connections.track_future(work));
     }
 
-    async fn accept(&self, socket: Socket, router: Router) {
-        let room = Arc::new(Semaphore::new(self.limits.connections));
+    async fn accept(&self, socket: Socket, router: Router, room: Arc<Room>) {
         let next = async || {
-            let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
-            (permit, socket.accept().await)
+            if !room.has_room() {
+                self.metrics.limited(Full::InAll.word());
+                room.vacancy().await;
+            }
+            socket.accept().await
         };
-        while let Some((permit, accepted)) = self.stop.run_until_cancelled(next()).await {
+        while let Some(accepted) = self.stop.run_until_cancelled(next()).await {
             match accepted {
-                Ok((stream, peer)) => {
-                    let (this, router) = (self.clone(), router.clone());
-                    self.spawn(async move {
-                        this.stream(stream, peer, router).await;
-                        drop(permit);
-                    });
-                }
+                Ok((stream, peer)) => match room.enter(peer.map(|Peer(address)| address)) {
+                    Ok(place) => {
+                        let (this, router) = (self.clone(), router.clone());
+                        self.spawn(async move {
+                            this.stream(stream, peer, router).await;
+                            drop(place);
+                        });
+                    }
+                    // Closed without a word: one costs less than the other, and means the same to a sender.
+                    Err(full) => self.metrics.limited(full.word()),
+                },
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept a connection");
@@ -123,18 +138,19 @@ impl Serving {
     }
 
     async fn stream(&self, stream: Stream, peer: Option<Peer>, router: Router) {
+        let limits = **self.limits.load();
         // An answer is one small write; without this it would wait for the client's delayed ACK.
         let at_once = |stream: &TcpStream| drop(stream.set_nodelay(true));
         match stream {
-            Stream::Unix(stream) => self.connection(stream, peer, router).await,
+            Stream::Unix(stream) => self.connection(stream, peer, router, &limits).await,
             Stream::Tcp(stream) => {
                 at_once(&stream);
-                self.connection(stream, peer, router).await;
+                self.connection(stream, peer, router, &limits).await;
             }
             Stream::Tls(stream, acceptor) => {
                 at_once(&stream);
-                match tokio::time::timeout(self.limits.head_time, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => self.connection(stream, peer, router).await,
+                match tokio::time::timeout(limits.head_time, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => self.connection(stream, peer, router, &limits).await,
                     Ok(Err(error)) => {
                         tracing::debug!(error = &error as &dyn std::error::Error, "a TLS handshake failed");
                     }
@@ -149,6 +165,7 @@ impl Serving {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: Option<Peer>,
         router: Router,
+        limits: &Limits,
     ) {
         let pulse = Arc::new(Pulse::default());
         let service = service_fn(|mut request: Request<Incoming>| {
@@ -157,13 +174,13 @@ impl Serving {
             let answer = router.clone().oneshot(request);
             async move { answer.await.map(|response| held(response, beat)) }
         });
-        let builder = self.builder();
+        let builder = self.builder(limits);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         // Tokens of its own: waiting on a shared one would lock it at each wake.
         let (stop, cut) = (self.stop.child_token(), self.cut.child_token());
         let mut stopping = false;
         // Who asks nothing at first is a stranger, and holds room that others wait for.
-        let mut looks = interval_at(Instant::now() + self.limits.head_time, self.limits.idle_time);
+        let mut looks = interval_at(Instant::now() + limits.head_time, limits.idle_time);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = 0;
         loop {
@@ -185,19 +202,19 @@ impl Serving {
         }
     }
 
-    fn builder(&self) -> auto::Builder<Self> {
+    fn builder(&self, limits: &Limits) -> auto::Builder<Self> {
         let mut builder = auto::Builder::new(self.clone());
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head_time)
-            .max_buf_size(self.limits.head_bytes)
-            .max_headers(self.limits.headers);
+            .header_read_timeout(limits.head_time)
+            .max_buf_size(HEAD_BYTES)
+            .max_headers(HEAD_FIELDS);
         builder
             .http2()
             .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(self.limits.head_bytes).unwrap_or(u32::MAX))
-            .max_concurrent_streams(self.limits.streams);
+            .max_header_list_size(HEAD_BYTES as u32)
+            .max_concurrent_streams(STREAMS);
         builder
     }
 }

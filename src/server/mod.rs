@@ -20,6 +20,7 @@ mod admit;
 mod api;
 mod body;
 mod booking;
+mod buckets;
 mod caller;
 mod carrier_hooks;
 mod client;
@@ -31,6 +32,8 @@ mod listener;
 mod ops;
 mod people;
 mod problem;
+mod rates;
+mod room;
 mod route;
 mod settings;
 mod sign_in;
@@ -54,14 +57,17 @@ use tokio_util::task::TaskTracker;
 pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody};
 pub use console::SetupSettings;
 pub use keys::Keys;
-pub use settings::{Limits, ServerSettings};
+pub use settings::ServerSettings;
 use sockets::Certificate;
 pub use sockets::{BindError, ControlSocket, Given, Listeners};
 
 use crate::carrier::Hooks;
+use crate::config::{Limits, ProxyRange};
 use crate::engine::Engine;
 use admit::Door;
 use listener::{Serving, Socket};
+use rates::{Class, Dam, Rates};
+use room::{Full, Room};
 use route::Route;
 pub use sign_in::Invitation;
 use sign_in::{Invited, Porter, Provider};
@@ -79,9 +85,17 @@ struct Shared {
     porter: Porter,
     provider: Provider,
     invited: Invited,
-    body_time: Duration,
+    limits: Arc<ArcSwap<Limits>>,
+    rates: Rates,
     extension: extension::Extension,
     throttle: booking::Throttle,
+}
+
+impl Shared {
+    /// For a request's body.
+    fn body_time(&self) -> Duration {
+        self.limits.load().body_time
+    }
 }
 
 /// The way in. See [`Server::start`].
@@ -92,6 +106,8 @@ pub struct Running {
     addresses: Addresses,
     shared: Arc<Shared>,
     serving: Serving,
+    /// Of the public listener.
+    room: Arc<Room>,
     certificate: Option<Certificate>,
     control: Option<ControlSocket>,
 }
@@ -129,8 +145,13 @@ impl Server {
         let addresses = Addresses { public: address(&listeners.public)?, ops: address(&listeners.ops)? };
         let certificate = settings.tls.map(Certificate::load).transpose()?;
         let stop = engine.tasks().stop_token().child_token();
+        engine.metrics().limits(Class::ALL.map(Class::word).into_iter().chain(Full::ALL.map(Full::word)));
+        let limits = Arc::new(ArcSwap::from_pointee(settings.limits));
+        let trusted: Arc<[ProxyRange]> = settings.trusted_proxies.into();
+        let room = Room::public(&settings.limits, trusted.clone());
         let serving = Serving {
-            limits: settings.limits,
+            limits: limits.clone(),
+            metrics: engine.metrics().clone(),
             tasks: engine.tasks().clone(),
             connections: TaskTracker::new(),
             stop,
@@ -148,26 +169,24 @@ impl Server {
             throttle: booking::Throttle::default(),
             provider: Provider::new(settings.provider_http),
             invited: Invited::new(settings.invitation),
-            body_time: settings.limits.body_time,
+            limits,
+            rates: Rates::new(settings.limits.rates),
         });
         let public = match &certificate {
             Some(certificate) => Socket::Tls(listeners.public, certificate.clone()),
             None => Socket::Tcp(listeners.public),
         };
-        let router = match &*settings.trusted_proxies {
+        let router = match &*trusted {
             [] => public_router(&shared),
-            proxies => {
-                let found = from_fn_with_state(Arc::from(proxies), client::found);
-                public_router(&shared).layer(found)
-            }
+            _ => public_router(&shared).layer(from_fn_with_state(trusted, client::found)),
         };
-        serving.start(public, router);
-        serving.start(Socket::Tcp(listeners.ops), ops::router(shared.clone()));
+        serving.start(public, router, room.clone());
+        serving.start(Socket::Tcp(listeners.ops), ops::router(shared.clone()), Room::own());
         if let Some(listener) = listeners.control.as_mut().and_then(ControlSocket::take_listener) {
             let router = route::router(&shared, api::table(), Door::ControlSocket);
-            serving.start(Socket::Unix(listener), router.fallback(problem::no_such_path));
+            serving.start(Socket::Unix(listener), router.fallback(problem::no_such_path), Room::own());
         }
-        Ok(Running { addresses, shared, serving, certificate, control: listeners.control })
+        Ok(Running { addresses, shared, serving, room, certificate, control: listeners.control })
     }
 }
 
@@ -176,15 +195,28 @@ fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> 
     listener.local_addr().map_err(|source: io::Error| BindError::Port { address: unknown, source })
 }
 
-/// What people see, and what their browsers ask for. With the API's, all routes that ask who comes.
-fn pages() -> Vec<Route> {
-    [booking::table(), console::table(), extension::table(), sign_in::table()].into_iter().flatten().collect()
+/// Every route that asks who comes, by what it counts as.
+fn tables() -> [(Class, Vec<Route>); 3] {
+    let pages = [console::table(), extension::table(), sign_in::table()];
+    [
+        (Class::Api, api::table()),
+        (Class::Booking, booking::table()),
+        (Class::Pages, pages.into_iter().flatten().collect()),
+    ]
 }
 
 fn public_router(shared: &Arc<Shared>) -> Router {
-    let pages = route::router(shared, pages(), Door::Public).layer(from_fn(console::guarded));
-    let routes =
-        hooks::router(shared.clone()).merge(route::router(shared, api::table(), Door::Public)).merge(pages);
+    let behind_dam = |class, router: Router| {
+        router.layer(from_fn_with_state(Dam { shared: shared.clone(), class }, rates::held_back))
+    };
+    let mut routes = behind_dam(Class::Hooks, hooks::router(shared.clone()));
+    for (class, table) in tables() {
+        let router = behind_dam(class, route::router(shared, table, Door::Public));
+        routes = routes.merge(match class {
+            Class::Hooks | Class::Api => router,
+            Class::Pages | Class::Booking => router.layer(from_fn(console::guarded)),
+        });
+    }
     let prefix = shared.site.base();
     let below = if prefix.is_empty() { Router::new() } else { Router::new().nest(prefix, routes.clone()) };
     below.merge(routes).fallback(problem::no_such_path)
@@ -199,6 +231,13 @@ impl Running {
     /// Takes new keys up, whole: webhook tokens, the hook secret, API tokens.
     pub fn replace_keys(&self, keys: Keys) {
         self.shared.keys.store(Arc::new(keys));
+    }
+
+    /// Takes other limits up. Connections that stand keep their place, and the times that they began with.
+    pub fn replace_limits(&self, limits: Limits) {
+        self.room.replace(&limits);
+        self.shared.rates.replace(limits.rates);
+        self.shared.limits.store(Arc::new(limits));
     }
 
     /// Reads the certificate and its key again, where there is one. Connections that stand keep the one

@@ -38,6 +38,7 @@ pub(super) enum Kind {
     Internal,
     Unavailable,
     LeverUnreachable,
+    TooMany,
 }
 
 impl Kind {
@@ -72,6 +73,7 @@ impl Kind {
                 "key-reused",
                 "The idempotency key belongs to another request",
             ),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed here"),
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at the moment")
@@ -85,7 +87,7 @@ impl Kind {
     /// When trying again makes sense, in seconds.
     const fn retry_after(self) -> Option<&'static str> {
         match self {
-            Self::Unavailable => Some("1"),
+            Self::Unavailable | Self::TooMany => Some("1"),
             Self::LeverUnreachable => Some("10"),
             _ => None,
         }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use url::Url;
 
@@ -10,7 +9,7 @@ use super::console::SetupSettings;
 use super::keys::Keys;
 use super::sign_in::Invitation;
 use crate::carrier::Hooks;
-use crate::config::{LeverHost, ProxyRange, TlsFiles};
+use crate::config::{LeverHost, Limits, ProxyRange, TlsFiles};
 
 /// Settings of the server.
 pub struct ServerSettings {
@@ -40,39 +39,4 @@ pub struct ServerSettings {
     pub invitation: Option<Invitation>,
     /// How much a client may take up.
     pub limits: Limits,
-}
-
-/// How much a client may take up of the public listener.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at once; more wait in the kernel's queue.
-    pub connections: usize,
-    /// Bytes of a request's head.
-    pub head_bytes: usize,
-    /// Fields of a request's head.
-    pub headers: usize,
-    /// Requests at once on an HTTP/2 connection.
-    pub streams: u32,
-    /// For a TLS handshake, for a request's head, and until the first request of a connection has begun.
-    pub head_time: Duration,
-    /// For a request's body.
-    pub body_time: Duration,
-    /// A connection on which nothing happens is closed after one to two times this.
-    pub idle_time: Duration,
-}
-
-impl Default for Limits {
-    /// Far above what Lever, Twilio and a team of recruiters do, and little memory: 64 KiB at most
-    /// for a connection.
-    fn default() -> Self {
-        Self {
-            connections: 4096,
-            head_bytes: 32 * 1024,
-            headers: 64,
-            streams: 128,
-            head_time: Duration::from_secs(10),
-            body_time: Duration::from_secs(10),
-            idle_time: Duration::from_secs(60),
-        }
-    }
 }

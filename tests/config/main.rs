@@ -5,6 +5,7 @@
 
 mod booking;
 mod carrier;
+mod limits;
 
 use std::{
     fs,

@@ -57,6 +57,7 @@ impl Reloader {
         self.filter.replace(&config.log.filter)?;
         engine.replace_settings(settings.clone());
         server.replace_keys(wiring::keys(&config));
+        server.replace_limits(config.server.limits);
         let changes = self.config.reloadable_diff(&config);
         (self.config, self.settings) = (config, settings);
         Ok(changes)

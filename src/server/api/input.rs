@@ -89,7 +89,7 @@ impl<T: DeserializeOwned> Input<T> {
         if !is_json(request.headers()) {
             return Err(Problem::new(Kind::NotJson, "the header Content-Type must be application/json"));
         }
-        Self::read(&body::read(request.into_body(), bytes_max, shared.body_time).await?)
+        Self::read(&body::read(request.into_body(), bytes_max, shared.body_time()).await?)
     }
 
     /// From the bytes of the body.

@@ -68,6 +68,11 @@ struct Sent {
     wish: String,
 }
 
+/// For an address that asks too often.
+pub(super) fn too_many(shared: &Shared) -> Response {
+    say(shared, StatusCode::TOO_MANY_REQUESTS, texts::TOO_OFTEN, texts::TOO_OFTEN_WORDS)
+}
+
 /// `GET /b/{token}`.
 async fn show(
     State(shared): State<Arc<Shared>>,

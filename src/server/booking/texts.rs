@@ -5,6 +5,8 @@ pub(super) const NO_SUCH_LINK_WORDS: &str =
     "Please open it exactly as it stands in the text that you got, or answer that text.";
 pub(super) const TOO_MANY: &str = "Too many wrong links";
 pub(super) const TOO_MANY_WORDS: &str = "Please wait an hour, or answer the text that you got.";
+pub(super) const TOO_OFTEN: &str = "Too many requests";
+pub(super) const TOO_OFTEN_WORDS: &str = "Please wait a moment, then open the link again.";
 pub(super) const TRY_AGAIN: &str = "Please try again in a moment.";
 pub(super) const STALE: &str = "The page was not up to date any more. Please choose again.";
 pub(super) const NOT_FREE: &str = "Sorry, that time was just taken. Please choose another one.";

@@ -119,7 +119,7 @@ struct Question {
 /// `POST /extension/token`: 200 with the token, once; 202 while nobody has decided; 403 when it was
 /// refused.
 pub(super) async fn token(State(shared): State<Arc<Shared>>, body: Body) -> Result<Response, Problem> {
-    let bytes = body::read(body, QUESTION_BYTES_MAX, shared.body_time).await?;
+    let bytes = body::read(body, QUESTION_BYTES_MAX, shared.body_time()).await?;
     let verifier = serde_json::from_slice(&bytes).map(|Question { verifier }| verifier);
     let verifier =
         verifier.map_err(|_| Problem::new(Kind::Malformed, "the body is not {\"verifier\": …}"))?;

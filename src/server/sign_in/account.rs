@@ -112,7 +112,7 @@ pub(super) async fn revoke(
     request: Request,
 ) -> Response {
     let Some(account) = &caller.account else { return no_account(&shared) };
-    let body = match body::read(request.into_body(), FORM_BYTES_MAX, shared.body_time).await {
+    let body = match body::read(request.into_body(), FORM_BYTES_MAX, shared.body_time()).await {
         Ok(body) => body,
         Err(error) => return refusal(&shared, &Problem::from(error)),
     };

@@ -10,13 +10,13 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::door::Door;
 use super::pages::{enter, note, said};
-use super::porter::TooMany;
 use super::provider::ProviderError;
 use super::texts;
 use crate::config::Oidc;
 use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
 use crate::server::admit::field;
+use crate::server::buckets::TooMany;
 use crate::server::listener::Peer;
 
 /// Where the provider sends people back to; it must be told of this address.

@@ -1,19 +1,15 @@
 //! How often somebody may try to sign in, and how many passwords are looked at at once.
-//!
-//! Addresses and accounts share a fixed number of buckets by a hash that nobody outside can
-//! foresee: whatever strangers send, the memory stays the same. That one in 65,536 may share a
-//! bucket with somebody who is being attacked is nothing.
 
-use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota};
+use governor::{DefaultDirectRateLimiter, Quota};
 use tokio::sync::Semaphore;
 
 use crate::config::{Secret, password};
+use crate::server::buckets::{Buckets, TooMany};
+use crate::server::client::subscriber;
 
 /// A person mistypes a few times; with more than one attempt a minute passwords are being tried.
 const ACCOUNT: (u32, Duration) = (10, Duration::from_mins(1));
@@ -28,18 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Stands beside the door.
 pub(in crate::server) struct Porter {
-    hasher: RandomState,
-    accounts: DefaultKeyedRateLimiter<u16>,
-    addresses: DefaultKeyedRateLimiter<u16>,
+    accounts: Buckets,
+    addresses: Buckets,
     told: DefaultDirectRateLimiter,
     hashes: Semaphore,
-}
-
-/// There were too many attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooMany {
-    /// After how many seconds the next one may pass.
-    pub(super) seconds: u64,
 }
 
 /// There is no turn for a password soon.
@@ -49,9 +37,8 @@ pub(super) struct Busy;
 impl Default for Porter {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
-            accounts: DefaultKeyedRateLimiter::hashmap(quota(ACCOUNT)),
-            addresses: DefaultKeyedRateLimiter::hashmap(quota(ADDRESS)),
+            accounts: Buckets::new(quota(ACCOUNT)),
+            addresses: Buckets::new(quota(ADDRESS)),
             told: DefaultDirectRateLimiter::direct(quota(TOLD)),
             hashes: Semaphore::new(HASHES),
         }
@@ -67,22 +54,12 @@ impl Porter {
     /// Counts an attempt from an address, on an account in whatever case its e-mail was typed.
     pub(super) fn attempt(&self, from: Option<IpAddr>, email: &str) -> Result<(), TooMany> {
         let from = from.map_or(Ok(()), |from| self.arrival(from));
-        from.and_then(|()| self.passes(&self.accounts, email.trim().to_lowercase()))
+        from.and_then(|()| self.accounts.passes(email.trim().to_lowercase()))
     }
 
     /// Counts an attempt from an address, where the account is not known yet.
     pub(super) fn arrival(&self, from: IpAddr) -> Result<(), TooMany> {
-        self.passes(&self.addresses, network(from))
-    }
-
-    fn passes(&self, limiter: &DefaultKeyedRateLimiter<u16>, key: impl Hash) -> Result<(), TooMany> {
-        // The lowest bits are as good as any.
-        #[expect(clippy::cast_possible_truncation, reason = "a bucket's number")]
-        let bucket = self.hasher.hash_one(key) as u16;
-        limiter.check_key(&bucket).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            TooMany { seconds: wait.as_secs() + 1 }
-        })
+        self.addresses.passes(subscriber(from))
     }
 
     /// Whether the activity is to be told that there were too many attempts.
@@ -96,14 +73,6 @@ impl Porter {
         let _turn = turn.map_err(|_| Busy)?.map_err(|_| Busy)?;
         let look = move || password::fits(typed.expose(), hash.expose());
         tokio::task::spawn_blocking(look).await.map_err(|_| Busy)
-    }
-}
-
-/// What one subscriber has: an IPv4 address, or 64 bits of an IPv6 one.
-fn network(address: IpAddr) -> u64 {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_bits().into(),
-        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     }
 }
 
@@ -135,11 +104,6 @@ mod tests {
         let neighbour = porter.attempt(Some(ip("2001:db8::2")), "ana@acme.example");
         assert!(neighbour.is_err(), "all of a subscriber's addresses count as one");
         assert_eq!(porter.attempt(Some(ip("2001:db8:0:1::2")), "ana@acme.example"), Ok(()));
-    }
-
-    #[test]
-    fn an_address_counts_the_same_in_either_writing() {
-        assert_eq!(network(ip("::ffff:192.0.2.1")), network(ip("192.0.2.1")));
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod desk;
 #[path = "../../../tests/it/disk.rs"]
 mod disk;
 mod extension;
+mod flood;
 mod gateway;
 mod hooks;
 mod limits;
@@ -33,7 +34,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::carrier::Carrier;
 use crate::carrier::twilio::{self, SharedKey, SigningKeys, TwilioSettings};
-use crate::config::{ApiToken, LocalUser, Role, Secret, WebhookTokens};
+use crate::config::{ApiToken, LocalUser, Rates, Role, Secret, WebhookTokens};
 use crate::engine::changes::{KeywordAnswers, Mode, Rules};
 use crate::engine::clock::Clock;
 use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
@@ -71,7 +72,7 @@ struct Choice {
     limits: Limits,
     tls: Option<crate::config::TlsFiles>,
     invitation: Option<Invitation>,
-    trusted_proxies: Vec<crate::config::ProxyRange>,
+    trusted_proxies: Vec<ProxyRange>,
 }
 
 impl Default for Choice {
@@ -82,12 +83,18 @@ impl Default for Choice {
             public_url: "https://sms.example.com",
             webhooks: "any = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978'",
             hook_secret: None,
-            limits: Limits::default(),
+            limits: Limits { rates: free(), ..Limits::default() },
             tls: None,
             invitation: None,
             trusted_proxies: Vec::new(),
         }
     }
+}
+
+/// Rates that no test reaches by being quick.
+fn free() -> Rates {
+    let rate = NonZeroU32::new(1_000_000).unwrap();
+    Rates { hooks: rate, api: rate, pages: rate, booking: rate }
 }
 
 impl World {

@@ -15,12 +15,16 @@ const EACH: [(&str, Option<Role>); 5] = [
     (ADMIN, Some(Role::Admin)),
 ];
 
+fn every_route() -> impl Iterator<Item = Route> {
+    tables().into_iter().flat_map(|(_, table)| table)
+}
+
 #[tokio::test]
 async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
     let world = World::start(Choice::default()).await;
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     let client = client.build().unwrap();
-    for route in [crate::server::api::table(), pages()].into_iter().flatten() {
+    for route in every_route() {
         let path = route.path.replace("{id}", "x").replace("{name}", "x");
         let only_reads = route.needs.is_some_and(|right| matches!(right, Right::Watch | Right::Read));
         // Where nobody changes anything, or everybody may, there is nothing to keep a viewer from.
@@ -79,11 +83,7 @@ async fn every_route_that_changes_something_wants_more_than_the_cookie() {
         browser.sign_in(&format!("{}@acme.example", role.word()), PASSWORD, "").await;
         let csrf = csrf(&browser.get("/account").await);
         let client = browser.client.clone();
-        for route in [crate::server::api::table(), pages()]
-            .into_iter()
-            .flatten()
-            .filter(|route| route.path != "/sign-in")
-        {
+        for route in every_route().filter(|route| route.path != "/sign-in") {
             let url = world.url(&route.path.replace("{id}", "x").replace("{name}", "x"));
             let request = || client.request(route.method.clone(), &url);
             let may = route.needs.is_none_or(|right| role.may(right));
@@ -110,7 +110,7 @@ async fn every_route_that_changes_something_wants_more_than_the_cookie() {
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_one() {
     let world = World::start(Choice::default()).await;
-    for route in [crate::server::api::table(), pages()].into_iter().flatten() {
+    for route in every_route() {
         let path = route.path.replace("{id}", "x").replace("{name}", "x");
         let wrong = Answer::of(world.client.patch(world.url(&path))).await;
         wrong.problem(405, "method-not-allowed");
