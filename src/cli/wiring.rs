@@ -17,6 +17,7 @@ use url::Url;
 use crate::calendar::Calendars;
 use crate::carrier::{Carrier, twilio};
 use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
+use crate::engine::audit::AuditOutputs;
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
 use crate::engine::{BackfillScope, BackupPlan, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
@@ -112,6 +113,7 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         },
         notify_followers: config.transcript.notify_followers,
         backup: backup(config),
+        audit: AuditOutputs { file: config.audit.file.clone() },
         retention: config.retention,
         calendars: addresses(&config.booking),
         templates: config.templates.clone(),
@@ -135,6 +137,7 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
         backup: new.backup,
+        audit: new.audit,
         retention: new.retention,
         calendars: new.calendars,
         templates: new.templates,

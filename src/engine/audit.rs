@@ -9,6 +9,9 @@
 //! its length in bytes as 8 bytes, big-endian: number, time, actor, kind, conversation, opportunity, detail,
 //! as they stand in the exported line; null is empty.
 
+mod file;
+mod outputs;
+
 use std::io::{self, BufRead, Write};
 use std::ops::ControlFlow;
 
@@ -17,7 +20,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::store::tables::{AUDIT, COUNTERS};
-use crate::store::{AuditEntry, Keys, Read, StoreError, Tx};
+use crate::store::{AuditEntry, Keys, Read, Signal, StoreError, Tx};
+
+pub use outputs::AuditOutputs;
+pub(crate) use outputs::PART;
 
 /// The counter of entries.
 const ENTRIES: &str = "audit";
@@ -55,6 +61,10 @@ impl Line {
             detail: activity.detail.clone(),
             hash: String::new(),
         }
+    }
+
+    fn of(number: u64, entry: &AuditEntry) -> Self {
+        Self { hash: hex::encode(entry.hash), ..Self::new(number, &entry.activity) }
     }
 
     fn chained_to(&self, before: [u8; 32]) -> [u8; 32] {
@@ -147,6 +157,7 @@ pub(crate) fn append(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreEr
     let number = before + 1;
     let hash = Line::new(number, activity).chained_to(last);
     tx.put(COUNTERS, &name, &number)?;
+    tx.signal(Signal::Audit);
     tx.put(AUDIT, &number, &AuditEntry { activity: activity.clone(), hash }).map(drop)
 }
 
@@ -154,11 +165,16 @@ pub(crate) fn append(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreEr
 fn each(read: &impl Read, mut f: impl FnMut(Line) -> Result<(), AuditError>) -> Result<(), AuditError> {
     let mut ended = Ok(());
     read.scan(AUDIT, &Keys::all(), |number, entry| {
-        let line = Line { hash: hex::encode(entry.hash), ..Line::new(number, &entry.activity) };
-        ended = f(line);
+        ended = f(Line::of(number, &entry));
         Ok(if ended.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     ended
+}
+
+/// The entries behind a number, at most so many.
+fn behind(read: &impl Read, number: u64, most: usize) -> Result<Vec<Line>, StoreError> {
+    let entries = read.list(AUDIT, &Keys::all().after(&number), most)?;
+    Ok(entries.iter().map(|(number, entry)| Line::of(*number, entry)).collect())
 }
 
 /// Checks the log of a store, from its first entry to its last.

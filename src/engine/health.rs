@@ -193,7 +193,7 @@ impl Engine {
     pub(super) fn health_of(&self, stored: &StoredStatus, now: Timestamp) -> Health {
         let mut components = BTreeMap::new();
         let parts = ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup"];
-        for part in parts.into_iter().chain([super::booking::PART]) {
+        for part in parts.into_iter().chain([super::booking::PART, super::audit::PART]) {
             components.insert(part, self.notices.of(part, self.started_at));
         }
         let put = |components: &mut BTreeMap<_, Component>, part, status, detail: String| {
@@ -225,6 +225,7 @@ impl Engine {
             put(&mut components, "outbox", HealthStatus::Degraded, MUTED.into());
         }
         put(&mut components, "backup", HealthStatus::Ok, self.backup_in_words(stored.last_backup));
+        put(&mut components, super::audit::PART, HealthStatus::Ok, self.audit_in_words());
         let failed = stored.failed();
         if failed > 0 {
             let detail =

@@ -9,6 +9,7 @@ use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::audit::AuditOutputs;
 use super::backups::BackupPlan;
 use super::changes::Rules;
 pub use crate::store::BackfillScope;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub notify_followers: bool,
     /// The backups that are made by themselves, if any.
     pub backup: Option<BackupPlan>,
+    /// Where the audit log goes by itself.
+    pub audit: AuditOutputs,
     /// For how long what was said is kept.
     pub retention: Retention,
     /// Where the calendars of those who interview are read, by their e-mail in lower case.

@@ -299,6 +299,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
         backup: None,
+        audit: Default::default(),
         retention: fulcrum_domain::Retention::default(),
         calendars: std::collections::BTreeMap::new(),
         templates: templates(),

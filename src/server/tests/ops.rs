@@ -17,7 +17,18 @@ async fn health_tells_of_every_component() {
     let parts: Vec<_> = body["components"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         parts,
-        ["backfill", "backup", "calendars", "carrier", "clock", "lever", "outbox", "search", "store"]
+        [
+            "audit",
+            "backfill",
+            "backup",
+            "calendars",
+            "carrier",
+            "clock",
+            "lever",
+            "outbox",
+            "search",
+            "store"
+        ]
     );
     for part in body["components"].as_object().unwrap().values() {
         assert!(part["status"].is_string() && part["since"].is_string() && part["detail"].is_string());
