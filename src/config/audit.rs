@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use url::Host;
 
 use super::check::{Check, Checked};
 
@@ -11,12 +12,21 @@ use super::check::{Check, Checked};
 pub struct Audit {
     /// The file that its entries are added to; an absolute path.
     pub file: Option<PathBuf>,
+    /// Who takes them as syslog over TLS: host and port.
+    pub syslog: Option<(Host, u16)>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAudit {
     file: String,
+    syslog: RawSyslog,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSyslog {
+    address: String,
 }
 
 impl RawAudit {
@@ -29,6 +39,20 @@ impl RawAudit {
                 Err(check.reject("audit.file", format!("\"{path}\""), expected))
             }
         };
-        Ok(Audit { file: file? })
+        let syslog = match self.syslog.address.as_str() {
+            "" => Ok(None),
+            address => receiver(address).map(Some).ok_or_else(|| {
+                let expected = "a host and a port, such as \"siem.acme.example:6514\"";
+                check.reject("audit.syslog.address", format!("\"{address}\""), expected)
+            }),
+        };
+        Ok(Audit { file: file?, syslog: syslog? })
     }
+}
+
+/// Host and port; an address of IPv6 stands in brackets.
+fn receiver(address: &str) -> Option<(Host, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    Some((Host::parse(host).ok()?, port))
 }

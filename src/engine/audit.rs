@@ -11,6 +11,7 @@
 
 mod file;
 mod outputs;
+mod syslog;
 
 use std::io::{self, BufRead, Write};
 use std::ops::ControlFlow;
@@ -24,6 +25,7 @@ use crate::store::{AuditEntry, Keys, Read, Signal, StoreError, Tx};
 
 pub use outputs::AuditOutputs;
 pub(crate) use outputs::PART;
+pub use syslog::Syslog;
 
 /// The counter of entries.
 const ENTRIES: &str = "audit";

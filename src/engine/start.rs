@@ -151,6 +151,8 @@ impl Engine {
         self.tasks.keep("talks about times", move || this.clone().run_talks());
         let this = self.clone();
         self.tasks.keep("audit log to its file", move || this.clone().run_audit_file());
+        let this = self.clone();
+        self.tasks.keep("audit log to syslog", move || this.clone().run_audit_syslog());
         if let Some(searching) = self.searching.clone() {
             let this = self.clone();
             self.tasks.keep("search", move || this.clone().run_search(searching.clone()));
@@ -200,6 +202,7 @@ impl Engine {
         self.wake.sync.notify_one();
         self.wake.backfill.notify_one();
         self.wake.audit_file.notify_one();
+        self.wake.audit_syslog.notify_one();
     }
 
     /// Cancelled when the storage has failed: the process must end with an error.

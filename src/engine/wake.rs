@@ -25,6 +25,7 @@ pub struct Wake {
     pub(crate) bulk: Notify,
     pub(crate) talks: Notify,
     pub(crate) audit_file: Notify,
+    pub(crate) audit_syslog: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
@@ -55,6 +56,7 @@ impl Wake {
             bulk: Notify::new(),
             talks: Notify::new(),
             audit_file: Notify::new(),
+            audit_syslog: Notify::new(),
             armed,
         };
         (wake, deadlines)
@@ -72,7 +74,10 @@ impl Wake {
                     Signal::Conversation(id) => self.news.tell(id),
                     Signal::ToIndex => self.search.notify_one(),
                     Signal::Talk => self.talks.notify_one(),
-                    Signal::Audit => self.audit_file.notify_one(),
+                    Signal::Audit => {
+                        self.audit_file.notify_one();
+                        self.audit_syslog.notify_one();
+                    }
                 }
             }
         })

@@ -7,10 +7,12 @@
 //! to its end. After a crash it goes out once more, and its numbers tell.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::file::{self, FileError};
+use super::syslog::{Syslog, SyslogError};
 use super::{Line, behind};
 use crate::engine::Engine;
 use crate::engine::health::HealthStatus;
@@ -37,12 +39,15 @@ const LONG: Duration = Duration::from_secs(90);
 pub struct AuditOutputs {
     /// The file that lines are added to.
     pub file: Option<PathBuf>,
+    /// Who takes them as syslog.
+    pub syslog: Option<Arc<Syslog>>,
 }
 
 /// One of them.
 #[derive(Clone, Debug)]
 pub(super) enum Output {
     File(PathBuf),
+    Syslog(Arc<Syslog>),
 }
 
 /// Why an output has not got a batch.
@@ -50,6 +55,8 @@ pub(super) enum Output {
 pub(super) enum OutputError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Syslog(#[from] SyslogError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -59,6 +66,7 @@ impl Output {
     fn bookmark(&self) -> String {
         match self {
             Self::File(_) => "audit in the file".to_owned(),
+            Self::Syslog(_) => "audit in syslog".to_owned(),
         }
     }
 
@@ -70,6 +78,7 @@ impl Output {
                 let written = tokio::task::spawn_blocking(move || file::append(&path, &lines)).await;
                 written.unwrap_or(Err(FileError::Panicked)).map_err(OutputError::File)
             }
+            Self::Syslog(syslog) => syslog.take(&lines).await.map_err(OutputError::Syslog),
         }
     }
 }
@@ -94,6 +103,14 @@ impl Engine {
         loop {
             self.give("file", || self.settings.load().audit.file.clone().map(Output::File)).await?;
             let _ = tokio::time::timeout(LOOK, self.wake.audit_file.notified()).await;
+        }
+    }
+
+    /// Sends to the syslog what it lacks.
+    pub(crate) async fn run_audit_syslog(self) -> Result<(), StoreError> {
+        loop {
+            self.give("syslog", || self.settings.load().audit.syslog.clone().map(Output::Syslog)).await?;
+            let _ = tokio::time::timeout(LOOK, self.wake.audit_syslog.notified()).await;
         }
     }
 
@@ -146,11 +163,12 @@ impl Engine {
 
     /// What health says of the log while all is well.
     pub(crate) fn audit_in_words(&self) -> String {
-        match &self.settings.load().audit {
-            AuditOutputs { file: None } => {
-                "it stays in the store: [audit] says where else it goes".to_owned()
-            }
-            AuditOutputs { file: Some(path) } => format!("it is added to {}", path.display()),
+        let audit = &self.settings.load().audit;
+        match (&audit.file, &audit.syslog) {
+            (None, None) => "it stays in the store: [audit] says where else it goes".to_owned(),
+            (Some(path), None) => format!("it is added to {}", path.display()),
+            (None, Some(syslog)) => format!("it goes to {syslog}"),
+            (Some(path), Some(syslog)) => format!("it is added to {} and goes to {syslog}", path.display()),
         }
     }
 }
@@ -167,7 +185,7 @@ fn in_words(error: &OutputError) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
@@ -180,11 +198,11 @@ mod tests {
     use crate::engine::changes::note;
     use crate::store::Options;
 
-    pub(super) fn store(folder: &Path) -> Store {
+    pub(in super::super) fn store(folder: &Path) -> Store {
         Store::open(Options::file(folder.join("fulcrum.redb")), Box::new(|_| {})).unwrap()
     }
 
-    pub(super) async fn happen(store: &Store, times: usize) {
+    pub(in super::super) async fn happen(store: &Store, times: usize) {
         for _ in 0..times {
             let activity =
                 Activity::new(Timestamp::UNIX_EPOCH, Actor::fulcrum(), ActivityKind::SignIn, "signed in");
