@@ -23,7 +23,7 @@ use url::{Host, Url};
 use crate::calendar::Calendars;
 use crate::carrier::{Carrier, twilio};
 use crate::config::{self, BackfillInterviews, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
-use crate::engine::audit::{AuditOutputs, Syslog};
+use crate::engine::audit::{AuditOutputs, KeyError, Signer, Syslog};
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
 use crate::engine::{BackfillScope, BackupPlan, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
@@ -72,7 +72,10 @@ pub enum WiringError {
     /// The same for the TLS of it.
     #[error("the connection to the syslog cannot be set up by what [network] says")]
     Syslog(#[source] rustls::Error),
-    /// Its name.
+    /// What signs checkpoints.
+    #[error("audit.signing_key_file")]
+    SigningKey(#[source] KeyError),
+    /// The name of the syslog.
     #[error("audit.syslog.address")]
     SyslogName(#[source] InvalidDnsNameError),
     /// Lever.
@@ -129,6 +132,7 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         notify_followers: config.transcript.notify_followers,
         backup: backup(config),
         audit: AuditOutputs { file: config.audit.file.clone(), syslog: syslog(config)?.map(Arc::new) },
+        audit_key: signer(config)?.map(Arc::new),
         retention: config.retention,
         calendars: addresses(&config.booking),
         templates: config.templates.clone(),
@@ -153,6 +157,7 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         notify_followers: new.notify_followers,
         backup: new.backup,
         audit: new.audit,
+        audit_key: new.audit_key,
         retention: new.retention,
         calendars: new.calendars,
         templates: new.templates,
@@ -333,6 +338,15 @@ fn http(
 /// The client for the identity provider, whose address can change while the daemon runs.
 fn provider_http(config: &Config) -> Result<reqwest::Client, WiringError> {
     http(config, WiringError::Provider)?.build().map_err(WiringError::Provider)
+}
+
+/// What signs the audit log, where the config names a key.
+///
+/// # Errors
+/// [`WiringError::SigningKey`].
+pub fn signer(config: &Config) -> Result<Option<Signer>, WiringError> {
+    let key = config.audit.signing_key.as_ref().map(|key| Signer::from_pem(key.expose()));
+    key.transpose().map_err(WiringError::SigningKey)
 }
 
 /// The receiver of the audit log, as `[network]` has the way out but for the proxy, which is one for HTTP.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use url::Host;
 
 use super::check::{Check, Checked};
+use super::secret::Secret;
 
 /// Where the audit log goes.
 #[derive(Clone, Debug)]
@@ -14,12 +15,15 @@ pub struct Audit {
     pub file: Option<PathBuf>,
     /// Who takes them as syslog over TLS: host and port.
     pub syslog: Option<(Host, u16)>,
+    /// The key in PEM that signs checkpoints; if none, the store's own.
+    pub signing_key: Option<Secret>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAudit {
     file: String,
+    signing_key_file: String,
     syslog: RawSyslog,
 }
 
@@ -46,7 +50,8 @@ impl RawAudit {
                 check.reject("audit.syslog.address", format!("\"{address}\""), expected)
             }),
         };
-        Ok(Audit { file: file?, syslog: syslog? })
+        let key = check.optional_secret("audit.signing_key", &self.signing_key_file, "audit-signing-key");
+        Ok(Audit { file: file?, syslog: syslog?, signing_key: key? })
     }
 }
 

@@ -75,6 +75,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         notify_followers: false,
         backup: None,
         audit: Default::default(),
+        audit_key: None,
         retention: fulcrum_domain::Retention::default(),
         calendars: std::collections::BTreeMap::new(),
         templates: fulcrum_domain::template::Templates::default(),

@@ -215,7 +215,7 @@ pub(super) mod tests {
         let mut exported = Vec::new();
         store.read_here(|read| export(read, &mut exported)).unwrap();
         assert_eq!(String::from_utf8_lossy(text), String::from_utf8_lossy(&exported));
-        verify_lines(text, |_| Ok(())).unwrap();
+        verify_lines(text, &[], |_| Ok(())).unwrap();
     }
 
     #[tokio::test]

@@ -300,6 +300,7 @@ async fn engine(path: &std::path::Path, clock: Clock) -> Engine {
         notify_followers: false,
         backup: None,
         audit: Default::default(),
+        audit_key: None,
         retention: fulcrum_domain::Retention::default(),
         calendars: std::collections::BTreeMap::new(),
         templates: templates(),
