@@ -130,7 +130,7 @@ impl Engine {
             let passed = loop {
                 match tokio::time::timeout(LONG, &mut passing).await {
                     Ok(passed) => break passed.unwrap_or(Err(StoreError::Panicked.into())),
-                    Err(_) => self.audit_waits(about, "it takes very long".to_owned()),
+                    Err(_) => self.audit_waits(about, "it takes very long"),
                 }
             };
             match passed {
@@ -143,7 +143,7 @@ impl Engine {
                 }
                 Err(OutputError::Store(error)) => return Err(error),
                 Err(error) => {
-                    self.audit_waits(about, in_words(&error));
+                    self.audit_waits(about, &in_words(&error));
                     tokio::time::sleep(pause).await;
                     (pause, most) = ((2 * pause).min(PAUSE[1]), FEW);
                 }
@@ -151,7 +151,7 @@ impl Engine {
         }
     }
 
-    fn audit_waits(&self, about: &str, why: String) {
+    fn audit_waits(&self, about: &str, why: &str) {
         let what = format!(
             "{why}; entries wait in the store and nothing else does, it is tried again by itself: \
              docs/siem.md, audit.{about}"
