@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Exit, Form, Outcome, load, screen, wiring};
 use crate::config::Config;
-use crate::engine::audit::{self, AuditError, Verified};
+use crate::engine::audit::{self, AuditError, Checkpoint, PublicKey, Signer, Verified};
 use crate::store::ReadOnly;
 
 /// Check or export the log of sign-ins, refusals, opt-outs, erasures and what administrators did
@@ -22,7 +23,9 @@ use crate::store::ReadOnly;
 #[command(after_help = "Examples:
   fulcrum audit verify
   fulcrum audit export audit-2025-03.jsonl
-  fulcrum audit verify audit-2025-03.jsonl --continues")]
+  fulcrum audit verify audit-2025-03.jsonl --continues
+  fulcrum audit checkpoints --json
+  fulcrum audit verify audit-2025-03.jsonl --key 6b5e...")]
 pub(super) struct Audit {
     #[command(subcommand)]
     what: What,
@@ -38,6 +41,14 @@ enum What {
         /// Check as well that the store's log continues from it
         #[arg(long, requires = "file")]
         continues: bool,
+        /// Check as well that its checkpoints are signed by this public key; once for each that was in use
+        #[arg(long, value_name = "PUB")]
+        key: Vec<PublicKey>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List the signed checkpoints, and the public key to keep elsewhere
+    Checkpoints {
         #[command(flatten)]
         form: Form,
     },
@@ -52,15 +63,16 @@ enum What {
 impl Audit {
     pub(super) fn carry_out(self, config: &Path) -> Outcome {
         match self.what {
-            What::Verify { file, continues, form } => {
+            What::Verify { file, continues, key, form } => {
                 let store = || open(&load(config)?);
                 let verified = match file {
-                    None => store()?.read(audit::verify)?,
-                    Some(file) => verify(&file, continues.then(store).transpose()?.as_ref())
+                    None => store()?.read(|snapshot| audit::verify(snapshot, &key))?,
+                    Some(file) => verify(&file, &key, continues.then(store).transpose()?.as_ref())
                         .with_context(|| file.display().to_string())?,
                 };
                 tell(&verified, form)
             }
+            What::Checkpoints { form } => checkpoints(&load(config)?, form),
             What::Export { file } => export(&open(&load(config)?)?, &file),
         }
     }
@@ -72,12 +84,12 @@ fn open(config: &Config) -> anyhow::Result<ReadOnly> {
 }
 
 /// Checks an exported log, and whether the log of a store continues from it.
-fn verify(file: &Path, store: Option<&ReadOnly>) -> Result<Verified, AuditError> {
+fn verify(file: &Path, keys: &[PublicKey], store: Option<&ReadOnly>) -> Result<Verified, AuditError> {
     let lines = BufReader::new(File::open(file)?);
-    let Some(store) = store else { return audit::verify_lines(lines, |_| Ok(())) };
+    let Some(store) = store else { return audit::verify_lines(lines, keys, |_| Ok(())) };
     store.read(|snapshot| {
-        audit::verify(snapshot)?;
-        audit::verify_lines(lines, |line| audit::has(snapshot, line))
+        audit::verify(snapshot, keys)?;
+        audit::verify_lines(lines, keys, |line| audit::has(snapshot, line))
     })
 }
 
@@ -89,6 +101,38 @@ fn tell(verified: &Verified, form: Form) -> Outcome {
         if let Some(last) = &verified.last {
             screen::line(format_args!("the last hash: {last}"))?;
         }
+        if let Some(signed) = verified.signed {
+            screen::line(format_args!("signed up to entry {}", screen::count(signed)))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// What `--json` gives.
+#[derive(Serialize)]
+struct Signed {
+    public_key: Option<String>,
+    checkpoints: Vec<Checkpoint>,
+}
+
+fn checkpoints(config: &Config, form: Form) -> Outcome {
+    let named = wiring::signer(config)?;
+    let (stored, checkpoints) = open(config)?
+        .read(|snapshot| Ok::<_, AuditError>((Signer::stored(snapshot)?, audit::checkpoints(snapshot)?)))?;
+    let public_key = named.or(stored).map(|signer| signer.public_key());
+    if form.json {
+        screen::json(&Signed { public_key, checkpoints })?;
+        return Ok(Exit::Done);
+    }
+    for Checkpoint { at, head, hash, .. } in &checkpoints {
+        screen::line(format_args!("{at}  entry {head}  {hash}"))?;
+    }
+    if checkpoints.is_empty() {
+        screen::note("nothing is signed yet: that is done each hour in which the log grows")?;
+    }
+    match public_key {
+        Some(key) => screen::line(format_args!("the public key: {key}"))?,
+        None => screen::note("there is no key yet: the daemon makes one at its first start")?,
     }
     Ok(Exit::Done)
 }

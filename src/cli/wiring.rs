@@ -4,6 +4,7 @@
 //! others), and a key may move without any of them noticing.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
@@ -11,12 +12,18 @@ use std::{fs, io};
 use fulcrum_domain::booking::{Interviewer, Offers};
 use fulcrum_domain::{BadId, FilingTimes, HookEvent, PostingId};
 use jiff::SignedDuration;
+use rustls_platform_verifier::Verifier;
 use secrecy::SecretString;
-use url::Url;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{self, ClientConfig};
+use url::{Host, Url};
 
 use super::carriers;
 use crate::calendar::Calendars;
 use crate::config::{self, BackfillInterviews, Config, OptOutHandler, Secret, TranscriptMode};
+use crate::engine::audit::{AuditOutputs, KeyError, Signer, Syslog};
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
 use crate::engine::{BackfillScope, BackupPlan, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
@@ -57,6 +64,18 @@ pub enum WiringError {
     /// A key for the carrier's webhooks.
     #[error("carrier.webhook")]
     WebhookKey(#[from] crate::carrier::webhook::BadKey),
+    /// PEM in a file of `[network]`, for the syslog.
+    #[error("the connection to the syslog cannot be set up by the files that [network] names")]
+    Pem(#[source] pem::Error),
+    /// The same for the TLS of it.
+    #[error("the connection to the syslog cannot be set up by what [network] says")]
+    Syslog(#[source] rustls::Error),
+    /// What signs checkpoints.
+    #[error("audit.signing_key_file")]
+    SigningKey(#[source] KeyError),
+    /// The name of the syslog.
+    #[error("audit.syslog.address")]
+    SyslogName(#[source] InvalidDnsNameError),
     /// Lever.
     #[error("lever")]
     Lever(#[from] SettingsError),
@@ -109,6 +128,8 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         },
         notify_followers: config.transcript.notify_followers,
         backup: backup(config),
+        audit: AuditOutputs { file: config.audit.file.clone(), syslog: syslog(config)?.map(Arc::new) },
+        audit_key: signer(config)?.map(Arc::new),
         retention: config.retention,
         calendars: addresses(&config.booking),
         templates: config.templates.clone(),
@@ -132,6 +153,8 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         on_unknown: new.on_unknown,
         notify_followers: new.notify_followers,
         backup: new.backup,
+        audit: new.audit,
+        audit_key: new.audit_key,
         retention: new.retention,
         calendars: new.calendars,
         templates: new.templates,
@@ -287,6 +310,46 @@ pub(super) fn http(
 /// The client for the identity provider, whose address can change while the daemon runs.
 fn provider_http(config: &Config) -> Result<reqwest::Client, WiringError> {
     http(config, WiringError::Provider)?.build().map_err(WiringError::Provider)
+}
+
+/// What signs the audit log, where the config names a key.
+///
+/// # Errors
+/// [`WiringError::SigningKey`].
+pub fn signer(config: &Config) -> Result<Option<Signer>, WiringError> {
+    let key = config.audit.signing_key.as_ref().map(|key| Signer::from_pem(key.expose()));
+    key.transpose().map_err(WiringError::SigningKey)
+}
+
+/// The receiver of the audit log, as `[network]` has the way out but for the proxy, which is one for HTTP.
+fn syslog(config: &Config) -> Result<Option<Syslog>, WiringError> {
+    let Some((host, port)) = &config.audit.syslog else { return Ok(None) };
+    let network = &config.network;
+    let roots = network.ca_file.as_ref().map_or(Ok(Vec::new()), fs::read).map_err(WiringError::Roots)?;
+    let roots = CertificateDer::pem_slice_iter(&roots).collect::<Result<Vec<_>, _>>();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Verifier::new_with_extra_roots(roots.map_err(WiringError::Pem)?, provider.clone());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(WiringError::Syslog)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier.map_err(WiringError::Syslog)?));
+    let tls = match &network.identity {
+        None => tls.with_no_client_auth(),
+        Some(identity) => {
+            let pem = identity.expose().as_bytes();
+            let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+            let key = PrivateKeyDer::from_pem_slice(pem).map_err(WiringError::Pem)?;
+            tls.with_client_auth_cert(chain.map_err(WiringError::Pem)?, key).map_err(WiringError::Syslog)?
+        }
+    };
+    let name = match host {
+        Host::Domain(name) => ServerName::try_from(name.clone()).map_err(WiringError::SyslogName)?,
+        Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
+        Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
+    };
+    let from = config.server.public_url.host_str().unwrap_or_default();
+    Ok(Some(Syslog::new(name, *port, from, Arc::new(tls))))
 }
 
 /// What the server goes by.

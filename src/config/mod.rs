@@ -15,6 +15,7 @@
 //! `check`; a test compares the first two.
 
 mod api;
+mod audit;
 mod automations;
 mod backup;
 mod booking;
@@ -54,6 +55,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use api::{Api, ApiToken};
+pub use audit::Audit;
 pub use backup::{Backup, BackupSchedule};
 pub use booking::{Booking, Calendar};
 pub use carrier::{Carrier, CarrierKind, Telnyx, Twilio, Webhook};
@@ -128,6 +130,8 @@ pub struct Config {
     pub retention: Retention,
     /// How backups are made.
     pub backup: Backup,
+    /// Where the audit log goes.
+    pub audit: Audit,
     /// The way out.
     pub network: Network,
     /// What is logged, and how.
@@ -243,6 +247,7 @@ struct Raw {
     store: server::RawStore,
     retention: retention::RawRetention,
     backup: backup::RawBackup,
+    audit: audit::RawAudit,
     network: server::RawNetwork,
     log: server::RawLog,
     lever: lever::RawLever,
@@ -284,6 +289,7 @@ impl Raw {
         let store = self.store.check(check);
         let retention = self.retention.check(check);
         let backup = self.backup.check(check);
+        let audit = self.audit.check(check);
         let network = self.network.check(check);
         let log = self.log.check(check);
         let lever = self.lever.check(check);
@@ -321,6 +327,7 @@ impl Raw {
             store: store?,
             retention: retention?,
             backup: backup?,
+            audit: audit?,
             network: network?,
             log: log?,
             lever: lever?,

@@ -39,11 +39,13 @@ pub enum ActivityKind {
     Interview,
     /// A meeting was booked, moved or called off, or somebody was asked to book one.
     Booking,
+    /// The head of the audit log was signed; it stands there alone.
+    Checkpoint,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -57,6 +59,7 @@ impl ActivityKind {
         Self::Automation,
         Self::Interview,
         Self::Booking,
+        Self::Checkpoint,
     ];
 
     /// Whether it is one of what must be proven later on: who came in, what was refused, what
@@ -90,6 +93,7 @@ impl ActivityKind {
             Self::Automation => "automation",
             Self::Interview => "interview",
             Self::Booking => "booking",
+            Self::Checkpoint => "checkpoint",
         }
     }
 

@@ -9,6 +9,11 @@
 //! its length in bytes as 8 bytes, big-endian: number, time, actor, kind, conversation, opportunity, detail,
 //! as they stand in the exported line; null is empty.
 
+mod checkpoints;
+mod file;
+mod outputs;
+mod syslog;
+
 use std::io::{self, BufRead, Write};
 use std::ops::ControlFlow;
 
@@ -17,7 +22,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::store::tables::{AUDIT, COUNTERS};
-use crate::store::{AuditEntry, Keys, Read, StoreError, Tx};
+use crate::store::{AuditEntry, Keys, Read, Signal, StoreError, Tx};
+
+pub(crate) use checkpoints::KEY;
+pub use checkpoints::{Checkpoint, KeyError, PublicKey, Signer};
+pub use outputs::AuditOutputs;
+pub(crate) use outputs::PART;
+pub use syslog::Syslog;
 
 /// The counter of entries.
 const ENTRIES: &str = "audit";
@@ -57,6 +68,10 @@ impl Line {
         }
     }
 
+    fn of(number: u64, entry: &AuditEntry) -> Self {
+        Self { hash: hex::encode(entry.hash), ..Self::new(number, &entry.activity) }
+    }
+
     fn chained_to(&self, before: [u8; 32]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(before);
@@ -85,6 +100,9 @@ pub struct Verified {
     pub entries: u64,
     /// The last one's hash; null when there is none.
     pub last: Option<String>,
+    /// Up to which one the last valid checkpoint signs; not there where no key was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<u64>,
 }
 
 /// What is wrong with a log.
@@ -102,6 +120,15 @@ pub enum AuditError {
         /// Where.
         line: u64,
     },
+    /// A checkpoint that none of the keys has signed, or not of the entry before it.
+    #[error("the checkpoint at entry {number} is not signed by that key, or signs something else")]
+    NotSigned {
+        /// Where.
+        number: u64,
+    },
+    /// No checkpoint.
+    #[error("there is no signed checkpoint in this log")]
+    NoCheckpoint,
     /// The log of this store is another.
     #[error("the store's log does not continue from this file: entry {number} differs, or is not there")]
     Differs {
@@ -121,21 +148,32 @@ pub enum AuditError {
 struct Checking {
     entries: u64,
     last: [u8; 32],
+    keys: Vec<PublicKey>,
+    signed: Option<u64>,
 }
 
 impl Checking {
+    fn by(keys: &[PublicKey]) -> Self {
+        Self { keys: keys.to_owned(), ..Self::default() }
+    }
+
     fn next(&mut self, line: &Line) -> Result<(), AuditError> {
         let hash = line.chained_to(self.last);
         let number = self.entries + 1;
         if line.number != number || line.hash != hex::encode(hash) {
             return Err(AuditError::Broken { number });
         }
+        self.signed_too(self.last, line)?;
         (self.entries, self.last) = (number, hash);
         Ok(())
     }
 
-    fn end(self) -> Verified {
-        Verified { entries: self.entries, last: (self.entries > 0).then(|| hex::encode(self.last)) }
+    fn end(self) -> Result<Verified, AuditError> {
+        if !self.keys.is_empty() && self.signed.is_none() {
+            return Err(AuditError::NoCheckpoint);
+        }
+        let last = (self.entries > 0).then(|| hex::encode(self.last));
+        Ok(Verified { entries: self.entries, last, signed: self.signed })
     }
 }
 
@@ -147,6 +185,7 @@ pub(crate) fn append(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreEr
     let number = before + 1;
     let hash = Line::new(number, activity).chained_to(last);
     tx.put(COUNTERS, &name, &number)?;
+    tx.signal(Signal::Audit);
     tx.put(AUDIT, &number, &AuditEntry { activity: activity.clone(), hash }).map(drop)
 }
 
@@ -154,26 +193,44 @@ pub(crate) fn append(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreEr
 fn each(read: &impl Read, mut f: impl FnMut(Line) -> Result<(), AuditError>) -> Result<(), AuditError> {
     let mut ended = Ok(());
     read.scan(AUDIT, &Keys::all(), |number, entry| {
-        let line = Line { hash: hex::encode(entry.hash), ..Line::new(number, &entry.activity) };
-        ended = f(line);
+        ended = f(Line::of(number, &entry));
         Ok(if ended.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;
     ended
 }
 
-/// Checks the log of a store, from its first entry to its last.
+/// The entries behind a number, at most so many.
+fn behind(read: &impl Read, number: u64, most: usize) -> Result<Vec<Line>, StoreError> {
+    let entries = read.list(AUDIT, &Keys::all().after(&number), most)?;
+    Ok(entries.iter().map(|(number, entry)| Line::of(*number, entry)).collect())
+}
+
+/// Checks the log of a store, from its first entry to its last; with keys its checkpoints as well.
 ///
 /// # Errors
 /// [`AuditError`]: where it is broken.
-pub fn verify(read: &impl Read) -> Result<Verified, AuditError> {
-    let mut checking = Checking::default();
+pub fn verify(read: &impl Read, keys: &[PublicKey]) -> Result<Verified, AuditError> {
+    let mut checking = Checking::by(keys);
     each(read, |line| checking.next(&line))?;
     // What was cut off at the end leaves a counter that says so.
     let counted = read.get(COUNTERS, &ENTRIES.to_owned())?.unwrap_or(0);
     if counted != checking.entries {
         return Err(AuditError::Broken { number: checking.entries + 1 });
     }
-    Ok(checking.end())
+    checking.end()
+}
+
+/// The checkpoints of a store's log, in order.
+///
+/// # Errors
+/// [`AuditError`].
+pub fn checkpoints(read: &impl Read) -> Result<Vec<Checkpoint>, AuditError> {
+    let mut found = Vec::new();
+    each(read, |line| {
+        found.extend(Checkpoint::of(&line));
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// Checks an exported log; `f` sees each entry that is right.
@@ -182,15 +239,16 @@ pub fn verify(read: &impl Read) -> Result<Verified, AuditError> {
 /// [`AuditError`]: where it is broken.
 pub fn verify_lines(
     lines: impl BufRead,
+    keys: &[PublicKey],
     mut f: impl FnMut(&Line) -> Result<(), AuditError>,
 ) -> Result<Verified, AuditError> {
-    let mut checking = Checking::default();
+    let mut checking = Checking::by(keys);
     for (line, text) in (1..).zip(lines.lines()) {
         let entry: Line = serde_json::from_str(&text?).map_err(|_| AuditError::NotAnEntry { line })?;
         checking.next(&entry)?;
         f(&entry)?;
     }
-    Ok(checking.end())
+    checking.end()
 }
 
 /// Whether a store has this very entry.
@@ -251,13 +309,13 @@ mod tests {
     async fn what_has_to_be_proven_stands_in_a_chain_that_can_be_checked_elsewhere() {
         let folder = tempfile::tempdir().unwrap();
         let store = with_entries(folder.path()).await;
-        let verified = store.read_here(verify).unwrap();
+        let verified = store.read_here(|read| verify(read, &[])).unwrap();
         assert_eq!(verified.entries, 3);
         let mut exported = Vec::new();
         assert_eq!(store.read_here(|read| export(read, &mut exported)).unwrap(), 3);
-        assert_eq!(verify_lines(exported.as_slice(), |_| Ok(())).unwrap(), verified);
+        assert_eq!(verify_lines(exported.as_slice(), &[], |_| Ok(())).unwrap(), verified);
         let text = String::from_utf8(exported).unwrap();
-        let check = |text: &str| verify_lines(text.as_bytes(), |_| Ok(()));
+        let check = |text: &str| verify_lines(text.as_bytes(), &[], |_| Ok(()));
         let changed = text.replace("opted out: stop", "opted out: nope");
         assert!(matches!(check(&changed), Err(AuditError::Broken { number: 2 })));
         let lines: Vec<_> = text.lines().collect();
@@ -277,12 +335,12 @@ mod tests {
         let store = with_entries(folder.path()).await;
         let last = store.read_here(|read| read.get(AUDIT, &3)).unwrap().unwrap();
         store.change(|tx| tx.remove(AUDIT, &3)).await.unwrap();
-        assert!(matches!(store.read_here(verify), Err(AuditError::Broken { number: 3 })));
+        assert!(matches!(store.read_here(|read| verify(read, &[])), Err(AuditError::Broken { number: 3 })));
         let mut forged = last.clone();
         forged.activity.actor = Actor::from("somebody else");
         store.change(move |tx| tx.put(AUDIT, &3, &forged)).await.unwrap();
-        assert!(matches!(store.read_here(verify), Err(AuditError::Broken { number: 3 })));
+        assert!(matches!(store.read_here(|read| verify(read, &[])), Err(AuditError::Broken { number: 3 })));
         store.change(move |tx| tx.put(AUDIT, &3, &last)).await.unwrap();
-        assert_eq!(store.read_here(verify).unwrap().entries, 3);
+        assert_eq!(store.read_here(|read| verify(read, &[])).unwrap().entries, 3);
     }
 }

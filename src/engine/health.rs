@@ -210,7 +210,7 @@ impl Engine {
     pub(super) fn health_of(&self, stored: Result<&StoredStatus, String>, now: Timestamp) -> Health {
         let mut components = BTreeMap::new();
         let parts = ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup"];
-        for part in parts.into_iter().chain([super::booking::PART]) {
+        for part in parts.into_iter().chain([super::booking::PART, super::audit::PART]) {
             components.insert(part, self.notices.of(part, self.started_at));
         }
         if self.store.broken().is_cancelled() {
@@ -227,6 +227,7 @@ impl Engine {
         if let Some(detail) = self.refused.in_words() {
             worsen(&mut components, "lever", HealthStatus::Degraded, detail);
         }
+        worsen(&mut components, super::audit::PART, HealthStatus::Ok, self.audit_in_words());
         match stored {
             Ok(stored) => self.add_stored(&mut components, stored),
             Err(detail) => {

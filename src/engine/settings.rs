@@ -2,6 +2,7 @@
 //! replaced as a whole on reload; a part takes it up once per decision.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fulcrum_domain::Retention;
@@ -9,6 +10,7 @@ use fulcrum_domain::template::Templates;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::audit::{AuditOutputs, Signer};
 use super::backups::BackupPlan;
 use super::changes::Rules;
 pub use crate::store::BackfillScope;
@@ -58,6 +60,10 @@ pub struct Settings {
     pub notify_followers: bool,
     /// The backups that are made by themselves, if any.
     pub backup: Option<BackupPlan>,
+    /// Where the audit log goes by itself.
+    pub audit: AuditOutputs,
+    /// What signs its checkpoints; if none, the key that the store has made.
+    pub audit_key: Option<Arc<Signer>>,
     /// For how long what was said is kept.
     pub retention: Retention,
     /// Where the calendars of those who interview are read, by their e-mail in lower case.

@@ -98,8 +98,11 @@ impl Engine {
     /// Makes the keys that a new file lacks, and gives what was in flight its state.
     async fn recover(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let fresh =
-            [(changes::HASH_KEY, SecretKey(rand::random())), (EXTENSION_KEY, SecretKey(rand::random()))];
+        let fresh = [
+            (changes::HASH_KEY, SecretKey(rand::random())),
+            (EXTENSION_KEY, SecretKey(rand::random())),
+            (super::audit::KEY, SecretKey(rand::random())),
+        ];
         let found = self
             .store
             .change(move |tx| {
@@ -149,6 +152,12 @@ impl Engine {
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
         let this = self.clone();
         self.tasks.keep("talks about times", move || this.clone().run_talks());
+        let this = self.clone();
+        self.tasks.keep("audit log to its file", move || this.clone().run_audit_file());
+        let this = self.clone();
+        self.tasks.keep("audit log to syslog", move || this.clone().run_audit_syslog());
+        let this = self.clone();
+        self.tasks.keep("checkpoints of the audit log", move || this.clone().run_audit_checkpoints());
         if let Some(searching) = self.searching.clone() {
             let this = self.clone();
             self.tasks.keep("search", move || this.clone().run_search(searching.clone()));
@@ -197,6 +206,8 @@ impl Engine {
         });
         self.wake.sync.notify_one();
         self.wake.backfill.notify_one();
+        self.wake.audit_file.notify_one();
+        self.wake.audit_syslog.notify_one();
     }
 
     /// Cancelled when the storage has failed: the process must end with an error.

@@ -24,6 +24,8 @@ pub struct Wake {
     pub(crate) search: Notify,
     pub(crate) bulk: Notify,
     pub(crate) talks: Notify,
+    pub(crate) audit_file: Notify,
+    pub(crate) audit_syslog: Notify,
     armed: mpsc::UnboundedSender<Armed>,
 }
 
@@ -53,6 +55,8 @@ impl Wake {
             search: Notify::new(),
             bulk: Notify::new(),
             talks: Notify::new(),
+            audit_file: Notify::new(),
+            audit_syslog: Notify::new(),
             armed,
         };
         (wake, deadlines)
@@ -70,6 +74,10 @@ impl Wake {
                     Signal::Conversation(id) => self.news.tell(id),
                     Signal::ToIndex => self.search.notify_one(),
                     Signal::Talk => self.talks.notify_one(),
+                    Signal::Audit => {
+                        self.audit_file.notify_one();
+                        self.audit_syslog.notify_one();
+                    }
                 }
             }
         })

@@ -28,6 +28,7 @@ pub use codec::{Key, Stored};
 pub use dump::Contents;
 pub use error::{StoreError, readable};
 pub use open::Options;
+pub(crate) use open::sync_folder;
 pub use records::{
     AppointmentNews, AuditEntry, BackfillScope, BackfillState, Created, Deleted, DeskRow, Engagement, Erased,
     FloodRow, Hold, HookRefusal, HookRow, Idempotent, Muted, Phase, PhaseName, PhaseState, Place,

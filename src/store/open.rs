@@ -174,7 +174,7 @@ pub(super) fn appear(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes a name last that a file was given.
-pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(folder)?.sync_all()
 }

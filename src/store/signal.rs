@@ -20,6 +20,8 @@ pub enum Signal {
     ToIndex,
     /// It is our turn in a talk about times.
     Talk,
+    /// The audit log has grown.
+    Audit,
 }
 
 /// Told after each commit, on the writer's thread: it must not block.

@@ -761,3 +761,17 @@ fn the_extension_works_on_bare_hosts_and_over_plain_http_only_in_a_sandbox() {
     let config = machine.load().unwrap();
     assert_eq!(config.extension.lever_hosts[0].to_string(), "http://hire.lever.co");
 }
+
+#[test]
+fn an_audit_log_goes_to_a_whole_path_and_to_a_host_with_a_port() {
+    let outputs = "[audit]\nfile = \"audit.jsonl\"\n[audit.syslog]\naddress = \"siem.acme.example\"";
+    insta::assert_snapshot!(Machine::new(&minimal_and(outputs)).complaints(), @r#"
+    2 problems in the settings
+      fulcrum.toml:20: audit.file: "audit.jsonl", expected a path that begins with /
+      fulcrum.toml:22: audit.syslog.address: "siem.acme.example", expected a host and a port, such as "siem.acme.example:6514"
+    "#);
+    let outputs = "[audit]\nfile = \"/var/log/audit.jsonl\"\n[audit.syslog]\naddress = \"[::1]:6514\"";
+    let audit = Machine::new(&minimal_and(outputs)).load().unwrap().audit;
+    assert_eq!(audit.file.unwrap().to_str(), Some("/var/log/audit.jsonl"));
+    assert_eq!(audit.syslog.unwrap(), (url::Host::parse("[::1]").unwrap(), 6514));
+}

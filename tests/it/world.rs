@@ -74,6 +74,8 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
         backup: None,
+        audit: Default::default(),
+        audit_key: None,
         retention: fulcrum_domain::Retention::default(),
         calendars: std::collections::BTreeMap::new(),
         templates: fulcrum_domain::template::Templates::default(),

@@ -269,7 +269,7 @@ impl Month {
             Ok(is_news)
         });
         if news {
-            self.look_at_erasure(gone);
+            self.look_at_erasure(&gone);
         }
     }
 
@@ -356,7 +356,7 @@ impl Month {
             }
             Remote::Carrier => {
                 self.daemon.busy.extend(number);
-                self.do_at_carrier(taken, number);
+                self.do_at_carrier(&taken, number);
             }
             Remote::Records => {
                 self.daemon.at_records += 1;

@@ -289,10 +289,10 @@ impl Month {
         });
     }
 
-    pub(super) fn do_at_carrier(&mut self, taken: Taken, number: Option<Number>) {
+    pub(super) fn do_at_carrier(&mut self, taken: &Taken, number: Option<Number>) {
         let Effect::Send(id) = taken.effect else { return };
         if taken.row.state == EffectState::Unknown {
-            return self.look_up(&taken, id, number);
+            return self.look_up(taken, id, number);
         }
         let begun = self.must(move |tx, rules, moment| changes::begin_send(tx, id, rules, moment));
         let Some(Submission { message, to }) = begun else { return self.free(number) };

@@ -8,8 +8,8 @@ use std::fmt;
 use fulcrum_domain::booking::Booked;
 use fulcrum_domain::slots::Span;
 use fulcrum_domain::{
-    Author, BookingId, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, EffectState, Message,
-    MessageId, Number, OpportunityId, Purpose, Tick, UserId, note::find_reference,
+    Appointment, Author, BookingId, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction,
+    EffectState, Message, MessageId, Number, OpportunityId, Purpose, Tick, UserId, note::find_reference,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -262,7 +262,7 @@ impl Month {
         let mut starts = BTreeSet::new();
         for id in &self.people.of[&to] {
             let ours = self.read(|snapshot| changes::appointments_of(snapshot, id));
-            starts.extend(ours.into_iter().filter(|one| one.stands()).map(|one| one.meeting.starts_at));
+            starts.extend(ours.into_iter().filter(Appointment::stands).map(|one| one.meeting.starts_at));
             let theirs = self.read(|snapshot| snapshot.list(INTERVIEWS, &Keys::beginning(id), usize::MAX));
             let stand = theirs.into_iter().filter(|(_, row)| row.cancelled_at.is_none());
             starts.extend(stand.map(|(_, row)| row.starts_at));
@@ -383,9 +383,9 @@ impl Month {
     }
 
     /// A deletion is processed: nothing of the person is left (invariant 5).
-    pub(super) fn look_at_erasure(&mut self, id: OpportunityId) {
+    pub(super) fn look_at_erasure(&mut self, id: &OpportunityId) {
         self.law.tally.erasures += 1;
-        let Some((number, all)) = self.people.of.iter().find(|(_, all)| all.contains(&id)) else { return };
+        let Some((number, all)) = self.people.of.iter().find(|(_, all)| all.contains(id)) else { return };
         // Of those who share a telephone or apply twice, something rightly stays.
         if all.len() > 1 {
             return;

@@ -132,6 +132,8 @@ pub(super) async fn show(
             .collect(),
         kinds: ActivityKind::ALL
             .into_iter()
+            // It stands in the audit log alone.
+            .filter(|each| *each != ActivityKind::Checkpoint)
             .map(|each| Kind { word: each.word(), chosen: Some(each) == kind })
             .collect(),
         next: found.next.map(|place| link(&|| place.to_text())),

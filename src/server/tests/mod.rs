@@ -322,6 +322,8 @@ async fn engine(store: store::Options, clock: Clock) -> Engine {
         on_unknown: OnUnknown::Repost,
         notify_followers: false,
         backup: None,
+        audit: Default::default(),
+        audit_key: None,
         retention: fulcrum_domain::Retention::default(),
         calendars: std::collections::BTreeMap::new(),
         templates: templates(),

@@ -1,9 +1,11 @@
 //! Health and metrics, by the names that others rely on.
 
-use fulcrum_domain::Delivery;
+use fulcrum_domain::{Activity, ActivityKind, Actor, Delivery};
 
 use super::*;
 use crate::carrier::StatusUpdate;
+use crate::engine::audit::{AuditOutputs, export};
+use crate::engine::changes::note;
 
 #[tokio::test]
 async fn health_tells_of_every_component() {
@@ -17,7 +19,18 @@ async fn health_tells_of_every_component() {
     let parts: Vec<_> = body["components"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         parts,
-        ["backfill", "backup", "calendars", "carrier", "clock", "lever", "outbox", "search", "store"]
+        [
+            "audit",
+            "backfill",
+            "backup",
+            "calendars",
+            "carrier",
+            "clock",
+            "lever",
+            "outbox",
+            "search",
+            "store"
+        ]
     );
     for part in body["components"].as_object().unwrap().values() {
         assert!(part["status"].is_string() && part["since"].is_string() && part["detail"].is_string());
@@ -110,4 +123,39 @@ async fn a_text_is_counted_once_in_each_status_however_often_it_is_reported() {
         let line = format!("fulcrum_messages_total{{direction=\"out\",status=\"{status}\"}} 1");
         assert!(lines.contains(&line.as_str()), "{line}: {lines:?}");
     }
+}
+
+#[tokio::test]
+async fn an_audit_log_that_cannot_be_written_degrades_health_until_its_folder_is_there() {
+    let world = World::start(Choice::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log/audit.jsonl");
+    let audit = AuditOutputs { file: Some(path.clone()), syslog: None };
+    let settings = world.engine.settings.load_full();
+    world.engine.replace_settings(Settings { audit, ..(*settings).clone() });
+    let happen = async || {
+        let now = world.engine.now();
+        let entry = Activity::new(now, Actor::fulcrum(), ActivityKind::Admin, "something was changed");
+        world.engine.store.change(move |tx| note(tx, &entry)).await.unwrap();
+    };
+    let health = async |wanted: &str| {
+        for _ in 0..1000 {
+            let health = Answer::of(world.client.get(world.ops_url("/health"))).await;
+            let part = health.json()["components"]["audit"].clone();
+            if part["status"] == wanted {
+                return part["detail"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the audit log's health is never {wanted}");
+    };
+    happen().await;
+    let detail = health("degraded").await;
+    assert!(detail.contains("log/audit.jsonl") && detail.contains("audit.file"), "{detail}");
+    happen().await;
+    std::fs::create_dir(folder.path().join("log")).unwrap();
+    health("ok").await;
+    let mut exported = Vec::new();
+    world.engine.store.read_here(|read| export(read, &mut exported)).unwrap();
+    assert_eq!(String::from_utf8(exported).unwrap(), std::fs::read_to_string(&path).unwrap());
 }

@@ -46,7 +46,7 @@ const UNITS: [&str; 4] = ["fulcrum", "fulcrum.service", "fulcrum.socket", "fulcr
 
 /// Sections that a page's settings are taken into the daemon's config from; others would lead it away
 /// from its sandbox.
-const TAKEN: [&str; 4] = ["api", "users", "retention", "backup"];
+const TAKEN: [&str; 5] = ["api", "users", "retention", "backup", "audit"];
 
 /// What a person types where a command asks.
 const TYPED: &str = "correct horse battery staple\n";
@@ -88,7 +88,7 @@ impl Here {
         fs::write(folder.join("key.txt"), key.to_string().expose_secret()).unwrap();
         fs::write(folder.join("list.csv"), "number,reason,date\n+12025550143,the old system,2025-01-01\n")
             .unwrap();
-        for name in ["bin", "backups", "mnt", "letsencrypt", "tls"] {
+        for name in ["bin", "backups", "log", "mnt", "letsencrypt", "tls"] {
             fs::create_dir(folder.join(name)).unwrap();
         }
         for name in ["fullchain.pem", "privkey.pem"] {
@@ -105,6 +105,7 @@ impl Here {
             ("/etc/fulcrum", at("")),
             ("/var/lib/fulcrum", at("")),
             ("/var/backups", at("backups")),
+            ("/var/log/fulcrum", at("log")),
             ("/mnt", at("mnt")),
             ("-o fulcrum -g fulcrum ", String::new()),
             ("https://text.acme.example", word(&world.announced["daemon"])),
