@@ -21,6 +21,7 @@ mod law;
 mod lever;
 mod people;
 mod settings;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::fmt;
