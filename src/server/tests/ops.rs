@@ -56,6 +56,10 @@ async fn health_names_its_parts_when_the_file_cannot_be_read() {
     let disk = disk::Disk::default();
     let file = store::Options::backend(disk.clone()).cache_bytes(0);
     let world = World::start_on(file, tempfile::tempdir().unwrap(), Choice::default()).await;
+    let parts = |health: &Value| -> Vec<String> {
+        health["components"].as_object().unwrap().keys().cloned().collect()
+    };
+    let healthy = parts(&Answer::of(world.client.get(world.ops_url("/health"))).await.json());
     disk.die(disk::Death::AtOperation(1));
     Answer::of(world.client.get(world.ops_url("/health/ready"))).await.problem(503, "unavailable");
     assert!(world.engine.status().await.is_err(), "this test is about a file that cannot be read");
@@ -66,7 +70,7 @@ async fn health_names_its_parts_when_the_file_cannot_be_read() {
     assert_eq!(part("store", "status"), "failing");
     assert_eq!(part("outbox", "status"), "degraded");
     assert!(part("outbox", "detail").contains("not known"), "{body}");
-    assert_eq!(body["components"].as_object().unwrap().len(), 9);
+    assert_eq!(parts(&body), healthy);
 }
 
 #[tokio::test]
