@@ -13,7 +13,9 @@ use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{BackfillScope, Engine, LeverHook, Settings};
 use fulcrum::store;
 use fulcrum_domain::{FilingTimes, HookEvent};
-use fulcrum_sandbox::{Event, Fault, Happened, Options, Remote, Rule, Sandbox, Stats, Truth};
+use fulcrum_sandbox::{
+    Event, Fault, Happened, Options, Permission, Permissions, Remote, Rule, Sandbox, Stats, Truth,
+};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -106,6 +108,8 @@ impl Days {
         let mut options = Options { seed, start_ms: Some(began.as_millisecond()), ..Options::default() };
         options.lever.opportunities = OPPORTUNITIES;
         options.lever.rate = 1.0 / PERIOD.as_secs_f64();
+        // A stop or a slow machine loses the answer to a note: where it can be looked for there is one.
+        options.lever.permissions = Permissions::default().with(Permission::FindAllNotes);
         let sandbox = Sandbox::start(options).await.unwrap();
         sandbox.clock().set_speed(0.0);
         let mut settings = settings(&sandbox);
