@@ -13,15 +13,12 @@ set to a small server of this script and stays so. Prints `N passed, N failed`; 
 """
 
 import json
-import queue
 import sys
-import threading
-import traceback
-import urllib.request
 import uuid
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from judge import Receiver, control, run
 
 # This file has the package's name: without this it would import itself.
 sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
@@ -33,35 +30,6 @@ from telnyx.lib.webhook_verification import (  # noqa: E402
 )
 
 OURS = "+12025550100"
-WAIT_SECONDS = 10
-
-
-class Receiver(ThreadingHTTPServer):
-    """Takes webhooks and keeps them with their headers; refuses as many as it is told to."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.hooks = queue.Queue()
-        self.refusals = 0
-        self.base = f"http://127.0.0.1:{self.server_port}"
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def next(self):
-        return self.hooks.get(timeout=WAIT_SECONDS)
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.hooks.put((self.path, dict(self.headers), body))
-        refused = self.server.refusals > 0
-        self.server.refusals -= refused
-        self.send_response(503 if refused else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
 
 
 class Oracle:
@@ -69,17 +37,12 @@ class Oracle:
         self.base, self.public_key = base.rstrip("/"), public_key
         self.client = self.client_with(api_key)
         self.receiver = Receiver()
-        self.control("telnyx", {"webhook_url": f"{self.receiver.base}/profile"})
+        control(self.base, "telnyx", {"webhook_url": f"{self.receiver.base}/profile"})
         # A recipient of this run, so that what an earlier one left does not count.
         self.to = "+1415777" + datetime.now().strftime("%f")[:3] + "1"
 
     def client_with(self, api_key):
         return telnyx.Telnyx(api_key=api_key, base_url=f"{self.base}/v2", max_retries=0)
-
-    def control(self, path, body):
-        request = urllib.request.Request(f"{self.base}/_sandbox/{path}", json.dumps(body).encode())
-        with urllib.request.urlopen(request) as response:
-            return response.status
 
     def send(self, key=None, **more):
         arguments = {"to": self.to, "from_": OURS, "text": "Hello! \U0001f44d"} | more
@@ -169,8 +132,8 @@ class Oracle:
         assert [error.code for error in payload.errors] == ["40001"]
 
     def a_text_that_comes_in_is_announced_until_it_is_taken(self):
-        self.receiver.refusals = 2
-        self.control("inbound", {"from": self.to, "to": OURS, "body": "Yes, 9am works"})
+        self.receiver.refuse(2, "message.received")
+        control(self.base, "inbound", {"from": self.to, "to": OURS, "body": "Yes, 9am works"})
         seen = []
         for attempt in [1, 2, 3]:
             path, _, body, event = self.event("message.received")
@@ -184,7 +147,7 @@ class Oracle:
     def stop_is_refused_until_start(self):
         person = self.to[:-1] + "7"
         for word, refused in [("STOP", True), ("START", False)]:
-            self.control("inbound", {"from": person, "to": OURS, "body": word})
+            control(self.base, "inbound", {"from": person, "to": OURS, "body": word})
             self.event("message.received")
             if refused:
                 self.refused(telnyx.BadRequestError, "40300", lambda: self.send(to=person))
@@ -205,21 +168,5 @@ class Oracle:
     ]
 
 
-def main():
-    if len(sys.argv) != 4:
-        sys.exit("usage: telnyx.py BASE_URL API_KEY PUBLIC_KEY")
-    oracle = Oracle(*sys.argv[1:])
-    failed = 0
-    for test in Oracle.TESTS:
-        try:
-            test(oracle)
-        except Exception:
-            failed += 1
-            print(f"FAILED {test.__name__}")
-            traceback.print_exc(limit=-2, chain=False, file=sys.stdout)
-    print(f"{len(Oracle.TESTS) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    run(Oracle, "telnyx.py BASE_URL API_KEY PUBLIC_KEY")
