@@ -1,10 +1,13 @@
-//! A scripted listener of a few lines, for what a carrier's client asks and what it makes of each answer.
+//! A scripted listener of a few lines, for what a carrier's client asks and what it makes of each answer,
+//! and the text that the tests of all carriers hand over.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use url::Url;
+
+use super::{Carrier, Outgoing, SendError};
 
 /// Answers one connection after the other, then gives back what was asked.
 pub(super) fn serve(answers: Vec<String>) -> (Url, JoinHandle<Vec<String>>) {
@@ -36,4 +39,38 @@ fn request(stream: &mut TcpStream) -> String {
 
 pub(super) fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+/// The id of [`outgoing`].
+pub(super) const MID: &str = "0190f3c2-0000-7000-8000-000000000001";
+
+/// A text to hand over.
+pub(super) fn outgoing() -> Outgoing {
+    Outgoing {
+        mid: MID.parse().unwrap(),
+        to: "+14155550123".into(),
+        from: "+14155550100".into(),
+        body: "private words & more".into(),
+        validity: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// Without redirects, as the program's.
+pub(super) fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+/// How a send ends that is answered so; what it says holds neither the words nor a number.
+pub(super) async fn failing(
+    carrier: impl FnOnce(Url) -> Carrier,
+    text: &Outgoing,
+    answer: String,
+) -> SendError {
+    let (url, server) = serve(vec![answer]);
+    let error = carrier(url).send(text).await.unwrap_err();
+    server.join().unwrap();
+    let printed = format!("{error} {error:?}");
+    assert!(!printed.contains("private") && !printed.contains("555"), "{printed}");
+    error
 }

@@ -11,10 +11,8 @@ use fulcrum_domain::{Delivery, Remedy, SendFailure};
 use url::Url;
 
 use super::{Client, TwilioSettings};
-use crate::carrier::listener::{answer, serve};
+use crate::carrier::listener::{self, MID, answer, http, outgoing, serve};
 use crate::carrier::{Carrier, Outcome, Outgoing, ReadError, SendError};
-
-const MID: &str = "0190f3c2-0000-7000-8000-000000000001";
 
 fn settings(base_url: Url) -> TwilioSettings {
     TwilioSettings {
@@ -29,19 +27,7 @@ fn settings(base_url: Url) -> TwilioSettings {
 }
 
 fn carrier(settings: TwilioSettings) -> Carrier {
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    Carrier::Twilio(Client::new(http, settings))
-}
-
-fn outgoing() -> Outgoing {
-    Outgoing {
-        mid: MID.parse().unwrap(),
-        to: "+14155550123".into(),
-        from: "+14155550100".into(),
-        body: "private words & more".into(),
-        validity: None,
-        at: jiff::Timestamp::UNIX_EPOCH,
-    }
+    Carrier::Twilio(Client::new(http(), settings))
 }
 
 const MESSAGE: &str = r#"{"sid":"SM1","status":"queued","direction":"outbound-api","to":"+14155550123",
@@ -50,12 +36,7 @@ const MESSAGE: &str = r#"{"sid":"SM1","status":"queued","direction":"outbound-ap
 
 /// How a send ends that is answered so.
 async fn failing(answer: String) -> SendError {
-    let (url, server) = serve(vec![answer]);
-    let error = carrier(settings(url)).send(&outgoing()).await.unwrap_err();
-    server.join().unwrap();
-    let printed = format!("{error} {error:?}");
-    assert!(!printed.contains("private") && !printed.contains("555"), "{printed}");
-    error
+    listener::failing(|url| carrier(settings(url)), &outgoing(), answer).await
 }
 
 async fn check(answer: String, outcome: Outcome, class: SendFailure, remedy: Remedy) {
