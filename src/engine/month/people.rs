@@ -267,14 +267,14 @@ impl Month {
         }
     }
 
-    fn thread_with(&self, id: &OpportunityId) -> Option<ConversationId> {
+    fn thread_with(&self, id: &OpportunityId) -> Option<(ConversationId, Number)> {
         let number = self.lever.candidates.get(id)?.number()?;
-        self.read(|snapshot| changes::thread_of(snapshot, number)).map(|thread| thread.id)
+        self.read(|snapshot| changes::thread_of(snapshot, number)).map(|thread| (thread.id, number))
     }
 
     fn files_now(&mut self, id: &OpportunityId) {
-        if let Some(thread) = self.thread_with(id).filter(|_| self.daemon.is_up()) {
-            self.law.asked_for.insert(thread, self.now);
+        if let Some((thread, number)) = self.thread_with(id).filter(|_| self.daemon.is_up()) {
+            self.law.asked_for.insert(number, self.now);
             self.must(move |tx, rules, moment| changes::file_now(tx, thread, rules, moment).map(drop));
         }
     }

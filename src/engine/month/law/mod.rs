@@ -10,8 +10,8 @@ use std::fmt;
 use fulcrum_domain::booking::Booked;
 use fulcrum_domain::slots::Span;
 use fulcrum_domain::{
-    Appointment, Author, BookingId, CarrierSid, ConversationId, Delivery, Message, MessageId, Number,
-    OpportunityId, Purpose, UserId, note::find_reference,
+    Appointment, Author, BookingId, CarrierSid, Delivery, Message, MessageId, Number, OpportunityId, Purpose,
+    UserId, note::find_reference,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ use crate::engine::changes;
 use crate::store::tables::{APPOINTMENTS, INTERVIEWS};
 use crate::store::{Keys, Read};
 
-/// How late a note may be when nothing is wrong: a lost answer is looked up after pauses.
+/// How late what is due may come when nothing is wrong: a lost answer is looked up after pauses.
 const SLACK: SignedDuration = SignedDuration::from_mins(20);
 /// How long what was held up by an outage takes to come through after it.
 const AFTERMATH: SignedDuration = SignedDuration::from_mins(45);
@@ -37,7 +37,7 @@ pub(super) struct Law {
     /// The texts that carry a word of their own, by it.
     pub(super) written: BTreeMap<u64, MessageId>,
     /// When somebody asked for a transcript at once.
-    pub(super) asked_for: BTreeMap<ConversationId, Timestamp>,
+    pub(super) asked_for: BTreeMap<Number, Timestamp>,
     /// What each number said about being texted, in its order.
     said: BTreeMap<Number, Vec<(Timestamp, Said)>>,
     heard_at: BTreeMap<Number, Timestamp>,
@@ -300,7 +300,8 @@ impl Month {
         }
     }
 
-    /// A note stands in Lever (invariants 3 and 4).
+    /// A note stands in Lever, once and not before its time (invariants 3 and 4; that it is not late either is
+    /// held by `tests/it/days.rs`, where no answer is lost).
     pub(super) fn look_at_note(&mut self, of: &OpportunityId, value: &str) {
         let Some(reference) = find_reference(value) else {
             self.broken(format_args!("a note carries no reference"));
@@ -308,7 +309,7 @@ impl Month {
         if !self.law.references.insert(reference.to_owned()) {
             self.broken(format_args!("the note {reference} stands there twice"));
         }
-        let mut newest: Option<Timestamp> = None;
+        let (mut newest, mut number) = (None, None);
         let mut oldest = Timestamp::MAX;
         for word in words_in(value) {
             if !self.law.noted.insert(word) {
@@ -320,12 +321,12 @@ impl Month {
             if !self.people.of[&known.number].contains(of) {
                 self.broken(format_args!("a text of {} stands with {of}", known.number));
             }
-            newest = newest.max(Some(known.at));
+            (newest, number) = (newest.max(Some(known.at)), Some(known.number));
             oldest = oldest.min(known.at);
         }
         let (Some(newest), true) = (newest, reference.ends_with(":1/1")) else { return };
         let due = newest + DELAY;
-        let asked = self.law.asked_for.values().any(|at| *at >= oldest && *at <= self.now);
+        let asked = number.and_then(|number| self.law.asked_for.get(&number)).is_some_and(|at| *at >= oldest);
         let waited_long = self.now.duration_since(oldest) >= SignedDuration::from_hours(24);
         let minute = SignedDuration::from_mins(1);
         if self.now + minute < due && !asked && !waited_long && !self.law.in_trouble(oldest, self.now) {
