@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::booking::{Booking, EventType, State};
 use fulcrum_domain::slots::{Person, Slot, Span, free};
-use fulcrum_domain::{BookingId, UserId};
+use fulcrum_domain::{BookingId, InterviewId, UserId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::standing_of;
 use crate::engine::changes::{Rules, user_by_email};
-use crate::store::tables::{BOOKINGS, MEETINGS, TAKEN};
-use crate::store::{Keys, Read, StoreError};
+use crate::store::tables::{APPOINTMENTS, BOOKINGS, MEETINGS, TAKEN};
+use crate::store::{Engagement, Keys, Read, StoreError};
 
 /// When people have no time by their own calendars, by their e-mail; none where one cannot be read.
 pub type Busy = BTreeMap<String, Option<Vec<Span>>>;
@@ -55,10 +55,16 @@ pub fn free_slots(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<SlotsOf, StoreError> {
-    let own = match standing_of(read, booking, now)? {
-        State::Booked(booked) => Some(Span::new(booked.starts_at, minutes(booked.minutes))),
+    let standing = match standing_of(read, booking, now)? {
+        State::Booked(booked) => Some(booked),
         State::Open | State::Over(_) => None,
     };
+    let own = standing.as_ref().map(|booked| Span::new(booked.starts_at, minutes(booked.minutes)));
+    let in_lever = match standing.and_then(|booked| booked.appointment) {
+        Some(appointment) => read.get(APPOINTMENTS, &appointment)?.and_then(|row| row.lever),
+        None => None,
+    };
+    let own_interview = in_lever.map(|there| there.interview);
     let mut users = Vec::new();
     let mut people = Vec::new();
     for email in &event.interviewers {
@@ -79,7 +85,12 @@ pub fn free_slots(
             }
         }
         if let Some(user) = &user {
-            add_meetings(read, user, (id, booking, own), event, &mut person, now)?;
+            let is_own = |start: Timestamp, interview: &InterviewId, meeting: &Engagement| {
+                // Lever may not have it where it was moved to yet, or our copy of Lever may not.
+                own_interview.as_ref() == Some(interview)
+                    || own.is_some_and(|own| own.start == start) && meeting.opportunity == booking.opportunity
+            };
+            add_meetings(read, user, id, is_own, event, &mut person, now)?;
         }
         users.push(user);
         people.push(person);
@@ -91,7 +102,8 @@ pub fn free_slots(
 fn add_meetings(
     read: &impl Read,
     user: &UserId,
-    (id, booking, own): (BookingId, &Booking, Option<Span>),
+    id: BookingId,
+    is_own: impl Fn(Timestamp, &InterviewId, &Engagement) -> bool,
     event: &EventType,
     person: &mut Person,
     now: Timestamp,
@@ -102,8 +114,8 @@ fn add_meetings(
     let keys = Keys::from(&(user.clone(), from)).before(&(user.clone(), until));
     // Our bookings become interviews in Lever: a start counts once.
     let mut starts = BTreeSet::new();
-    for ((_, start, _), meeting) in read.list(MEETINGS, &keys, usize::MAX)? {
-        if !(own.is_some_and(|own| own.start == start) && meeting.opportunity == booking.opportunity) {
+    for ((_, start, interview), meeting) in read.list(MEETINGS, &keys, usize::MAX)? {
+        if !is_own(start, &interview, &meeting) {
             person.busy.push(Span::new(start, minutes(meeting.minutes)));
             starts.insert(start);
         }
