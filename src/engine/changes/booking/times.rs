@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::booking::{Booking, EventType, State};
 use fulcrum_domain::slots::{Person, Slot, Span, free};
-use fulcrum_domain::{BookingId, InterviewId, UserId};
+use fulcrum_domain::{AppointmentId, BookingId, OpportunityId, UserId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::standing_of;
 use crate::engine::changes::{Rules, user_by_email};
-use crate::store::tables::{APPOINTMENTS, BOOKINGS, MEETINGS, TAKEN};
-use crate::store::{Engagement, Keys, Read, StoreError};
+use crate::store::tables::{APPOINTMENT_AT, APPOINTMENTS, BOOKINGS, MEETINGS, TAKEN};
+use crate::store::{Keys, Read, StoreError};
 
 /// When people have no time by their own calendars, by their e-mail; none where one cannot be read.
 pub type Busy = BTreeMap<String, Option<Vec<Span>>>;
@@ -59,12 +59,12 @@ pub fn free_slots(
         State::Booked(booked) => Some(booked),
         State::Open | State::Over(_) => None,
     };
-    let own = standing.as_ref().map(|booked| Span::new(booked.starts_at, minutes(booked.minutes)));
-    let in_lever = match standing.and_then(|booked| booked.appointment) {
-        Some(appointment) => read.get(APPOINTMENTS, &appointment)?.and_then(|row| row.lever),
-        None => None,
+    let own = Own {
+        booking: id,
+        opportunity: &booking.opportunity,
+        span: standing.as_ref().map(|booked| Span::new(booked.starts_at, minutes(booked.minutes))),
+        appointment: standing.and_then(|booked| booked.appointment),
     };
-    let own_interview = in_lever.map(|there| there.interview);
     let mut users = Vec::new();
     let mut people = Vec::new();
     for email in &event.interviewers {
@@ -80,17 +80,12 @@ pub fn free_slots(
         if interviewer.has_calendar {
             match busy.get(email) {
                 // Lever puts the interview into their calendar, where it must not keep the candidate from moving it.
-                Some(Some(spans)) => person.busy.extend(spans.iter().filter(|span| Some(**span) != own)),
+                Some(Some(spans)) => person.busy.extend(spans.iter().filter(|span| Some(**span) != own.span)),
                 Some(None) | None => person.known = false,
             }
         }
         if let Some(user) = &user {
-            let is_own = |start: Timestamp, interview: &InterviewId, meeting: &Engagement| {
-                // Lever may not have it where it was moved to yet, or our copy of Lever may not.
-                own_interview.as_ref() == Some(interview)
-                    || own.is_some_and(|own| own.start == start) && meeting.opportunity == booking.opportunity
-            };
-            add_meetings(read, user, id, is_own, event, &mut person, now)?;
+            add_meetings(read, user, &own, event, &mut person, now)?;
         }
         users.push(user);
         people.push(person);
@@ -98,12 +93,19 @@ pub fn free_slots(
     Ok(SlotsOf { slots: free(&event.terms, event.need, &people, now), users, people })
 }
 
+/// What a booking has taken itself.
+struct Own<'b> {
+    booking: BookingId,
+    opportunity: &'b OpportunityId,
+    span: Option<Span>,
+    appointment: Option<AppointmentId>,
+}
+
 /// What Lever and our own bookings say of somebody's time.
 fn add_meetings(
     read: &impl Read,
     user: &UserId,
-    id: BookingId,
-    is_own: impl Fn(Timestamp, &InterviewId, &Engagement) -> bool,
+    own: &Own<'_>,
     event: &EventType,
     person: &mut Person,
     now: Timestamp,
@@ -115,13 +117,28 @@ fn add_meetings(
     // Our bookings become interviews in Lever: a start counts once.
     let mut starts = BTreeSet::new();
     for ((_, start, interview), meeting) in read.list(MEETINGS, &keys, usize::MAX)? {
-        if !is_own(start, &interview, &meeting) {
-            person.busy.push(Span::new(start, minutes(meeting.minutes)));
-            starts.insert(start);
+        let ours = match read.get(APPOINTMENT_AT, &interview)? {
+            Some(id) => read.get(APPOINTMENTS, &id)?,
+            None => None,
+        };
+        let span = match ours {
+            Some(ours) if own.appointment == Some(ours.id) || !ours.stands() => continue,
+            // As it is wanted, which Lever has in a moment.
+            Some(ours) if ours.meeting.interviewers.contains(user) => {
+                Span::new(ours.meeting.starts_at, minutes(ours.meeting.minutes))
+            }
+            Some(_) => continue,
+            None => Span::new(start, minutes(meeting.minutes)),
+        };
+        // It may not be known as ours yet.
+        if own.span.is_some_and(|own| own.start == span.start) && *own.opportunity == meeting.opportunity {
+            continue;
         }
+        person.busy.push(span);
+        starts.insert(span.start);
     }
     for ((_, _, other), ()) in read.list(TAKEN, &keys, usize::MAX)? {
-        let Some(row) = read.get(BOOKINGS, &other)?.filter(|_| other != id) else { continue };
+        let Some(row) = read.get(BOOKINGS, &other)?.filter(|_| other != own.booking) else { continue };
         // It may have been moved or cancelled in Lever.
         if let State::Booked(booked) = standing_of(read, &row, now)? {
             person.busy.push(Span::new(booked.starts_at, minutes(booked.minutes)));
