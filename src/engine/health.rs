@@ -179,6 +179,9 @@ const NOT_KNOWN: &str = "not known while the store cannot be read";
 pub(crate) const MUTED: &str = "muted: this is a restored copy, and neither texts nor notes leave it; \
                                 when its original is stopped for good, `fulcrum unmute`";
 
+/// The part that tells of the public listener, the operator's own and the control socket.
+const LISTENER: &str = "listener";
+
 impl Engine {
     /// Beats as long as tasks get their turn and the file answers.
     pub(crate) async fn run_pulse(self) -> Result<(), StoreError> {
@@ -196,6 +199,18 @@ impl Engine {
         all_run && !self.store.broken().is_cancelled() && !self.pulse.is_still()
     }
 
+    /// Whether whoever connects must wait, since all places of a listener are taken.
+    pub(crate) fn note_crowd(&self, is_full: bool) {
+        let now = self.clock.now();
+        if is_full {
+            let detail = "all places are taken, whoever comes waits: fulcrum_limited_total says what is held \
+                          back, and server.limits.connections how many there are";
+            self.notices.trouble(LISTENER, "", HealthStatus::Degraded, detail.into(), now);
+        } else {
+            self.notices.well(LISTENER, "", now);
+        }
+    }
+
     /// How the parts are, also while the file cannot be read or does not answer.
     pub async fn health(&self) -> Health {
         let detail = match tokio::time::timeout(READ_TIME, self.status()).await {
@@ -209,7 +224,8 @@ impl Engine {
     /// How the parts are, by what the file says or why it says nothing.
     pub(super) fn health_of(&self, stored: Result<&StoredStatus, String>, now: Timestamp) -> Health {
         let mut components = BTreeMap::new();
-        let parts = ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup"];
+        let parts =
+            ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup", LISTENER];
         for part in parts.into_iter().chain([super::booking::PART, super::audit::PART]) {
             components.insert(part, self.notices.of(part, self.started_at));
         }

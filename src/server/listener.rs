@@ -36,7 +36,7 @@ use tower::ServiceExt;
 use super::room::{Full, Room};
 use super::sockets::Certificate;
 use crate::config::Limits;
-use crate::engine::{Metrics, Tasks};
+use crate::engine::{Engine, Tasks};
 
 /// The pause after an accept that failed for want of something of ours, such as descriptors:
 /// connections that end meanwhile give it back.
@@ -88,7 +88,7 @@ impl Socket {
 #[derive(Clone)]
 pub(super) struct Serving {
     pub(super) limits: Arc<ArcSwap<Limits>>,
-    pub(super) metrics: Metrics,
+    pub(super) engine: Engine,
     pub(super) tasks: Tasks,
     /// Counts the connections, so that the server can wait for them alone.
     pub(super) connections: TaskTracker,
@@ -110,8 +110,10 @@ impl Serving {
     async fn accept(&self, socket: Socket, router: Router, room: Arc<Room>) {
         let next = async || {
             if !room.has_room() {
-                self.metrics.limited(Full::InAll.word());
+                self.engine.metrics().limited(Full::InAll.word());
+                self.engine.note_crowd(true);
                 room.vacancy().await;
+                self.engine.note_crowd(false);
             }
             socket.accept().await
         };
@@ -126,7 +128,7 @@ impl Serving {
                         });
                     }
                     // Closed without a word: one costs less than the other, and means the same to a sender.
-                    Err(full) => self.metrics.limited(full.word()),
+                    Err(full) => self.engine.metrics().limited(full.word()),
                 },
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {

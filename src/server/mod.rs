@@ -151,7 +151,7 @@ impl Server {
         let room = Room::public(&settings.limits, trusted.clone());
         let serving = Serving {
             limits: limits.clone(),
-            metrics: engine.metrics().clone(),
+            engine: engine.clone(),
             tasks: engine.tasks().clone(),
             connections: TaskTracker::new(),
             stop,

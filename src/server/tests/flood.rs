@@ -126,6 +126,14 @@ async fn the_operator_comes_in_while_all_places_are_taken() {
     let socket = world.folder.path().join("fulcrum.sock");
     let status = tokio::time::timeout(PATIENCE, control::ask(&socket, status)).await;
     assert!(status.expect("the control socket is served").starts_with("HTTP/1.1 200"));
+    let listener = async || {
+        let health = Answer::of(world.client.get(world.ops_url("/health"))).await.json();
+        health["components"]["listener"]["status"].clone()
+    };
+    assert_eq!(listener().await, "degraded");
+    drop(slow);
+    let well = async { while listener().await != "ok" {} };
+    tokio::time::timeout(PATIENCE, well).await.expect("there is room again");
 }
 
 #[tokio::test]

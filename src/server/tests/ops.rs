@@ -27,6 +27,7 @@ async fn health_tells_of_every_component() {
             "carrier",
             "clock",
             "lever",
+            "listener",
             "outbox",
             "search",
             "store"
