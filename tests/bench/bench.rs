@@ -18,8 +18,10 @@ mod load;
 mod pace;
 mod pages;
 mod process;
+mod scale;
 mod search;
 mod table;
+mod tenant;
 mod wheel;
 
 use anyhow::bail;
@@ -36,7 +38,7 @@ const PARTS: [(&str, Part); 6] = [
     ("backfill", backfill::rows),
     ("wheel", wheel::rows),
     ("live", live::rows),
-    ("search", search::rows),
+    ("scale", scale::rows),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -29,13 +29,15 @@ pub(crate) struct Setup {
     pub(crate) rate: (u32, u32),
     /// Whether interviews are listed: one request for each active opportunity.
     pub(crate) interviews: bool,
+    /// How often Lever is looked at.
+    pub(crate) poll_interval: &'static str,
 }
 
 impl Setup {
     /// A rate that nobody feels, and no interviews.
-    pub(crate) const FREE: Self = Self { rate: (100_000, 100_000), interviews: false };
+    pub(crate) const FREE: Self = Self { rate: (100_000, 100_000), interviews: false, poll_interval: "5m" };
     /// Lever's rate, all as delivered.
-    pub(crate) const REAL: Self = Self { rate: (10, 20), interviews: true };
+    pub(crate) const REAL: Self = Self { rate: (10, 20), interviews: true, poll_interval: "5m" };
 }
 
 /// A folder with a config and a file.
@@ -64,7 +66,8 @@ impl Home {
         self.folder.path().join("fulcrum.redb")
     }
 
-    fn config(&self) -> PathBuf {
+    /// The config.
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("fulcrum.toml")
     }
 
@@ -89,6 +92,7 @@ impl Home {
                 },
             },
             "ops": { "listen": self.ops },
+            "lever": { "poll_interval": setup.poll_interval },
             "backfill": { "interviews": if setup.interviews { "active" } else { "none" } },
         });
         add(&mut config, toml::Table::try_from(own)?);

@@ -19,7 +19,7 @@ use crate::{child, limit};
 /// The receivers are measured in turn so often, and the median of each counts.
 const ROUNDS: usize = 3;
 const SECONDS: u64 = 4;
-const OFFERED: u64 = 1000;
+pub(crate) const OFFERED: u64 = 1000;
 
 /// What one receiver did: closed load and offered load.
 #[derive(Default)]
@@ -137,7 +137,8 @@ async fn measure() -> anyhow::Result<[Runs; 3]> {
     Ok(runs)
 }
 
-fn job(sandbox: &Sandbox, to: SocketAddr, run: u64) -> LoadJob {
+/// Webhooks about all that is not confidential.
+pub(crate) fn job(sandbox: &Sandbox, to: SocketAddr, run: u64) -> LoadJob {
     LoadJob {
         to,
         path: "/hooks/lever".into(),

@@ -182,9 +182,9 @@ fn lags(sandbox: &Sandbox, due: &[(String, Timestamp)]) -> anyhow::Result<Vec<f6
 }
 
 /// Milliseconds, sorted.
-struct Texted {
-    acks: Vec<f64>,
-    seen: Vec<f64>,
+pub(crate) struct Texted {
+    pub(crate) acks: Vec<f64>,
+    pub(crate) seen: Vec<f64>,
     /// Of the same request, each time, to hyper and redb alone.
     floor: Vec<f64>,
 }
@@ -199,7 +199,7 @@ impl Texted {
 }
 
 /// Texts from candidates, ten a second, each looked for through the API.
-async fn texts(
+pub(crate) async fn texts(
     sandbox: &Sandbox,
     daemon: &Daemon<'_>,
     numbers: &[(Number, OpportunityId)],

@@ -7,6 +7,11 @@ pub(crate) fn resident(process: &str) -> anyhow::Result<f64> {
     status(process, "VmRSS:")
 }
 
+/// What of it are pages of files, which the kernel takes back when it needs them.
+pub(crate) fn resident_files(process: &str) -> anyhow::Result<f64> {
+    status(process, "RssFile:")
+}
+
 /// The most that was ever resident.
 pub(crate) fn resident_peak(process: &str) -> anyhow::Result<f64> {
     status(process, "VmHWM:")

@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const binary = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug", "fulcrum");
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+const binary = process.env.FULCRUM_BINARY ?? join(target, "debug", "fulcrum");
 
 /** Where pictures of pages go, for people to look at. */
 const pictures = fileURLToPath(new URL("pictures", import.meta.url));
