@@ -2,12 +2,13 @@
 //! newest counts (behaviour.md 2, "Consent").
 
 use fulcrum_domain::{
-    ActivityKind, Actor, Answer, Consent, ConsentSource, Number, Opportunity, OpportunityId,
+    ActivityKind, Actor, Answer, Consent, ConsentSource, NoConsent, Number, Opportunity, OpportunityId,
 };
 use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note_of;
+use super::call_off::call_off;
 use super::projection::{Arrival, Put, put_opportunity};
 use super::thread::{candidacies, thread_of};
 use crate::store::tables::CONSENTS;
@@ -68,7 +69,8 @@ pub fn consents_of(read: &impl Read, number: Number) -> Result<Vec<Consent>, Sto
     Ok(rows.into_iter().map(|(_, consent)| consent).collect())
 }
 
-/// Keeps an answer. One that is known already changes nothing: applications are read again and again.
+/// Keeps an answer. One that is known already changes nothing: applications are read again and again. A no
+/// that is their last word calls off what waits for them.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -93,6 +95,9 @@ pub fn put_consent(
         let what = format!("said {} to texts, {how}", consent.answer.word());
         note_of(tx, &conversation, consent.by.clone(), ActivityKind::OptOut, what, now)?;
         tx.signal(Signal::Conversation(conversation.id));
+    }
+    if consent_of(tx, number)?.is_some_and(|last| last.answer == Answer::No) {
+        call_off(tx, number, NoConsent::SaidNo.into(), now)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod appointment;
 mod automations;
 mod booking;
 mod bulk;
+mod call_off;
 mod cancel;
 mod cases;
 mod compose;
