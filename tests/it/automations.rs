@@ -15,6 +15,10 @@ use crate::world::{World, eventually, id, small, to};
 
 const NAME: &str = "offer";
 
+/// Users of Lever's whom the daemon does not know, and so names by their ids.
+const PRIYA: &str = "11111111-1111-4111-8111-111111111111";
+const QUINN: &str = "22222222-2222-4222-8222-222222222222";
+
 /// An automation for those who come into the offer stage.
 fn offer() -> Automation {
     Automation {
@@ -48,7 +52,12 @@ const TEXT: &str = "Hi {{ profile.first_name }}, about {{ stage.name }}";
 
 /// Somebody is moved in Lever, and the daemon hears of it.
 async fn moved(world: &World, who: &Happened, stage: &str) {
-    let event = Event::Stage { opportunity: Some(who.opportunity.clone()), to: Some(stage.into()) };
+    moved_by(world, who, stage, PRIYA).await;
+}
+
+async fn moved_by(world: &World, who: &Happened, stage: &str, by: &str) {
+    let (to, by) = (Some(stage.into()), Some(by.into()));
+    let event = Event::Stage { opportunity: Some(who.opportunity.clone()), to, by };
     world.sandbox.happen(&event).unwrap();
     world.fetch(who).await;
 }
@@ -151,6 +160,25 @@ async fn many_at_once_wait_for_a_person_and_a_pause_can_drop_them() {
     let why = why_not(&world, &eve).await;
     assert!(why.contains(&"no text: the automation was paused".to_owned()), "{why:?}");
     assert_eq!(world.texts().len(), 4);
+}
+
+/// What somebody does holds up nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_counted_by_who_caused_it() {
+    let world = World::standing(small(), with(offer(), TEXT)).await;
+    world.backfilled().await;
+    for (index, by) in [PRIYA, QUINN, PRIYA, QUINN].into_iter().enumerate() {
+        let who = world.apply("Ana", &format!("+1202555014{index}")).await;
+        moved_by(&world, &who, "offer", by).await;
+    }
+    assert!(world.engine.automations().await.unwrap().1.is_empty(), "two each are no three");
+    let who = world.apply("Ana", "+12025550149").await;
+    moved_by(&world, &who, "offer", QUINN).await;
+    let (_, cards) = world.engine.automations().await.unwrap();
+    let cards: Vec<_> = cards.into_iter().map(|card| (card.by, card.count)).collect();
+    assert_eq!(cards, [(format!("Lever user {QUINN}"), 3)]);
+    world.advance(SignedDuration::from_mins(10));
+    assert_eq!(world.texted(2).await.len(), 2, "what Priya did leaves");
 }
 
 #[tokio::test(flavor = "multi_thread")]

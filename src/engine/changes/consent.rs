@@ -3,13 +3,14 @@
 
 use fulcrum_domain::{
     ActivityKind, Actor, Answer, Consent, ConsentSource, NoConsent, Number, Opportunity, OpportunityId,
+    UserId,
 };
 use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note_of;
 use super::call_off::call_off;
-use super::projection::{Arrival, Put, put_opportunity};
+use super::projection::{Arrival, Put, put_row};
 use super::thread::{candidacies, thread_of};
 use crate::store::tables::CONSENTS;
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
@@ -17,13 +18,16 @@ use crate::store::{Keys, Read, Signal, StoreError, Tx};
 /// Nobody is asked more often.
 const EVIDENCE_MAX: usize = 100;
 
-/// An opportunity as Lever shows it, with what its candidate said about texts when they applied.
+/// An opportunity as Lever shows it, with what its candidate said about texts when they applied, and who
+/// moved them.
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// The row of the projection.
     pub row: Opportunity,
     /// Their answer to the configured question.
     pub consent: Option<Consent>,
+    /// Who moved them to the stage that they are in: a user, if it was one.
+    pub moved_by: Option<UserId>,
 }
 
 /// Takes a profile in: the row, and the answer for each of the candidate's numbers.
@@ -38,9 +42,9 @@ pub fn put_profile(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Put, StoreError> {
-    let Profile { row, consent } = profile;
+    let Profile { row, consent, moved_by } = profile;
     let numbers: Vec<Number> = if consent.is_some() { row.numbers().collect() } else { Vec::new() };
-    let put = put_opportunity(tx, id, row, arrival, rules, now)?;
+    let put = put_row(tx, id, row, moved_by.as_ref(), arrival, rules, now)?;
     if matches!(put, Put::New | Put::Changed | Put::Same)
         && let Some(consent) = consent
     {

@@ -246,7 +246,7 @@ impl Month {
             let mut row = self.lever.candidates[&id].clone();
             row.as_of = self.now;
             self.must(move |tx, rules, moment| {
-                let profile = Profile { row, consent: None };
+                let profile = Profile { row, consent: None, moved_by: None };
                 let put = changes::put_profile(tx, &id, profile, Arrival::Poll, rules, moment.now)?;
                 if put == changes::Put::Changed {
                     changes::retime(tx, &id, rules, moment)?;

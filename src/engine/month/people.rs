@@ -61,7 +61,7 @@ impl Month {
                 let mut row = self.lever.candidates[&id].clone();
                 row.as_of = self.now;
                 self.must(move |tx, rules, moment| {
-                    let profile = Profile { row, consent: None };
+                    let profile = Profile { row, consent: None, moved_by: None };
                     changes::put_profile(tx, &id, profile, Arrival::Backfill, rules, moment.now)
                 });
             } else {
