@@ -13,6 +13,7 @@ pub mod clock;
 mod appointments;
 mod arranging;
 mod automations;
+mod back_test;
 mod backfill;
 mod backups;
 mod booking;

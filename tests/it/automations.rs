@@ -181,6 +181,38 @@ async fn a_flood_is_counted_by_who_caused_it() {
     assert_eq!(world.texted(2).await.len(), 2, "what Priya did leaves");
 }
 
+/// What a back-test promises is what would leave, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_back_test_knows_of_the_flood_guard_and_of_what_came_too_late() {
+    let world = World::standing(small(), with(Automation { paused: true, ..offer() }, TEXT)).await;
+    world.backfilled().await;
+    let tested = async |who: &Happened| {
+        let rows = world.engine.test_automation(NAME, 30, Sight::All).await.unwrap().unwrap();
+        let row = rows.into_iter().find(|row| row.opportunity == id(who)).unwrap();
+        (row.at.is_some(), row.why.unwrap_or_default())
+    };
+    let mut people = Vec::new();
+    for (index, by) in [PRIYA, PRIYA, QUINN, PRIYA, PRIYA].into_iter().enumerate() {
+        let who = world.apply("Ana", &format!("+1202555014{index}")).await;
+        moved_by(&world, &who, "offer", by).await;
+        people.push(who);
+    }
+    let held = format!("many at once by Lever user {PRIYA}: held for approval");
+    for (who, by) in people.iter().zip([PRIYA, PRIYA, QUINN, PRIYA, PRIYA]) {
+        let (leaves, why) = tested(who).await;
+        assert_eq!((leaves, why == held), if by == QUINN { (true, false) } else { (false, true) }, "{why}");
+    }
+
+    // Lever was not heard of for seven hours.
+    world.pass(SignedDuration::from_mins(10));
+    let late = world.apply("Ana", "+12025550149").await;
+    let (opportunity, to) = (Some(late.opportunity.clone()), Some("offer".into()));
+    world.sandbox.happen(&Event::Stage { opportunity, to, by: None }).unwrap();
+    world.pass(SignedDuration::from_hours(7));
+    world.fetch(&late).await;
+    assert_eq!(tested(&late).await, (false, "stale: too long ago".to_owned()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_is_answered_once_and_an_answer_calls_that_off() {
     let quiet =

@@ -24,7 +24,7 @@ use crate::store::tables::{
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Why a waiting enrolment that is found too late comes to nothing.
-pub(super) const STALE: &str = "stale: too long ago";
+pub(crate) const STALE: &str = "stale: too long ago";
 
 /// Nothing is timed by an interview that was so long ago.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -217,7 +217,7 @@ fn consider(
         let what = format!("{}, not enrolled: {why}", event.kind.words());
         log(tx, about, &automation.name, None, what, None, now)
     };
-    if !timed && event.seen_at.duration_since(event.at) > automation.max_age {
+    if automation.is_too_late_for(event) {
         return skip(tx, STALE);
     }
     if automation.wait.is_by_interview() && due <= now {

@@ -70,12 +70,13 @@ pub use bulk::{
     BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,
 };
 pub use cancel::{CancelError, cancel, give_up};
-pub(crate) use cases::{due_of, foresee, is_for};
+pub(crate) use cases::{due_of, fits, foresee, is_for};
 pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
 pub use consent::{Profile, consent_of, consents_of, put_consent, put_profile, record_consent};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, may_repeat, requeue_send};
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
+pub(crate) use enrolment::STALE;
 pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note, opportunities_of};
 pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub(crate) use events::events_of;
