@@ -7,7 +7,7 @@ use fulcrum::engine::changes::Waiting;
 use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigger};
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::template::{Template, Templates};
-use fulcrum_domain::{Actor, HookEvent, Sight};
+use fulcrum_domain::{Actor, HookEvent, Retention, Sight, Whom};
 use fulcrum_sandbox::{Event, Happened, Permission, Permissions};
 use jiff::SignedDuration;
 
@@ -211,6 +211,53 @@ async fn a_back_test_knows_of_the_flood_guard_and_of_what_came_too_late() {
     world.pass(SignedDuration::from_hours(7));
     world.fetch(&late).await;
     assert_eq!(tested(&late).await, (false, "stale: too long ago".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_automations_decided_is_forgotten_in_time_unless_it_is_still_wanted() {
+    let days = |n: i64| SignedDuration::from_hours(24 * n);
+    let world = World::standing(small(), |settings| {
+        with(offer(), TEXT)(settings);
+        let (active, archived) = (Some(days(50)), Some(days(20)));
+        settings.retention = Retention { active, archived, ..Retention::default() };
+    })
+    .await;
+    world.backfilled().await;
+    let mut people = Vec::new();
+    for index in 0..3 {
+        let who = world.apply("Ana", &format!("+1202555014{index}")).await;
+        moved_by(&world, &who, "offer", [PRIYA, QUINN, PRIYA][index]).await;
+        people.push(who);
+    }
+    let [stays, goes, kept] = &people[..] else { panic!() };
+    world.advance(SignedDuration::from_mins(2));
+    world.texted(3).await;
+    world.idle().await;
+    for who in [goes, kept] {
+        let archive = Event::Archive { opportunity: Some(who.opportunity.clone()), reason: None };
+        world.sandbox.happen(&archive).unwrap();
+        world.fetch(who).await;
+    }
+    let reason = "a court asks".to_owned();
+    world.engine.hold(Whom::Opportunity(id(kept)), reason, Actor::from("ana")).await.unwrap();
+    let logged = async |who: &Happened| {
+        why_not(&world, who).await.iter().filter(|why| why.ends_with("the text was written")).count()
+    };
+    let over = async |n| world.engine.erase_what_is_over(world.clock.now() + days(n)).await.unwrap();
+    over(19).await;
+    assert_eq!((logged(stays).await, logged(goes).await, logged(kept).await), (1, 1, 1));
+    over(21).await;
+    assert_eq!((logged(stays).await, logged(goes).await, logged(kept).await), (1, 0, 1));
+    over(51).await;
+    assert_eq!((logged(stays).await, logged(kept).await), (0, 1));
+
+    // That somebody was texted counts for as long as they are a candidate.
+    world.pass(SignedDuration::from_mins(10));
+    moved(&world, stays, "applicant-new").await;
+    world.pass(SignedDuration::from_mins(10));
+    moved(&world, stays, "offer").await;
+    let why = why_not(&world, stays).await;
+    assert_eq!(why.last().unwrap(), "a stage was entered, not enrolled: once an opportunity");
 }
 
 #[tokio::test(flavor = "multi_thread")]
