@@ -12,6 +12,7 @@ pub mod clock;
 
 mod appointments;
 mod arranging;
+mod asked;
 mod automations;
 mod back_test;
 mod backfill;

@@ -11,9 +11,9 @@ use fulcrum_domain::bulk::{Audience, Exclusion, RecipientState};
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{
     Answer, ConsentLevel, ConsentQuestion, ConsentRules, ConsentSource, Delivery, HookEvent, NoConsent,
-    Refusal, SendFailure, Sight,
+    OpportunityId, Refusal, SendFailure, Sight,
 };
-use fulcrum_sandbox::Happened;
+use fulcrum_sandbox::{Event, Happened};
 use jiff::SignedDuration;
 
 use crate::world::{World, eventually, id, number, request, small, to};
@@ -54,13 +54,29 @@ impl World {
         self.engine.record_consent(vec![number(phone)], answer, reason, by).await.unwrap();
     }
 
+    /// Whether one of these said anything.
+    async fn any_answer(&self, phones: &[String]) -> bool {
+        let numbers = phones.iter().map(|phone| number(phone)).collect();
+        !self.engine.consents(numbers).await.unwrap().is_empty()
+    }
+
     /// What the activity tells of somebody.
     async fn told(&self, who: &Happened) -> Vec<String> {
+        self.activity(Some(id(who))).await
+    }
+
+    /// How often all applications were read again.
+    async fn readings(&self) -> usize {
+        let told = self.activity(None).await;
+        told.iter().filter(|what| what.starts_with("applications are read again")).count()
+    }
+
+    async fn activity(&self, opportunity: Option<OpportunityId>) -> Vec<String> {
         let query = ActivityQuery {
             kinds: Vec::new(),
             who: None,
             conversation: None,
-            opportunity: Some(id(who)),
+            opportunity,
             before: None,
             limit: 100,
             sight: Sight::All,
@@ -217,12 +233,56 @@ async fn a_no_on_another_application_calls_off_what_waits_everywhere() {
     }
 }
 
+/// Answers that nobody asked for were thrown away when the applications were read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_configured_later_is_read_from_all_applications() {
+    let mut world = World::start_with(small(), |_| {}).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana", DANA).await;
+    for phone in [OMAR, MEI] {
+        world.apply("Somebody", phone).await;
+    }
+    let archive = Event::Archive { opportunity: Some(dana.opportunity.clone()), reason: None };
+    world.sandbox.happen(&archive).unwrap();
+    world.fetch(&dana).await;
+    assert!(world.answers(DANA).await.is_empty());
+    // Those who applied long ago, whom no look at what has changed finds.
+    let old = (0..20).filter_map(|_| world.sandbox.random_opportunity(true)?.number);
+    let old: Vec<String> = old.filter(|phone| ![DANA, OMAR, MEI].contains(&phone.as_str())).collect();
+    assert!(!world.any_answer(&old).await);
+    world.settings.rules.consent = rules(ConsentLevel::None);
+    world.engine.replace_settings(world.settings.clone());
+    eventually("they are read", async || {
+        world.any_answer(&old).await
+            && world.answers(DANA).await == [Answer::No]
+            && world.answers(MEI).await == [Answer::Yes]
+    })
+    .await;
+    world.backfilled().await;
+
+    // No means yes from now on, which is seen at the next start.
+    let [yes, no] = [["no"], ["yes"]].map(|words| words.map(str::to_owned));
+    let turned = ConsentQuestion::new("may we text you about your application?", &yes, &no);
+    world.settings.rules.consent.question = Some(turned);
+    let world = world.restart(std::time::Duration::from_secs(5)).await;
+    eventually("they are read by the new meaning", async || {
+        (world.answers(DANA).await, world.answers(MEI).await) == (vec![Answer::Yes], vec![Answer::No])
+    })
+    .await;
+    world.backfilled().await;
+    assert_eq!(world.readings().await, 2);
+    world.engine.replace_settings(world.settings.clone());
+    let world = world.restart(std::time::Duration::from_secs(5)).await;
+    world.backfilled().await;
+    assert_eq!(world.readings().await, 2, "nothing is read again while nothing has changed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_person_leaves_no_answer_behind() {
     let world = world(ConsentLevel::None).await;
     let dana = world.apply("Dana Reyes", DANA).await;
     assert_eq!(world.answers(DANA).await, [Answer::No]);
-    let deleted = fulcrum_sandbox::Event::Delete { opportunity: Some(dana.opportunity.clone()) };
+    let deleted = Event::Delete { opportunity: Some(dana.opportunity.clone()) };
     world.sandbox.happen(&deleted).unwrap();
     world.hook(HookEvent::CandidateDeleted, &dana).await;
     eventually("they are gone", async || {
