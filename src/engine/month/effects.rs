@@ -142,21 +142,20 @@ impl Month {
         let next = self.must(move |tx, _, moment| changes::begin_post(tx, id, moment.now));
         let Some(NextPost { filing, part }) = next else { return self.daemon.lever_is_answered() };
         let at = filing.opportunity.clone();
-        self.ask_lever(Call::CreateNote(at.clone(), filing.parts[part].clone()), move |month, answer| {
-            match answer {
-                Ok(Answer::Note(note)) => month.note_stands(id, at, note),
-                Err(Fault::NotFound) => {
-                    month.daemon.lever_is_answered();
-                    month.must(move |tx, rules, moment| changes::retarget(tx, id, rules, moment));
-                }
-                Err(fault) => {
-                    month.daemon.lever_is_answered();
-                    let lost = fault == Fault::Cut;
-                    let state = if lost { EffectState::Unknown } else { EffectState::Due };
-                    month.put_off(Effect::PostNote(id), state, fault);
-                }
-                Ok(_) => month.broken(format_args!("not the answer to a note")),
+        let call = Call::CreateNote(at.clone(), filing.parts[part].clone(), filing.secret);
+        self.ask_lever(call, move |month, answer| match answer {
+            Ok(Answer::Note(note)) => month.note_stands(id, at, note),
+            Err(Fault::NotFound) => {
+                month.daemon.lever_is_answered();
+                month.must(move |tx, rules, moment| changes::retarget(tx, id, rules, moment));
             }
+            Err(fault) => {
+                month.daemon.lever_is_answered();
+                let lost = fault == Fault::Cut;
+                let state = if lost { EffectState::Unknown } else { EffectState::Due };
+                month.put_off(Effect::PostNote(id), state, fault);
+            }
+            Ok(_) => month.broken(format_args!("not the answer to a note")),
         });
     }
 
