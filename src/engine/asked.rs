@@ -37,7 +37,7 @@ pub(super) fn asks_anew(tx: &mut Tx<'_>, asked: u64) -> Result<bool, StoreError>
 
 /// The lists of opportunities are read once more, however far the sync is; the rest stays as it is. What
 /// changed and was deleted is looked for since the same beginning.
-pub(super) fn read_again(state: BackfillState) -> BackfillState {
+pub(super) fn read_again(state: &BackfillState) -> BackfillState {
     let fresh = begin(state.began_at, state.scope);
     let anew = |name| {
         matches!(

@@ -97,7 +97,7 @@ impl Engine {
                     }
                     Some(state) if asks_anew => {
                         note_sync(tx, "applications are read again for their answers about texts", now)?;
-                        read_again(state)
+                        read_again(&state)
                     }
                     Some(state) => state,
                 };

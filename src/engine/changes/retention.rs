@@ -111,15 +111,17 @@ pub enum Decision {
     Enrolment(EnrolmentId),
 }
 
-/// Lines of the run log whose time is over: of the next `count`, after one. The last of those, if there
-/// are more.
+/// Those of a page whose time is over, and the last row of the page, if there was one.
+type Over<K> = (Vec<Decision>, Option<K>);
+
+/// Lines of the run log whose time is over: of the next `count`, after one.
 pub fn lines_over(
     read: &impl Read,
     after: Option<&(OpportunityId, u64)>,
     count: usize,
     retention: &Retention,
     now: Timestamp,
-) -> Result<(Vec<Decision>, Option<(OpportunityId, u64)>), StoreError> {
+) -> Result<Over<(OpportunityId, u64)>, StoreError> {
     let keys = after.map_or_else(Keys::all, |key| Keys::all().after(key));
     let page = read.list(RUN_LOG, &keys, count)?;
     let last = page.last().map(|(key, _)| key.clone());
@@ -139,7 +141,7 @@ pub fn enrolments_over(
     count: usize,
     retention: &Retention,
     now: Timestamp,
-) -> Result<(Vec<Decision>, Option<EnrolmentId>), StoreError> {
+) -> Result<Over<EnrolmentId>, StoreError> {
     let keys = after.map_or_else(Keys::all, |id| Keys::all().after(&id));
     let page = read.list(ENROLMENTS, &keys, count)?;
     let last = page.last().map(|(id, _)| *id);
