@@ -193,7 +193,7 @@ impl RawAutomation {
         }
     }
 
-    /// Whether the trigger can tell every field of the text.
+    /// Whether the trigger can tell every field that the text cannot do without.
     fn supplied(
         &self,
         at: &str,
@@ -206,10 +206,9 @@ impl RawAutomation {
         let Some(template) = own.or_else(named) else { return Ok(()) };
         let key = if own.is_some() { "text" } else { "message" };
         let missing: Vec<_> = template
-            .fields()
+            .wants(|field| trigger.supplies(&field.name()))
             .into_iter()
             .map(Field::name)
-            .filter(|field| !trigger.supplies(field))
             .map(|field| {
                 let expected = if field.starts_with("sender.") {
                     "owner.* or org.name: nobody signs an automatic text"

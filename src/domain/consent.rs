@@ -139,6 +139,13 @@ impl ConsentQuestion {
         Self { question: folded(question), yes: all(yes), no: all(no) }
     }
 
+    /// All that it is known by, in one line: another one reads other answers out of the same applications.
+    pub fn line(&self) -> String {
+        let parts = [vec![self.question.clone()], self.yes.clone(), self.no.clone()];
+        // Folded words have no line ends and no tabs.
+        parts.map(|part| part.join("\t")).join("\n")
+    }
+
     /// What the answers to a question with this id and text mean; none if it is another question, or if
     /// they mean nothing. Who says both means no.
     pub fn read(&self, id: &str, text: &str, answers: &[String]) -> Option<Answer> {

@@ -161,6 +161,8 @@ pub enum SendFailure {
     Held,
     /// It was due while this copy of the data was not in use: another may have sent it.
     HeldBack,
+    /// The candidate said no to texts.
+    SaidNo,
 }
 
 /// What to do about a text that failed.
@@ -203,6 +205,7 @@ impl SendFailure {
             | Self::Rejected
             | Self::Unknown
             | Self::HeldBack
+            | Self::SaidNo
             | Self::Held => Remedy::GiveUp,
         }
     }
@@ -228,6 +231,7 @@ impl SendFailure {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::OptedOut => "the candidate has opted out at the carrier",
+            Self::SaidNo => "the candidate said no to texts",
             Self::HeldBack => "held back after a restore: it was late, and may have been sent before",
             Self::BadNumber => "not a working number",
             Self::Landline => "landline or unreachable",

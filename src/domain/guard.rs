@@ -107,6 +107,17 @@ pub enum Refusal {
     NoHour,
 }
 
+impl Refusal {
+    /// Whether a text for this purpose leaves all the same: they have just asked for it.
+    pub fn spares(self, purpose: Purpose) -> bool {
+        match self {
+            Self::OptedOut => purpose == Purpose::OptOutConfirmation,
+            Self::NoConsent(_) => matches!(purpose, Purpose::OptOutConfirmation | Purpose::Help),
+            _ => false,
+        }
+    }
+}
+
 /// Whether a text for this purpose may be sent to them at all.
 ///
 /// # Errors
@@ -269,6 +280,20 @@ mod tests {
                 if purpose == Purpose::OptOutConfirmation { Ok(()) } else { Err(Refusal::OptedOut) };
             assert_eq!(refusal(purpose, &opted_out), expected, "{purpose:?}");
             assert_eq!(refusal(purpose, &standing("+12025550142")), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_waits_is_called_off_unless_it_would_leave_all_the_same() {
+        let stop = Suppression { at: Timestamp::UNIX_EPOCH, source: OptOutSource::Carrier };
+        let opted_out = Standing { suppression: Some(stop), ..standing("+12025550142") };
+        let said_no = Standing { consent: Some(Answer::No), ..standing("+12025550142") };
+        let landline = Standing { unusable: true, ..standing("+12025550142") };
+        for purpose in ALL {
+            let leaves = |standing| refusal(purpose, standing).is_ok();
+            assert_eq!(Refusal::OptedOut.spares(purpose), leaves(&opted_out), "{purpose:?}");
+            assert_eq!(Refusal::from(NoConsent::SaidNo).spares(purpose), leaves(&said_no), "{purpose:?}");
+            assert!(leaves(&landline) || !Refusal::Unusable.spares(purpose), "{purpose:?}");
         }
     }
 

@@ -1,24 +1,18 @@
 //! Automations as people and scripts see them: how each stands, what it would have done, why a text was
 //! sent and why another was not.
 
-use std::collections::BTreeSet;
-
-use fulcrum_domain::automation::{
-    Automation, CardState, Enrolment, EnrolmentId, EnrolmentState, Event, RunLine, Trigger, Verdict, decide,
-};
+use fulcrum_domain::automation::{Automation, CardState, EnrolmentId, EnrolmentState, RunLine, Trigger};
 use fulcrum_domain::{Actor, Author, MessageId, OpportunityId, Sight};
 use jiff::{SignedDuration, Timestamp};
 
-use super::changes::{self, Rules, SwitchError, Waiting};
-use super::{Engine, Settings};
-use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, EVENTS, LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG};
+use super::Engine;
+use super::back_test::back_test;
+use super::changes::{self, SwitchError, Waiting};
+use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG};
 use crate::store::{Keys, Read, StoreError};
 
 /// Days that a back-test looks back at most: so long events are kept.
 pub const TEST_DAYS_MAX: u16 = 30;
-
-/// Rows of a back-test.
-const TESTED_MAX: usize = 1000;
 
 /// How an automation stands.
 #[derive(Clone, Debug)]
@@ -144,7 +138,7 @@ impl Engine {
         let days = SignedDuration::from_hours(24 * i64::from(days.clamp(1, TEST_DAYS_MAX)));
         let since = now.saturating_sub(days).unwrap_or(Timestamp::MIN);
         self.store
-            .read(move |read| back_test(read, &automation, since, sight, &settings, now))
+            .read(move |read| back_test(read, &automation, since, sight, &settings.rules, now))
             .await
             .map(Some)
     }
@@ -214,94 +208,6 @@ fn view(read: &impl Read, automation: &Automation) -> Result<AutomationView, Sto
         held: Vec::new(),
         sent: state.sent,
     })
-}
-
-fn back_test(
-    read: &impl Read,
-    automation: &Automation,
-    since: Timestamp,
-    sight: Sight,
-    settings: &Settings,
-    now: Timestamp,
-) -> Result<Vec<Tested>, StoreError> {
-    let mut tested = Vec::new();
-    let mut fired = BTreeSet::new();
-    let mut events = Vec::new();
-    read.scan(EVENTS, &Keys::from(&(since, 0u64)), |_, event| {
-        let fires = automation.trigger.fires_on(&event.kind) && event.by.as_str() != automation.name;
-        events.extend(fires.then_some(event));
-        Ok(std::ops::ControlFlow::Continue(()))
-    })?;
-    for event in events {
-        let row = read.get(OPPORTUNITIES, &event.opportunity)?;
-        let Some(row) = row.filter(|row| sight.reaches(row.confidential)) else { continue };
-        if changes::is_for(read, automation, &event.kind)?.is_err() {
-            continue;
-        }
-        let (at, why) = if fired.contains(&event.opportunity) && !automation.per_visit {
-            (None, Some("once an opportunity".to_owned()))
-        } else {
-            foreseen(read, automation, &event, &settings.rules, now)?
-        };
-        if at.is_some() {
-            fired.insert(event.opportunity.clone());
-        }
-        tested.push(Tested {
-            happened_at: event.at,
-            opportunity: event.opportunity,
-            name: row.name,
-            at,
-            why,
-        });
-    }
-    tested.reverse();
-    tested.truncate(TESTED_MAX);
-    Ok(tested)
-}
-
-/// When a text would have left after an event, and what would have put it off or held it back.
-fn foreseen(
-    read: &impl Read,
-    automation: &Automation,
-    event: &Event,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<(Option<Timestamp>, Option<String>), StoreError> {
-    /// Quiet hours put a text off once; a week without a morning is none.
-    const TRIES: usize = 3;
-    let settle = rules.automations.settle;
-    let all = changes::events_of(read, &event.opportunity, usize::MAX)?;
-    let (earlier, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|other| other.at < event.at);
-    if event.takes_back(&earlier, settle) || later.iter().any(|other| other.unsettles(event, settle)) {
-        return Ok((None, Some("out and back: the stage had not settled".to_owned())));
-    }
-    let due = changes::due_of(read, automation, &event.opportunity, &event.kind, event.at, rules)?;
-    let Some(due) = due else { return Ok((None, Some("the interview was called off".to_owned()))) };
-    if automation.wait.is_by_interview() && due < event.at {
-        return Ok((None, Some("that time was over".to_owned())));
-    }
-    let mut at = due.max(event.at.saturating_add(settle).unwrap_or(Timestamp::MAX));
-    let mut put_off = (at > now).then(|| "not due yet".to_owned());
-    let enrolment = Enrolment {
-        automation: automation.name.clone(),
-        opportunity: event.opportunity.clone(),
-        event: event.kind.clone(),
-        happened_at: event.at,
-        enrolled_at: event.at,
-        due: Some(at),
-        state: EnrolmentState::Waiting,
-        card: None,
-    };
-    for _ in 0..TRIES {
-        let case = changes::foresee(read, Some(automation), &enrolment, true, rules, at)?.case;
-        match decide(case) {
-            Verdict::Send => return Ok((Some(at), put_off)),
-            Verdict::Later(then, why) => (at, put_off) = (then, Some(format!("put off: {why}"))),
-            Verdict::Held(why) => return Ok((None, Some(format!("held: {why}")))),
-            Verdict::End(why) => return Ok((None, Some(why))),
-        }
-    }
-    Ok((None, put_off))
 }
 
 /// The run log of a candidate.

@@ -12,7 +12,7 @@
 //! windows of creation time, which are exact by themselves but double the requests.
 //!
 //! Each page is stored with its offset in one transaction, so any stop costs at most what was being
-//! fetched.
+//! fetched. When the question about texts changes, the three listings are read once more.
 
 use std::future::Future;
 
@@ -22,6 +22,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
+use super::asked::{asks_anew, read_again};
 use super::changes::{self, Arrival, LEFT_FOR_NOW, Profile};
 use super::people::FetchError;
 use super::{BackfillScope, Engine};
@@ -83,15 +84,24 @@ impl Engine {
     /// Reads what is left of the tenant, or all of it when more is wanted than was read.
     async fn backfill(&self) -> Result<(), FetchError> {
         self.look_for_a_new_grant().await?;
-        let (now, scope) = (self.clock.now(), self.scope());
+        let (now, scope, asked) = (self.clock.now(), self.scope(), self.asked());
         let state = self
             .store
             .change(move |tx| {
                 let stored = tx.get(BACKFILL, &())?.filter(|state| !scope.is_wider_than(&state.scope));
-                if stored.is_none() {
-                    note_sync(tx, "the initial sync began", now)?;
-                }
-                let state = BackfillState { scope, ..stored.unwrap_or_else(|| begin(now, scope)) };
+                let asks_anew = asks_anew(tx, asked)?;
+                let stored = match stored {
+                    None => {
+                        note_sync(tx, "the initial sync began", now)?;
+                        begin(now, scope)
+                    }
+                    Some(state) if asks_anew => {
+                        note_sync(tx, "applications are read again for their answers about texts", now)?;
+                        read_again(&state)
+                    }
+                    Some(state) => state,
+                };
+                let state = BackfillState { scope, ..stored };
                 tx.put(BACKFILL, &(), &state)?;
                 for ((rank, id), ()) in
                     tx.list(INTERVIEWS_WANTED, &Keys::beginning(&LEFT_FOR_NOW), usize::MAX)?
@@ -355,7 +365,7 @@ fn note_sync(tx: &mut Tx<'_>, what: &str, now: Timestamp) -> Result<(), StoreErr
     changes::note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Sync, what))
 }
 
-fn begin(now: Timestamp, scope: Scope) -> BackfillState {
+pub(super) fn begin(now: Timestamp, scope: Scope) -> BackfillState {
     let phase = |name| Phase { name, state: PhaseState::Waiting, done: 0, requests: 0, cursor: None };
     let phases = PHASES.into_iter().map(phase).collect();
     BackfillState { began_at: now, complete_at: None, scope, phases }

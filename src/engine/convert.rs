@@ -17,6 +17,9 @@ pub(super) fn profile(sent: lever::Opportunity, as_of: Timestamp, rules: &Rules)
     let created_at = sent.created_at.unwrap_or(as_of);
     let whole = application.as_ref().and_then(|application| application.expanded.as_deref());
     let consent = whole.and_then(|application| consent(application, created_at, rules));
+    let moves = sent.stage_changes.iter().rev();
+    let moved_by =
+        moves.take(1).find(|last| Some(&last.to) == sent.stage.as_ref()).and_then(|last| last.user.clone());
     let row = Opportunity {
         contact: contact.id,
         name: sent.name,
@@ -36,7 +39,7 @@ pub(super) fn profile(sent: lever::Opportunity, as_of: Timestamp, rules: &Rules)
         as_of,
         interviews_as_of: None,
     };
-    Some(Profile { row, consent })
+    Some(Profile { row, consent, moved_by })
 }
 
 /// What somebody said about texts when they applied, if the configured question was asked.

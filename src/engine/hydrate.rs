@@ -261,8 +261,9 @@ impl Engine {
             let page = page?;
             for mut sent in page.items {
                 listed.extend(sent.note.take().map(|note| (sent.id.clone(), sent.panel.clone(), note)));
-                let made_at = sent.created_at;
-                list.extend(convert::interview(sent, as_of).map(|row| (row, made_at)));
+                let (made_at, made_by) = (sent.created_at, sent.user.clone());
+                let row = convert::interview(sent, as_of);
+                list.extend(row.map(|row| changes::ListedInterview { row, made_at, made_by }));
             }
             match page.next {
                 Some(next) => offset = Some(next),

@@ -12,7 +12,9 @@ pub mod clock;
 
 mod appointments;
 mod arranging;
+mod asked;
 mod automations;
+mod back_test;
 mod backfill;
 mod backups;
 mod booking;

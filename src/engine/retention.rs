@@ -1,12 +1,15 @@
 //! Legal holds, and the daily look at what need not be kept any longer.
 
-use fulcrum_domain::{Actor, ConversationId, OpportunityId, Whom};
+use fulcrum_domain::{Actor, ConversationId, OpportunityId, Retention, Whom};
 use jiff::Timestamp;
 
 use super::Engine;
 use super::changes;
 use crate::store::tables::{CONVERSATIONS, HOLDS};
-use crate::store::{Hold, Keys, Read, StoreError};
+use crate::store::{Hold, Keys, Read, Snapshot, StoreError};
+
+/// Decisions of automations that are looked at in one go.
+const DECISIONS: usize = 500;
 
 /// Threads that are looked at in one change: others need not wait for long.
 const BATCH: usize = 100;
@@ -65,6 +68,47 @@ impl Engine {
         if erased > 0 {
             tracing::info!(conversations = erased, "what was said was erased, since its time is over");
         }
+        self.forget_decisions(retention, now).await?;
         Ok(erased)
+    }
+
+    /// Forgets what automations decided where its time is over: the run log, and enrolments that have ended.
+    async fn forget_decisions(&self, retention: Retention, now: Timestamp) -> Result<(), StoreError> {
+        let goes_on = || !retention.is_for_ever() && !self.tasks.stop_token().is_cancelled();
+        let mut last = None;
+        while goes_on() {
+            let page =
+                move |read: &Snapshot| changes::lines_over(read, last.as_ref(), DECISIONS, &retention, now);
+            let (over, end) = self.store.read(page).await?;
+            self.drop_decisions(over, retention, now).await?;
+            last = match end {
+                Some(end) => Some(end),
+                None => break,
+            };
+        }
+        let mut last = None;
+        while goes_on() {
+            let page =
+                move |read: &Snapshot| changes::enrolments_over(read, last, DECISIONS, &retention, now);
+            let (over, end) = self.store.read(page).await?;
+            self.drop_decisions(over, retention, now).await?;
+            last = match end {
+                Some(end) => Some(end),
+                None => break,
+            };
+        }
+        Ok(())
+    }
+
+    async fn drop_decisions(
+        &self,
+        over: Vec<changes::Decision>,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if !over.is_empty() {
+            self.store.change(move |tx| changes::forget_decisions(tx, &over, &retention, now)).await?;
+        }
+        Ok(())
     }
 }

@@ -7,13 +7,17 @@ use fulcrum::engine::changes::Waiting;
 use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigger};
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::template::{Template, Templates};
-use fulcrum_domain::{Actor, HookEvent, Sight};
+use fulcrum_domain::{Actor, HookEvent, Retention, Sight, Whom};
 use fulcrum_sandbox::{Event, Happened, Permission, Permissions};
 use jiff::SignedDuration;
 
 use crate::world::{World, eventually, id, small, to};
 
 const NAME: &str = "offer";
+
+/// Users of Lever's whom the daemon does not know, and so names by their ids.
+const PRIYA: &str = "11111111-1111-4111-8111-111111111111";
+const QUINN: &str = "22222222-2222-4222-8222-222222222222";
 
 /// An automation for those who come into the offer stage.
 fn offer() -> Automation {
@@ -48,7 +52,12 @@ const TEXT: &str = "Hi {{ profile.first_name }}, about {{ stage.name }}";
 
 /// Somebody is moved in Lever, and the daemon hears of it.
 async fn moved(world: &World, who: &Happened, stage: &str) {
-    let event = Event::Stage { opportunity: Some(who.opportunity.clone()), to: Some(stage.into()) };
+    moved_by(world, who, stage, PRIYA).await;
+}
+
+async fn moved_by(world: &World, who: &Happened, stage: &str, by: &str) {
+    let (to, by) = (Some(stage.into()), Some(by.into()));
+    let event = Event::Stage { opportunity: Some(who.opportunity.clone()), to, by };
     world.sandbox.happen(&event).unwrap();
     world.fetch(who).await;
 }
@@ -151,6 +160,104 @@ async fn many_at_once_wait_for_a_person_and_a_pause_can_drop_them() {
     let why = why_not(&world, &eve).await;
     assert!(why.contains(&"no text: the automation was paused".to_owned()), "{why:?}");
     assert_eq!(world.texts().len(), 4);
+}
+
+/// What somebody does holds up nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_counted_by_who_caused_it() {
+    let world = World::standing(small(), with(offer(), TEXT)).await;
+    world.backfilled().await;
+    for (index, by) in [PRIYA, QUINN, PRIYA, QUINN].into_iter().enumerate() {
+        let who = world.apply("Ana", &format!("+1202555014{index}")).await;
+        moved_by(&world, &who, "offer", by).await;
+    }
+    assert!(world.engine.automations().await.unwrap().1.is_empty(), "two each are no three");
+    let who = world.apply("Ana", "+12025550149").await;
+    moved_by(&world, &who, "offer", QUINN).await;
+    let (_, cards) = world.engine.automations().await.unwrap();
+    let cards: Vec<_> = cards.into_iter().map(|card| (card.by, card.count)).collect();
+    assert_eq!(cards, [(format!("Lever user {QUINN}"), 3)]);
+    world.advance(SignedDuration::from_mins(10));
+    assert_eq!(world.texted(2).await.len(), 2, "what Priya did leaves");
+}
+
+/// What a back-test promises is what would leave, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_back_test_knows_of_the_flood_guard_and_of_what_came_too_late() {
+    let world = World::standing(small(), with(Automation { paused: true, ..offer() }, TEXT)).await;
+    world.backfilled().await;
+    let tested = async |who: &Happened| {
+        let rows = world.engine.test_automation(NAME, 30, Sight::All).await.unwrap().unwrap();
+        let row = rows.into_iter().find(|row| row.opportunity == id(who)).unwrap();
+        (row.at.is_some(), row.why.unwrap_or_default())
+    };
+    let mut people = Vec::new();
+    for (index, by) in [PRIYA, PRIYA, QUINN, PRIYA, PRIYA].into_iter().enumerate() {
+        let who = world.apply("Ana", &format!("+1202555014{index}")).await;
+        moved_by(&world, &who, "offer", by).await;
+        people.push(who);
+    }
+    let held = format!("many at once by Lever user {PRIYA}: held for approval");
+    for (who, by) in people.iter().zip([PRIYA, PRIYA, QUINN, PRIYA, PRIYA]) {
+        let (leaves, why) = tested(who).await;
+        assert_eq!((leaves, why == held), if by == QUINN { (true, false) } else { (false, true) }, "{why}");
+    }
+
+    // Lever was not heard of for seven hours.
+    world.pass(SignedDuration::from_mins(10));
+    let late = world.apply("Ana", "+12025550149").await;
+    let (opportunity, to) = (Some(late.opportunity.clone()), Some("offer".into()));
+    world.sandbox.happen(&Event::Stage { opportunity, to, by: None }).unwrap();
+    world.pass(SignedDuration::from_hours(7));
+    world.fetch(&late).await;
+    assert_eq!(tested(&late).await, (false, "stale: too long ago".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_automations_decided_is_forgotten_in_time_unless_it_is_still_wanted() {
+    let days = |n: i64| SignedDuration::from_hours(24 * n);
+    let world = World::standing(small(), |settings| {
+        with(offer(), TEXT)(settings);
+        let (active, archived) = (Some(days(50)), Some(days(20)));
+        settings.retention = Retention { active, archived, ..Retention::default() };
+    })
+    .await;
+    world.backfilled().await;
+    let mut people = Vec::new();
+    for index in 0..3 {
+        let who = world.apply("Ana", &format!("+1202555014{index}")).await;
+        moved_by(&world, &who, "offer", [PRIYA, QUINN, PRIYA][index]).await;
+        people.push(who);
+    }
+    let [stays, goes, kept] = &people[..] else { panic!() };
+    world.advance(SignedDuration::from_mins(2));
+    world.texted(3).await;
+    world.idle().await;
+    for who in [goes, kept] {
+        let archive = Event::Archive { opportunity: Some(who.opportunity.clone()), reason: None };
+        world.sandbox.happen(&archive).unwrap();
+        world.fetch(who).await;
+    }
+    let reason = "a court asks".to_owned();
+    world.engine.hold(Whom::Opportunity(id(kept)), reason, Actor::from("ana")).await.unwrap();
+    let logged = async |who: &Happened| {
+        why_not(&world, who).await.iter().filter(|why| why.ends_with("the text was written")).count()
+    };
+    let over = async |n| world.engine.erase_what_is_over(world.clock.now() + days(n)).await.unwrap();
+    over(19).await;
+    assert_eq!((logged(stays).await, logged(goes).await, logged(kept).await), (1, 1, 1));
+    over(21).await;
+    assert_eq!((logged(stays).await, logged(goes).await, logged(kept).await), (1, 0, 1));
+    over(51).await;
+    assert_eq!((logged(stays).await, logged(kept).await), (0, 1));
+
+    // That somebody was texted counts for as long as they are a candidate.
+    world.pass(SignedDuration::from_mins(10));
+    moved(&world, stays, "applicant-new").await;
+    world.pass(SignedDuration::from_mins(10));
+    moved(&world, stays, "offer").await;
+    let why = why_not(&world, stays).await;
+    assert_eq!(why.last().unwrap(), "a stage was entered, not enrolled: once an opportunity");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -231,7 +231,7 @@ async fn a_link_ends_with_its_days_its_stage_and_its_opportunity() {
     let dana = world.apply("Dana Reyes", DANA).await;
     let token = world.link(&dana).await;
     let time = world.times(&token).await[0];
-    let moved = Event::Stage { opportunity: Some(dana.opportunity.clone()), to: None };
+    let moved = Event::Stage { opportunity: Some(dana.opportunity.clone()), to: None, by: None };
     world.sandbox.happen(&moved).unwrap();
     world.fetch(&dana).await;
     // Moved while the page was open.

@@ -208,7 +208,7 @@ impl Days {
             ),
             1 => (Event::Archive { opportunity: nobody, reason: None }, HookEvent::CandidateArchiveChange),
             2 => (Event::Hire { opportunity: nobody }, HookEvent::CandidateHired),
-            _ => (Event::Stage { opportunity: nobody, to: None }, HookEvent::CandidateStageChange),
+            _ => (Event::Stage { opportunity: nobody, to: None, by: None }, HookEvent::CandidateStageChange),
         };
         let who = self.sandbox.happen(&event).unwrap();
         self.happened += 1;

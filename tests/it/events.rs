@@ -44,7 +44,7 @@ async fn is_right(world: &World, who: &Happened) -> bool {
 fn happen(world: &World, who: &Happened, chance: &mut SmallRng) -> Option<HookEvent> {
     let opportunity = Some(who.opportunity.clone());
     let (event, hook) = match chance.random_range(0..12) {
-        0..4 => (Event::Stage { opportunity, to: None }, HookEvent::CandidateStageChange),
+        0..4 => (Event::Stage { opportunity, to: None, by: None }, HookEvent::CandidateStageChange),
         4 => (Event::Archive { opportunity, reason: None }, HookEvent::CandidateArchiveChange),
         5 => (Event::Unarchive { opportunity: who.opportunity.clone() }, HookEvent::CandidateArchiveChange),
         6 => (Event::Hire { opportunity }, HookEvent::CandidateHired),

@@ -83,7 +83,7 @@ pub(crate) async fn traffic(seed: u64, end: Instant, sandbox: &Sandbox, client: 
                 sandbox.inbound(&person, &words).unwrap();
                 done.written.lock().unwrap().insert(words);
             }
-            8 => drop(sandbox.happen(&Event::Stage { opportunity: None, to: None })),
+            8 => drop(sandbox.happen(&Event::Stage { opportunity: None, to: None, by: None })),
             _ => drop(sandbox.happen(&Event::Archive { opportunity: None, reason: None })),
         }
         tokio::time::sleep(Duration::from_millis(chance.random_range(5..60))).await;

@@ -52,7 +52,7 @@ async fn no_secret_and_no_word_of_anybody_is_ever_logged() {
         external: false,
     };
     sandbox.happen(&interview).unwrap();
-    sandbox.happen(&Event::Stage { opportunity: Some(who.opportunity.clone()), to: None }).unwrap();
+    sandbox.happen(&Event::Stage { opportunity: Some(who.opportunity.clone()), to: None, by: None }).unwrap();
     let made = async |kind: &str| sandbox.ledger().entries().iter().filter(|e| e.kind == kind).count();
     eventually("a note stands", async || made("note_created").await >= 1).await;
     sandbox.faults().clear();

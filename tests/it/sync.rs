@@ -50,7 +50,7 @@ async fn without_webhooks_everything_arrives_only_later() {
         posting: None,
     });
     for _ in 0..20 {
-        happen(Event::Stage { opportunity: None, to: None });
+        happen(Event::Stage { opportunity: None, to: None, by: None });
         happen(Event::Archive { opportunity: None, reason: None });
         happen(Event::Hire { opportunity: None });
     }

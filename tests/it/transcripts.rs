@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fulcrum::carrier::StatusUpdate;
+use fulcrum::carrier::{ReceivedText, StatusUpdate};
 use fulcrum::engine::changes::{Mode, Recipient};
 use fulcrum::engine::{Confidential, OnUnknown, SendRequest};
 use fulcrum_domain::{Delivery, FilingState, FilingTimes, Lane, MessageId, Sight};
@@ -65,6 +65,26 @@ async fn a_session_over_two_opportunities_becomes_two_notes() {
             assert_eq!(holding(&world.notes(), words), 1);
         }
     }
+}
+
+/// A simulated month found it: the webhook of an answer was lost, a colleague wrote about another job before
+/// the answer was found in the carrier's list, and it was filed there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_found_late_belongs_to_the_text_that_it_answers() {
+    let world = World::standing(small(), |_| {}).await;
+    let first = world.apply("Dana Reyes", DANA).await;
+    let second = world.apply_again("Dana Reyes", DANA, Some(&first.contact)).await;
+    say(&world, to(&first), "about the first job").await;
+    world.advance(SignedDuration::from_mins(2));
+    let answered_at = Some(world.clock.now());
+    world.advance(SignedDuration::from_mins(3));
+    say(&world, to(&second), "about the second job").await;
+    let late = ReceivedText { at: answered_at, ..world.received(DANA, "tell me more") };
+    world.engine.take_text(late).await.unwrap().unwrap();
+    world.advance(HOUR);
+    let notes = world.noted(2).await;
+    let of_first: Vec<_> = notes.into_iter().filter(|note| note.opportunity == first.opportunity).collect();
+    assert_eq!((of_first.len(), holding(&of_first, "tell me more")), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,7 +46,7 @@ async fn by_text(stage: &Stage<'_>, person: &Happened) -> anyhow::Result<()> {
 /// A stage is entered, a link is sent, a time is taken and another one instead.
 async fn by_link(stage: &Stage<'_>, person: Happened) -> anyhow::Result<Met> {
     let to = stage.sandbox.stage("Phone screen");
-    stage.happen(&Event::Stage { opportunity: Some(person.opportunity.clone()), to })?;
+    stage.happen(&Event::Stage { opportunity: Some(person.opportunity.clone()), to, by: None })?;
     stage.narrator.event("Lever", format_args!("{} is in “Phone screen”", person.name))?;
     let words = texted(stage, &person, "Choose a time: ").await?;
     stage.narrator.event("text →", format_args!("to {}, by an automation: {words}", person.name))?;

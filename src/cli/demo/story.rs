@@ -41,7 +41,7 @@ pub(super) async fn go_on(stage: &Stage<'_>) -> anyhow::Result<()> {
         let person = applies(stage, names[turn % names.len()]).await?;
         let thread = is_texted(stage, &person, "Do you have ten minutes today?", &recruiter, &email).await?;
         answers(stage, &person, &thread, answers_[turn % answers_.len()]).await?;
-        let moved = stage.happen(&Event::Stage { opportunity: None, to: None })?;
+        let moved = stage.happen(&Event::Stage { opportunity: None, to: None, by: None })?;
         stage.narrator.event("Lever", format_args!("{} is in stage {}", moved.name, moved.stage))?;
         is_filed(stage, &person).await?;
         stage.pause(5).await;
@@ -80,6 +80,7 @@ async fn moves(stage: &Stage<'_>, person: &Happened) -> anyhow::Result<()> {
     let event = Event::Stage {
         opportunity: Some(person.opportunity.clone()),
         to: stage.sandbox.stage("Recruiter review"),
+        by: None,
     };
     let moved = stage.happen(&event)?;
     let path = format!("/opportunities/{}", person.opportunity);

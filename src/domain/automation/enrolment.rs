@@ -135,6 +135,29 @@ impl Flood {
         let within = recent.iter().filter(|at| now.duration_since(**at).abs() <= Self::WITHIN).count();
         within + 1 >= self.count
     }
+
+    /// What the guard does with one more enrolment at `now`, after those at `recent` of the same actor, whose
+    /// last card is `card`.
+    pub fn surge(self, recent: &[Timestamp], card: Option<&Card>, now: Timestamp) -> Surge {
+        if card.is_some_and(|card| card.collects(now)) {
+            Surge::Joins
+        } else if self.is_reached(recent, now) {
+            Surge::Strikes
+        } else {
+            Surge::Passes
+        }
+    }
+}
+
+/// What the flood guard does with an enrolment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surge {
+    /// Nothing.
+    Passes,
+    /// It joins the card that is open.
+    Joins,
+    /// It is one too many: a card is opened for it and for those of the last minute.
+    Strikes,
 }
 
 /// What became of a card.
@@ -214,5 +237,17 @@ mod tests {
         assert!(Flood::default().is_reached(&recent, at(24)));
         assert!(!Flood::default().is_reached(&recent[1..], at(24)));
         assert!(!Flood::default().is_reached(&recent, at(61)));
+    }
+
+    #[test]
+    fn what_comes_while_a_card_collects_joins_it() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let card = Card { by: "ana".into(), opened_at: at(100), state: CardState::Waiting, count: 2 };
+        let flood = Flood { count: 2 };
+        assert_eq!(flood.surge(&[], Some(&card), at(219)), Surge::Joins);
+        assert_eq!(flood.surge(&[], Some(&card), at(220)), Surge::Passes);
+        assert_eq!(flood.surge(&[at(219)], Some(&card), at(220)), Surge::Strikes);
+        let approved = Card { state: CardState::Approved("ana".into()), ..card };
+        assert_eq!(flood.surge(&[], Some(&approved), at(101)), Surge::Passes);
     }
 }

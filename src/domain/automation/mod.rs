@@ -20,7 +20,7 @@ use crate::template::Templates;
 
 pub use checks::{Case, Hold, Verdict, When, decide};
 pub use enrolment::{
-    AutomationState, Card, CardState, Enrolment, EnrolmentId, EnrolmentState, Flood, RunLine, Switch,
+    AutomationState, Card, CardState, Enrolment, EnrolmentId, EnrolmentState, Flood, RunLine, Surge, Switch,
 };
 pub use event::{Event, EventKind, difference_of_interview, differences};
 pub use filter::{BadCondition, Condition, Trait, Traits};
@@ -184,6 +184,14 @@ pub struct Automation {
     pub max_age: SignedDuration,
     /// What calls it off.
     pub cancel_if: Vec<CancelIf>,
+}
+
+impl Automation {
+    /// Whether an event was seen so late that it sets nothing off. What is timed by an interview happens when
+    /// that is due, however long ago the interview was made.
+    pub fn is_too_late_for(&self, event: &Event) -> bool {
+        self.trigger != Trigger::Interview && event.seen_at.duration_since(event.at) > self.max_age
+    }
 }
 
 /// All automations of an installation, and what holds for each.

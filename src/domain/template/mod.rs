@@ -7,6 +7,7 @@
 mod bounds;
 mod fields;
 mod flaws;
+mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,9 +68,14 @@ impl Template {
         &self.text
     }
 
-    /// The fields that it names, so that one which nobody can supply is seen before it is wanted.
+    /// The fields that it names.
     pub fn fields(&self) -> BTreeSet<Field> {
         fields_of(&self.text)
+    }
+
+    /// The fields that it cannot do without, of those that have no value by `has`.
+    pub fn wants(&self, has: impl Fn(Field) -> bool) -> BTreeSet<Field> {
+        wanted_of(&self.text, has)
     }
 
     /// Whether it says who writes, as a first text must: by the field or by the name itself.
@@ -145,9 +151,8 @@ impl Templates {
     pub fn fill(&self, text: &str, fields: &Fields) -> Result<String, RenderError> {
         filled(text, fields, &self.links).map_err(|error| match error.kind() {
             ErrorKind::UndefinedError => RenderError::Missing {
-                fields: fields_of(text)
+                fields: wanted_of(text, |field| fields.get(field).is_some())
                     .into_iter()
-                    .filter(|f| fields.get(*f).is_none())
                     .map(Field::name)
                     .collect(),
             },
@@ -159,6 +164,13 @@ impl Templates {
 /// The fields that a text names; none where it is no template.
 fn fields_of(text: &str) -> BTreeSet<Field> {
     let names = used(text).unwrap_or_default();
+    Field::ALL.into_iter().filter(|field| names.contains(&field.name())).collect()
+}
+
+/// The fields without a value that a text wants; none where it is no template.
+fn wanted_of(text: &str, has: impl Fn(Field) -> bool) -> BTreeSet<Field> {
+    let has = |name: &str| Field::ALL.into_iter().find(|field| field.name() == name).is_none_or(&has);
+    let names = wants::wanted(text, &has).unwrap_or_default();
     Field::ALL.into_iter().filter(|field| names.contains(&field.name())).collect()
 }
 
@@ -234,6 +246,14 @@ mod tests {
         let mut known = dana();
         known.set_names(Field::SENDER, "Priya Shah");
         assert_eq!(templates.render("a", &known).unwrap(), "Hi from Priya Shah");
+    }
+
+    #[test]
+    fn a_field_that_is_only_asked_for_is_not_told_as_missing() {
+        let text = "Hi{% if sender.name is defined %} from {{ sender.name }}{% endif %}, \
+                    {{ stage.name|default('soon') }} in {{ job.location }}";
+        let error = templates(text).render("a", &dana()).unwrap_err();
+        assert_eq!(error.to_string(), "there is no value for job.location");
     }
 
     #[test]

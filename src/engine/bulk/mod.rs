@@ -20,6 +20,8 @@ use fulcrum_domain::{Actor, Delivery, Message, OpportunityId, Sight, UserId, tar
 use jiff::Timestamp;
 
 pub use list::{Listed, Who, read_list};
+#[cfg(test)]
+pub(super) use turn::{meet, round};
 use words::words_for;
 
 use super::changes::{self, BulkError};
@@ -307,7 +309,7 @@ fn as_bulk(made: Created) -> Result<BulkId, MakeError> {
 }
 
 /// Whom a bulk text is for, each with whether they can be texted as it stands.
-fn look(
+pub(super) fn look(
     read: &impl Read,
     mut bulk: Bulk,
     listed: Vec<Listed>,

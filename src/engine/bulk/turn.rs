@@ -28,16 +28,16 @@ const SHORTLY: SignedDuration = SignedDuration::from_millis(250);
 const RUNNING_MAX: usize = 100;
 
 /// When whose turn it is.
-type Turn = (BulkId, Timestamp, u64);
+pub(in crate::engine) type Turn = (BulkId, Timestamp, u64);
 
 /// Whose turns have come.
 #[derive(Default)]
-struct Round {
-    turns: Vec<Turn>,
+pub(in crate::engine) struct Round {
+    pub(in crate::engine) turns: Vec<Turn>,
     /// Nobody waits in these any more.
-    done: Vec<BulkId>,
+    pub(in crate::engine) done: Vec<BulkId>,
     /// When to look again.
-    next: Option<Timestamp>,
+    pub(in crate::engine) next: Option<Timestamp>,
 }
 
 impl Engine {
@@ -73,7 +73,7 @@ impl Engine {
     }
 }
 
-fn round(read: &impl Read, now: Timestamp) -> Result<Round, StoreError> {
+pub(in crate::engine) fn round(read: &impl Read, now: Timestamp) -> Result<Round, StoreError> {
     let mut round = Round::default();
     let running = read.list(BULKS_RUNNING, &Keys::all(), RUNNING_MAX)?;
     if running.is_empty() {
@@ -101,7 +101,12 @@ fn round(read: &impl Read, now: Timestamp) -> Result<Round, StoreError> {
 }
 
 /// Somebody's turn has come: their text is written, put off, or it is said why there is none.
-fn meet(tx: &mut Tx<'_>, turn: Turn, settings: &Settings, moment: &mut Moment) -> Result<(), ComposeError> {
+pub(in crate::engine) fn meet(
+    tx: &mut Tx<'_>,
+    turn: Turn,
+    settings: &Settings,
+    moment: &mut Moment,
+) -> Result<(), ComposeError> {
     let (id, _, place) = turn;
     let Some((bulk, recipient)) = changes::take_turn(tx, turn)? else { return Ok(()) };
     match recipient.state {

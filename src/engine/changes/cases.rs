@@ -101,7 +101,7 @@ pub(crate) fn is_for(
 ///
 /// # Errors
 /// [`StoreError`]; within, why not.
-pub(super) fn fits(
+pub(crate) fn fits(
     read: &impl Read,
     automation: &Automation,
     row: &Opportunity,

@@ -2,13 +2,15 @@
 //! newest counts (behaviour.md 2, "Consent").
 
 use fulcrum_domain::{
-    ActivityKind, Actor, Answer, Consent, ConsentSource, Number, Opportunity, OpportunityId,
+    ActivityKind, Actor, Answer, Consent, ConsentSource, NoConsent, Number, Opportunity, OpportunityId,
+    UserId,
 };
 use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note_of;
-use super::projection::{Arrival, Put, put_opportunity};
+use super::call_off::call_off;
+use super::projection::{Arrival, Put, put_row};
 use super::thread::{candidacies, thread_of};
 use crate::store::tables::CONSENTS;
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
@@ -16,13 +18,16 @@ use crate::store::{Keys, Read, Signal, StoreError, Tx};
 /// Nobody is asked more often.
 const EVIDENCE_MAX: usize = 100;
 
-/// An opportunity as Lever shows it, with what its candidate said about texts when they applied.
+/// An opportunity as Lever shows it, with what its candidate said about texts when they applied, and who
+/// moved them.
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// The row of the projection.
     pub row: Opportunity,
     /// Their answer to the configured question.
     pub consent: Option<Consent>,
+    /// Who moved them to the stage that they are in: a user, if it was one.
+    pub moved_by: Option<UserId>,
 }
 
 /// Takes a profile in: the row, and the answer for each of the candidate's numbers.
@@ -37,9 +42,9 @@ pub fn put_profile(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Put, StoreError> {
-    let Profile { row, consent } = profile;
+    let Profile { row, consent, moved_by } = profile;
     let numbers: Vec<Number> = if consent.is_some() { row.numbers().collect() } else { Vec::new() };
-    let put = put_opportunity(tx, id, row, arrival, rules, now)?;
+    let put = put_row(tx, id, row, moved_by.as_ref(), arrival, rules, now)?;
     if matches!(put, Put::New | Put::Changed | Put::Same)
         && let Some(consent) = consent
     {
@@ -68,7 +73,8 @@ pub fn consents_of(read: &impl Read, number: Number) -> Result<Vec<Consent>, Sto
     Ok(rows.into_iter().map(|(_, consent)| consent).collect())
 }
 
-/// Keeps an answer. One that is known already changes nothing: applications are read again and again.
+/// Keeps an answer. One that is known already changes nothing: applications are read again and again. A no
+/// that is their last word calls off what waits for them.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -93,6 +99,9 @@ pub fn put_consent(
         let what = format!("said {} to texts, {how}", consent.answer.word());
         note_of(tx, &conversation, consent.by.clone(), ActivityKind::OptOut, what, now)?;
         tx.signal(Signal::Conversation(conversation.id));
+    }
+    if consent_of(tx, number)?.is_some_and(|last| last.answer == Answer::No) {
+        call_off(tx, number, NoConsent::SaidNo.into(), now)?;
     }
     Ok(())
 }

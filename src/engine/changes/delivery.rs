@@ -2,8 +2,8 @@
 
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, CarrierSid, Delivery, Effect, EffectState, Message, MessageId, Number,
-    OptOutSource, Refusal, SendFailure, Suppression,
+    Activity, ActivityKind, Actor, CarrierSid, Delivery, Effect, EffectState, Message, MessageId, NoConsent,
+    Number, OptOutSource, Refusal, SendFailure, Suppression,
 };
 use jiff::Timestamp;
 
@@ -103,6 +103,7 @@ pub(super) fn call_off(tx: &mut Tx<'_>, mut text: Message, why: Refusal) -> Resu
     text.delivery = Delivery::Canceled;
     text.failure = Some(match why {
         Refusal::OptedOut => SendFailure::OptedOut,
+        Refusal::NoConsent(NoConsent::SaidNo) => SendFailure::SaidNo,
         _ => SendFailure::Held,
     });
     tx.remove(OVERRIDES, &text.id)?;

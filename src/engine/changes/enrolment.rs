@@ -7,7 +7,8 @@
 use std::ops::ControlFlow;
 
 use fulcrum_domain::automation::{
-    Automation, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine, Trigger, Verdict, decide,
+    Automation, CardState, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine, Trigger,
+    Verdict, decide,
 };
 use fulcrum_domain::{Actor, Author, Body, DeadlineKey, MessageId, OpportunityId, Purpose};
 use jiff::{SignedDuration, Timestamp};
@@ -18,13 +19,13 @@ use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::flood::guard;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    AUTOMATIONS, COUNTERS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS, LIVE_ENROLMENTS,
-    OPPORTUNITIES, RUN_LOG,
+    AUTOMATIONS, CARDS, COUNTERS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS,
+    LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG,
 };
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Why a waiting enrolment that is found too late comes to nothing.
-pub(super) const STALE: &str = "stale: too long ago";
+pub(crate) const STALE: &str = "stale: too long ago";
 
 /// Nothing is timed by an interview that was so long ago.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -217,7 +218,7 @@ fn consider(
         let what = format!("{}, not enrolled: {why}", event.kind.words());
         log(tx, about, &automation.name, None, what, None, now)
     };
-    if !timed && event.seen_at.duration_since(event.at) > automation.max_age {
+    if automation.is_too_late_for(event) {
         return skip(tx, STALE);
     }
     if automation.wait.is_by_interview() && due <= now {
@@ -389,14 +390,23 @@ pub(super) fn forget_enrolments_of(tx: &mut Tx<'_>, about: &OpportunityId) -> Re
     for (id, row) in enrolments_of(tx, about)? {
         let gone = EnrolmentState::Ended(String::new());
         put(tx, id, Some(&row), &Enrolment { state: gone, ..row.clone() })?;
-        tx.remove(ENROLMENTS, &id)?;
-        tx.remove(ENROLMENTS_OF, &(about.clone(), id))?;
-        if let Some(card) = row.card {
-            tx.remove(ENROLMENTS_ON, &(card, id))?;
-        }
+        forget_enrolment(tx, id, &row)?;
     }
     for (key, _) in tx.list(RUN_LOG, &Keys::beginning(about), usize::MAX)? {
         tx.remove(RUN_LOG, &key)?;
+    }
+    Ok(())
+}
+
+/// Forgets an enrolment that came to its end, and with the last of a card the card.
+pub(super) fn forget_enrolment(tx: &mut Tx<'_>, id: EnrolmentId, row: &Enrolment) -> Result<(), StoreError> {
+    tx.remove(ENROLMENTS, &id)?;
+    tx.remove(ENROLMENTS_OF, &(row.opportunity.clone(), id))?;
+    let Some(card) = row.card else { return Ok(()) };
+    tx.remove(ENROLMENTS_ON, &(card, id))?;
+    let is_empty = tx.list(ENROLMENTS_ON, &Keys::beginning(&card), 1)?.is_empty();
+    if is_empty && tx.get(CARDS, &card)?.is_some_and(|row| row.state != CardState::Waiting) {
+        tx.remove(CARDS, &card)?;
     }
     Ok(())
 }

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use fulcrum_domain::automation::{Event, EventKind, difference_of_interview, differences};
 use fulcrum_domain::{
-    Actor, Author, Direction, Interview, InterviewId, Message, Opportunity, OpportunityId, Purpose,
+    Actor, Author, Direction, Interview, InterviewId, Message, Opportunity, OpportunityId, Purpose, UserId,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::enrolment::{follow, look_again, on_event};
 use super::projection::{Arrival, ListedInterview};
-use crate::store::tables::{ARCHIVE_REASONS, COUNTERS, EVENTS, EVENTS_OF, EventKey};
+use crate::store::tables::{ARCHIVE_REASONS, COUNTERS, EVENTS, EVENTS_OF, EventKey, USERS};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// How long events are kept, for back-tests; what is older when it is seen is not written.
@@ -23,16 +23,25 @@ const LOG_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How many of a candidate's last events a new one is compared with.
 const COMPARED: usize = 20;
 
-/// Who did what no account of ours did.
+/// Who did what no account of ours did, and of whom nobody says who it was.
 const LEVER: &str = "Lever";
+
+/// A row as it was just fetched.
+pub(super) struct Fetched<'r> {
+    /// It.
+    pub(super) row: &'r Opportunity,
+    /// Who moved the candidate to the stage that they are in, where Lever says so.
+    pub(super) moved_by: Option<&'r UserId>,
+    /// How it came.
+    pub(super) arrival: Arrival,
+}
 
 /// A row of an opportunity says something new.
 pub(super) fn opportunity_differs(
     tx: &mut Tx<'_>,
     id: &OpportunityId,
     stored: Option<&Opportunity>,
-    fetched: &Opportunity,
-    arrival: Arrival,
+    Fetched { row: fetched, moved_by, arrival }: Fetched<'_>,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -45,7 +54,10 @@ pub(super) fn opportunity_differs(
         _ => fetched.as_of,
     };
     for (kind, at) in differences(stored, fetched, hired, undated) {
-        happened(tx, kind, id, at, LEVER.into(), rules, now)?;
+        // Of the rest Lever does not say who did it.
+        let user = moved_by.filter(|_| matches!(kind, EventKind::StageEntered { .. }));
+        let by = in_lever(tx, user)?;
+        happened(tx, kind, id, at, by, rules, now)?;
     }
     look_again(tx, id, rules, now)
 }
@@ -62,16 +74,29 @@ pub(super) fn interviews_differ(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut told = Vec::new();
-    for (row, made_at) in list {
+    for ListedInterview { row, made_at, made_by } in list {
         let made_at = made_at.or(listed_before).unwrap_or(Timestamp::UNIX_EPOCH);
-        told.extend(difference_of_interview(before.get(&row.id), Some(row), made_at, row.as_of));
+        let differs = difference_of_interview(before.get(&row.id), Some(row), made_at, row.as_of);
+        told.extend(differs.map(|told| (told, made_by.as_ref())));
     }
-    let gone = before.values().filter(|row| !list.iter().any(|(listed, _)| listed.id == row.id));
-    told.extend(gone.filter_map(|row| difference_of_interview(Some(row), None, now, now)));
-    for (kind, at) in told {
-        happened(tx, kind, id, at, LEVER.into(), rules, now)?;
+    let gone = before.values().filter(|row| !list.iter().any(|one| one.row.id == row.id));
+    let gone = gone.filter_map(|row| difference_of_interview(Some(row), None, now, now));
+    told.extend(gone.map(|told| (told, None)));
+    for ((kind, at), made_by) in told {
+        let by = in_lever(tx, made_by.filter(|_| matches!(kind, EventKind::InterviewCreated(_))))?;
+        happened(tx, kind, id, at, by, rules, now)?;
     }
     look_again(tx, id, rules, now)
+}
+
+/// Who did something in Lever: the account of ours that has their e-mail, so that it is one person wherever
+/// they do it.
+fn in_lever(read: &impl Read, user: Option<&UserId>) -> Result<Actor, StoreError> {
+    let Some(id) = user else {
+        return Ok(LEVER.into());
+    };
+    let email = read.get(USERS, id)?.map(|user| user.email.to_lowercase()).filter(|email| !email.is_empty());
+    Ok(email.unwrap_or_else(|| format!("{LEVER} user {id}")).as_str().into())
 }
 
 /// A message stands in its thread. One of ours sets off what waits for no answer to it.

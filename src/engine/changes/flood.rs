@@ -1,7 +1,7 @@
 //! The flood guard: many enrolments by one actor within a minute wait on one card for a person
 //! (behaviour.md 3, "Flood guard"). Somebody who archives a hundred candidates by mistake texts nobody.
 
-use fulcrum_domain::automation::{Card, CardState, Enrolment, EnrolmentId, Event, Flood};
+use fulcrum_domain::automation::{Card, CardState, Enrolment, EnrolmentId, Event, Flood, Surge};
 use fulcrum_domain::{Activity, ActivityKind, Actor, DeadlineKey};
 use jiff::Timestamp;
 
@@ -23,15 +23,16 @@ pub(super) fn guard(
     let mut flood = tx.get(FLOODS, &name)?.unwrap_or_default();
     let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or_default();
     flood.recent.retain(|(ms, _)| now.duration_since(at(*ms)).abs() <= Flood::WITHIN);
-    let open = match flood.card {
-        Some(card) => tx.get(CARDS, &card)?.filter(|row| row.collects(now)).map(|row| (card, row)),
+    let last = match flood.card {
+        Some(card) => tx.get(CARDS, &card)?.map(|row| (card, row)),
         None => None,
     };
     let recent: Vec<_> = flood.recent.iter().map(|(ms, _)| at(*ms)).collect();
-    if let Some((number, mut card)) = open {
+    let surge = rules.automations.flood.surge(&recent, last.as_ref().map(|(_, card)| card), now);
+    if let (Surge::Joins, Some((number, mut card))) = (surge, last) {
         join(tx, &mut card, number, id)?;
         tx.put(CARDS, &number, &card)?;
-    } else if rules.automations.flood.is_reached(&recent, now) {
+    } else if surge == Surge::Strikes {
         let number = next(tx, "cards")?;
         let mut card = Card { by: event.by.clone(), opened_at: now, state: CardState::Waiting, count: 0 };
         for other in flood.recent.iter().map(|(_, other)| *other).chain([id]) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
     Conversation, Effect, EffectState, ErasureCause, Interview, Lane, Number, Opportunity, OpportunityId,
-    Searchable, is_newer,
+    Searchable, UserId, is_newer,
 };
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use super::Rules;
 use super::appointment::{appointments_of, see_appointment};
 use super::consent::forget_consents;
 use super::erase::erase_opportunity;
-use super::events::{interviews_differ, opportunity_differs};
+use super::events::{Fetched, interviews_differ, opportunity_differs};
 use super::filing::attach;
 use super::outbox::ask;
 use super::searchable::to_index;
@@ -59,11 +59,24 @@ impl Put {
     }
 }
 
-/// Takes a row in.
+/// Takes a row in of which nothing else is known.
 pub fn put_opportunity(
     tx: &mut Tx<'_>,
     id: &OpportunityId,
+    row: Opportunity,
+    arrival: Arrival,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Put, StoreError> {
+    put_row(tx, id, row, None, arrival, rules, now)
+}
+
+/// The same, and who moved the candidate to the stage that they are in.
+pub(super) fn put_row(
+    tx: &mut Tx<'_>,
+    id: &OpportunityId,
     mut fetched: Opportunity,
+    moved_by: Option<&UserId>,
     arrival: Arrival,
     rules: &Rules,
     now: Timestamp,
@@ -102,7 +115,8 @@ pub fn put_opportunity(
         index(tx, id, stored.as_ref(), &fetched, rules)?;
     }
     if put.is_news() {
-        opportunity_differs(tx, id, stored.as_ref(), &fetched, arrival, rules, now)?;
+        let seen = Fetched { row: &fetched, moved_by, arrival };
+        opportunity_differs(tx, id, stored.as_ref(), seen, rules, now)?;
     }
     if arrival == Arrival::Poll && fetched.wants_interviews(now) && !are_asked_for(tx, id, &fetched)? {
         ask(tx, &Effect::Interviews(id.clone()), Lane::Reconcile, now)?;
@@ -147,8 +161,16 @@ fn index(
     Ok(())
 }
 
-/// An interview as it was just listed, and when Lever says that it was made.
-pub type ListedInterview = (Interview, Option<Timestamp>);
+/// An interview as it was just listed.
+#[derive(Clone, Debug)]
+pub struct ListedInterview {
+    /// The row.
+    pub row: Interview,
+    /// When Lever says that it was made.
+    pub made_at: Option<Timestamp>,
+    /// Who made it, in Lever.
+    pub made_by: Option<UserId>,
+}
 
 /// Takes in the whole list of an opportunity's interviews: what is not in it is gone.
 pub fn put_interviews(
@@ -169,14 +191,14 @@ pub fn put_interviews(
         .into_iter()
         .map(|((_, interview), row)| (interview, row))
         .collect();
-    let listed: BTreeSet<_> = list.iter().map(|(interview, _)| &interview.id).collect();
+    let listed: BTreeSet<_> = list.iter().map(|one| &one.row.id).collect();
     for row in before.values() {
         forget_meeting(tx, row)?;
     }
     for known in before.keys().filter(|known| !listed.contains(known)) {
         changed |= tx.remove(INTERVIEWS, &(id.clone(), known.clone()))?;
     }
-    for (interview, _) in list {
+    for interview in list.iter().map(|one| &one.row) {
         let key = (id.clone(), interview.id.clone());
         let same = |stored: &Interview| Interview { as_of: interview.as_of, ..stored.clone() } == *interview;
         changed |= !before.get(&interview.id).is_some_and(same);
@@ -190,7 +212,7 @@ pub fn put_interviews(
     }
     for one in appointments_of(tx, id)? {
         if let Some(there) = one.lever {
-            let seen = list.iter().map(|(interview, _)| interview).find(|seen| seen.id == there.interview);
+            let seen = list.iter().map(|one| &one.row).find(|seen| seen.id == there.interview);
             see_appointment(tx, one.id, seen, as_of, now)?;
         }
     }

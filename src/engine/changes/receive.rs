@@ -91,7 +91,7 @@ pub fn receive(
         None => optout::read(text.body.reveal(), suppression.is_some()),
     };
     let known = candidacies(tx, text.from)?;
-    let answered = newest_outbound(tx, &conversation)?;
+    let answered = newest_outbound(tx, &conversation, at)?;
     let opportunity = target(&known, answered.as_ref().map(|(id, at)| (id, *at)), moment.now);
 
     let id = MessageId::new(at, &moment.id_bits());
@@ -213,10 +213,12 @@ fn obey(
     Ok(())
 }
 
-/// The opportunity and the time of the newest text that we sent in this thread.
+/// The opportunity and the time of the newest text of ours in this thread that can be answered at `at`: one
+/// that still waits cannot, nor one that left later than an answer that was found late.
 fn newest_outbound(
     read: &impl Read,
     conversation: &Conversation,
+    at: Timestamp,
 ) -> Result<Option<(OpportunityId, Timestamp)>, StoreError> {
     /// So many texts in a row without an answer of ours leave nothing to be bound to.
     const LOOK_BACK: usize = 500;
@@ -228,6 +230,9 @@ fn newest_outbound(
         .into_iter()
         .map(|(_, message)| message)
         .filter(|m| m.direction == Direction::Out && matches!(m.author, Author::Staff { .. }))
-        .filter(|m| !matches!(m.delivery, Delivery::Scheduled | Delivery::Canceled | Delivery::Failed))
+        .filter(|m| {
+            let stayed = [Delivery::Scheduled, Delivery::Queued, Delivery::Canceled, Delivery::Failed];
+            !stayed.contains(&m.delivery) && m.submitted_at.unwrap_or(m.at) <= at
+        })
         .find_map(|m| m.opportunity.map(|opportunity| (opportunity, m.at))))
 }

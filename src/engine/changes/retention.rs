@@ -1,9 +1,10 @@
 //! What was said is erased when its time is over, unless a legal hold keeps it.
 //!
-//! Retention is about what is ours: texts, transcripts, activity. What Lever shows of a candidate follows
+//! Retention is about what is ours: texts, transcripts, activity, what automations decided. What Lever shows of a candidate follows
 //! Lever, and so do the notes there. A hold keeps everything of a person, whoever wants it gone: an erasure
 //! by command is refused, and one that Lever asks for waits until the hold is released.
 
+use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState};
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, ErasureCause, Footing,
     OpportunityId, Retention, Whom,
@@ -11,11 +12,12 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::activity::note;
+use super::enrolment::forget_enrolment;
 use super::erase::{Erasing, opportunities_of};
 use super::outbox::ask_after_deletion;
 use super::thread::candidacies;
-use crate::store::tables::{ARCHIVE_REASONS, CONVERSATIONS, HOLDS, OPPORTUNITIES};
-use crate::store::{Hold, Read, StoreError, Tx};
+use crate::store::tables::{ARCHIVE_REASONS, CONVERSATIONS, ENROLMENTS, HOLDS, OPPORTUNITIES, RUN_LOG};
+use crate::store::{Hold, Keys, Read, StoreError, Tx};
 
 /// Whether a legal hold keeps what there is of an opportunity.
 pub(super) fn is_held(read: &impl Read, id: &OpportunityId) -> Result<bool, StoreError> {
@@ -98,6 +100,119 @@ pub fn erase_if_over(
 /// A transcript that is not in Lever yet is not lost to the calendar; of nobody there will never be one.
 fn waits_to_be_filed(conversation: &Conversation, footing: Footing) -> bool {
     conversation.session.is_some() && footing != Footing::Nobody
+}
+
+/// What automations did about somebody, by its key.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// A line of the run log.
+    Line(OpportunityId, u64),
+    /// An enrolment that came to its end.
+    Enrolment(EnrolmentId),
+}
+
+/// Those of a page whose time is over, and the last row of the page, if there was one.
+type Over<K> = (Vec<Decision>, Option<K>);
+
+/// Lines of the run log whose time is over: of the next `count`, after one.
+pub fn lines_over(
+    read: &impl Read,
+    after: Option<&(OpportunityId, u64)>,
+    count: usize,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<Over<(OpportunityId, u64)>, StoreError> {
+    let keys = after.map_or_else(Keys::all, |key| Keys::all().after(key));
+    let page = read.list(RUN_LOG, &keys, count)?;
+    let last = page.last().map(|(key, _)| key.clone());
+    let mut over = Vec::new();
+    for ((about, number), line) in page {
+        if is_over(read, &about, line.at, retention, now)?.is_some() {
+            over.push(Decision::Line(about, number));
+        }
+    }
+    Ok((over, last))
+}
+
+/// Enrolments that came to their end and whose time is over, in the same way.
+pub fn enrolments_over(
+    read: &impl Read,
+    after: Option<EnrolmentId>,
+    count: usize,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<Over<EnrolmentId>, StoreError> {
+    let keys = after.map_or_else(Keys::all, |id| Keys::all().after(&id));
+    let page = read.list(ENROLMENTS, &keys, count)?;
+    let last = page.last().map(|(id, _)| *id);
+    let mut over = Vec::new();
+    for (id, row) in page {
+        if is_enrolment_over(read, &row, retention, now)? {
+            over.push(Decision::Enrolment(id));
+        }
+    }
+    Ok((over, last))
+}
+
+/// Forgets these decisions, unless one is to be kept by now. How many went.
+pub fn forget_decisions(
+    tx: &mut Tx<'_>,
+    over: &[Decision],
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let mut forgotten = 0;
+    for decision in over {
+        let goes = match decision {
+            Decision::Line(about, number) => {
+                let key = (about.clone(), *number);
+                let line = tx.get(RUN_LOG, &key)?;
+                let goes = match line {
+                    Some(line) => is_over(tx, about, line.at, retention, now)?.is_some(),
+                    None => false,
+                };
+                goes && tx.remove(RUN_LOG, &key)?
+            }
+            Decision::Enrolment(id) => match tx.get(ENROLMENTS, id)? {
+                Some(row) if is_enrolment_over(tx, &row, retention, now)? => {
+                    forget_enrolment(tx, *id, &row)?;
+                    true
+                }
+                _ => false,
+            },
+        };
+        forgotten += usize::from(goes);
+    }
+    Ok(forgotten)
+}
+
+/// Where a candidate stands, if what was done about them at that time is over and no hold keeps it.
+fn is_over(
+    read: &impl Read,
+    about: &OpportunityId,
+    at: Timestamp,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<Option<Footing>, StoreError> {
+    let footing = footing(read, std::iter::once(about))?;
+    let over = retention.is_over(footing, at, now) && !is_held(read, about)?;
+    Ok(over.then_some(footing))
+}
+
+/// One that was texted keeps a second text of the same automation back while its candidate is active.
+fn is_enrolment_over(
+    read: &impl Read,
+    row: &Enrolment,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if row.is_live() {
+        return Ok(false);
+    }
+    let at = row.due.map_or(row.enrolled_at, |due| due.max(row.enrolled_at));
+    let footing = is_over(read, &row.opportunity, at, retention, now)?;
+    let texted = matches!(row.state, EnrolmentState::Sent(_));
+    Ok(footing.is_some_and(|footing| !(texted && footing == Footing::Active)))
 }
 
 fn footing<'i>(

@@ -1,19 +1,19 @@
 //! Opt-outs: stored under a keyed hash of the number, in force with the transaction that stores them.
 
 use fulcrum_domain::{
-    ActivityKind, Actor, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Number, OptOutSource,
-    Purpose, Refusal, Suppression,
+    ActivityKind, Actor, Conversation, ConversationId, DeadlineKey, Number, OptOutSource, Refusal,
+    Suppression,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 
 use super::activity::note_of;
+use super::call_off::call_off;
 use super::desk::place;
-use super::outbox::drop_effect;
 use super::thread::{store, thread_of};
-use crate::store::tables::{CONVERSATIONS, DEADLINES, Digest, MESSAGES, OUTBOX, SECRETS, SUPPRESSIONS};
-use crate::store::{Keys, Read, SecretKey, Signal, StoreError, Tx};
+use crate::store::tables::{CONVERSATIONS, DEADLINES, Digest, SECRETS, SUPPRESSIONS};
+use crate::store::{Read, SecretKey, Signal, StoreError, Tx};
 
 /// The name of the key under which numbers are hashed; made at the first start.
 pub(crate) const HASH_KEY: &str = "suppressions";
@@ -55,10 +55,10 @@ pub(super) fn suppress(
     tx.put(SUPPRESSIONS, &key, suppression)?;
     if let Some(conversation) = thread_of(tx, number)? {
         note_of(tx, &conversation, by, ActivityKind::OptOut, what, now)?;
-        call_off(tx, conversation.id)?;
         place(tx, &conversation)?;
         tx.signal(Signal::Conversation(conversation.id));
     }
+    call_off(tx, number, Refusal::OptedOut, now)?;
     Ok(true)
 }
 
@@ -192,21 +192,6 @@ pub fn decide_opt_out(
     if let Some(mut conversation) = thread {
         settle_doubt(tx, &mut conversation)?;
         store(tx, &conversation)?;
-    }
-    Ok(())
-}
-
-/// Fails every text of a thread that has not left. What is in flight cannot be called back.
-fn call_off(tx: &mut Tx<'_>, conversation: ConversationId) -> Result<(), StoreError> {
-    /// Nobody has more texts waiting in one thread.
-    const LOOK_BACK: usize = 1000;
-    for (_, message) in tx.list_back(MESSAGES, &Keys::beginning(&conversation), LOOK_BACK)? {
-        let waits = matches!(message.delivery, Delivery::Queued | Delivery::Scheduled);
-        let effect = Effect::Send(message.id);
-        if waits && message.purpose != Purpose::OptOutConfirmation && tx.has(OUTBOX, &effect)? {
-            super::delivery::call_off(tx, message, Refusal::OptedOut)?;
-            drop_effect(tx, &effect)?;
-        }
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ impl Month {
         text: (MessageId, Number, String),
         then: impl FnOnce(&mut Self, Result<CarrierSid, NotTaken>) + 'static,
     ) {
-        self.round_trip(move |month| month.at_carrier(text), then);
+        self.round_trip(150, move |month| month.at_carrier(text), then);
     }
 
     fn at_carrier(&mut self, (mid, to, body): (MessageId, Number, String)) -> Result<CarrierSid, NotTaken> {

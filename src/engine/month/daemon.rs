@@ -14,7 +14,8 @@ use rand::RngExt as _;
 
 use super::Month;
 use super::carrier::Received;
-use super::settings::{INTERVIEWERS, our_number, rules};
+use super::settings::{INTERVIEWERS, our_number, settings};
+use crate::engine::Settings;
 use crate::engine::changes::{self, Arrival, Incoming, Profile, Report, Rules};
 use crate::engine::clock::Moment;
 use crate::engine::deadlines::wheel_of;
@@ -39,6 +40,7 @@ pub(super) enum Hook {
 pub(super) struct Daemon {
     runtime: tokio::runtime::Runtime,
     pub(super) store: Store,
+    pub(super) settings: Arc<Settings>,
     pub(super) rules: Arc<Rules>,
     signals: Arc<Mutex<Vec<Signal>>>,
     /// Conversations that a commit has changed since the law looked.
@@ -59,11 +61,13 @@ impl Daemon {
         let signals = Arc::new(Mutex::new(Vec::new()));
         let told = signals.clone();
         let backend = Options::backend(redb::backends::InMemoryBackend::new());
+        let settings = Arc::new(settings());
         let on_commit = move |signals: &[Signal]| told.lock().unwrap().extend_from_slice(signals);
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
             store: Store::open(backend, Box::new(on_commit)).unwrap(),
-            rules: Arc::new(rules()),
+            rules: Arc::new(settings.rules.clone()),
+            settings,
             signals,
             touched: BTreeSet::new(),
             up: false,
@@ -246,7 +250,7 @@ impl Month {
             let mut row = self.lever.candidates[&id].clone();
             row.as_of = self.now;
             self.must(move |tx, rules, moment| {
-                let profile = Profile { row, consent: None };
+                let profile = Profile { row, consent: None, moved_by: None };
                 let put = changes::put_profile(tx, &id, profile, Arrival::Poll, rules, moment.now)?;
                 if put == changes::Put::Changed {
                     changes::retime(tx, &id, rules, moment)?;
@@ -293,7 +297,8 @@ impl Month {
                 changes::take_turn_to_talk(tx, thread, &changes::Busy::new(), rules, moment)
             });
         }
-        let mut next = self.daemon.wheel.next().map(Tick::begins);
+        let Some(turns) = self.meet_turns() else { return };
+        let mut next = [self.daemon.wheel.next().map(Tick::begins), turns].into_iter().flatten().min();
         for remote in [Remote::Lever, Remote::Carrier, Remote::Records] {
             let (effects, later) = self.read(|snapshot| changes::due(snapshot, remote, self.now, 64));
             next = [next, later].into_iter().flatten().min();

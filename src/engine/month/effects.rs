@@ -12,7 +12,8 @@ use super::Month;
 use super::carrier::NotTaken;
 use super::lever::{Answer, Body, Call, Fault, Slot};
 use crate::engine::changes::{
-    self, AfterPost, Arrival, NextPost, NextWrite, Profile, Report, Settled, Submission, Taken,
+    self, AfterPost, Arrival, ListedInterview, NextPost, NextWrite, Profile, Report, Settled, Submission,
+    Taken,
 };
 use crate::store::Read;
 use crate::store::tables::{APPOINTMENTS, BY_SID, FILINGS};
@@ -58,7 +59,7 @@ impl Month {
             Ok(Answer::Opportunity(mut row)) => {
                 row.as_of = as_of;
                 month.must(move |tx, rules, moment| {
-                    let profile = Profile { row: *row, consent: None };
+                    let profile = Profile { row: *row, consent: None, moved_by: None };
                     let put = changes::put_profile(tx, &id, profile, Arrival::Webhook, rules, moment.now)?;
                     if put == changes::Put::Changed {
                         changes::retime(tx, &id, rules, moment)?;
@@ -97,7 +98,7 @@ impl Month {
                     let listed: Vec<_> = slots.iter().map(seen).collect();
                     let rows = slots.into_iter().map(|mut slot| {
                         slot.row.as_of = as_of;
-                        (slot.row, Some(as_of))
+                        ListedInterview { row: slot.row, made_at: Some(as_of), made_by: None }
                     });
                     let rows: Vec<_> = rows.collect();
                     changes::adopt_listed(tx, &id, &listed, as_of)?;
@@ -141,21 +142,20 @@ impl Month {
         let next = self.must(move |tx, _, moment| changes::begin_post(tx, id, moment.now));
         let Some(NextPost { filing, part }) = next else { return self.daemon.lever_is_answered() };
         let at = filing.opportunity.clone();
-        self.ask_lever(Call::CreateNote(at.clone(), filing.parts[part].clone()), move |month, answer| {
-            match answer {
-                Ok(Answer::Note(note)) => month.note_stands(id, at, note),
-                Err(Fault::NotFound) => {
-                    month.daemon.lever_is_answered();
-                    month.must(move |tx, rules, moment| changes::retarget(tx, id, rules, moment));
-                }
-                Err(fault) => {
-                    month.daemon.lever_is_answered();
-                    let lost = fault == Fault::Cut;
-                    let state = if lost { EffectState::Unknown } else { EffectState::Due };
-                    month.put_off(Effect::PostNote(id), state, fault);
-                }
-                Ok(_) => month.broken(format_args!("not the answer to a note")),
+        let call = Call::CreateNote(at.clone(), filing.parts[part].clone(), filing.secret);
+        self.ask_lever(call, move |month, answer| match answer {
+            Ok(Answer::Note(note)) => month.note_stands(id, at, note),
+            Err(Fault::NotFound) => {
+                month.daemon.lever_is_answered();
+                month.must(move |tx, rules, moment| changes::retarget(tx, id, rules, moment));
             }
+            Err(fault) => {
+                month.daemon.lever_is_answered();
+                let lost = fault == Fault::Cut;
+                let state = if lost { EffectState::Unknown } else { EffectState::Due };
+                month.put_off(Effect::PostNote(id), state, fault);
+            }
+            Ok(_) => month.broken(format_args!("not the answer to a note")),
         });
     }
 

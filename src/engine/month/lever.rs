@@ -42,7 +42,8 @@ pub(super) struct Note {
 pub(super) enum Call {
     Opportunity(OpportunityId),
     Interviews(OpportunityId),
-    CreateNote(OpportunityId, String),
+    /// With whether it is secret.
+    CreateNote(OpportunityId, String, bool),
     FindNote(OpportunityId, String),
     DeleteNote(OpportunityId, NoteId),
     CreateInterview(OpportunityId, Box<Body>),
@@ -103,7 +104,13 @@ impl Month {
         call: Call,
         then: impl FnOnce(&mut Self, Result<Answer, Fault>) + 'static,
     ) {
-        self.round_trip(move |month| month.at_lever(call), then);
+        // What is made without an answer is what must not be made again.
+        let dies_once_in = match &call {
+            Call::CreateNote(..) => 80,
+            Call::CreateInterview(..) => 8,
+            _ => 400,
+        };
+        self.round_trip(dies_once_in, move |month| month.at_lever(call), then);
     }
 
     fn at_lever(&mut self, call: Call) -> Result<Answer, Fault> {
@@ -126,7 +133,7 @@ impl Month {
         let of = match &call {
             Call::Opportunity(id)
             | Call::Interviews(id)
-            | Call::CreateNote(id, _)
+            | Call::CreateNote(id, ..)
             | Call::FindNote(id, _)
             | Call::DeleteNote(id, _)
             | Call::CreateInterview(id, _)
@@ -139,9 +146,9 @@ impl Month {
             Call::Interviews(_) => {
                 Ok(Answer::Interviews(self.lever.interviews.get(&of).cloned().unwrap_or_default()))
             }
-            Call::CreateNote(_, value) => {
+            Call::CreateNote(_, value, secret) => {
                 let id: NoteId = format!("note-{}", self.number_up()).parse().unwrap();
-                self.look_at_note(&of, &value);
+                self.look_at_note(&of, &value, secret);
                 let reference = find_reference(&value).map(str::to_owned);
                 self.lever.references.extend(reference);
                 self.lever.notes.insert(id.clone(), Note { opportunity: of, value });

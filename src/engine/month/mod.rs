@@ -10,10 +10,12 @@
 //! [`lever`] and [`carrier`] know nothing of the daemon's state, and [`law`] holds what reaches them
 //! against what it has seen happen, not against what is stored.
 //!
-//! A longer one: `tests/month` (its head says how). What has no place here is proved elsewhere: Lever's
-//! pace in `lever/pace`, torn writes and lost syncs in `tests/it/store_faults.rs`, the real tasks under
+//! A recruiter texts many at once, and some candidacies are confidential. A longer one: `tests/month` (its head
+//! says how). What has no place here is proved elsewhere: Lever's
+//! pace in `lever/pace`, the search's index in `tests/it/secrecy.rs`, torn writes and lost syncs in `tests/it/store_faults.rs`, the real tasks under
 //! `kill -9` in `tests/it/crash.rs`, memory in `tests/bench`.
 
+mod bulk;
 mod carrier;
 mod daemon;
 mod effects;
@@ -74,6 +76,7 @@ impl Month {
         };
         month.start_daemon();
         month.settle_in(size.candidates);
+        month.bulks_ahead();
         month.trouble_ahead();
         month
     }
@@ -104,9 +107,11 @@ impl Month {
     }
 
     /// A request of the daemon's travels to a remote, which does what `at` says, and its answer travels back,
-    /// to nobody if the daemon died meanwhile.
+    /// to nobody if the daemon died meanwhile: once in so many times it does so then, when the effect is there
+    /// and nobody knows.
     fn round_trip<T: 'static>(
         &mut self,
+        dies_once_in: u32,
         at: impl FnOnce(&mut Self) -> T + 'static,
         then: impl FnOnce(&mut Self, T) + 'static,
     ) {
@@ -115,7 +120,7 @@ impl Month {
         self.after(there, move |month| {
             let answer = at(month);
             // What it did is done, and nobody is there to hear of it.
-            month.dies_here(200);
+            month.dies_here(dies_once_in);
             let back = month.between(SignedDuration::from_millis(20), SignedDuration::from_secs(2));
             month.after(back, move |month| {
                 if month.daemon.lives_in(epoch) {

@@ -1,7 +1,7 @@
 //! What people do in the month: candidates with telephones of many zones, those who text them, those who
 //! move them through the stages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
     Archived, Author, Body, ConversationId, Interview, Number, Opportunity, OpportunityId, Phone, Purpose,
@@ -39,6 +39,8 @@ pub(super) struct People {
     /// Whose telephone it is: the one who has it, and perhaps somebody of their household.
     pub(super) of: BTreeMap<Number, Vec<OpportunityId>>,
     pub(super) zones: BTreeMap<Number, &'static [&'static str]>,
+    /// Whose candidacy not everybody may see.
+    pub(super) confidential: BTreeSet<OpportunityId>,
     /// Tokens of booking links that nobody has opened yet.
     links: Vec<String>,
     count: u32,
@@ -61,7 +63,7 @@ impl Month {
                 let mut row = self.lever.candidates[&id].clone();
                 row.as_of = self.now;
                 self.must(move |tx, rules, moment| {
-                    let profile = Profile { row, consent: None };
+                    let profile = Profile { row, consent: None, moved_by: None };
                     changes::put_profile(tx, &id, profile, Arrival::Backfill, rules, moment.now)
                 });
             } else {
@@ -94,6 +96,10 @@ impl Month {
             number
         });
         self.people.of.entry(number).or_default().push(id.clone());
+        let confidential = self.chance(80);
+        if confidential {
+            self.people.confidential.insert(id.clone());
+        }
         let row = Opportunity {
             contact,
             name,
@@ -105,7 +111,7 @@ impl Month {
             application: None,
             posting: None,
             tags: vec![],
-            confidential: false,
+            confidential,
             anonymised: false,
             created_at: self.now,
             advanced_at: self.now,

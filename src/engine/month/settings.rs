@@ -1,6 +1,7 @@
 //! How the daemon of the month is set up: everything that can be on is on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigger};
 use fulcrum_domain::booking::{EventType, Interviewer, Offers};
@@ -15,6 +16,7 @@ use jiff::tz::TimeZone;
 use crate::engine::changes::{
     CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, Mode, REMINDER, RemindOf, Rules,
 };
+use crate::engine::{BackfillScope, Confidential, OnUnknown, Settings};
 
 /// Those who interview, as Lever knows them.
 pub(super) const INTERVIEWERS: [(&str, &str); 3] = [
@@ -36,7 +38,7 @@ pub(super) fn our_number() -> Number {
 /// How long before an interview its candidate is reminded.
 pub(super) const LEADS: [SignedDuration; 2] = [SignedDuration::from_hours(24), SignedDuration::from_hours(1)];
 
-pub(super) fn rules() -> Rules {
+fn rules() -> Rules {
     Rules {
         consent: Default::default(),
         booking: offers(),
@@ -55,7 +57,7 @@ pub(super) fn rules() -> Rules {
         mode: Mode::Session,
         mode_of: Default::default(),
         secret_notes: false,
-        text_confidential: false,
+        text_confidential: true,
         max_note_chars: 1500,
         public_url: "https://text.acme.example".into(),
         notes_as: None,
@@ -72,6 +74,50 @@ pub(super) fn rules() -> Rules {
                 Default::default(),
             ),
         },
+    }
+}
+
+/// So many open days people are invited to at most, each by a bulk text of its own.
+pub(super) const OPEN_DAYS: u32 = 40;
+
+/// Which open day a text invites to, and whether it does so again.
+pub(super) fn open_day(body: &str) -> Option<(u32, bool)> {
+    let (before, after) = body.split_once("open day number ")?;
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    Some((digits.parse().ok()?, before.contains("Will you come")))
+}
+
+fn invitations() -> Templates {
+    let first = |number| {
+        let text = format!("Hi {{{{ profile.first_name }}}}, come to open day number {number}.");
+        template(&format!("day-{number}"), &text)
+    };
+    let again =
+        |number| template(&format!("again-{number}"), &format!("Will you come to open day number {number}?"));
+    let all = (0..OPEN_DAYS).flat_map(|number| [first(number), again(number)]);
+    Templates::new(all.collect(), Default::default())
+}
+
+/// All settings: what changes follow, and what bulk texts need besides.
+pub(super) fn settings() -> Settings {
+    Settings {
+        rules: rules(),
+        requests_per_second: 10.0,
+        poll_interval: Duration::from_secs(300),
+        inbound_poll: Duration::from_secs(300),
+        segments_per_second: 1.0,
+        interviews: BackfillScope::Active,
+        since: None,
+        confidential: Confidential::Full,
+        on_unknown: OnUnknown::Repost,
+        notify_followers: false,
+        backup: None,
+        audit: Default::default(),
+        audit_key: None,
+        retention: Default::default(),
+        calendars: Default::default(),
+        templates: invitations(),
+        second_person_above: 12,
     }
 }
 

@@ -27,7 +27,7 @@ use crate::store::{Keys, Read, StoreError, readable};
 
 pub use activity::{ActivityQuery, ActivityRow};
 pub use desk::{COUNTED, InboxCursor, InboxQuery, InboxRow, ShelfCount, Shelves};
-use gaze::Gaze;
+pub(super) use gaze::Gaze;
 pub use interviews::{InterviewState, InterviewView};
 pub(crate) use messages::messages;
 pub use messages::{MessageView, direction_word, failure_words, status_word};

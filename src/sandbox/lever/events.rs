@@ -26,8 +26,13 @@ pub enum Event {
         contact: Option<String>,
         posting: Option<String>,
     },
-    /// Somebody is moved to another stage.
-    Stage { opportunity: Option<String>, to: Option<String> },
+    /// Somebody is moved to another stage, by a user: the owner, unless one is named.
+    Stage {
+        opportunity: Option<String>,
+        to: Option<String>,
+        #[serde(default)]
+        by: Option<String>,
+    },
     /// Somebody is archived with a reason that is not "hired".
     Archive { opportunity: Option<String>, reason: Option<String> },
     /// Somebody who was archived comes back.
@@ -137,13 +142,13 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             let index = tenant.apply(NewApplication { contact, posting, owner, origin: 0 }, now, describe);
             Ok((index, None, vec![tenant.application_created(index)]))
         }
-        Event::Stage { opportunity, to } => {
+        Event::Stage { opportunity, to, by } => {
             let index = tenant.pick(opportunity.as_deref())?;
             let to = match to {
                 Some(id) => tenant.reference.stage_index(id).ok_or(EventError::Unknown("stage"))?,
                 None => tenant.random_stage(index),
             };
-            Ok((index, None, vec![tenant.move_to(index, to, now)]))
+            Ok((index, None, vec![tenant.move_to(index, to, by.clone(), now)]))
         }
         Event::Archive { opportunity, reason } => {
             let index = tenant.pick(opportunity.as_deref())?;
@@ -289,12 +294,12 @@ impl Tenant {
     }
 
     /// Moves somebody; returns what Lever would say.
-    pub(super) fn move_to(&mut self, index: u32, stage: u8, now: i64) -> Happening {
+    pub(super) fn move_to(&mut self, index: u32, stage: u8, by: Option<String>, now: i64) -> Happening {
         let id = |stage: u8| self.reference.stages[usize::from(stage)].stage.id.clone();
         let mut data = self.ids_of(index);
         data["fromStageId"] = json!(id(self.row(index).stage));
         data["toStageId"] = json!(id(stage));
-        let by = self.owner(&self.facts(index)).id.clone();
+        let by = by.unwrap_or_else(|| self.owner(&self.facts(index)).id.clone());
         self.advance(index, stage, now, Some(by));
         self.happening("candidateStageChange", index, data)
     }

@@ -79,7 +79,7 @@ impl Lever {
             let mut tenant = self.tenant();
             let Some(index) = tenant.random_active(|_, _| true) else { return };
             let stage = tenant.random_stage(index);
-            tenant.move_to(index, stage, self.now())
+            tenant.move_to(index, stage, None, self.now())
         };
         self.emit([&happening]);
     }

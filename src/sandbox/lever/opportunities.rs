@@ -118,7 +118,7 @@ pub(super) async fn set_stage(
         let index = lever.visible(&tenant, &id)?;
         let to = tenant.reference.stage_index(&stage);
         let to = to.ok_or_else(|| ApiError::bad_request("Stage was not found at /stage"))?;
-        let happening = tenant.move_to(index, to, lever.now());
+        let happening = tenant.move_to(index, to, None, lever.now());
         (tenant.opportunity(index, &Shape::default()), happening)
     };
     lever.record("stage_updated", json!({"opportunity": id, "stage": stage}));

@@ -92,11 +92,13 @@ impl Month {
         if counted != kept {
             self.broken(format_args!("the outbox is counted as {kept:?} and is {counted:?}"));
         }
+        self.look_with_open_eyes();
     }
 
     /// Days after people stopped: everything has come to its end, and nothing is lost.
     pub(in crate::engine::month) fn look_at_the_end(&mut self) {
         self.look_at_everything();
+        self.look_at_invitations();
         let left = self.read(|snapshot| snapshot.list(OUTBOX, &Keys::all(), usize::MAX));
         for (effect, row) in left {
             let gone = row.last_error.as_deref().is_some_and(|why| why.contains("gone"));

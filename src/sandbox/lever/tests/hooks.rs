@@ -67,7 +67,7 @@ async fn connected() -> (Client, Receiver) {
 }
 
 fn stage(client: &Client) -> crate::Happened {
-    client.sandbox.happen(&Event::Stage { opportunity: None, to: Some("offer".into()) }).unwrap()
+    client.sandbox.happen(&Event::Stage { opportunity: None, to: Some("offer".into()), by: None }).unwrap()
 }
 
 #[tokio::test]

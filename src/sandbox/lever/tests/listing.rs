@@ -169,7 +169,7 @@ fn changes_keep_the_order() {
             }
             _ => {
                 let stage = tenant.random_stage(index);
-                tenant.move_to(index, stage, now);
+                tenant.move_to(index, stage, None, now);
             }
         }
     }
@@ -265,7 +265,7 @@ fn a_million_opportunities_fit_and_are_served() {
     assert!(size > 50_000);
 
     let moved = first.indexes[50];
-    tenant.move_to(moved, 11, plan.now_ms);
+    tenant.move_to(moved, 11, None, plan.now_ms);
     let after = page(&tenant, &filter, &query).unwrap();
     assert!(!after.indexes.contains(&moved));
 }

@@ -183,7 +183,7 @@ const fn advice(failure: SendFailure) -> Option<&'static str> {
         SendFailure::Landline | SendFailure::BadNumber => texts::TRY_MAIL,
         SendFailure::Unreachable | SendFailure::Expired => texts::TRY_LATER,
         SendFailure::Filtered => texts::TRY_OTHER_WORDS,
-        SendFailure::Blocked | SendFailure::OptedOut => texts::TRY_NOT,
+        SendFailure::Blocked | SendFailure::OptedOut | SendFailure::SaidNo => texts::TRY_NOT,
         SendFailure::Config | SendFailure::Sender | SendFailure::NotPermitted => texts::TRY_OPERATOR,
         SendFailure::TooLong => texts::TRY_SHORTER,
         _ => return None,

@@ -1,0 +1,126 @@
+//! Texts that leave and arrive: to whom, when, how many, and each once.
+
+use std::collections::BTreeSet;
+
+use fulcrum_domain::{Appointment, Author, Delivery, Message, MessageId, Number, Purpose};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::Month;
+use super::super::settings::LEADS;
+use super::{Word, words_in};
+use crate::engine::changes;
+use crate::store::tables::INTERVIEWS;
+use crate::store::{Keys, Read};
+
+impl Month {
+    /// The last check has let a text go (invariant 2).
+    pub(in crate::engine::month) fn look_at_leaving(&mut self, text: &Message, to: Number) {
+        let (now, purpose) = (self.now, text.purpose);
+        if text.delivery != Delivery::Submitting {
+            self.broken(format_args!("a text leaves that is {:?}", text.delivery));
+        }
+        if purpose != Purpose::OptOutConfirmation && self.law.opted_out(to, now) {
+            self.broken(format_args!("a text ({purpose:?}) leaves for {to}, who opted out"));
+        }
+        if purpose.is_unasked() {
+            if self.law.doubts(to) {
+                self.broken(format_args!("a text that nobody wrote leaves for {to}, who may have opted out"));
+            }
+            let times = self.law.unasked.entry(to).or_default();
+            times.insert(text.id, now);
+            let within = |hours| {
+                let since = now - SignedDuration::from_hours(hours);
+                times.values().filter(|at| **at > since).count()
+            };
+            if within(24) > 2 || within(24 * 7) > 6 {
+                self.broken(format_args!("{to} gets more automatic texts than the caps allow"));
+            }
+        }
+        let answers = matches!(purpose, Purpose::OptOutConfirmation | Purpose::Help | Purpose::Booking);
+        let talks = purpose == Purpose::Conversation
+            && self
+                .law
+                .heard_at
+                .get(&to)
+                .is_some_and(|at| now.duration_since(*at) <= SignedDuration::from_mins(60));
+        if !answers && !talks && !self.is_day(to, now) {
+            self.broken(format_args!("a text ({purpose:?}) leaves for {to} at night"));
+        }
+        if text.author == Author::Automatic("interview: reminder".into()) {
+            self.look_at_reminder(text, to);
+        }
+        if purpose == Purpose::Bulk {
+            self.look_at_invitation(text, to);
+        }
+        self.remember_confidential(text);
+        self.law.tried.insert(text.id);
+        self.law.left.insert(text.id, now);
+        for word in words_in(text.body.reveal()) {
+            self.law.words.insert(word, Word { number: to, at: text.at });
+        }
+    }
+
+    /// It did not leave after all: the carrier could not be reached.
+    pub(in crate::engine::month) fn look_at_return(&mut self, mid: MessageId, to: Number) {
+        self.law.left.remove(&mid);
+        if let Some(times) = self.law.unasked.get_mut(&to) {
+            times.remove(&mid);
+        }
+    }
+
+    /// From eight to eight in each zone where that telephone may be.
+    fn is_day(&self, number: Number, at: Timestamp) -> bool {
+        self.people.zones[&number].iter().all(|zone| {
+            let hour = at.to_zoned_datetime(TimeZone::get(zone).unwrap()).hour();
+            (8..20).contains(&hour)
+        })
+    }
+
+    /// No reminder leaves after its interview, nor more often than it should.
+    fn look_at_reminder(&mut self, text: &Message, to: Number) {
+        let mut starts = BTreeSet::new();
+        for id in &self.people.of[&to] {
+            let ours = self.read(|snapshot| changes::appointments_of(snapshot, id));
+            starts.extend(ours.into_iter().filter(Appointment::stands).map(|one| one.meeting.starts_at));
+            let theirs = self.read(|snapshot| snapshot.list(INTERVIEWS, &Keys::beginning(id), usize::MAX));
+            let stand = theirs.into_iter().filter(|(_, row)| row.cancelled_at.is_none());
+            starts.extend(stand.map(|(_, row)| row.starts_at));
+        }
+        // A reminder that would fall into the night comes the evening before.
+        let soon = self.now + LEADS[0] + SignedDuration::from_hours(14);
+        let coming: Vec<_> = starts.into_iter().filter(|at| *at > self.now && *at <= soon).collect();
+        let Some(first) = coming.first() else {
+            self.broken(format_args!("{to} is reminded of an interview that is over, or of none"));
+        };
+        self.law.tally.reminders += 1;
+        let of_this = self.law.reminded.entry((to, *first)).or_default();
+        of_this.insert(text.id);
+        if of_this.len() > LEADS.len() * coming.len().max(1) {
+            self.broken(format_args!("{to} is reminded too often"));
+        }
+    }
+
+    /// A text is at the carrier (never sent twice).
+    pub(in crate::engine::month) fn look_at_arrival(&mut self, mid: MessageId, to: Number, body: &str) {
+        if self.law.arrived.insert(mid, to).is_some() {
+            self.broken(format_args!("the text {mid} was sent twice"));
+        }
+        if body.is_empty() || !self.law.left.contains_key(&mid) {
+            self.broken(format_args!("the text {mid} was never let go"));
+        }
+        self.look_at_invited(body, to);
+        if let Some(text) = self.read(|snapshot| changes::message(snapshot, mid)) {
+            self.remember_written(&text, to);
+        }
+    }
+
+    /// The daemon gives up looking for a text. If the carrier has it, it must have found it.
+    pub(in crate::engine::month) fn look_at_unconfirmed(&mut self, mid: MessageId) {
+        self.law.tally.unconfirmed += 1;
+        let owned = self.read(|snapshot| changes::message(snapshot, mid)).and_then(|text| text.sid);
+        if self.law.arrived.contains_key(&mid) && owned.is_none() {
+            self.broken(format_args!("the text {mid} stands in the carrier's list and was not found"));
+        }
+    }
+}
