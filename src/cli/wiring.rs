@@ -110,6 +110,7 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         requests_per_second: config.lever.requests_per_second.get().into(),
         poll_interval: config.lever.poll_interval,
         inbound_poll: config.carrier.kind.poll(),
+        poll_alone: config.carrier.poll_alone,
         segments_per_second: config.carrier.kind.segments_per_second(),
         interviews: match config.backfill.interviews {
             BackfillInterviews::Active => BackfillScope::Active,

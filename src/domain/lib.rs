@@ -23,6 +23,7 @@ mod outbox;
 mod pacing;
 mod people;
 mod phone;
+pub mod polling;
 pub mod quiet;
 mod reminder;
 mod retention;

@@ -44,8 +44,10 @@ pub struct Settings {
     pub requests_per_second: f64,
     /// Time between two looks at what changed in Lever.
     pub poll_interval: Duration,
-    /// Time between two looks at the carrier's list of inbound texts.
+    /// Time between two looks at the carrier's list of inbound texts, as far as it may be new.
     pub inbound_poll: Duration,
+    /// Where no webhook of the carrier's comes, the time between two looks at the newest of them.
+    pub poll_alone: Option<Duration>,
     /// Segments a second that one of our numbers may send.
     pub segments_per_second: f64,
     /// Which interviews the initial sync lists.

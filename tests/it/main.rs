@@ -27,6 +27,7 @@ mod interviews;
 mod judge;
 mod load;
 mod opt_out;
+mod polling;
 mod quiet;
 mod search;
 mod secrecy;

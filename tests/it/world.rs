@@ -67,6 +67,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         requests_per_second: 5000.0,
         poll_interval: Duration::from_millis(300),
         inbound_poll: Duration::from_millis(300),
+        poll_alone: None,
         segments_per_second: 100.0,
         interviews: BackfillScope::Active,
         since: None,
