@@ -25,7 +25,8 @@ const GRACE: SignedDuration = SignedDuration::from_mins(2);
 #[must_use]
 pub fn look_from(looked: Option<Timestamp>, now: Timestamp) -> Date {
     let since = looked.map_or_else(|| now.saturating_sub(FIRST_LOOK), |at| at.saturating_sub(OVERLAP));
-    Offset::UTC.to_datetime(since.unwrap_or(Timestamp::UNIX_EPOCH)).date()
+    let since = since.unwrap_or(Timestamp::UNIX_EPOCH).max(Timestamp::UNIX_EPOCH);
+    Offset::UTC.to_datetime(since).date()
 }
 
 /// Whether texts that are polled for every `every` have not been for too long.
