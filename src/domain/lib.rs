@@ -13,6 +13,7 @@ mod conversation;
 mod delivery;
 mod desk;
 mod erasure;
+pub mod file;
 mod filing;
 pub mod guard;
 mod hook_event;

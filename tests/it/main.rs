@@ -20,6 +20,7 @@ mod doubts;
 mod erasure;
 mod events;
 mod facts;
+mod files;
 mod floors;
 mod holdups;
 mod hours;

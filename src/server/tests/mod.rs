@@ -10,6 +10,7 @@ mod desk;
 #[path = "../../../tests/it/disk.rs"]
 mod disk;
 mod extension;
+mod files;
 mod flood;
 mod gateway;
 mod hooks;
@@ -319,6 +320,7 @@ async fn engine(store: store::Options, clock: Clock) -> Engine {
         poll_interval: Duration::from_hours(1),
         inbound_poll: Duration::from_hours(1),
         poll_alone: None,
+        files: crate::engine::FileRules { fetch: true, most_bytes: 1_000_000 },
         segments_per_second: 1.0,
         interviews: BackfillScope::None,
         since: None,
