@@ -2,11 +2,12 @@
 //! the conversation shows. What is in a file is looked at here and nowhere else, and never logged.
 
 use fulcrum_domain::file::{FileKind, FileTrouble, give_up};
-use fulcrum_domain::{EffectState, MessageId, Sight};
+use fulcrum_domain::{CarrierSid, EffectState, MessageId, Sight};
 use url::Url;
 
 use super::Engine;
 use super::changes::{self, Fetched, Taken};
+use super::intake::attachment;
 use crate::carrier::{FileError, ReadError};
 use crate::store::StoreError;
 
@@ -18,6 +19,9 @@ pub struct FileRules {
     /// The largest, in bytes.
     pub most_bytes: u64,
 }
+
+/// Stands in place of the addresses of a text's media that the carrier has not listed yet.
+pub(super) const UNLISTED: &str = "unlisted:";
 
 impl Engine {
     /// A file that came with a text, for whoever sees so much. None when it is not here.
@@ -40,14 +44,14 @@ impl Engine {
     /// outcome is unknown.
     pub(crate) async fn fetch_file(&self, taken: Taken, id: MessageId, place: u8) -> Result<(), StoreError> {
         let text = self.store.read(move |snapshot| changes::message(snapshot, id)).await?;
-        let file = text.and_then(|text| text.attachments.into_iter().nth(place.into()));
+        let file =
+            text.and_then(|text| Some((text.attachments.into_iter().nth(place.into())?.url, text.sid)));
         let rules = self.settings.load().files;
         let fetched = match file {
             None => return self.finish(taken.effect).await,
             Some(_) if !rules.fetch => Fetched::Missing(FileTrouble::Off),
-            Some(file) => match self.file_at(&file.url, rules.most_bytes).await {
-                Ok(bytes) => FileKind::of(&bytes)
-                    .map_or(Fetched::Missing(FileTrouble::Kind), |kind| Fetched::File(kind, bytes)),
+            Some((url, sid)) => match self.file_at(&url, sid, rules.most_bytes).await {
+                Ok(fetched) => fetched,
                 Err(error) => {
                     let mut moment = self.clock.moment();
                     let tried_for = moment.now.duration_since(taken.row.asked_at);
@@ -71,8 +75,16 @@ impl Engine {
         self.store.change(move |tx| changes::settle_file(tx, id, place, fetched, now)).await
     }
 
-    async fn file_at(&self, url: &str, most: u64) -> Result<Vec<u8>, FileError> {
+    async fn file_at(&self, url: &str, sid: Option<CarrierSid>, most: u64) -> Result<Fetched, FileError> {
+        if let (UNLISTED, Some(sid)) = (url, sid) {
+            let media = self.carrier.media(&sid).await?;
+            return Ok(Fetched::Listed(media.into_iter().map(attachment).collect()));
+        }
         let url: Url = url.parse().map_err(|_| ReadError::Elsewhere)?;
-        self.carrier.file(&url, most, self.clock.now()).await
+        let bytes = self.carrier.file(&url, most, self.clock.now()).await?;
+        Ok(match FileKind::of(&bytes) {
+            Some(kind) => Fetched::File(kind, bytes),
+            None => Fetched::Missing(FileTrouble::Kind),
+        })
     }
 }

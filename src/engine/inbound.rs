@@ -14,9 +14,10 @@ use fulcrum_domain::{CarrierSid, MessageId, Number};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::files::UNLISTED;
 use super::health::HealthStatus;
 use super::{Engine, changes};
-use crate::carrier::{InboundPage, ListedText, ReadError, ReceivedText, StatusUpdate};
+use crate::carrier::{InboundPage, ListedText, Media, ReadError, ReceivedText, StatusUpdate};
 use crate::store::tables::{AWAITING_RECEIPT, BOOKMARKS, BY_SID};
 use crate::store::{Keys, Read, Seen, StoreError};
 
@@ -222,16 +223,18 @@ impl Engine {
             .await
     }
 
-    /// A text with its media, or without those that cannot be listed: the words count for more.
+    /// A text with its media. Those that cannot be listed now are listed later (`engine/files`): the words
+    /// count for more.
     async fn with_media(&self, ListedText { mut text, has_media }: ListedText) -> ReceivedText {
         if has_media {
-            match self.carrier.media(&text.sid).await {
-                Ok(media) => text.media = media,
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(sid = %text.sid, error, "a text was taken in without its media");
-                }
-            }
+            text.media = match self.carrier.media(&text.sid).await {
+                Ok(media) => media,
+                Err(_) => UNLISTED
+                    .parse()
+                    .map(|url| Media { url, content_type: String::new() })
+                    .into_iter()
+                    .collect(),
+            };
         }
         text
     }

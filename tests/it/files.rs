@@ -1,7 +1,7 @@
 //! Pictures that come with texts: fetched from the carrier, kept, given up with a reason, erased.
 
-use fulcrum_domain::Sight;
 use fulcrum_domain::file::{FileKind, FileState, FileTrouble};
+use fulcrum_domain::{Direction, Sight};
 use fulcrum_sandbox::twilio::InboundMedia;
 use fulcrum_sandbox::{Fault, Remote, Rule};
 use jiff::SignedDuration;
@@ -35,7 +35,8 @@ impl World {
     async fn files(&self) -> Vec<Option<FileState>> {
         let view = self.conversation(DANA).await.unwrap();
         let page = self.engine.messages(view.conversation.id, None, 10, Sight::All).await.unwrap();
-        page.rows[0].files.clone()
+        let theirs = page.rows.into_iter().find(|view| view.message.direction == Direction::In);
+        theirs.unwrap().files
     }
 
     async fn fetched(&self) -> Vec<Option<FileState>> {
@@ -77,12 +78,12 @@ async fn pictures_are_fetched_kept_named_in_the_note_and_erased() {
         "{note}"
     );
 
+    let is_in_the_file = || contains(&std::fs::read(world.file_path()).unwrap(), MARK);
+    assert!(is_in_the_file());
     let whom = fulcrum_domain::Whom::Number(crate::world::number(DANA));
     world.engine.erase_person(whom, fulcrum_domain::Actor::from("ana")).await.unwrap().unwrap();
     assert_eq!(world.engine.file(id, 0, Sight::All).await.unwrap(), None);
-    assert!(contains(&std::fs::read(world.file_path()).unwrap(), MARK), "the bytes are still in the file");
-    assert!(world.engine.renew_if_owed().await.unwrap());
-    assert!(!contains(&std::fs::read(world.file_path()).unwrap(), MARK));
+    eventually("the file is written anew, without it", async || !is_in_the_file()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,6 +131,24 @@ async fn a_carrier_that_is_down_is_asked_until_it_is_back_or_it_took_too_long() 
     eventually("it is given up", async || {
         world.advance(SignedDuration::from_hours(12));
         world.files().await == [Some(FileState::Missing(FileTrouble::Unreachable))]
+    })
+    .await;
+    world.idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_does_not_wait_for_the_list_of_its_pictures() {
+    let world = World::standing(small(), |_| {}).await;
+    let down = Fault::Status { code: 503, body: None };
+    world.sandbox.faults().add(Rule::new(Remote::Twilio, down).path("/Media.json"));
+    world.with("STOP", vec![media("image/png", png(0)), media("image/png", png(1))]).await;
+    assert!(world.conversation(DANA).await.unwrap().suppression.is_some());
+    assert_eq!(world.files().await, [Some(FileState::Waiting)]);
+    world.sandbox.faults().clear();
+    eventually("both are here", async || {
+        world.advance(SignedDuration::from_secs(30));
+        let files = world.files().await;
+        files.len() == 2 && files.iter().all(|file| matches!(file, Some(FileState::Here { .. })))
     })
     .await;
     world.idle().await;

@@ -2,11 +2,11 @@
 //! one that asks whether the text is still here.
 
 use fulcrum_domain::file::{FileKind, FileState, FileTrouble};
-use fulcrum_domain::{Effect, Lane, Message, MessageId};
+use fulcrum_domain::{Attachment, Effect, Lane, Message, MessageId};
 use jiff::Timestamp;
 
 use super::outbox::{ask, drop_effect, finish};
-use super::thread::message;
+use super::thread::{message, put_message};
 use crate::store::tables::{FILE_BYTES, FILES};
 use crate::store::{FileBytes, Read, Signal, StoreError, Tx};
 
@@ -16,6 +16,8 @@ pub(crate) enum Fetched {
     File(FileKind, Vec<u8>),
     /// It is not, for this reason.
     Missing(FileTrouble),
+    /// What stood there was only the word that there are some: these.
+    Listed(Vec<Attachment>),
 }
 
 /// A file for whoever asked for it.
@@ -55,16 +57,21 @@ pub(crate) fn settle_file(
     fetched: Fetched,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if let Some(text) = message(tx, id)? {
-        let state = match fetched {
+    if let Some(mut text) = message(tx, id)? {
+        match fetched {
             Fetched::File(kind, bytes) => {
                 let size = bytes.len() as u64;
                 tx.put(FILE_BYTES, &(id, place), &FileBytes(bytes))?;
-                FileState::Here { kind, size }
+                tx.put(FILES, &(id, place), &FileState::Here { kind, size })?;
             }
-            Fetched::Missing(trouble) => FileState::Missing(trouble),
-        };
-        tx.put(FILES, &(id, place), &state)?;
+            Fetched::Missing(trouble) => drop(tx.put(FILES, &(id, place), &FileState::Missing(trouble))?),
+            Fetched::Listed(attachments) => {
+                tx.remove(FILES, &(id, place))?;
+                text.attachments = attachments;
+                put_message(tx, &text)?;
+                ask_for_files(tx, &text, now)?;
+            }
+        }
         tx.signal(Signal::Conversation(text.conversation));
     }
     finish(tx, &Effect::FetchFile(id, place), now)
