@@ -15,6 +15,7 @@ pub mod webhook;
 mod answer;
 mod error;
 mod event;
+mod file;
 #[cfg(test)]
 mod listener;
 
@@ -27,6 +28,7 @@ use url::Url;
 
 pub use error::{Outcome, ReadError, SendError};
 pub use event::{BadSignature, HookError, HookEvent};
+pub use file::FileError;
 
 /// The configured carrier. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -301,6 +303,19 @@ impl Carrier {
         match self {
             Self::Twilio(client) => client.media(sid).await,
             Self::Telnyx(_) | Self::Webhook(_) => Err(ReadError::NotOffered),
+        }
+    }
+
+    /// A file that came with a text, by the address that the carrier gave for it, if it has at most `most`
+    /// bytes. `at` is now, for a request that is signed.
+    ///
+    /// # Errors
+    /// [`FileError`]; an address that is not the carrier's is not asked.
+    pub async fn file(&self, url: &Url, most: u64, at: Timestamp) -> Result<Vec<u8>, FileError> {
+        match self {
+            Self::Twilio(client) => client.file(url, most).await,
+            Self::Telnyx(client) => client.file(url, most).await,
+            Self::Webhook(client) => client.file(url, most, at).await,
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::screen;
 use super::wiring::{self, WiringError};
 use crate::carrier::{Carrier, Hooks, telnyx, twilio, webhook};
 use crate::config::{CarrierKind, Config};
@@ -27,7 +28,7 @@ pub(super) fn client(config: &Config) -> Result<Carrier, WiringError> {
             .build()
             .map_err(WiringError::Carrier)
     };
-    let public_url = Some(config.server.public_url.clone());
+    let public_url = config.carrier.poll_alone.is_none().then(|| config.server.public_url.clone());
     Ok(match &config.carrier.kind {
         CarrierKind::Twilio(settings) => Carrier::Twilio(twilio::Client::new(
             http(&settings.base_url)?,
@@ -62,13 +63,16 @@ pub(super) fn client(config: &Config) -> Result<Carrier, WiringError> {
     })
 }
 
-/// Who takes what the carrier sends.
+/// Who takes what the carrier sends; nobody where it is only asked.
 ///
 /// # Errors
 /// [`WiringError::WebhookKey`].
-pub(super) fn hooks(config: &Config) -> Result<Hooks, WiringError> {
+pub(super) fn hooks(config: &Config) -> Result<Option<Hooks>, WiringError> {
+    if config.carrier.poll_alone.is_some() {
+        return Ok(None);
+    }
     let public_url = &config.server.public_url;
-    Ok(match &config.carrier.kind {
+    Ok(Some(match &config.carrier.kind {
         CarrierKind::Twilio(settings) => {
             let auth_tokens = vec![wiring::secret(&settings.auth_token)];
             let keys = twilio::SigningKeys { auth_tokens, shared_keys: Vec::new() };
@@ -78,14 +82,20 @@ pub(super) fn hooks(config: &Config) -> Result<Hooks, WiringError> {
         CarrierKind::Webhook(settings) => {
             Hooks::Webhook(webhook::Hooks::new(webhook::Key::parse(settings.inbound_secret.expose())?))
         }
-    })
+    }))
 }
 
 /// Which account it is, as far as that is no secret, and what is to be entered there.
 pub(super) fn described(config: &Config) -> String {
     let base = config.server.public_url.as_str().trim_end_matches('/');
     match &config.carrier.kind {
-        CarrierKind::Twilio(twilio) => format!("Twilio {}", twilio.account_sid),
+        CarrierKind::Twilio(twilio) => match config.carrier.poll_alone {
+            None => format!("Twilio {}", twilio.account_sid),
+            Some(every) => {
+                let every = screen::span(every.as_secs());
+                format!("Twilio {}, asked every {every} and told nothing", twilio.account_sid)
+            }
+        },
         CarrierKind::Telnyx(_) => format!("Telnyx, webhooks to {base}/hooks/telnyx"),
         CarrierKind::Webhook(webhook) => {
             let host = webhook.url.host_str().unwrap_or_default();

@@ -14,13 +14,13 @@ use zip::write::SimpleFileOptions;
 use super::{Exit, Outcome, load, screen};
 use crate::config::Config;
 use crate::engine::clock::Clock;
-use crate::engine::{ExportError, export_all, export_person, export_talk};
+use crate::engine::{ExportError, export_all, export_files, export_person, export_talk};
 use crate::store::{ReadOnly, Snapshot};
 
 /// Export everything, or all of one person
 ///
 /// Everything is written as lines of JSON, one a row, as docs/export.md describes them. A person, by
-/// opportunity, contact or number, is a ZIP of the same lines and of what was said, to be read by people: it
+/// opportunity, contact or number, is a ZIP of the same lines, of what was said, to be read by people, and of the files that came: it
 /// is what somebody who asks for their data is given. The daemon may run.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("whom").args(["opportunity", "contact", "number"]))]
@@ -108,6 +108,11 @@ fn zip(snapshot: &Snapshot, whom: &Whom, file: impl Write + Seek) -> anyhow::Res
     }
     zip.start_file("conversations.txt", options)?;
     export_talk(snapshot, whom, &mut zip).map_err(plain)?;
+    let put = |name: &str, bytes: &[u8]| {
+        zip.start_file(name, options)?;
+        zip.write_all(bytes)
+    };
+    export_files(snapshot, whom, put).map_err(plain)?;
     zip.finish()?;
     Ok(lines)
 }

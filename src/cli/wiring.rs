@@ -25,7 +25,7 @@ use crate::calendar::Calendars;
 use crate::config::{self, BackfillInterviews, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::audit::{AuditOutputs, KeyError, Signer, Syslog};
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
-use crate::engine::{BackfillScope, BackupPlan, Confidential, OnUnknown, Remotes, Settings};
+use crate::engine::{BackfillScope, BackupPlan, Confidential, FileRules, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Keys, ServerSettings, SetupSettings};
 use crate::store;
@@ -110,6 +110,8 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         requests_per_second: config.lever.requests_per_second.get().into(),
         poll_interval: config.lever.poll_interval,
         inbound_poll: config.carrier.kind.poll(),
+        poll_alone: config.carrier.poll_alone,
+        files: FileRules { fetch: config.files.fetch, most_bytes: config.files.most_bytes },
         segments_per_second: config.carrier.kind.segments_per_second(),
         interviews: match config.backfill.interviews {
             BackfillInterviews::Active => BackfillScope::Active,
@@ -156,6 +158,7 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         audit: new.audit,
         audit_key: new.audit_key,
         retention: new.retention,
+        files: new.files,
         calendars: new.calendars,
         templates: new.templates,
         second_person_above: new.second_person_above,

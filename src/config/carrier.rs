@@ -27,6 +27,8 @@ pub struct Carrier {
     pub numbers: Vec<Number>,
     /// Which one, and how it is reached.
     pub kind: CarrierKind,
+    /// Nothing comes in from the carrier: it is asked for what came this often. None: it tells by webhooks.
+    pub poll_alone: Option<Duration>,
 }
 
 /// A carrier that we can speak to.
@@ -116,6 +118,8 @@ pub struct Webhook {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCarrier {
     kind: String,
+    mode: String,
+    poll_interval: String,
     numbers: Vec<String>,
     twilio: RawTwilio,
     telnyx: RawTelnyx,
@@ -153,6 +157,15 @@ enum Kind {
 const KINDS: [(&str, Kind); 3] =
     [("twilio", Kind::Twilio), ("telnyx", Kind::Telnyx), ("webhook", Kind::Webhook)];
 
+/// The words of `carrier.mode`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Webhooks,
+    Poll,
+}
+
+const MODES: [(&str, Mode); 2] = [("webhooks", Mode::Webhooks), ("poll", Mode::Poll)];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTwilio {
@@ -168,12 +181,31 @@ struct RawTwilio {
 impl RawCarrier {
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Carrier> {
         let numbers = self.numbers(check);
-        let kind = match check.choice("carrier.kind", &self.kind, &KINDS)? {
+        let kind = check.choice("carrier.kind", &self.kind, &KINDS);
+        let poll_alone = self.poll_alone(kind.as_ref().ok().copied(), check);
+        let kind = match kind? {
             Kind::Twilio => self.twilio.check(check).map(CarrierKind::Twilio),
             Kind::Telnyx => self.telnyx.check(check).map(CarrierKind::Telnyx),
             Kind::Webhook => self.webhook.check(check).map(CarrierKind::Webhook),
         };
-        Ok(Carrier { numbers: numbers?, kind: kind? })
+        Ok(Carrier { numbers: numbers?, kind: kind?, poll_alone: poll_alone? })
+    }
+
+    /// Where no webhook comes, what came in must be listed: an answer, or a STOP, would never be heard of.
+    fn poll_alone(&self, kind: Option<Kind>, check: &mut Check<'_>) -> Checked<Option<Duration>> {
+        let interval = check.duration("carrier.poll_interval", &self.poll_interval, &POLL);
+        if check.choice("carrier.mode", &self.mode, &MODES)? == Mode::Webhooks {
+            return interval.map(|_| None);
+        }
+        let unheard = match kind {
+            Some(Kind::Telnyx) => "Telnyx lists no texts that came in",
+            Some(Kind::Webhook) => "a gateway is asked for nothing, it tells by webhooks alone",
+            Some(Kind::Twilio) | None => return interval.map(Some),
+        };
+        let found = format!("\"poll\" with carrier.kind = \"{}\"", self.kind);
+        let expected =
+            format!("\"webhooks\": {unheard}, so neither an answer nor a STOP would ever be heard of");
+        Err(check.reject("carrier.mode", found, expected))
     }
 
     fn numbers(&self, check: &mut Check<'_>) -> Checked<Vec<Number>> {

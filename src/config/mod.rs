@@ -23,6 +23,7 @@ mod carrier;
 mod check;
 mod consent;
 mod extension;
+mod files;
 mod lever;
 mod limits;
 mod organisation;
@@ -60,6 +61,7 @@ pub use backup::{Backup, BackupSchedule};
 pub use booking::{Booking, Calendar};
 pub use carrier::{Carrier, CarrierKind, Telnyx, Twilio, Webhook};
 pub use extension::{Extension, LeverHost};
+pub use files::Files;
 pub use lever::{Backfill, BackfillInterviews, Confidential, Lever};
 pub use limits::{Limits, Rates};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
@@ -128,6 +130,8 @@ pub struct Config {
     pub store: Store,
     /// For how long what was said is kept.
     pub retention: Retention,
+    /// Which files that come with texts are fetched.
+    pub files: Files,
     /// How backups are made.
     pub backup: Backup,
     /// Where the audit log goes.
@@ -246,6 +250,7 @@ struct Raw {
     ops: server::RawOps,
     store: server::RawStore,
     retention: retention::RawRetention,
+    files: files::RawFiles,
     backup: backup::RawBackup,
     audit: audit::RawAudit,
     network: server::RawNetwork,
@@ -288,6 +293,7 @@ impl Raw {
         let ops = self.ops.check(&self.server, check);
         let store = self.store.check(check);
         let retention = self.retention.check(check);
+        let files = self.files.check(check);
         let backup = self.backup.check(check);
         let audit = self.audit.check(check);
         let network = self.network.check(check);
@@ -326,6 +332,7 @@ impl Raw {
             ops: ops?,
             store: store?,
             retention: retention?,
+            files: files?,
             backup: backup?,
             audit: audit?,
             network: network?,

@@ -31,6 +31,8 @@ pub enum Effect {
     DeleteText(ErasureId, CarrierSid),
     /// Bring an interview in Lever in line with what is wanted of it.
     Appointment(AppointmentId),
+    /// Fetch a file that came with a text, by its place there.
+    FetchFile(MessageId, u8),
 }
 
 /// The remote that an effect needs.
@@ -46,8 +48,8 @@ pub enum Remote {
 
 impl Effect {
     /// Every [`Self::kind`].
-    pub const KINDS: [&str; 7] =
-        ["send", "note", "hydrate", "interviews", "delete_note", "delete_text", "interview"];
+    pub const KINDS: [&str; 8] =
+        ["send", "note", "hydrate", "interviews", "delete_note", "delete_text", "interview", "fetch_file"];
 
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
@@ -58,13 +60,13 @@ impl Effect {
             | Self::Interviews(_)
             | Self::DeleteNote(..)
             | Self::Appointment(_) => Remote::Lever,
-            Self::DeleteText(..) => Remote::Records,
+            Self::DeleteText(..) | Self::FetchFile(..) => Remote::Records,
         }
     }
 
     /// Whether it changes something outside, or only reads there.
     pub fn changes_something(&self) -> bool {
-        !matches!(self, Self::Hydrate(_) | Self::Interviews(_))
+        !matches!(self, Self::Hydrate(_) | Self::Interviews(_) | Self::FetchFile(..))
     }
 
     /// Its kind, as metrics and lists name it.
@@ -77,6 +79,7 @@ impl Effect {
             Self::DeleteNote(..) => "delete_note",
             Self::DeleteText(..) => "delete_text",
             Self::Appointment(_) => "interview",
+            Self::FetchFile(..) => "fetch_file",
         }
     }
 }

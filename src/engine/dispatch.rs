@@ -16,7 +16,7 @@ use crate::store::StoreError;
 /// 0.4 s, so more would only wait inside the client.
 const AT_LEVER: usize = 8;
 
-/// Records of the carrier's that are being deleted at a time: texts go first.
+/// Records of the carrier's that are being deleted or fetched at a time: texts go first.
 const AT_RECORDS: usize = 2;
 
 /// Longest sleep: a wall clock that jumps is noticed within it.
@@ -69,6 +69,7 @@ impl Engine {
             }
             Effect::DeleteText(erasure, sid) => self.delete_text(taken, erasure, sid).await,
             Effect::Appointment(id) => self.write_appointment(taken, id).await,
+            Effect::FetchFile(id, place) => self.fetch_file(taken, id, place).await,
             // It has a dispatcher of its own and is never taken here.
             Effect::Send(_) => Ok(()),
         }

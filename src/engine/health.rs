@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fulcrum_domain::HookEvent;
+use fulcrum_domain::polling::is_late;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -72,6 +73,7 @@ struct Noted {
     trouble: BTreeMap<(&'static str, String), Component>,
     healthy_since: BTreeMap<&'static str, Timestamp>,
     hooks: BTreeMap<&'static str, HookRecord>,
+    polled: Option<Timestamp>,
 }
 
 impl Notices {
@@ -109,6 +111,16 @@ impl Notices {
 
     pub(crate) fn hook_refused(&self, event: &'static str, refused: RefusedHook) {
         self.lock().hooks.entry(event).or_default().refused = Some(refused);
+    }
+
+    /// All that came in at the carrier was asked for.
+    pub(crate) fn polled(&self, now: Timestamp) {
+        self.lock().polled = Some(now);
+    }
+
+    /// When it last was.
+    pub(crate) fn last_polled(&self) -> Option<Timestamp> {
+        self.lock().polled
     }
 
     /// Takes up what a former run has stored.
@@ -244,6 +256,10 @@ impl Engine {
             worsen(&mut components, "lever", HealthStatus::Degraded, detail);
         }
         worsen(&mut components, super::audit::PART, HealthStatus::Ok, self.audit_in_words());
+        if let Some(every) = self.settings.load().poll_alone {
+            let (status, detail) = self.polling_in_words(every, now);
+            worsen(&mut components, "carrier", status, detail);
+        }
         match stored {
             Ok(stored) => self.add_stored(&mut components, stored),
             Err(detail) => {
@@ -262,6 +278,16 @@ impl Engine {
         }
         let status = components.values().map(|component| component.status).max().unwrap_or(HealthStatus::Ok);
         Health { status, components }
+    }
+
+    /// How it stands with texts that come in, where the carrier is asked for them every `every`.
+    fn polling_in_words(&self, every: Duration, now: Timestamp) -> (HealthStatus, String) {
+        let last = self.notices.last_polled();
+        let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
+        let late = is_late(last.unwrap_or(self.started_at), every, now);
+        let last = last.map_or_else(|| "never yet".into(), |at| format!("{at:.0}"));
+        let detail = format!("asked every {every:#} for texts that came in; last: {last}");
+        (if late { HealthStatus::Degraded } else { HealthStatus::Ok }, detail)
     }
 
     fn add_stored(&self, components: &mut BTreeMap<&'static str, Component>, stored: &StoredStatus) {

@@ -1,23 +1,28 @@
 //! Looking for texts that no webhook brought: a carrier gives up after seconds, so what came in
-//! while we were away is found in its list (carriers.md 1.8).
+//! while we were away is found in its list (carriers.md 1.8). Where no port is open to the outside that
+//! is the only way, and it is gone often.
+//!
+//! Two kinds of look: the whole list since the last whole look, which loses nothing however long we or
+//! the carrier were away; and between them, where we are told nothing, its newest texts alone, as far
+//! back as they are news. Only a whole look moves the bookmark.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
+use fulcrum_domain::polling::{Receipt, look_from, receipt};
 use fulcrum_domain::{CarrierSid, MessageId, Number};
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
+use super::files::UNLISTED;
+use super::health::HealthStatus;
 use super::{Engine, changes};
-use crate::carrier::{InboundPage, ListedText, ReadError, ReceivedText, StatusUpdate};
+use crate::carrier::{InboundPage, ListedText, Media, ReadError, ReceivedText, StatusUpdate};
 use crate::store::tables::{AWAITING_RECEIPT, BOOKMARKS, BY_SID};
 use crate::store::{Keys, Read, Seen, StoreError};
 
-/// The list is asked for by day, and days end at different times everywhere.
-const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
-
-/// How long a receipt is waited for before it is asked for, and before nobody asks any more: some
-/// carriers never send one (carriers.md 1.4).
+/// How long a receipt is waited for before it is asked for, where webhooks bring it as a rule.
 const RECEIPT_AFTER: SignedDuration = SignedDuration::from_mins(2);
-const GIVE_UP: SignedDuration = SignedDuration::from_hours(72);
 const RECEIPTS: usize = 100;
 
 /// Texts that are taken in in one change.
@@ -26,29 +31,101 @@ const BATCH: usize = 500;
 /// Missed texts that are kept in memory; the next look goes on behind them.
 const MOST: usize = 10_000;
 
-/// How far back a new installation looks.
-const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(24);
+/// We rest at most so long, whatever the carrier asks for.
+const REST: Duration = Duration::from_mins(5);
+
+/// What of the carrier cannot be read, where it is only asked.
+const POLLING: &str = "polling";
+
+/// How far a look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// All since the last such look.
+    Whole,
+    /// The newest, up to a page that has no news.
+    Newest,
+}
 
 impl Engine {
-    /// Looks at the carrier's list, at the start and every few minutes.
+    /// Looks at the carrier's list, at the start and every few minutes; where it tells us nothing, at the
+    /// newest texts meanwhile.
     pub(crate) async fn run_inbound_poll(self) -> Result<(), StoreError> {
+        self.recall_polled().await?;
         loop {
-            if self.carrier.lists_inbound() {
-                for number in self.numbers() {
-                    self.poll_number(number).await?;
+            let settings = self.settings.load_full();
+            let whole = Instant::now() + settings.inbound_poll;
+            let mut rest = self.poll_carrier(Look::Whole).await?;
+            if let Some(every) = settings.poll_alone {
+                while Instant::now() + every < whole {
+                    tokio::time::sleep(rest.max(every)).await;
+                    rest = self.poll_carrier(Look::Newest).await?;
                 }
             }
-            self.ask_for_receipts().await?;
-            tokio::time::sleep(self.settings.load().inbound_poll).await;
+            tokio::time::sleep_until(whole.max(Instant::now() + rest)).await;
         }
+    }
+
+    /// Looks for what came in, and asks what became of what left. For how long the carrier wants to be
+    /// left alone.
+    async fn poll_carrier(&self, look: Look) -> Result<Duration, StoreError> {
+        let mut failed = None;
+        if self.carrier.lists_inbound() {
+            let now = self.clock.now();
+            for number in self.numbers() {
+                failed = self.poll_number(number, look).await?.err().or(failed);
+            }
+            if self.settings.load().poll_alone.is_some() {
+                self.note_polled(failed.as_ref(), now);
+            }
+        }
+        match failed {
+            Some(ReadError::Throttled { retry_after: Some(rest) }) => Ok(rest.min(REST)),
+            _ => self.ask_for_receipts().await.map(|()| Duration::ZERO),
+        }
+    }
+
+    /// Tells health that texts were asked for, all of them unless something `failed`.
+    fn note_polled(&self, failed: Option<&ReadError>, now: Timestamp) {
+        match failed {
+            None => {
+                self.notices.polled(now);
+                self.notices.well("carrier", POLLING, now);
+            }
+            Some(error) => {
+                let last =
+                    self.notices.last_polled().map_or_else(|| "never yet".into(), |at| format!("{at:.0}"));
+                let detail =
+                    format!("texts that come in wait at the carrier: {error}; last asked for: {last}");
+                self.notices.trouble("carrier", POLLING, HealthStatus::Degraded, detail, now);
+            }
+        }
+    }
+
+    /// Takes up when all that came in was last asked for, before this start.
+    async fn recall_polled(&self) -> Result<(), StoreError> {
+        let names: Vec<_> = self.numbers().into_iter().map(bookmark).collect();
+        let looked = self.store.read(move |snapshot| {
+            let mut looked = Vec::with_capacity(names.len());
+            for name in &names {
+                looked.push(snapshot.get(BOOKMARKS, name)?.map(|Seen(at)| at));
+            }
+            Ok::<_, StoreError>(looked)
+        });
+        // One that never was counts most.
+        if let Some(Some(oldest)) = looked.await?.into_iter().min() {
+            self.notices.polled(oldest);
+        }
+        Ok(())
     }
 
     /// Asks what became of texts whose end no status webhook told, at most [`RECEIPTS`] a round, those
     /// first that were not heard of for longest.
     async fn ask_for_receipts(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
+        let first = self.settings.load().poll_alone;
+        let first = first.map_or(RECEIPT_AFTER, |every| every.try_into().unwrap_or(RECEIPT_AFTER));
         let (mut asked, mut over) = (Vec::new(), Vec::new());
-        for (id, sid) in self.store.read(move |snapshot| overdue(snapshot, now)).await? {
+        for (id, sid) in self.store.read(move |snapshot| overdue(snapshot, first, now)).await? {
             let Some(sid) = sid else {
                 over.push(id);
                 continue;
@@ -84,25 +161,33 @@ impl Engine {
             .await
     }
 
-    async fn poll_number(&self, number: Number) -> Result<(), StoreError> {
-        let name = format!("inbound {number}");
+    /// Takes in what is new in the list of one number, as far as it can be read.
+    async fn poll_number(&self, number: Number, look: Look) -> Result<Result<(), ReadError>, StoreError> {
+        let name = bookmark(number);
         let key = name.clone();
         let looked = self.store.read(move |snapshot| snapshot.get(BOOKMARKS, &key)).await?;
         let now = self.clock.now();
-        let since =
-            looked.map_or_else(|| now.saturating_sub(FIRST_LOOK), |Seen(at)| at.saturating_sub(OVERLAP));
-        let day = jiff::tz::Offset::UTC.to_datetime(since.unwrap_or(Timestamp::UNIX_EPOCH)).date();
+        let day = look_from(looked.map(|Seen(at)| at), now);
 
         let mut missed = Vec::new();
         let mut page = self.carrier.inbound_since(&number.to_string(), day).await;
-        let whole = loop {
-            self.note_read(&page);
-            let Ok(InboundPage { texts, next }) = page else { break false };
-            missed.extend(self.unknown(texts).await?);
+        let polls_alone = self.settings.load().poll_alone.is_some();
+        let read = loop {
+            // Where there is no other way, the whole look tells.
+            if page.is_ok() || !polls_alone {
+                self.note_read(&page);
+            }
+            let InboundPage { texts, next } = match page {
+                Ok(page) => page,
+                Err(error) => break Err(error),
+            };
+            let unknown = self.unknown(texts).await?;
+            let is_news = !unknown.is_empty();
+            missed.extend(unknown);
             match next {
-                Some(_) if missed.len() >= MOST => break false,
-                Some(next) => page = self.carrier.inbound_next(next).await,
-                None => break true,
+                Some(_) if missed.len() >= MOST => break Ok(false),
+                Some(next) if is_news || look == Look::Whole => page = self.carrier.inbound_next(next).await,
+                _ => break Ok(look == Look::Whole),
             }
         };
         // The list shows the newest first; they are taken in the order in which they came.
@@ -115,19 +200,21 @@ impl Engine {
             }
             self.take_missed(texts).await?;
         }
-        if whole {
+        if matches!(read, Ok(true)) {
             self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await?;
         }
-        Ok(())
+        Ok(read.map(drop))
     }
 
-    /// Those that are not here yet.
+    /// Those that are not here yet, and can be: what is from or to no telephone number never is.
     async fn unknown(&self, texts: Vec<ListedText>) -> Result<Vec<ListedText>, StoreError> {
         self.store
             .read(move |snapshot| {
+                let is_number = |number: &str| Number::from_e164(number).is_ok();
                 let mut unknown = Vec::new();
                 for one in texts {
-                    if !snapshot.has(BY_SID, &one.text.sid.to_string())? {
+                    let can_be = is_number(&one.text.from) && is_number(&one.text.to);
+                    if can_be && !snapshot.has(BY_SID, &one.text.sid.to_string())? {
                         unknown.push(one);
                     }
                 }
@@ -136,36 +223,54 @@ impl Engine {
             .await
     }
 
-    /// A text with its media, or without those that cannot be listed: the words count for more.
+    /// A text with its media. Those that cannot be listed now are listed later (`engine/files`): the words
+    /// count for more.
     async fn with_media(&self, ListedText { mut text, has_media }: ListedText) -> ReceivedText {
         if has_media {
-            match self.carrier.media(&text.sid).await {
-                Ok(media) => text.media = media,
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(sid = %text.sid, error, "a text was taken in without its media");
-                }
-            }
+            text.media = match self.carrier.media(&text.sid).await {
+                Ok(media) => media,
+                Err(_) => UNLISTED
+                    .parse()
+                    .map(|url| Media { url, content_type: String::new() })
+                    .into_iter()
+                    .collect(),
+            };
         }
         text
     }
 }
 
+/// The name of the bookmark in the list of one of our numbers.
+fn bookmark(number: Number) -> String {
+    format!("inbound {number}")
+}
+
 /// Texts that have waited for a while to be heard of; without a sid those that nobody asks for any more.
-fn overdue(read: &impl Read, now: Timestamp) -> Result<Vec<(MessageId, Option<CarrierSid>)>, StoreError> {
+fn overdue(
+    read: &impl Read,
+    first: SignedDuration,
+    now: Timestamp,
+) -> Result<Vec<(MessageId, Option<CarrierSid>)>, StoreError> {
     let mut waiting = Vec::new();
     read.scan(AWAITING_RECEIPT, &Keys::all(), |id, Seen(heard)| {
-        if now.duration_since(heard) > RECEIPT_AFTER {
+        if now.duration_since(heard) > first {
             waiting.push((heard, id));
         }
         Ok(ControlFlow::Continue(()))
     })?;
     waiting.sort_unstable();
     let mut overdue = Vec::new();
-    for (_, id) in waiting.into_iter().take(RECEIPTS) {
+    for (heard, id) in waiting {
         let text = changes::message(read, id)?;
-        let text = text.filter(|text| now.duration_since(text.submitted_at.unwrap_or(text.at)) <= GIVE_UP);
-        overdue.push((id, text.and_then(|text| text.sid)));
+        let sent = text.as_ref().map_or(heard, |text| text.submitted_at.unwrap_or(text.at));
+        match receipt(sent, heard, first, now) {
+            Receipt::Wait => continue,
+            Receipt::Ask => overdue.push((id, text.and_then(|text| text.sid))),
+            Receipt::GiveUp => overdue.push((id, None)),
+        }
+        if overdue.len() == RECEIPTS {
+            break;
+        }
     }
     Ok(overdue)
 }

@@ -219,10 +219,7 @@ impl Engine {
             tracing::info!(sid = %text.sid, "a text from or to what is no telephone number was left alone");
             return None;
         };
-        let attachments = text
-            .media
-            .into_iter()
-            .map(|media| Attachment { media_type: media.content_type, url: media.url.to_string() });
+        let attachments = text.media.into_iter().map(attachment);
         Some(Incoming {
             sid: text.sid,
             from,
@@ -258,6 +255,11 @@ impl Engine {
             })
             .await
     }
+}
+
+/// A file as the carrier tells of it.
+pub(super) fn attachment(media: carrier::Media) -> Attachment {
+    Attachment { media_type: media.content_type, url: media.url.to_string() }
 }
 
 /// How long a webhook's token is remembered, and the answer to a request with an `Idempotency-Key`.

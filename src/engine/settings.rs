@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use super::audit::{AuditOutputs, Signer};
 use super::backups::BackupPlan;
 use super::changes::Rules;
+use super::files::FileRules;
 pub use crate::store::BackfillScope;
 
 /// What becomes of a note whose answer was lost and that cannot be looked up.
@@ -44,8 +45,12 @@ pub struct Settings {
     pub requests_per_second: f64,
     /// Time between two looks at what changed in Lever.
     pub poll_interval: Duration,
-    /// Time between two looks at the carrier's list of inbound texts.
+    /// Time between two looks at the carrier's list of inbound texts, as far as it may be new.
     pub inbound_poll: Duration,
+    /// Where no webhook of the carrier's comes, the time between two looks at the newest of them.
+    pub poll_alone: Option<Duration>,
+    /// Which files that come with texts are fetched.
+    pub files: FileRules,
     /// Segments a second that one of our numbers may send.
     pub segments_per_second: f64,
     /// Which interviews the initial sync lists.

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `GET /ledger?since=SEQ` | every request that had an effect |
 //! | `POST /events` | something happens inside Lever: `{"event": "apply" …}` |
-//! | `POST /inbound` | a candidate texts: `{"from", "to"?, "body"}` |
+//! | `POST /inbound` | a candidate texts: `{"from", "to"?, "body", "media"?: [{"content_type", "base64"}]}` |
 //! | `POST /faults`, `DELETE /faults` | one rule or a list of them; none any more |
 //! | `GET /clock`, `POST /clock` | `{"set_ms"?, "advance_ms"?, "speed"?}` |
 //! | `GET /stats` | requests by route, violations, peak rate |
@@ -22,6 +22,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::stream;
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -31,7 +33,7 @@ use serde_json::{Value, json};
 use crate::faults::Rule;
 use crate::lever::{Event, Moves};
 use crate::sandbox::Shared;
-use crate::twilio::Addresses;
+use crate::twilio::{Addresses, InboundMedia};
 
 /// A control request that makes no sense, with why.
 struct Refusal(StatusCode, String);
@@ -94,11 +96,25 @@ struct Text {
     from: String,
     to: Option<String>,
     body: String,
+    #[serde(default)]
+    media: Vec<File>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    content_type: String,
+    base64: String,
 }
 
 async fn inbound(State(shared): State<Shared>, bytes: Bytes) -> Answer {
-    let Text { from, to, body } = parse(&bytes)?;
-    let sid = shared.inbound(&from, to.as_deref(), &body).map_err(|error| missing(&error))?;
+    let Text { from, to, body, media } = parse(&bytes)?;
+    let mut files = Vec::with_capacity(media.len());
+    for File { content_type, base64 } in media {
+        let bytes = BASE64.decode(base64);
+        let bytes = bytes.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
+        files.push(InboundMedia { content_type, bytes: bytes.into() });
+    }
+    let sid = shared.inbound(&from, to.as_deref(), &body, files).map_err(|error| missing(&error))?;
     Ok(Json(json!({"sid": sid})))
 }
 

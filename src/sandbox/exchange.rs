@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::twilio::InboundMedia;
 use crate::{Ledger, SimClock};
 
 /// How often somebody who waits for the simulated clock looks at it, which can jump.
@@ -84,6 +85,8 @@ pub(crate) struct Text {
     /// The sender's own name for it.
     pub(crate) mid: Option<String>,
     pub(crate) at_ms: i64,
+    /// What came with it.
+    pub(crate) media: Vec<InboundMedia>,
 }
 
 /// What is to be sent.
@@ -147,6 +150,7 @@ impl Exchange {
             news_to: draft.news_to.map(str::to_owned),
             mid: key.map(str::to_owned),
             at_ms: now,
+            media: Vec::new(),
         };
         if let Some(key) = key {
             let kept = Kept { request: request.to_owned(), text: text.id.clone(), at_ms: now };
@@ -160,7 +164,7 @@ impl Exchange {
     }
 
     /// A text comes in, and its keyword does what it does. None when `to` is not ours.
-    pub(crate) fn receive(&self, from: &str, to: &str, body: &str) -> Option<Text> {
+    pub(crate) fn receive(&self, from: &str, to: &str, body: &str, media: Vec<InboundMedia>) -> Option<Text> {
         if !self.0.numbers.iter().any(|own| own == to) {
             return None;
         }
@@ -173,9 +177,11 @@ impl Exchange {
             news_to: None,
             mid: None,
             at_ms: self.0.clock.now_ms(),
+            media,
         };
         let mut book = self.book();
-        let detail = json!({"sid": text.id, "from": from, "to": to, "body": body, "num_media": 0});
+        let detail =
+            json!({"sid": text.id, "from": from, "to": to, "body": body, "num_media": text.media.len()});
         self.0.ledger.record(text.at_ms, "message_received", detail);
         let answer = match body.trim().to_uppercase().as_str() {
             "STOP" | "STOPALL" | "STOP ALL" | "UNSUBSCRIBE" | "CANCEL" | "END" | "QUIT" => {
@@ -253,13 +259,13 @@ mod tests {
     #[test]
     fn what_was_refused_is_not_kept() {
         let (exchange, ..) = exchange();
-        exchange.receive(DANA, OURS, "Stop").unwrap();
+        exchange.receive(DANA, OURS, "Stop", Vec::new()).unwrap();
         assert_eq!(exchange.take(Some("k"), b"1", &hello()).unwrap_err(), Refused::OptedOut);
-        exchange.receive(DANA, OURS, "please stop it").unwrap();
-        exchange.receive(DANA, OURS, " START ").unwrap();
+        exchange.receive(DANA, OURS, "please stop it", Vec::new()).unwrap();
+        exchange.receive(DANA, OURS, " START ", Vec::new()).unwrap();
         assert!(exchange.take(Some("k"), b"1", &hello()).is_ok());
         let stranger = Draft { from: DANA, ..hello() };
         assert_eq!(exchange.take(None, b"1", &stranger).unwrap_err(), Refused::NotOurs);
-        assert!(exchange.receive(DANA, DANA, "x").is_none());
+        assert!(exchange.receive(DANA, DANA, "x", Vec::new()).is_none());
     }
 }

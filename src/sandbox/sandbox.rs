@@ -28,7 +28,7 @@ use crate::lever::{
 };
 use crate::server::{serve, with_faults};
 use crate::telnyx::{self, Telnyx};
-use crate::twilio::{self, Addresses, InboundError, TwilioOptions, TwilioState};
+use crate::twilio::{self, Addresses, InboundError, InboundMedia, TwilioOptions, TwilioState};
 
 /// How the sandbox is set up.
 #[derive(Clone)]
@@ -158,10 +158,10 @@ impl Sandbox {
         let core = || (clock.clone(), ledger.clone(), faults.clone());
         let (its_clock, its_ledger, its_faults) = core();
         let seed = options.seed;
-        let telnyx = Telnyx::new(seed, numbers.clone(), its_clock, its_ledger, its_faults);
+        let telnyx = Telnyx::new(&base_url, seed, numbers.clone(), its_clock, its_ledger, its_faults);
         let telnyx = telnyx.map_err(SandboxError::Client)?;
         let (its_clock, its_ledger, its_faults) = core();
-        let gateway = Gateway::new(seed, numbers.clone(), its_clock, its_ledger, its_faults);
+        let gateway = Gateway::new(&base_url, seed, numbers.clone(), its_clock, its_ledger, its_faults);
         let gateway = gateway.map_err(SandboxError::Client)?;
 
         let tokens = (0..).zip(WEBHOOK_EVENTS);
@@ -277,7 +277,21 @@ impl Sandbox {
     ///
     /// If there is no number of ours.
     pub fn inbound(&self, from: &str, body: &str) -> Result<String, TextError> {
-        self.shared.inbound(from, None, body)
+        self.shared.inbound(from, None, body, Vec::new())
+    }
+
+    /// The same with pictures or other files.
+    ///
+    /// # Errors
+    ///
+    /// If there is no number of ours.
+    pub fn inbound_with(
+        &self,
+        from: &str,
+        body: &str,
+        media: Vec<InboundMedia>,
+    ) -> Result<String, TextError> {
+        self.shared.inbound(from, None, body, media)
     }
 
     /// The simulated Twilio, for what this type has no method for.
@@ -345,12 +359,18 @@ impl Drop for Sandbox {
 }
 
 impl Shared {
-    pub(crate) fn inbound(&self, from: &str, to: Option<&str>, body: &str) -> Result<String, TextError> {
+    pub(crate) fn inbound(
+        &self,
+        from: &str,
+        to: Option<&str>,
+        body: &str,
+        media: Vec<InboundMedia>,
+    ) -> Result<String, TextError> {
         let to = to.or(self.numbers.first().map(String::as_str)).ok_or(TextError::NoNumber)?;
         match self.carrier {
-            Carrier::Twilio => Ok(self.twilio.inbound(from, to, body, Vec::new())?),
-            Carrier::Telnyx => self.telnyx.inbound(from, to, body).ok_or(TextError::NotOurs),
-            Carrier::Gateway => self.gateway.inbound(from, to, body).ok_or(TextError::NotOurs),
+            Carrier::Twilio => Ok(self.twilio.inbound(from, to, body, media)?),
+            Carrier::Telnyx => self.telnyx.inbound(from, to, body, media).ok_or(TextError::NotOurs),
+            Carrier::Gateway => self.gateway.inbound(from, to, body, media).ok_or(TextError::NotOurs),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the carrier sends: verified, made durable, then answered (interface.md, HTTP).
 //!
-//! Each carrier has routes of its own (`hooks` has the list), and only those of the one that is configured exist. As with
-//! Lever's, a refusal is logged at debug only: strangers must not fill the log.
+//! Each carrier has routes of its own (`hooks` has the list), and only those of the one that is configured exist;
+//! none where it is only asked. As with Lever's, a refusal is logged at debug only: strangers must not fill the log.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ async fn take_twilio<T>(
     request: Request,
     read: impl FnOnce(&twilio::Hooks, &HookRequest<'_>) -> Result<T, twilio::HookError>,
 ) -> Result<T, Problem> {
-    let Hooks::Twilio(hooks) = &shared.carrier else { return Err(no_such_path().await) };
+    let Some(Hooks::Twilio(hooks)) = &shared.carrier else { return Err(no_such_path().await) };
     let (head, body) = request.into_parts();
     let body = body::read(body, BYTES_MAX, shared.body_time()).await?;
     let request = HookRequest {
@@ -104,7 +104,9 @@ async fn take_event(
         Ok(body) => body,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let stored = match read(&shared.carrier, &head.headers, &body, shared.engine.now()) {
+    let hooks = shared.carrier.as_ref();
+    let event = hooks.and_then(|hooks| read(hooks, &head.headers, &body, shared.engine.now()));
+    let stored = match event {
         None => return no_such_path().await.into_response(),
         Some(Err(error)) => {
             let kind = match error {

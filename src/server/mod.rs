@@ -77,7 +77,7 @@ use site::Site;
 struct Shared {
     engine: Engine,
     keys: ArcSwap<Keys>,
-    carrier: Hooks,
+    carrier: Option<Hooks>,
     site: Site,
     setup: SetupSettings,
     /// Cancelled when open streams are to end.

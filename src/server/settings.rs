@@ -27,8 +27,8 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<ProxyRange>,
     /// Where the browser extension works.
     pub lever_hosts: Vec<LeverHost>,
-    /// The receiving end of the carrier.
-    pub carrier: Hooks,
+    /// The receiving end of the carrier; none where it is only asked.
+    pub carrier: Option<Hooks>,
     /// How the connection with Lever stands on this machine, for the Setup page.
     pub setup: SetupSettings,
     /// The client with which the identity provider is asked; it must follow no redirects.

@@ -245,6 +245,7 @@ impl Key for Effect {
             }
             Self::DeleteText(erasure, sid) => (9u8, (*erasure, sid.clone())).write(out),
             Self::Appointment(id) => (5u8, *id).write(out),
+            Self::FetchFile(message, place) => (10u8, (*message, *place)).write(out),
         }
     }
     fn read(bytes: &mut &[u8]) -> Option<Self> {
@@ -257,6 +258,7 @@ impl Key for Effect {
                 .map(|(erasure, opportunity, note)| Self::DeleteNote(erasure, opportunity, note)),
             9 => Key::read(bytes).map(|(erasure, sid)| Self::DeleteText(erasure, sid)),
             5 => Key::read(bytes).map(Self::Appointment),
+            10 => Key::read(bytes).map(|(message, place)| Self::FetchFile(message, place)),
             _ => None,
         }
     }

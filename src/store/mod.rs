@@ -31,7 +31,7 @@ pub use open::Options;
 pub(crate) use open::sync_folder;
 pub use records::{
     AppointmentNews, AuditEntry, BackfillScope, BackfillState, Created, Deleted, DeskRow, Engagement, Erased,
-    FloodRow, Hold, HookRefusal, HookRow, Idempotent, Muted, Phase, PhaseName, PhaseState, Place,
+    FileBytes, FloodRow, Hold, HookRefusal, HookRow, Idempotent, Muted, Phase, PhaseName, PhaseState, Place,
     RefusedHook, Scope, SecretKey, Seen, Subject,
 };
 pub use signal::{OnCommit, Signal};

@@ -24,7 +24,7 @@ type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
 const MIGRATIONS: &[Migration] =
-    &[make_tables, make_tables, index_users, make_tables, index_interviews, gather_repeats];
+    &[make_tables, make_tables, index_users, make_tables, index_interviews, gather_repeats, make_tables];
 
 const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
 

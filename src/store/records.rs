@@ -3,9 +3,12 @@
 //! Here, too, stands the version of every stored shape. A struct that has been released never
 //! changes in place; `tests/fixtures` holds backups as older programs wrote them, and a test reads them.
 
+use std::fmt;
+
 use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
 use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
+use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
@@ -15,7 +18,8 @@ use fulcrum_domain::{
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::codec::Stored;
 
@@ -179,6 +183,43 @@ pub enum Created {
     Offer(ConversationId),
 }
 
+/// A file that came with a text. postcard would write a list number by number.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileBytes(pub Vec<u8>);
+
+impl fmt::Debug for FileBytes {
+    /// Without what is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileBytes({})", self.0.len())
+    }
+}
+
+impl Serialize for FileBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl Visitor<'_> for Bytes {
+            type Value = FileBytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<FileBytes, E> {
+                Ok(FileBytes(bytes.to_vec()))
+            }
+        }
+
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
 /// What a candidate knows of an interview that was changed in Lever since.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppointmentNews {
@@ -330,6 +371,8 @@ stored! {
     Hold = 1;
     Enrolment = 1;
     Event = 1;
+    FileBytes = 1;
+    FileState = 1;
     FloodRow = 1;
     HookRow = 1;
     Interview = 1;

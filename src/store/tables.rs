@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
 use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
+use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
     Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, BookingId, Consent,
@@ -20,8 +21,8 @@ use jiff::Timestamp;
 use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
-    AppointmentNews, AuditEntry, BackfillState, Deleted, DeskRow, Engagement, Erased, FloodRow, Hold,
-    HookRow, Idempotent, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
+    AppointmentNews, AuditEntry, BackfillState, Deleted, DeskRow, Engagement, Erased, FileBytes, FloodRow,
+    Hold, HookRow, Idempotent, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -146,6 +147,10 @@ tables! {
     BY_SID = "messages-by-sid-1": String => MessageId;
     /// Texts at the carrier whose end is not reported yet, and since when.
     AWAITING_RECEIPT = "awaiting-receipt-1": MessageId => Seen;
+    /// How far each file is that came with a text, by its place there.
+    FILES = "message-files-1": (MessageId, u8) => FileState;
+    /// The files themselves.
+    FILE_BYTES = "message-file-bytes-1": (MessageId, u8) => FileBytes;
     /// Texts that somebody said cannot wait for the end of quiet hours, and when they said so.
     OVERRIDES = "quiet-overrides-1": MessageId => Seen;
     /// Texts that stand in no filed transcript yet.

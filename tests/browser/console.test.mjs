@@ -149,6 +149,18 @@ describe("a conversation", () => {
     assert.equal(await page.locator("main img").count(), 0);
     assert.deepEqual(page.complaints, []);
   });
+
+  test("shows the pictures that come in", async () => {
+    const dana = await candidate();
+    await world.inboundPicture(dana.number, "my diploma");
+    const page = await world.signedIn("recruiter");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByText("my diploma").first().waitFor();
+    await world.shows(page);
+    assert.equal(await page.locator(".message .file img").getAttribute("alt"), "picture, image/png, 1 kB");
+    await world.accessible(page);
+    assert.deepEqual(page.complaints, []);
+  });
 });
 
 describe("other people and screens", () => {

@@ -52,6 +52,10 @@ test("somebody connects their browser, texts from Lever, is answered, and loses 
     30_000,
   );
 
+  await world.inboundPicture(candidate.number, "my diploma");
+  await panel.getByText("my diploma").first().waitFor();
+  await world.shows(panel);
+
   const sent = Date.now();
   await world.control("POST", "/inbound", { from: candidate.number, body: "At four, rather" });
   await panel.getByText("At four, rather").first().waitFor();
@@ -60,5 +64,8 @@ test("somebody connects their browser, texts from Lever, is answered, and loses 
   await approval.goto(`${world.url}/account`);
   const row = approval.getByRole("row").filter({ hasText: "Chrome on Linux" });
   await row.getByRole("button").click();
+  await row.getByRole("button").waitFor({ state: "detached" });
+  // Its stream is open still: the next news are refused.
+  await world.inbound(candidate.number, "Hello?");
   await panel.getByText("No longer connected").waitFor();
 });

@@ -28,6 +28,10 @@ const QUIET = [
   "--no-proxy-server",
 ];
 
+/** One dot. */
+const PICTURE =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
 /** Resolves when `attempt` gives something; says what was waited for when it never does. */
 export async function until(what, attempt, patience = 20_000) {
   const end = Date.now() + patience;
@@ -163,6 +167,18 @@ export class World {
   /** A candidate texts. */
   inbound(from, body) {
     return this.control("POST", "/inbound", { from, body });
+  }
+
+  /** A candidate sends a picture. */
+  inboundPicture(from, body) {
+    const media = [{ content_type: "image/png", base64: PICTURE }];
+    return this.control("POST", "/inbound", { from, body, media });
+  }
+
+  /** Waits until a page, or a frame of one, shows a picture that came with a text. */
+  shows(place) {
+    const shown = (image) => image.complete && image.naturalWidth > 0;
+    return until("the picture", () => place.locator(".message .file img").first().evaluate(shown));
   }
 
   /** Whether the carrier took a text to a number, with these words if any are given. */

@@ -92,3 +92,52 @@ fn a_gateway_needs_its_address_and_two_keys_with_their_mark() {
     assert_eq!(webhook.url.as_str(), "https://gateway.acme.example/texts");
     assert_eq!(webhook.inbound_secret.expose(), key.trim());
 }
+
+const TWILIO: &str = r#"
+[organisation]
+name = "Acme Recruiting"
+timezone = "America/New_York"
+
+[server]
+public_url = "https://text.acme.example"
+
+[carrier]
+numbers = ["+12025550100"]
+mode = "poll"
+
+[carrier.twilio]
+account_sid = "AC00000000000000000000000000000000"
+"#;
+
+#[test]
+fn twilio_may_be_polled_alone() {
+    let machine = Machine::new(TWILIO);
+    machine.write("credentials/twilio-auth-token", "s3cr3t\n", 0o400);
+    assert_eq!(machine.load().unwrap().carrier.poll_alone, Some(Duration::from_secs(15)));
+    let machine = Machine::new(&TWILIO.replace("\"poll\"", "\"webhooks\""));
+    machine.write("credentials/twilio-auth-token", "s3cr3t\n", 0o400);
+    assert_eq!(machine.load().unwrap().carrier.poll_alone, None);
+}
+
+#[test]
+fn who_lists_no_texts_cannot_be_polled_alone() {
+    let polled = TELNYX.replace("kind", "mode = \"poll\"\npoll_interval = \"0s\"\nkind");
+    let machine = Machine::new(&polled);
+    machine.write("credentials/telnyx-api-key", "KEY-s3cr3t\n", 0o400);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    2 problems in the settings
+      fulcrum.toml:10: carrier.mode: "poll" with carrier.kind = "telnyx", expected "webhooks": Telnyx lists no texts that came in, so neither an answer nor a STOP would ever be heard of
+      fulcrum.toml:11: carrier.poll_interval: "0s", expected a duration from 1s to 1h, written as "90s", "5m", "1h30m"
+    "#);
+    let wrong = Machine::new(&TWILIO.replace("\"poll\"", "\"push\""));
+    wrong.write("credentials/twilio-auth-token", "s3cr3t\n", 0o400);
+    insta::assert_snapshot!(wrong.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:11: carrier.mode: "push", expected "webhooks" or "poll"
+    "#);
+    let gateway = Machine::new(&TWILIO.replace("mode", "kind = \"webhook\"\nmode"));
+    for name in ["webhook-secret", "webhook-inbound-secret"] {
+        gateway.write(&format!("credentials/{name}"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o400);
+    }
+    assert!(gateway.complaints().contains("a gateway is asked for nothing, it tells by webhooks alone"));
+}

@@ -7,6 +7,7 @@ use fulcrum::carrier::LostAnswer;
 use fulcrum::engine::HealthStatus;
 use fulcrum::engine::changes::KeywordAnswers;
 use fulcrum_domain::Delivery;
+use fulcrum_sandbox::twilio::InboundMedia;
 use fulcrum_sandbox::{Carrier, Entry, Fault, Options, Remote, Rule, Sandbox};
 use http::Method;
 use jiff::SignedDuration;
@@ -47,6 +48,7 @@ over_each_carrier! {
     a_text_to_a_landline_fails_with_its_reason,
     what_no_webhook_told_is_asked_for_where_it_can_be,
     a_text_comes_in_once_though_its_webhook_comes_twice,
+    a_picture_comes_in_and_is_given_out,
     stop_holds_here_and_at_the_carrier,
     a_stop_that_only_the_carrier_heard_is_learned_from_its_refusal,
     what_the_carrier_did_not_sign_is_refused,
@@ -154,6 +156,26 @@ async fn a_text_comes_in_once_though_its_webhook_comes_twice(carrier: Carrier) {
     sandbox.inbound(DANA, "Yes, 9am works").unwrap();
     eventually("it was announced twice", async || announced(&sandbox) == 2).await;
     assert_eq!(texts(&client).await, [("in".to_owned(), "received".to_owned(), "null".to_owned())]);
+}
+
+async fn a_picture_comes_in_and_is_given_out(carrier: Carrier) {
+    let (sandbox, _daemon, client) = program(carrier).await;
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    let media = InboundMedia { content_type: "image/png".into(), bytes: png.clone().into() };
+    sandbox.inbound_with(DANA, "", vec![media]).unwrap();
+    let first = async || {
+        let id = conversation(&client, DANA).await?["id"].as_str()?.to_owned();
+        let page = client.get(&format!("conversations/{id}/messages")).await?;
+        Some(page["data"][0].clone())
+    };
+    eventually("the picture is here", async || {
+        first().await.is_some_and(|text| text["files"][0]["state"] == "here")
+    })
+    .await;
+    let text = first().await.unwrap();
+    assert_eq!(text["files"][0]["media_type"], "image/png", "{text}");
+    let path = format!("messages/{}/files/0", text["id"].as_str().unwrap());
+    assert_eq!(client.bytes(&path).await.unwrap(), png);
 }
 
 async fn stop_holds_here_and_at_the_carrier(carrier: Carrier) {

@@ -210,6 +210,13 @@ impl Client {
         answer.error_for_status().ok()?.json().await.ok()
     }
 
+    /// A file of the API's.
+    pub(crate) async fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        let url = format!("http://{}/api/v1/{path}", self.public);
+        let answer = self.http.get(url).bearer_auth(API_TOKEN).send().await.ok()?;
+        Some(answer.error_for_status().ok()?.bytes().await.ok()?.to_vec())
+    }
+
     /// Opens a page as a browser does that nobody has signed in with.
     pub(crate) async fn visit(&self, path: &str) -> Option<u16> {
         Some(self.http.get(format!("http://{}{path}", self.public)).send().await.ok()?.status().as_u16())

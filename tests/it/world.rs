@@ -9,8 +9,8 @@ use fulcrum::carrier::{Carrier, ReceivedText, telnyx, twilio, webhook};
 use fulcrum::engine::changes::{Arrival, KeywordAnswers, Mode, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
-    BackfillScope, Confidential, ConversationView, Engine, HookOutcome, LeverHook, OnUnknown, Remotes,
-    SendRefusal, SendRequest, Settings, StartError,
+    BackfillScope, Confidential, ConversationView, Engine, FileRules, HookOutcome, LeverHook, OnUnknown,
+    Remotes, SendRefusal, SendRequest, Settings, StartError,
 };
 use fulcrum::lever::{LeverSettings, PaceSettings};
 use fulcrum::store::{self, StoreError};
@@ -67,6 +67,8 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         requests_per_second: 5000.0,
         poll_interval: Duration::from_millis(300),
         inbound_poll: Duration::from_millis(300),
+        poll_alone: None,
+        files: FileRules { fetch: true, most_bytes: 1_000_000 },
         segments_per_second: 100.0,
         interviews: BackfillScope::Active,
         since: None,

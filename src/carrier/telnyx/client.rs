@@ -16,10 +16,14 @@ use url::Url;
 use super::codes::class_of;
 use super::{TelnyxSettings, hook_url, wire};
 use crate::carrier::answer::Answer;
-use crate::carrier::{Accepted, Account, Outgoing, ReadError, SendError};
+use crate::carrier::file::{FILE_TIME, fetch, is_below};
+use crate::carrier::{Accepted, Account, FileError, Outgoing, ReadError, SendError};
 
 /// As many as at Twilio: the account's own bound is far higher.
 const MAX_IN_FLIGHT: usize = 10;
+
+/// Where Telnyx keeps media: the addresses are signed by themselves, and get no key from us.
+const STORAGE: [&str; 2] = ["telnyx.com", "amazonaws.com"];
 
 /// Speaks to Telnyx for one account. Cheap to clone; its clones share the bound on requests.
 #[derive(Clone, Debug)]
@@ -64,6 +68,20 @@ impl Client {
         // The balance itself is nobody's business here: whoever may read it has a key that works.
         let _: IgnoredAny = self.get("/v2/balance").await?;
         Ok(Account { status: "active".into(), trial: false })
+    }
+
+    pub(in crate::carrier) async fn file(&self, url: &Url, most: u64) -> Result<Vec<u8>, FileError> {
+        let base = &self.settings.base_url;
+        let is_theirs = |next: &Url| next.origin() == base.origin() || is_below(next, &STORAGE);
+        if !is_theirs(url) {
+            return Err(ReadError::Elsewhere.into());
+        }
+        let mut request = self.http.get(url.clone()).timeout(FILE_TIME);
+        if url.origin() == base.origin() {
+            request = request.bearer_auth(self.settings.api_key.expose_secret());
+        }
+        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
+        fetch(&self.http, url.clone(), request, is_theirs, most).await
     }
 
     fn url(&self, path: &str) -> Url {

@@ -7,12 +7,13 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
+use fulcrum_domain::file::FetchFailure;
 use fulcrum_domain::{Delivery, Remedy, SendFailure};
 use url::Url;
 
 use super::{Client, TwilioSettings};
 use crate::carrier::listener::{self, MID, answer, http, outgoing, serve};
-use crate::carrier::{Carrier, Outcome, Outgoing, ReadError, SendError};
+use crate::carrier::{Carrier, FileError, Outcome, Outgoing, ReadError, SendError};
 
 fn settings(base_url: Url) -> TwilioSettings {
     TwilioSettings {
@@ -278,4 +279,73 @@ fn no_secret_is_printed() {
     let carrier = carrier(settings("https://api.twilio.com".parse().unwrap()));
     assert!(!format!("{carrier:?} {:?}", outgoing()).contains("secret"));
     assert!(!format!("{:?}", outgoing()).contains("private"));
+}
+
+fn file_url(base: &Url) -> Url {
+    base.join("/2010-04-01/Accounts/AC0/Messages/MM1/Media/ME1").unwrap()
+}
+
+/// What is made of a file, and what was asked.
+async fn file(
+    answers: Vec<String>,
+    at: impl FnOnce(&Url) -> Url,
+) -> (Result<Vec<u8>, FileError>, Vec<String>) {
+    let (base, server) = serve(answers);
+    let url = at(&base);
+    let found = carrier(settings(base)).file(&url, 10, jiff::Timestamp::UNIX_EPOCH).await;
+    (found, server.join().unwrap())
+}
+
+#[tokio::test]
+async fn a_file_is_fetched_with_our_credentials_and_its_storage_gets_none() {
+    let answers =
+        vec![answer("307 Temporary Redirect\r\nlocation: /storage/ME1", ""), answer("200 OK", "pixels")];
+    let (found, asked) = file(answers, file_url).await;
+    assert_eq!(found.unwrap(), b"pixels");
+    assert!(asked[0].contains("authorization: Basic QUMwOnNlY3JldA=="), "{}", asked[0]);
+    assert!(asked[1].starts_with("GET /storage/ME1 ") && !asked[1].contains("authorization"), "{}", asked[1]);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_that_is_not_the_carriers() {
+    for elsewhere in [
+        "http://127.0.0.1:1/2010-04-01/Accounts/AC0/Messages/MM1/Media/ME1",
+        "http://169.254.169.254/latest/meta-data",
+        "https://evil.example/2010-04-01/Accounts/AC0/Messages/MM1/Media/ME1",
+        "file:///etc/passwd",
+    ] {
+        let (found, _) = file(Vec::new(), |_| elsewhere.parse().unwrap()).await;
+        assert!(matches!(found, Err(FileError::Read(ReadError::Elsewhere))), "{elsewhere}: {found:?}");
+        let redirect = answer(&format!("302 Found\r\nlocation: {elsewhere}"), "");
+        let (found, _) = file(vec![redirect], file_url).await;
+        assert!(matches!(found, Err(FileError::Read(ReadError::Elsewhere))), "{elsewhere}: {found:?}");
+    }
+    // Of the account, and there the media alone.
+    for path in ["/2010-04-01/Accounts/AC0.json", "/2010-04-01/Accounts/AC0/Messages/../../AC1/Messages/MM1"]
+    {
+        let (found, _) = file(Vec::new(), |base| base.join(path).unwrap()).await;
+        assert!(matches!(found, Err(FileError::Read(ReadError::Elsewhere))), "{path}: {found:?}");
+    }
+    let around = || answer("302 Found\r\nlocation: /storage/ME1", "");
+    let (found, _) = file(vec![around(), around(), around(), around()], file_url).await;
+    assert!(matches!(found, Err(FileError::Read(ReadError::Elsewhere))), "{found:?}");
+}
+
+#[tokio::test]
+async fn of_a_file_that_is_too_large_no_more_is_read_than_is_wanted() {
+    let (found, _) = file(vec![answer("200 OK", "12345678901")], file_url).await;
+    assert!(matches!(found, Err(FileError::TooLarge { size: Some(11) })), "{found:?}");
+    let untold = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n12345678901".to_owned();
+    let (found, _) = file(vec![untold], file_url).await;
+    assert!(matches!(found, Err(FileError::TooLarge { size: None })), "{found:?}");
+    for (status, failure) in [
+        ("404 Not Found", FetchFailure::Gone),
+        ("410 Gone", FetchFailure::Gone),
+        ("401 Unauthorized", FetchFailure::Refused),
+        ("429 Too Many Requests", FetchFailure::Unreachable),
+        ("503 Service Unavailable", FetchFailure::Unreachable),
+    ] {
+        let (found, _) = file(vec![answer(status, "")], file_url).await;
+        assert_eq!(found.unwrap_err().failure(), failure, "{status}");
+    }
 }

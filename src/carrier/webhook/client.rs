@@ -10,11 +10,13 @@ use jiff::Timestamp;
 use reqwest::{RequestBuilder, header};
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use url::Url;
 use uuid::Uuid;
 
 use super::{WebhookSettings, wire};
 use crate::carrier::answer::Answer;
-use crate::carrier::{Accepted, Account, Outgoing, ReadError, SendError};
+use crate::carrier::file::{FILE_TIME, fetch};
+use crate::carrier::{Accepted, Account, FileError, Outgoing, ReadError, SendError};
 
 /// As many as at other carriers.
 const MAX_IN_FLIGHT: usize = 10;
@@ -48,6 +50,30 @@ impl Client {
         let request = self.request(&id, "ping", wire::Nothing {}, at).ok_or(ReadError::Unreadable)?;
         self.answer(request).await.map_err(ReadError::network)?.whole(|_| None)?;
         Ok(Account { status: "active".into(), trial: false })
+    }
+
+    /// Asks as everything is asked: signed, over the address as the gateway told it.
+    pub(in crate::carrier) async fn file(
+        &self,
+        url: &Url,
+        most: u64,
+        at: Timestamp,
+    ) -> Result<Vec<u8>, FileError> {
+        if url.origin() != self.settings.url.origin() {
+            return Err(ReadError::Elsewhere.into());
+        }
+        let id = format!("file_{}", Uuid::new_v4().simple());
+        let second = at.as_second().to_string();
+        let signature = self.settings.key.sign(&id, &second, url.as_str().as_bytes());
+        let request = self
+            .http
+            .get(url.clone())
+            .header("webhook-id", id)
+            .header("webhook-timestamp", second)
+            .header("webhook-signature", signature)
+            .timeout(FILE_TIME);
+        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
+        fetch(&self.http, url.clone(), request, |_| false, most).await
     }
 
     /// None for what cannot be written as JSON, which is nothing that we have.

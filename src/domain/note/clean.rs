@@ -1,6 +1,7 @@
 //! What others wrote, made safe to stand in a note.
 
 use super::{LinkKind, Media};
+use crate::file::size_in_words;
 use crate::segments::is_unseen;
 
 /// The longest name or reason shown, in characters: a header must fit in any note.
@@ -72,11 +73,7 @@ pub(super) fn media(media: &Media) -> String {
         Some("audio") => "recording",
         _ => "file",
     };
-    let size = match media.size {
-        None => String::new(),
-        Some(bytes) if bytes < 1_000_000 => format!(", {} kB", bytes.div_ceil(1000)),
-        Some(bytes) => format!(", {}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
-    };
+    let size = media.size.map_or_else(String::new, |bytes| format!(", {}", size_in_words(bytes)));
     format!("[{kind}{size}, open in fulcrum]")
 }
 

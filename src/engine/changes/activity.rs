@@ -55,7 +55,7 @@ pub(super) fn note_effect(
 ) -> Result<(), StoreError> {
     let activity = Activity::new(at, actor, ActivityKind::Effect, detail);
     let activity = match effect {
-        Effect::Send(id) => match readable(message(tx, *id))? {
+        Effect::Send(id) | Effect::FetchFile(id, _) => match readable(message(tx, *id))? {
             Some(text) => activity.of(text.conversation).about(text.opportunity),
             None => activity,
         },

@@ -19,6 +19,7 @@ use super::consent::forget_consents;
 use super::desk::{clear, recount};
 use super::enrolment::forget_enrolments_of;
 use super::events::forget_events_of;
+use super::file::forget_files;
 use super::outbox::{ask, drop_effect};
 use super::projection::forget_meeting;
 use super::remind::erase_reminders;
@@ -367,6 +368,7 @@ impl Erasing {
         tx.remove(OVERRIDES, &message.id)?;
         tx.remove(MADE_FROM, &message.id)?;
         drop_effect(tx, &Effect::Send(message.id))?;
+        forget_files(tx, message)?;
         self.erasure.rows.messages += 1;
         if let Some(sid) = &message.sid {
             ask(tx, &Effect::DeleteText(self.id, sid.clone()), Lane::Reconcile, self.now)?;

@@ -4,6 +4,7 @@
 //! the transaction that creates it, with the rendered text and the effect that posts it. So each
 //! message is in one transcript or in the open session, at every instant.
 
+use fulcrum_domain::file::FileState;
 use fulcrum_domain::note::{self, LateFailure, Line, LinkKind, Media, Transcript, Trouble};
 use fulcrum_domain::{
     Author, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Filing, FilingId, FilingState,
@@ -11,6 +12,7 @@ use fulcrum_domain::{
 };
 use jiff::Timestamp;
 
+use super::file::files_of;
 use super::outbox::ask;
 use super::thread::{arm, key_of, message, mode_for, put_message, store, unfiled};
 use super::users::{user_by_email, was_refused};
@@ -120,7 +122,7 @@ fn create(
         organisation: rules.organisation.clone(),
         our_number: group.messages.last().map_or(conversation.number, |m| m.our_number),
         zone: rules.zone.clone(),
-        messages: group.messages.iter().map(line).collect(),
+        messages: group.messages.iter().map(|message| line(tx, message)).collect::<Result<_, _>>()?,
         late_failures,
         // Whoever reads a note could act for the candidate by their link.
         links: vec![LinkKind {
@@ -155,7 +157,7 @@ fn create(
     ask(tx, &Effect::PostNote(id), Lane::Live, moment.now)
 }
 
-fn line(message: &Message) -> Line {
+fn line(read: &impl Read, message: &Message) -> Result<Line, StoreError> {
     let author = match &message.author {
         Author::Candidate => note::Author::Candidate,
         Author::Staff { name, .. } => note::Author::Staff { name: name.clone() },
@@ -168,8 +170,15 @@ fn line(message: &Message) -> Line {
         Delivery::Unconfirmed => Some(Trouble::Unconfirmed),
         _ => None,
     };
-    let media = message.attachments.iter().map(|a| Media { content_type: a.media_type.clone(), size: None });
-    Line { at: message.at, author, body: message.body.reveal().to_owned(), media: media.collect(), trouble }
+    let files = files_of(read, message)?;
+    let media = message.attachments.iter().zip(files).map(|(told, state)| match state {
+        Some(FileState::Here { kind, size }) => {
+            Media { content_type: kind.media_type().to_owned(), size: Some(size) }
+        }
+        _ => Media { content_type: told.media_type.clone(), size: None },
+    });
+    let body = message.body.reveal().to_owned();
+    Ok(Line { at: message.at, author, body, media: media.collect(), trouble })
 }
 
 /// Who signs the note: whoever wrote most of it, if active in Lever; else the configured user.

@@ -20,6 +20,7 @@ mod desk;
 mod enrolment;
 mod erase;
 mod events;
+mod file;
 mod filing;
 mod flood;
 mod guard;
@@ -81,6 +82,7 @@ pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note, opportu
 pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub(crate) use events::events_of;
 pub use events::forget_events;
+pub(crate) use file::{Fetched, file, files_of, settle_file};
 pub use filing::file_now;
 pub use guard::standing;
 pub use import::{Imported, Past, import};

@@ -341,6 +341,7 @@ fn may_have_left(read: &impl Read, effect: &Effect) -> Result<bool, StoreError> 
         Effect::PostNote(id) => read.get(FILINGS, id)?.is_some_and(|f| f.state == FilingState::Posting),
         // To delete twice is to delete once.
         Effect::Hydrate(_) | Effect::Interviews(_) | Effect::DeleteNote(..) | Effect::DeleteText(..) => false,
+        Effect::FetchFile(id, _) => message(read, *id).map(|_| false)?,
         // Only what may stand twice: to replace or to delete twice does no harm.
         Effect::Appointment(id) => {
             read.get(APPOINTMENTS, id)?.is_some_and(|one| one.sending.is_some() && one.lever.is_none())

@@ -14,6 +14,7 @@ use super::activity::note_of;
 use super::booking::hear;
 use super::compose::queue_automatic;
 use super::consent::put_consent;
+use super::file::ask_for_files;
 use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
 use super::thread::{add_message, candidacies, key_of, open, store, tell};
 use super::{KeywordAnswers, Rules};
@@ -121,6 +122,7 @@ pub fn receive(
     let carrier_answers = rules.keyword_answers == KeywordAnswers::Carrier
         && (text.keyword.is_some() || optout::is_answered_by_carrier(message.body.reveal()));
     add_message(tx, &mut conversation, &message, rules)?;
+    ask_for_files(tx, &message, moment.now)?;
     tell(tx, &message);
     store(tx, &conversation)?;
     note_of(tx, &conversation, CANDIDATE.into(), ActivityKind::Message, "a text came in", moment.now)?;

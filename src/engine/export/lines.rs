@@ -3,6 +3,7 @@
 use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState, RunLine};
 use fulcrum_domain::booking::{self, Booking};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient, RecipientState};
+use fulcrum_domain::file::{FileKind, FileState};
 use fulcrum_domain::{
     Account, Activity, Appointment, ArchiveReason, ArchiveReasonId, Author, BookingId, Consent, Conversation,
     ConversationId, Direction, Erasure, ErasureId, Filing, FilingId, FilingState, Interview, InterviewId,
@@ -89,18 +90,31 @@ pub(super) fn desk(id: &ConversationId, row: &DeskRow) -> Value {
     })
 }
 
-pub(super) fn message(row: &Message) -> Value {
+/// What a file that came with a text is called where one person's are exported.
+pub(super) fn file_name(message: &Message, place: usize, kind: FileKind) -> String {
+    format!("files/{}-{place}.{}", message.id, kind.ending())
+}
+
+pub(super) fn message(row: &Message, files: &[Option<FileState>]) -> Value {
     let (author, author_name) = match &row.author {
         Author::Candidate => ("candidate", None),
         Author::Staff { name, .. } => ("staff", Some(name)),
         Author::Automatic(reason) => ("automatic", Some(reason)),
     };
-    let file = |file: &fulcrum_domain::Attachment| json!({"media_type": file.media_type, "url": file.url});
+    let states = files.iter().copied().chain(std::iter::repeat(None));
+    let file = |(place, (file, state)): (usize, (&fulcrum_domain::Attachment, Option<FileState>))| {
+        let (name, error) = match state {
+            Some(FileState::Here { kind, .. }) => (Some(file_name(row, place, kind)), None),
+            Some(FileState::Missing(trouble)) => (None, Some(trouble.reason())),
+            Some(FileState::Waiting) | None => (None, None),
+        };
+        json!({"media_type": file.media_type, "url": file.url, "file": name, "error": error})
+    };
     json!({
         "type": "message", "id": text(&row.id), "conversation": text(&row.conversation),
         "direction": direction_word(row.direction), "at": row.at, "author": author,
         "author_name": author_name, "body": row.body.reveal(),
-        "attachments": row.attachments.iter().map(file).collect::<Vec<_>>(),
+        "attachments": row.attachments.iter().zip(states).enumerate().map(file).collect::<Vec<_>>(),
         "our_number": text(&row.our_number), "opportunity": maybe(row.opportunity.as_ref()),
         "status": status_word(row), "error": failure_words(row), "carrier_id": maybe(row.sid.as_ref()),
         "transcript": maybe(row.filing.as_ref()),
@@ -232,11 +246,16 @@ pub(super) fn hold(opportunity: &OpportunityId, row: &Hold) -> Value {
 }
 
 /// A message for people to read.
-pub(super) fn said(row: &Message) -> String {
+pub(super) fn said(row: &Message, files: &[Option<FileState>]) -> String {
     let who = match &row.author {
         Author::Candidate => "candidate",
         Author::Staff { name, .. } | Author::Automatic(name) => name,
     };
     let way = if row.direction == Direction::In { "<" } else { ">" };
-    format!("{:.0} {way} {who} ({}): {}", row.at, status_word(row), row.body.reveal())
+    let files = files.iter().enumerate().filter_map(|(place, state)| match state {
+        Some(FileState::Here { kind, .. }) => Some(format!(" [{}]", file_name(row, place, *kind))),
+        _ => None,
+    });
+    let files: String = files.collect();
+    format!("{:.0} {way} {who} ({}): {}{files}", row.at, status_word(row), row.body.reveal())
 }

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
+use fulcrum_domain::file::FileState;
 use fulcrum_domain::{ConversationId, Message, Number, OpportunityId, Whom};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::changes::{opportunities_of, thread_of};
+use super::changes::{file, files_of, opportunities_of, thread_of};
 use crate::store::tables::{
     ACTIVITY, ACTIVITY_OF, APPOINTMENTS, APPOINTMENTS_OF, ARCHIVE_REASONS, BOOKINGS, BOOKINGS_OF, BULKS,
     CONSENTS, CONVERSATIONS, DESKS, ENROLMENTS, ENROLMENTS_OF, ERASURES, FILINGS, FILINGS_OF, HOLDS,
@@ -106,7 +107,7 @@ pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u
         to.table(read, INTERVIEWS, &all, lines::interview)?;
         to.table(read, CONVERSATIONS, &all, lines::conversation)?;
         to.table(read, DESKS, &all, lines::desk)?;
-        to.table(read, MESSAGES, &all, |_, row| lines::message(row))?;
+        read.scan(MESSAGES, &all, |_, row| Ok::<_, StoreError>(to.put(&message_line(read, &row)?)))?;
         to.table(read, FILINGS, &all, lines::transcript)?;
         to.table(read, APPOINTMENTS, &all, |_, row| lines::appointment(row))?;
         to.table(read, BOOKINGS, &all, lines::booking)?;
@@ -227,9 +228,41 @@ pub fn export_person(
                 break;
             }
         }
-        each_message(read, *id, &theirs, |message| Ok(to.put(&lines::message(message))))?;
+        each_message(read, *id, &theirs, |message| Ok(to.put(&message_line(read, message)?)))?;
     }
     to.end()
+}
+
+fn message_line(read: &impl Read, message: &Message) -> Result<Value, StoreError> {
+    Ok(lines::message(message, &files_of(read, message)?))
+}
+
+/// Gives the files that came with a person's texts to `put`, each with the name that its text has for it.
+///
+/// # Errors
+/// [`ExportError`], and what `put` says.
+pub fn export_files(
+    read: &impl Read,
+    whom: &Whom,
+    mut put: impl FnMut(&str, &[u8]) -> io::Result<()>,
+) -> Result<(), ExportError> {
+    let theirs = Belongings::of(read, whom)?;
+    for id in &theirs.conversations {
+        let mut failed = None;
+        each_message(read, *id, &theirs, |message| {
+            for (place, state) in (0..=u8::MAX).zip(files_of(read, message)?) {
+                let Some(FileState::Here { kind, .. }) = state else { continue };
+                let Some((_, bytes)) = file(read, message.id, place)? else { continue };
+                failed = put(&lines::file_name(message, place.into(), kind), &bytes).err();
+                if failed.is_some() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        failed.map_or(Ok(()), Err)?;
+    }
+    Ok(())
 }
 
 fn each_message(
@@ -254,7 +287,7 @@ pub fn export_talk(read: &impl Read, whom: &Whom, mut out: impl Write) -> Result
         writeln!(out, "{}", conversation.number)?;
         let mut failed = None;
         each_message(read, *id, &theirs, |message| {
-            let written = writeln!(out, "{}", lines::said(message));
+            let written = writeln!(out, "{}", lines::said(message, &files_of(read, message)?));
             failed = written.err();
             Ok(if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;

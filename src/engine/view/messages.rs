@@ -1,5 +1,6 @@
 //! The messages of a thread, from its beginning or from its end, and the words for them.
 
+use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{ConversationId, Delivery, Direction, Effect, Message, MessageId, Sight};
 use jiff::Timestamp;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use super::gaze::Gaze;
 use super::{PAGE_MAX, Page};
 use crate::engine::Engine;
-use crate::engine::changes::{desk_of, message};
+use crate::engine::changes::{desk_of, files_of, message};
 use crate::store::tables::{MADE_FROM, MESSAGES, MessageKey, OUTBOX};
 use crate::store::{Keys, Read, StoreError};
 
@@ -20,6 +21,8 @@ pub struct MessageView {
     pub send_at: Option<Timestamp>,
     /// The words of the template that it was made from, where it was.
     pub made_from: Option<Version>,
+    /// How far its attachments are, in their order; none for one that was never asked for.
+    pub files: Vec<Option<FileState>>,
 }
 
 impl Engine {
@@ -142,7 +145,8 @@ fn view(
     message: Message,
     send_at: Option<Timestamp>,
 ) -> Result<MessageView, StoreError> {
-    Ok(MessageView { made_from: gaze.read.get(MADE_FROM, &message.id)?, message, send_at })
+    let made_from = gaze.read.get(MADE_FROM, &message.id)?;
+    Ok(MessageView { made_from, files: files_of(gaze.read, &message)?, message, send_at })
 }
 
 /// The texts of a thread that wait for their time, in order of that.

@@ -216,7 +216,9 @@ fn failed_effects(read: &impl Read, sight: Sight) -> Result<Vec<EffectView>, Sto
 
 fn reaches_effect(gaze: &Gaze<'_, impl Read>, effect: &Effect) -> Result<bool, StoreError> {
     let about = match effect {
-        Effect::Send(id) => readable(message(gaze.read, *id))?.and_then(|text| text.opportunity),
+        Effect::Send(id) | Effect::FetchFile(id, _) => {
+            readable(message(gaze.read, *id))?.and_then(|text| text.opportunity)
+        }
         Effect::PostNote(id) => readable(gaze.read.get(FILINGS, id))?.map(|filing| filing.opportunity),
         Effect::Hydrate(id) | Effect::Interviews(id) => Some(id.clone()),
         Effect::DeleteNote(..) | Effect::DeleteText(..) => None,

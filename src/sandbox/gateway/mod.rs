@@ -3,6 +3,7 @@
 //! | route | does |
 //! | --- | --- |
 //! | `POST /gateway` | `message.send`, once for each `webhook-id`; `ping` |
+//! | `GET /gateway/files/{text}/{place}` | a file that came with a text |
 //!
 //! It acts on keywords by itself, as most carriers behind a gateway do, and tells what comes in and what
 //! becomes of texts by webhooks of its own, which it repeats while they are not taken.
@@ -11,18 +12,19 @@ mod signature;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::courier::Courier;
 use crate::dice::Dice;
 use crate::exchange::{Draft, Exchange, Refused, State as How, Text, Why};
+use crate::twilio::InboundMedia;
 use crate::{Faults, Ledger, Remote, SimClock};
 use signature::Key;
 
@@ -44,10 +46,13 @@ struct Inner {
     /// What is posted from here.
     outbound: Key,
     webhook: Mutex<Option<String>>,
+    /// Where it answers, without a slash at the end.
+    base_url: String,
 }
 
 impl Gateway {
     pub(crate) fn new(
+        base_url: &str,
         seed: u64,
         numbers: Vec<String>,
         clock: SimClock,
@@ -61,6 +66,7 @@ impl Gateway {
             key: Key::new(&dice.hex(32)),
             outbound: Key::new(&dice.hex(32)),
             webhook: Mutex::default(),
+            base_url: base_url.to_owned(),
         })))
     }
 
@@ -75,14 +81,36 @@ impl Gateway {
     }
 
     /// Lets somebody text one of our numbers; the text's id, or none if the number is not ours.
-    pub(crate) fn inbound(&self, from: &str, to: &str, body: &str) -> Option<String> {
-        let text = self.0.exchange.receive(from, to, body)?;
+    pub(crate) fn inbound(
+        &self,
+        from: &str,
+        to: &str,
+        body: &str,
+        media: Vec<InboundMedia>,
+    ) -> Option<String> {
+        let text = self.0.exchange.receive(from, to, body, media)?;
         let id = text.id.clone();
-        let data = json!({"id": id, "from": text.from, "to": text.to, "text": text.body, "media": [],
-                          "news": {"of": [1]}});
+        let media = text.media.iter().enumerate().map(|(place, media)| {
+            json!({"url": self.file_url(&format!("{id}/{place}")), "content_type": media.content_type})
+        });
+        let data = json!({"id": id, "from": text.from, "to": text.to, "text": text.body,
+                          "media": media.collect::<Vec<_>>(), "news": {"of": [1]}});
         let this = self.clone();
         tokio::spawn(async move { this.tell("message", "message.received", data).await });
         Some(id)
+    }
+
+    fn file_url(&self, name: &str) -> String {
+        format!("{}/gateway/files/{name}", self.0.base_url)
+    }
+
+    /// Whether a request was signed over `signed`, of late.
+    fn is_signed(&self, headers: &HeaderMap, signed: &[u8]) -> bool {
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (id, second) = (header("webhook-id"), header("webhook-timestamp"));
+        let apart = second.parse().map(|second: i64| second - self.0.courier.clock.now_ms() / 1000);
+        let fresh = apart.is_ok_and(|apart| apart.abs() <= TOLERANCE);
+        fresh && !id.is_empty() && self.0.key.sign(id, second, signed) == header("webhook-signature")
     }
 
     fn send_on(&self, text: Text) {
@@ -123,7 +151,8 @@ impl Gateway {
 }
 
 pub(crate) fn router(gateway: Gateway) -> Router {
-    Router::new().route("/gateway", post(take)).with_state(gateway)
+    let router = Router::new().route("/gateway", post(take));
+    router.route("/gateway/files/{text}/{place}", get(file)).with_state(gateway)
 }
 
 #[derive(Deserialize)]
@@ -141,15 +170,27 @@ struct Send {
     text: String,
 }
 
+async fn file(
+    State(gateway): State<Gateway>,
+    Path((text, place)): Path<(String, usize)>,
+    headers: HeaderMap,
+) -> Response {
+    let url = gateway.file_url(&format!("{text}/{place}"));
+    if !gateway.is_signed(&headers, url.as_bytes()) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    match gateway.0.exchange.text(&text).and_then(|text| text.media.into_iter().nth(place)) {
+        Some(media) => ([(header::CONTENT_TYPE, media.content_type)], media.bytes).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 async fn take(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
     let refuse = |status: StatusCode, error: &str| (status, Json(json!({"error": error}))).into_response();
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (id, second) = (header("webhook-id"), header("webhook-timestamp"));
-    let apart = second.parse().map(|second: i64| second - gateway.0.courier.clock.now_ms() / 1000);
-    let fresh = apart.is_ok_and(|apart| apart.abs() <= TOLERANCE);
-    if !fresh || id.is_empty() || gateway.0.key.sign(id, second, &body) != header("webhook-signature") {
+    if !gateway.is_signed(&headers, &body) {
         return refuse(StatusCode::UNAUTHORIZED, "signature");
     }
+    let id = headers.get("webhook-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Ok(webhook) = serde_json::from_slice::<Webhook>(&body) else {
         return refuse(StatusCode::BAD_REQUEST, "malformed");
     };

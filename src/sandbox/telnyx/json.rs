@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::exchange::{State, Text, Why};
 
@@ -15,7 +16,12 @@ pub(super) fn time(ms: i64) -> String {
 }
 
 /// A message, with one field that nobody has heard of.
-pub(super) fn message(text: &Text, profile: &str) -> Value {
+pub(super) fn message(text: &Text, profile: &str, base_url: &str) -> Value {
+    let media = text.media.iter().enumerate().map(|(place, media)| {
+        let url = format!("{base_url}/v2/media/{}/{place}", text.id);
+        json!({"url": url, "content_type": media.content_type, "size": media.bytes.len(),
+               "hash_sha256": hex::encode(Sha256::digest(&media.bytes))})
+    });
     let outbound = text.state != State::Received;
     let (status, errors) = match text.state {
         State::Received => ("webhook_delivered", json!([])),
@@ -31,14 +37,14 @@ pub(super) fn message(text: &Text, profile: &str) -> Value {
         "record_type": "message",
         "direction": if outbound { "outbound" } else { "inbound" },
         "id": text.id,
-        "type": "SMS",
+        "type": if text.media.is_empty() { "SMS" } else { "MMS" },
         "organization_id": "b448f9cc-a842-4784-98e9-03c1a5872950",
         "messaging_profile_id": profile,
         "from": {"phone_number": text.from, "carrier": "Telnyx", "line_type": "Wireless", "status": null},
         "to": [{"phone_number": text.to, "status": status, "carrier": "", "line_type": ""}],
         "cc": [],
         "text": text.body,
-        "media": [],
+        "media": media.collect::<Vec<_>>(),
         "webhook_url": text.news_to,
         "webhook_failover_url": null,
         "encoding": "GSM-7",

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `POST /v2/messages` | send, once for each `Idempotency-Key` |
 //! | `GET /v2/messages/{id}` | one message |
+//! | `GET /v2/media/{id}/{place}` | a file that came with a text |
 //! | `GET /v2/balance` | whether the key works |
 //!
 //! What comes in and what becomes of texts is told by webhooks, signed with a key of its own, three times
@@ -22,6 +23,7 @@ use serde_json::{Value, json as value};
 use crate::courier::Courier;
 use crate::dice::Dice;
 use crate::exchange::{Exchange, State, Text};
+use crate::twilio::InboundMedia;
 use crate::{Faults, Ledger, Remote, SimClock};
 
 pub(crate) use routes::router;
@@ -41,10 +43,13 @@ struct Account {
     profile: String,
     /// The profile's webhook.
     webhook: std::sync::Mutex<Option<String>>,
+    /// Where it answers, without a slash at the end.
+    base_url: String,
 }
 
 impl Telnyx {
     pub(crate) fn new(
+        base_url: &str,
         seed: u64,
         numbers: Vec<String>,
         clock: SimClock,
@@ -62,6 +67,7 @@ impl Telnyx {
             api_key: format!("KEY{}", dice.hex(40)),
             profile: "16fd2706-8baf-433b-82eb-8c7fada847da".into(),
             webhook: std::sync::Mutex::default(),
+            base_url: base_url.to_owned(),
         })))
     }
 
@@ -85,12 +91,23 @@ impl Telnyx {
     }
 
     /// Lets somebody text one of our numbers; the text's id, or none if the number is not ours.
-    pub(crate) fn inbound(&self, from: &str, to: &str, body: &str) -> Option<String> {
-        let text = self.0.exchange.receive(from, to, body)?;
+    pub(crate) fn inbound(
+        &self,
+        from: &str,
+        to: &str,
+        body: &str,
+        media: Vec<InboundMedia>,
+    ) -> Option<String> {
+        let text = self.0.exchange.receive(from, to, body, media)?;
         let id = text.id.clone();
         let this = self.clone();
         tokio::spawn(async move { this.announce("message", "message.received", &text).await });
         Some(id)
+    }
+
+    /// A message as it is told.
+    fn json(&self, text: &Text) -> Value {
+        json::message(text, &self.0.profile, &self.0.base_url)
     }
 
     /// Lets a text that was taken go its way.
@@ -107,7 +124,7 @@ impl Telnyx {
     async fn announce(&self, what: &'static str, event: &str, text: &Text) {
         let Some(url) = text.news_to.clone().or_else(|| self.webhook()) else { return };
         let id = uuid::Uuid::new_v4().to_string();
-        let payload = json::message(text, &self.0.profile);
+        let payload = self.json(text);
         let occurred_at = json::time(self.0.courier.clock.now_ms());
         let make = |attempt: u32| {
             let event: Value = value!({

@@ -20,6 +20,7 @@ pub(crate) fn router(telnyx: Telnyx) -> Router {
     Router::new()
         .route("/v2/messages", post(create))
         .route("/v2/messages/{id}", get(read))
+        .route("/v2/media/{id}/{place}", get(media))
         .route("/v2/balance", get(balance))
         .route_layer(from_fn_with_state(telnyx.clone(), authenticate))
         .with_state(telnyx)
@@ -75,7 +76,7 @@ async fn create(State(telnyx): State<Telnyx>, headers: HeaderMap, body: Bytes) -
     let draft = Draft { from: &from, to: &to, body: &text, news_to: wanted.webhook_url.as_deref() };
     match telnyx.0.exchange.take(key, &body, &draft) {
         Ok((text, new)) => {
-            let answer = Json(json!({"data": wire::message(&text, &telnyx.0.profile)}));
+            let answer = Json(json!({"data": telnyx.json(&text)}));
             if new {
                 telnyx.send_on(text);
             }
@@ -95,7 +96,14 @@ async fn create(State(telnyx): State<Telnyx>, headers: HeaderMap, body: Bytes) -
 
 async fn read(State(telnyx): State<Telnyx>, Path(id): Path<String>) -> Response {
     match telnyx.0.exchange.text(&id) {
-        Some(text) => Json(json!({"data": wire::message(&text, &telnyx.0.profile)})).into_response(),
+        Some(text) => Json(json!({"data": telnyx.json(&text)})).into_response(),
+        None => wire::error(StatusCode::NOT_FOUND, "10005", "Resource not found"),
+    }
+}
+
+async fn media(State(telnyx): State<Telnyx>, Path((id, place)): Path<(String, usize)>) -> Response {
+    match telnyx.0.exchange.text(&id).and_then(|text| text.media.into_iter().nth(place)) {
+        Some(media) => ([(header::CONTENT_TYPE, media.content_type)], media.bytes).into_response(),
         None => wire::error(StatusCode::NOT_FOUND, "10005", "Resource not found"),
     }
 }

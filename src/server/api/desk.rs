@@ -73,7 +73,9 @@ impl From<InboxRow> for InboxBody {
             archived_at: row.desk.archived_at,
             scheduled: row.desk.said.scheduled,
             unread: row.unread,
-            last: row.last.map(|message| MessageView { message, send_at: None, made_from: None }.into()),
+            last: row.last.map(|message| {
+                MessageView { message, send_at: None, made_from: None, files: Vec::new() }.into()
+            }),
         }
     }
 }

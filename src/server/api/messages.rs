@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use fulcrum_domain::file::FileState;
 use fulcrum_domain::{Account, Author, Body, Number, OpportunityId, Refusal};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -72,6 +73,8 @@ pub(crate) struct MessageBody {
     body: String,
     /// Media types of what came with it.
     attachments: Vec<String>,
+    /// How far those are, in the same order; empty in the inbox.
+    files: Vec<FileBody>,
     /// `received`, `scheduled`, `queued`, `sent`, `delivered`, `failed`, `unconfirmed` or `cancelled`.
     status: &'static str,
     /// When it came, or was taken to be sent.
@@ -94,9 +97,37 @@ pub(crate) struct MessageBody {
     template: Option<VersionBody>,
 }
 
+/// A file that came with a text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = File)]
+pub(crate) struct FileBody {
+    /// `waiting`, `here`, `missing`, or `unknown` for one of before files were fetched.
+    state: &'static str,
+    /// What it is by its bytes, while it is here.
+    media_type: Option<&'static str>,
+    /// Its size, while it is here.
+    bytes: Option<u64>,
+    /// Why it is missing, in words.
+    error: Option<String>,
+}
+
+impl From<Option<FileState>> for FileBody {
+    fn from(state: Option<FileState>) -> Self {
+        let of = |state| Self { state, media_type: None, bytes: None, error: None };
+        match state {
+            None => of("unknown"),
+            Some(FileState::Waiting) => of("waiting"),
+            Some(FileState::Here { kind, size }) => {
+                Self { media_type: Some(kind.media_type()), bytes: Some(size), ..of("here") }
+            }
+            Some(FileState::Missing(trouble)) => Self { error: Some(trouble.reason()), ..of("missing") },
+        }
+    }
+}
+
 impl From<MessageView> for MessageBody {
     fn from(view: MessageView) -> Self {
-        let MessageView { message, send_at, made_from } = view;
+        let MessageView { message, send_at, made_from, files } = view;
         let (status, error) = (status_word(&message), failure_words(&message));
         let (author, author_name) = match message.author {
             Author::Candidate => ("candidate", None),
@@ -108,6 +139,7 @@ impl From<MessageView> for MessageBody {
             direction: direction_word(message.direction),
             body: message.body.reveal().to_owned(),
             attachments: message.attachments.into_iter().map(|file| file.media_type).collect(),
+            files: files.into_iter().map(Into::into).collect(),
             status,
             at: message.at,
             send_at,

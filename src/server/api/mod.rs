@@ -20,6 +20,7 @@ mod consent;
 mod conversations;
 mod desk;
 mod erasures;
+mod files;
 mod holds;
 mod imports;
 mod input;
@@ -109,6 +110,7 @@ pub(super) fn table() -> Vec<Route> {
         data(post.clone(), "/api/v1/automation-cards/{id}/approve", Text, automations::approve),
         data(post.clone(), "/api/v1/automation-cards/{id}/call-off", Text, automations::call_off),
         data(get.clone(), "/api/v1/messages/{id}/why", Read, automations::why),
+        data(get.clone(), "/api/v1/messages/{id}/files/{place}", Read, files::file),
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),

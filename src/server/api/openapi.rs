@@ -7,8 +7,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, automations, booking, bulk, consent, conversations, desk, erasures, holds, imports, interviews,
-    messages, mute, opportunities, opt_out, outbox, search, status, templates,
+    activity, automations, booking, bulk, consent, conversations, desk, erasures, files, holds, imports,
+    interviews, messages, mute, opportunities, opt_out, outbox, search, status, templates,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -30,6 +30,7 @@ use super::{
         conversations::one,
         conversations::file,
         messages::list,
+        files::file,
         messages::send,
         messages::cancel,
         opportunities::one,

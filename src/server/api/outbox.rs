@@ -88,6 +88,7 @@ pub(in crate::server) fn effect_id(effect: &Effect) -> String {
         Effect::DeleteNote(erasure, opportunity, note) => format!("{erasure}:{opportunity}:{note}"),
         Effect::DeleteText(erasure, sid) => format!("{erasure}:{sid}"),
         Effect::Appointment(id) => id.to_string(),
+        Effect::FetchFile(message, place) => format!("{message}:{place}"),
     }
 }
 
@@ -101,6 +102,7 @@ pub(in crate::server) fn effect_of(kind: &str, id: &str) -> Result<Effect, Probl
         "interview" => id.parse().map(Effect::Appointment),
         "delete_note" => note_of(id),
         "delete_text" => text_of(id),
+        "fetch_file" => file_of(id),
         _ => {
             let kinds = Effect::KINDS.join(", ");
             return Err(Problem::invalid("kind", format!("it must be one of {kinds}")));
@@ -120,6 +122,12 @@ fn note_of(id: &str) -> Result<Effect, BadId> {
 fn text_of(id: &str) -> Result<Effect, BadId> {
     let (erasure, sid) = id.split_once(':').ok_or(BadId)?;
     Ok(Effect::DeleteText(erasure.parse()?, sid.parse().map_err(|_| BadId)?))
+}
+
+/// The file of a text that is to be fetched.
+fn file_of(id: &str) -> Result<Effect, BadId> {
+    let (message, place) = id.split_once(':').ok_or(BadId)?;
+    Ok(Effect::FetchFile(message.parse()?, place.parse().map_err(|_| BadId)?))
 }
 
 #[utoipa::path(

@@ -352,6 +352,7 @@ texts! {
     VIDEO = "video";
     AUDIO = "recording";
     FILE = "file";
+    FILE_WAITS = "on its way";
     READ_ONLY = "Your role is to read. Recruiters can text.";
     COLLEAGUE_JUST_SENT = "{} texted them {} s ago.";
     US = "We";

@@ -34,6 +34,7 @@ const SOURCE: &[(&str, &[u8])] = &[
     ("panel.css", include_bytes!("source/panel.css")),
     ("panel.html", include_bytes!("source/panel.html")),
     ("panel.js", include_bytes!("source/panel.js")),
+    ("pictures.js", include_bytes!("source/pictures.js")),
     ("stream.js", include_bytes!("source/stream.js")),
     ("tab.css", include_bytes!("source/tab.css")),
     ("texts.js", include_bytes!("source/texts.js")),
@@ -169,7 +170,7 @@ fn manifest(browser: Browser<'_>, public_url: &Url, hosts: &[LeverHost]) -> Valu
         "options_ui": { "page": "options.html", "open_in_tab": true },
         "content_security_policy": {
             "extension_pages": format!(
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
                  connect-src {origin} https:; base-uri 'none'; form-action 'none'"
             ),
         },

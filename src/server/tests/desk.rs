@@ -195,7 +195,7 @@ async fn a_failed_effect_is_given_up_once() {
     );
 }
 
-fn candidate(number: &str, confidential: bool) -> Opportunity {
+pub(super) fn candidate(number: &str, confidential: bool) -> Opportunity {
     let at = Timestamp::from_second(1_741_097_520).unwrap();
     Opportunity {
         contact: "con-1".parse().unwrap(),

@@ -10,6 +10,7 @@ mod desk;
 #[path = "../../../tests/it/disk.rs"]
 mod disk;
 mod extension;
+mod files;
 mod flood;
 mod gateway;
 mod hooks;
@@ -66,6 +67,8 @@ struct Choice {
     clock: Clock,
     /// None for Twilio.
     carrier: Option<Hooks>,
+    /// No carrier's webhooks are taken.
+    polls: bool,
     public_url: &'static str,
     webhooks: &'static str,
     hook_secret: Option<&'static str>,
@@ -80,6 +83,7 @@ impl Default for Choice {
         Self {
             clock: Clock::System,
             carrier: None,
+            polls: false,
             public_url: "https://sms.example.com",
             webhooks: "any = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978'",
             hook_secret: None,
@@ -126,7 +130,7 @@ impl World {
             ops_listen: ([127, 0, 0, 1], 0).into(),
             control_socket: Some(folder.path().join("fulcrum.sock")),
             tls: choice.tls,
-            carrier,
+            carrier: (!choice.polls).then_some(carrier),
             public_url,
             trusted_proxies: choice.trusted_proxies,
             lever_hosts: Vec::new(),
@@ -315,6 +319,8 @@ async fn engine(store: store::Options, clock: Clock) -> Engine {
         requests_per_second: 1000.0,
         poll_interval: Duration::from_hours(1),
         inbound_poll: Duration::from_hours(1),
+        poll_alone: None,
+        files: crate::engine::FileRules { fetch: true, most_bytes: 1_000_000 },
         segments_per_second: 1.0,
         interviews: BackfillScope::None,
         since: None,

@@ -133,3 +133,15 @@ async fn a_store_that_takes_nothing_makes_twilio_try_again() {
     answer.problem(503, "unavailable");
     assert!(!answer.header("retry-after").is_empty());
 }
+
+#[tokio::test]
+async fn a_carrier_that_is_only_asked_finds_no_door() {
+    let world = World::start(Choice { polls: true, ..Choice::default() }).await;
+    for (path, body) in [("/hooks/twilio/message", TEXT), ("/hooks/twilio/status", STATUS)] {
+        let url = format!("https://sms.example.com{path}");
+        assert_eq!(world.twilio(path, &sign(&url, body), body).await.status, 404, "{path}");
+    }
+    for path in ["/hooks/telnyx", "/hooks/gateway"] {
+        assert_eq!(world.post(path, "{}").await.status, 404, "{path}");
+    }
+}

@@ -17,10 +17,10 @@ const UNDO_SECONDS = 10;
  *
  * Returns a function that ends it.
  */
-export function mount(place, { base, fetch, listen, say = () => {} }) {
+export function mount(place, { base, fetch, listen, say = () => {}, dress = () => {} }) {
   const root = place.querySelector(".conversation");
   if (!root) return () => {};
-  const view = new Conversation(root, { base, fetch, say });
+  const view = new Conversation(root, { base, fetch, say, dress });
   const end = listen((id) => {
     // A candidate without a thread may be getting one.
     if (id === null || !view.id || id === view.id) view.refresh();
@@ -36,8 +36,8 @@ let left = false;
 export const isLeft = () => left;
 
 class Conversation {
-  constructor(root, { base, fetch, say }) {
-    Object.assign(this, { root, base, fetch, say });
+  constructor(root, { base, fetch, say, dress }) {
+    Object.assign(this, { root, base, fetch, say, dress });
     this.texts = JSON.parse(root.dataset.texts);
     this.ended = new AbortController();
     this.on(root, "submit", (event) => this.submit(event));
@@ -97,6 +97,7 @@ class Conversation {
   take(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html").querySelector(".conversation");
     if (!fresh) return;
+    this.dress(fresh);
     const wasAtEnd = this.isAtEnd();
     for (const name of ["conversation", "fragment"]) {
       if (fresh.dataset[name]) this.root.dataset[name] = fresh.dataset[name];

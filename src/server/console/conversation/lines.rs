@@ -2,6 +2,7 @@
 //!
 //! Who wrote and what became of it is said in words and by shape; colour only repeats it.
 
+use fulcrum_domain::file::{FileState, size_in_words};
 use fulcrum_domain::{
     Account, Attachment, Author, Delivery, Direction, FilingId, Message, SendFailure, UserId,
 };
@@ -34,7 +35,7 @@ pub(in crate::server::console) struct MessageLine {
     /// The template that it was made from, in words.
     pub(in crate::server::console) made_from: Option<String>,
     pub(in crate::server::console) body: String,
-    pub(in crate::server::console) files: Vec<String>,
+    pub(in crate::server::console) files: Vec<FileLine>,
     pub(in crate::server::console) at: String,
     pub(in crate::server::console) time: String,
     pub(in crate::server::console) state: String,
@@ -42,6 +43,16 @@ pub(in crate::server::console) struct MessageLine {
     /// Until when it can be called off.
     pub(in crate::server::console) until: Option<String>,
     pub(in crate::server::console) undo: &'static str,
+}
+
+/// A file that came with a message, as it is drawn.
+pub(in crate::server::console) struct FileLine {
+    /// What it is, or why it is not here.
+    pub(in crate::server::console) words: String,
+    /// Where it is, if it is here.
+    pub(in crate::server::console) href: Option<String>,
+    /// Whether it is shown, and not only named.
+    pub(in crate::server::console) is_picture: bool,
 }
 
 /// Who is looking, and at what time.
@@ -87,7 +98,7 @@ pub(in crate::server::console) fn lines(messages: Vec<MessageView>, reader: &Rea
 }
 
 fn line(view: &MessageView, reader: &Reader<'_>) -> MessageLine {
-    let MessageView { message, send_at, made_from } = view;
+    let MessageView { message, send_at, made_from, files } = view;
     let (icon, by) = author(&message.author, reader);
     let automatic = matches!(message.author, Author::Automatic(_));
     let until = (*send_at).filter(|_| waits(message.delivery));
@@ -107,7 +118,7 @@ fn line(view: &MessageView, reader: &Reader<'_>) -> MessageLine {
         by,
         made_from: made_from.as_ref().map(|version| texts::MADE_FROM.replace("{}", &version.id)),
         body: shown(message.body.reveal()),
-        files: message.attachments.iter().map(file).collect(),
+        files: files_of(message, files),
         at: message.at.to_string(),
         time: local(message.at, reader.zone).strftime("%H:%M").to_string(),
         state,
@@ -190,15 +201,37 @@ const fn advice(failure: SendFailure) -> Option<&'static str> {
     })
 }
 
-fn file(attachment: &Attachment) -> String {
-    let kind = attachment.media_type.split('/').next().unwrap_or_default();
-    let words = match kind {
+fn files_of(message: &Message, states: &[Option<FileState>]) -> Vec<FileLine> {
+    let states = states.iter().copied().chain(std::iter::repeat(None));
+    let file = |(place, (attachment, state)): (usize, (&Attachment, _))| {
+        file(attachment, state, || format!("/api/v1/messages/{}/files/{place}", message.id))
+    };
+    message.attachments.iter().zip(states).enumerate().map(file).collect()
+}
+
+fn file(attachment: &Attachment, state: Option<FileState>, href: impl Fn() -> String) -> FileLine {
+    let named = |media_type: &str| match media_type.split('/').next().unwrap_or_default() {
         "image" => texts::PICTURE,
         "video" => texts::VIDEO,
         "audio" => texts::AUDIO,
         _ => texts::FILE,
     };
-    format!("[{words}, {}]", attachment.media_type)
+    // The sender's word, of one that is not here.
+    let told = shown(&attachment.media_type);
+    let absent = |why: &str| {
+        let words = format!("[{}, {told}{why}]", named(&told));
+        FileLine { words, href: None, is_picture: false }
+    };
+    match state {
+        None => absent(""),
+        Some(FileState::Waiting) => absent(&format!(": {}", texts::FILE_WAITS)),
+        Some(FileState::Missing(trouble)) => absent(&format!(": {}", trouble.reason())),
+        Some(FileState::Here { kind, size }) => {
+            let media_type = kind.media_type();
+            let words = format!("{}, {media_type}, {}", named(media_type), size_in_words(size));
+            FileLine { words, href: Some(href()), is_picture: kind.is_picture() }
+        }
+    }
 }
 
 /// A moment to come, with its day if that is not today.
@@ -262,7 +295,8 @@ mod tests {
             zone: &TimeZone::UTC,
             now: at(0),
         };
-        line(&MessageView { message: message.clone(), send_at, made_from: None }, &reader)
+        let files = Vec::new();
+        line(&MessageView { message: message.clone(), send_at, made_from: None, files }, &reader)
     }
 
     #[test]

@@ -5,6 +5,7 @@ import { mount } from "./assets/conversation.js";
 import { card, connectCard } from "./cards.js";
 import { browser, connection, disconnect, isFulcrum, onConnection, pause } from "./connection.js";
 import { forget, keep, keepDraft, recall, recallDraft } from "./kept.js";
+import { Pictures } from "./pictures.js";
 import { listen } from "./stream.js";
 import * as texts from "./texts.js";
 
@@ -24,6 +25,7 @@ class Profile {
     this.url = `${server}/fragments/o/${opportunity}`;
     this.ended = new AbortController();
     this.wait = FIRST_WAIT_MS;
+    this.pictures = new Pictures(place, server, this.call);
   }
 
   get signal() {
@@ -33,6 +35,7 @@ class Profile {
   end() {
     this.ended.abort();
     this.leave();
+    this.pictures.end();
   }
 
   async start() {
@@ -77,13 +80,14 @@ class Profile {
     for (const unwanted of body.querySelectorAll("script, style, link, iframe, object, embed, base, meta")) {
       unwanted.remove();
     }
+    this.pictures.dress(body);
     place.replaceChildren(...document.adoptNode(body).childNodes);
     if (box() && !box().value) box().value = this.draft;
     const listenHere = (tell) => {
       this.tell = tell;
       return () => (this.tell = undefined);
     };
-    this.leave = mount(place, { base: this.server, fetch: this.call, listen: listenHere, say });
+    this.leave = mount(place, { base: this.server, fetch: this.call, listen: listenHere, say, dress: this.pictures.dress });
     settle();
   }
 
