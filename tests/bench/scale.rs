@@ -201,7 +201,7 @@ async fn look(tenant: &Tenant, daemon: &Daemon<'_>, figures: &mut Figures) -> an
     let wanted = before + changed.len() as u64;
     for (_, opportunity) in changed {
         let opportunity = Some(opportunity.to_string());
-        tenant.sandbox.happen(&Event::Stage { opportunity, to: None })?;
+        tenant.sandbox.happen(&Event::Stage { opportunity, to: None, by: None })?;
     }
     let requests = || tenant.sandbox.stats().lever.requests;
     let (processor, asked) = (processor_seconds(&daemon.id())?, requests());
