@@ -4,7 +4,7 @@ use fulcrum_domain::guard::{CAP_WINDOW, Standing, Timing, condemned, refusal, ti
 use fulcrum_domain::{
     ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Purpose, Refusal, zones,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::activity::note_of;
@@ -18,6 +18,9 @@ use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Nobody exchanges more texts in a week.
 const LOOK_BACK: usize = 1000;
+/// How long a text may have waited between its place in the thread and when it left, such as for a carrier that
+/// was down.
+const HELD_UP: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How many of the newest texts say whether the number works.
 const TELLING: usize = 20;
 
@@ -57,7 +60,7 @@ pub(super) fn standing_in(
     let mut newest = Vec::with_capacity(TELLING);
     let (mut last_in, mut unasked) = (None, Vec::new());
     for (_, text) in read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)? {
-        if newest.len() == TELLING && now.duration_since(text.at) > CAP_WINDOW {
+        if newest.len() == TELLING && now.duration_since(text.at) > CAP_WINDOW + HELD_UP {
             break;
         }
         if text.direction == Direction::In {
@@ -159,4 +162,64 @@ pub(super) fn note_deferral(
     };
     let what = format!("deferred {} to {}: quiet hours", clock(now), clock(until));
     note_of(tx, conversation, Actor::fulcrum(), ActivityKind::Message, what, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use fulcrum_domain::{Author, Body, ConversationId, MessageId};
+
+    use super::super::thread::put_message;
+    use super::*;
+    use crate::store::tables::{CONVERSATIONS, SECRETS};
+    use crate::store::{Options, SecretKey, Store};
+
+    fn text(number: u8, purpose: Purpose, at: Timestamp, left: Timestamp) -> Message {
+        let own = Number::from_e164("+12025550100").unwrap();
+        Message {
+            id: MessageId::new(at, &[number; 10]),
+            conversation: ConversationId::new(1),
+            direction: Direction::Out,
+            at,
+            author: Author::Automatic("hello".into()),
+            body: Body::new("Hello"),
+            attachments: Vec::new(),
+            our_number: own,
+            purpose,
+            opportunity: None,
+            delivery: Delivery::Delivered,
+            failure: None,
+            sid: None,
+            rule: None,
+            filing: None,
+            submitted_at: Some(left),
+        }
+    }
+
+    /// A simulated month found it: an automatic text that had waited for hours at a carrier that was down was
+    /// counted by when it was written, and the candidate got one more in a week than the caps allow.
+    #[test]
+    fn the_caps_count_from_when_a_text_left_in_a_long_thread_too() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let backend = Options::backend(redb::backends::InMemoryBackend::new());
+        let store = Store::open(backend, Box::new(|_| {})).unwrap();
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let ago = move |hours: i64| now - SignedDuration::from_hours(hours);
+        let number = Number::from_e164("+12025550142").unwrap();
+        let conversation = Conversation::new(ConversationId::new(1), number);
+        let stored = conversation.clone();
+        let change = store.change(move |tx| {
+            tx.put(SECRETS, &super::super::HASH_KEY.to_owned(), &SecretKey([7; 32]))?;
+            tx.put(CONVERSATIONS, &stored.id, &stored)?;
+            put_message(tx, &text(0, Purpose::Automatic, ago(7 * 24 + 1), ago(7 * 24 - 3)))?;
+            for count in 1..30u8 {
+                let at = ago(50) + SignedDuration::from_mins(i64::from(count));
+                put_message(tx, &text(count, Purpose::Conversation, at, at))?;
+            }
+            Ok::<_, StoreError>(())
+        });
+        runtime.block_on(change).unwrap();
+        let rules = super::super::tests::rules();
+        let standing = store.read_here(|read| standing_in(read, &conversation, &rules, now)).unwrap();
+        assert_eq!(standing.unasked, [ago(7 * 24 - 3)]);
+    }
 }

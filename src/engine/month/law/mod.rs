@@ -197,7 +197,10 @@ impl Month {
             before.sort_by_key(|(at, _)| *at);
         }
         match said {
-            Said::Stop => self.law.tally.stops += 1,
+            Said::Stop => {
+                self.law.tally.stops += 1;
+                self.look_at_what_waits(text.from);
+            }
             Said::Maybe => {
                 self.law.tally.doubts += 1;
                 self.somebody_decides(text.from);

@@ -10,7 +10,7 @@ use super::super::Month;
 use super::super::settings::LEADS;
 use super::{Word, words_in};
 use crate::engine::changes;
-use crate::store::tables::INTERVIEWS;
+use crate::store::tables::{INTERVIEWS, MESSAGES};
 use crate::store::{Keys, Read};
 
 impl Month {
@@ -58,6 +58,22 @@ impl Month {
         self.law.left.insert(text.id, now);
         for word in words_in(text.body.reveal()) {
             self.law.words.insert(word, Word { number: to, at: text.at });
+        }
+    }
+
+    /// Somebody has opted out: in that moment nothing waits for them any more.
+    pub(in crate::engine::month) fn look_at_what_waits(&self, number: Number) {
+        if !self.law.opted_out(number, self.now) {
+            return;
+        }
+        let Some(thread) = self.read(|snapshot| changes::thread_of(snapshot, number)) else { return };
+        let texts = self.read(|snapshot| snapshot.list(MESSAGES, &Keys::beginning(&thread.id), usize::MAX));
+        let waits = |text: &Message| {
+            matches!(text.delivery, Delivery::Queued | Delivery::Scheduled)
+                && text.purpose != Purpose::OptOutConfirmation
+        };
+        if let Some((_, text)) = texts.iter().find(|(_, text)| waits(text)) {
+            self.broken(format_args!("{} waits for {number}, who opted out", text.id));
         }
     }
 
