@@ -53,8 +53,8 @@ impl Engine {
         self.recall_polled().await?;
         loop {
             let settings = self.settings.load_full();
-            let whole = Instant::now() + settings.inbound_poll;
             let mut rest = self.poll_carrier(Look::Whole).await?;
+            let whole = Instant::now() + settings.inbound_poll;
             if let Some(every) = settings.poll_alone {
                 while Instant::now() + every < whole {
                     tokio::time::sleep(rest.max(every)).await;
