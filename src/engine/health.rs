@@ -252,7 +252,8 @@ impl Engine {
         if stored.muted.is_some() {
             worsen(components, "outbox", HealthStatus::Degraded, MUTED.into());
         }
-        worsen(components, "backup", HealthStatus::Ok, self.backup_in_words(stored.last_backup));
+        let backups = self.backup_in_words(stored.last_backup, stored.last_copy);
+        worsen(components, "backup", HealthStatus::Ok, backups);
         let failed = stored.failed();
         if failed > 0 {
             let detail =

@@ -55,6 +55,11 @@ struct Limited {
     limit: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Copies {
+    outcome: &'static str,
+}
+
 /// Everything that is counted. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -77,6 +82,8 @@ pub struct Metrics {
     resident: Gauge,
     components: Family<Part, Gauge>,
     last_backup: Gauge,
+    last_copy: Gauge,
+    copies: Family<Copies, Counter>,
     limited: Family<Limited, Counter>,
 }
 
@@ -106,6 +113,8 @@ impl Metrics {
             resident: Gauge::default(),
             components: Family::default(),
             last_backup: Gauge::default(),
+            last_copy: Gauge::default(),
+            copies: Family::default(),
             limited: Family::default(),
         };
         let m = &metrics;
@@ -157,7 +166,17 @@ impl Metrics {
             Unit::Seconds,
             m.last_backup.clone(),
         );
+        registry.register_with_unit(
+            "last_backup_copy_timestamp",
+            "When the newest backup was made that lies in the bucket; 0 if none does",
+            Unit::Seconds,
+            m.last_copy.clone(),
+        );
+        registry.register("backup_copies", "Tries to copy a backup, by outcome", m.copies.clone());
         registry.register("limited", "What a limit of the listener held back", m.limited.clone());
+        for outcome in ["copied", "failed"] {
+            drop(m.copies.get_or_create(&Copies { outcome }));
+        }
         metrics.registry = Arc::new(registry);
         metrics
     }
@@ -187,6 +206,11 @@ impl Metrics {
     /// A limit of the listener held something back.
     pub(crate) fn limited(&self, limit: &'static str) {
         self.limited.get_or_create(&Limited { limit }).inc();
+    }
+
+    /// A backup was copied to the bucket, or that failed.
+    pub(crate) fn copied(&self, outcome: &'static str) {
+        self.copies.get_or_create(&Copies { outcome }).inc();
     }
 
     /// A text is in a state that it was not in before.
@@ -233,6 +257,7 @@ impl Metrics {
             self.components.get_or_create(&Part { component }).set(part.status as i64);
         }
         self.last_backup.set(stored.last_backup.map_or(0, Timestamp::as_second));
+        self.last_copy.set(stored.last_copy.map_or(0, Timestamp::as_second));
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Engine;
-use super::backups::last_backup;
+use super::backups::{last_backup, last_copy};
 use super::changes::{EffectCounts, count_failed, effect_counts, muted, oldest_asked_at};
 use super::health::Health;
 use super::tasks::TaskState;
@@ -83,6 +83,8 @@ pub struct StoredStatus {
     pub found_by_poll: u64,
     /// When the last backup was made by itself.
     pub last_backup: Option<Timestamp>,
+    /// When the newest backup was made that lies in the bucket.
+    pub last_copy: Option<Timestamp>,
     /// Since when nothing leaves, if that is so.
     pub muted: Option<Muted>,
 }
@@ -165,6 +167,7 @@ impl StoredStatus {
             opportunities: read.len(OPPORTUNITIES)?,
             conversations: read.len(CONVERSATIONS)?,
             last_backup: last_backup(read)?,
+            last_copy: last_copy(read)?,
             muted: muted(read)?,
             found_by_poll: read.get(COUNTERS, &FOUND_BY_POLL.to_owned())?.unwrap_or(0),
         })
