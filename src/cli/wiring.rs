@@ -29,7 +29,7 @@ use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rul
 use crate::engine::{BackfillScope, BackupPlan, Confidential, CopyPlan, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Keys, ServerSettings, SetupSettings};
-use crate::store;
+use crate::store::{self, BadSealKey, SealKeys};
 
 /// To have a connection to the carrier or the identity provider. They answer in less than a second.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -77,6 +77,9 @@ pub enum WiringError {
     /// The name of the syslog.
     #[error("audit.syslog.address")]
     SyslogName(#[source] InvalidDnsNameError),
+    /// The store's keys.
+    #[error("store.keys_file")]
+    StoreKeys(#[from] BadSealKey),
     /// The bucket for copies of backups.
     #[error("backup.s3")]
     Bucket(#[from] BucketError),
@@ -94,7 +97,7 @@ pub enum WiringError {
 /// [`WiringError`]; nothing is opened yet.
 pub fn remotes(config: &Config) -> Result<Remotes, WiringError> {
     Ok(Remotes {
-        store: store::Options::file(&config.store.path),
+        store: store::Options::file(&config.store.path).keys(seal_keys(config)?),
         lever: lever(config)?,
         pace: pace(config),
         carrier: carriers::client(config)?,
@@ -165,6 +168,15 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         second_person_above: new.second_person_above,
         ..old.clone()
     })
+}
+
+/// The keys that values of the store are sealed with.
+///
+/// # Errors
+/// [`WiringError::StoreKeys`].
+pub fn seal_keys(config: &Config) -> Result<Arc<SealKeys>, WiringError> {
+    let keys = config.store.keys.iter().map(Secret::expose);
+    Ok(Arc::new(SealKeys::new(keys, config.store.sealed)?))
 }
 
 /// The backups that are made by themselves.

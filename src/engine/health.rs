@@ -252,6 +252,9 @@ impl Engine {
         if stored.muted.is_some() {
             worsen(components, "outbox", HealthStatus::Degraded, MUTED.into());
         }
+        if let Some(sealing) = &stored.sealing {
+            worsen(components, "store", HealthStatus::Ok, super::sealing::in_words(sealing));
+        }
         let backups = self.backup_in_words(stored.last_backup, stored.last_copy);
         worsen(components, "backup", HealthStatus::Ok, backups);
         let failed = stored.failed();

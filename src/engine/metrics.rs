@@ -83,6 +83,7 @@ pub struct Metrics {
     components: Family<Part, Gauge>,
     last_backup: Gauge,
     last_copy: Gauge,
+    rows_to_seal: Gauge,
     copies: Family<Copies, Counter>,
     limited: Family<Limited, Counter>,
 }
@@ -114,6 +115,7 @@ impl Metrics {
             components: Family::default(),
             last_backup: Gauge::default(),
             last_copy: Gauge::default(),
+            rows_to_seal: Gauge::default(),
             copies: Family::default(),
             limited: Family::default(),
         };
@@ -154,6 +156,11 @@ impl Metrics {
         registry.register("inbox_rows", "Webhooks that wait to be processed", m.inbox.clone());
         registry.register("found_by_poll", "Changes that no webhook announced", m.found_by_poll.clone());
         registry.register_with_unit("store", "Size of the file", Unit::Bytes, m.store_bytes.clone());
+        registry.register(
+            "store_rows_to_seal",
+            "Rows that are not yet known to be sealed as the config wants it",
+            m.rows_to_seal.clone(),
+        );
         registry.register_with_unit("process_resident", "Memory in use", Unit::Bytes, m.resident.clone());
         registry.register(
             "component_state",
@@ -257,6 +264,7 @@ impl Metrics {
             self.components.get_or_create(&Part { component }).set(part.status as i64);
         }
         self.last_backup.set(stored.last_backup.map_or(0, Timestamp::as_second));
+        self.rows_to_seal.set(signed(super::sealing::left(stored.sealing.as_ref())));
         self.last_copy.set(stored.last_copy.map_or(0, Timestamp::as_second));
         let mut text = String::new();
         // Writing to a String does not fail.

@@ -43,6 +43,7 @@ mod refused;
 mod renewal;
 mod repeats;
 mod retention;
+mod sealing;
 mod search;
 mod send;
 mod settings;

@@ -147,6 +147,8 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
         let this = self.clone();
+        self.tasks.keep("seals of the store", move || this.clone().run_sealing());
+        let this = self.clone();
         self.tasks.keep("backups", move || this.clone().run_backups());
         let this = self.clone();
         self.tasks.keep("copies of backups", move || this.clone().run_copies());

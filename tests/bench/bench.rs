@@ -18,6 +18,7 @@ mod load;
 mod pace;
 mod pages;
 mod process;
+mod sealed;
 mod search;
 mod table;
 mod wheel;
@@ -30,13 +31,14 @@ use table::Row;
 type Part = fn() -> anyhow::Result<Vec<Row>>;
 
 /// The parts, in the order of the table.
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("ingest", ingest::rows),
     ("pace", pace::rows),
     ("backfill", backfill::rows),
     ("wheel", wheel::rows),
     ("live", live::rows),
     ("search", search::rows),
+    ("sealed", sealed::rows),
 ];
 
 fn main() -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ mod backup;
 mod booking;
 mod carrier;
 mod limits;
+mod store;
 
 use std::{
     fs,

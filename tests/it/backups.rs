@@ -10,7 +10,7 @@ use fulcrum::bucket::Bucket;
 use fulcrum::engine::changes::{Late, Unmuted};
 use fulcrum::engine::{BackupPlan, CopyPlan, HealthStatus};
 use fulcrum::store::tables::IDEMPOTENT;
-use fulcrum::store::{self, Created, Keys, Read as _};
+use fulcrum::store::{self, Created, Keys, Read as _, SealKeys};
 use fulcrum_domain::{Delivery, SendFailure};
 use fulcrum_sandbox::{Fault, Permission, Permissions, Remote, Rule};
 use http::Method;
@@ -81,7 +81,7 @@ async fn a_restored_copy_is_silent_until_it_may_speak_and_repeats_nothing() {
     let world = world
         .restart_after(Duration::from_secs(10), |folder| {
             let to = folder.join("fulcrum.redb");
-            let restored = store::restore(&backup, None, &to, true, later).unwrap();
+            let restored = store::restore(&backup, None, &to, true, later, &SealKeys::default()).unwrap();
             assert!(restored.kept.unwrap().exists() && restored.contents.made_at < later);
         })
         .await;
@@ -127,7 +127,7 @@ fn what_older_programs_backed_up_is_restored_and_read() {
             continue;
         };
         let to = folder.path().join(name);
-        let found = store::restore(&backup, None, &to, false, now).unwrap();
+        let found = store::restore(&backup, None, &to, false, now, &SealKeys::default()).unwrap();
         assert_eq!(found.contents.schema, schema);
         let store = store::Store::open(store::Options::file(&to), Box::new(|_| {})).unwrap();
         let mut lines = Vec::new();
@@ -219,7 +219,8 @@ async fn the_daemon_copies_what_it_makes_but_not_from_a_restored_store() {
     let later = world.clock.now();
     let world = world
         .restart_after(Duration::from_secs(10), |folder| {
-            store::restore(&backup, None, &folder.join("fulcrum.redb"), true, later).unwrap();
+            store::restore(&backup, None, &folder.join("fulcrum.redb"), true, later, &SealKeys::default())
+                .unwrap();
             // Its schedule is due at once.
             fs::rename(&backup, made.path().join("aside")).unwrap();
         })

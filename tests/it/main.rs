@@ -28,6 +28,7 @@ mod judge;
 mod load;
 mod opt_out;
 mod quiet;
+mod sealed;
 mod search;
 mod secrecy;
 mod segments;

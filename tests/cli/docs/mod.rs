@@ -57,6 +57,7 @@ pages! {
     proxy_and_tls: "proxy-and-tls.md",
     sign_in: "sign-in.md",
     backup: "backup.md",
+    encryption: "encryption.md",
     upgrade: "upgrade.md",
     monitoring: "monitoring.md",
     siem: "siem.md",
