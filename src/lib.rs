@@ -3,6 +3,7 @@
 //! The rooms, from the ground up; each uses what stands below it, never what stands above or
 //! beside it. See ARCHITECTURE.md.
 
+pub mod bucket;
 pub mod calendar;
 pub mod config;
 pub mod search;

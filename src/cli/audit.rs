@@ -80,7 +80,8 @@ impl Audit {
 
 fn open(config: &Config) -> anyhow::Result<ReadOnly> {
     let path = &config.store.path;
-    ReadOnly::open(path).with_context(|| format!("opening {}", path.display()))
+    ReadOnly::open_with(path, wiring::seal_keys(config)?)
+        .with_context(|| format!("opening {}", path.display()))
 }
 
 /// Checks an exported log, and whether the log of a store continues from it.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::control::Control;
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Exit, Form, Outcome, load, screen, wiring};
 use crate::engine::changes;
 use crate::engine::clock::Clock;
 use crate::store::{self, Contents, Identities, Options, ReadOnly, Store};
@@ -41,13 +41,14 @@ impl Backup {
         let config = load(config)?;
         let recipient = self.recipient.or(config.backup.recipient.clone());
         let path = &config.store.path;
-        let opened = ReadOnly::open(path).with_context(|| format!("opening {}", path.display()))?;
+        let opened = ReadOnly::open_with(path, wiring::seal_keys(&config)?)
+            .with_context(|| format!("opening {}", path.display()))?;
         let made = opened
             .backup(&self.file, recipient.as_ref(), Clock::System.now())
             .with_context(|| format!("{}", self.file.display()))?;
         let answer = json!({
             "file": self.file, "bytes": made.bytes, "rows": made.contents.rows, "schema": made.contents.schema,
-            "made_at": made.contents.made_at, "encrypted": recipient.is_some(),
+            "made_at": made.contents.made_at, "encrypted": recipient.is_some(), "sealed": made.contents.sealed,
         });
         if self.form.json {
             screen::json(&answer)?;
@@ -103,12 +104,13 @@ impl Restore {
             _ => bail!("the daemon runs: stop it first, with `systemctl stop fulcrum`"),
         }
         let (path, now) = (&config.store.path, Clock::System.now());
+        let seals = wiring::seal_keys(&config)?;
         let restored =
-            store::restore(&self.file, keys.as_ref(), path, self.replace, now).with_context(about)?;
+            store::restore(&self.file, keys.as_ref(), path, self.replace, now, &seals).with_context(about)?;
         let what = format!("restored from a backup of {:.0}: nothing leaves", restored.contents.made_at);
         let activity = Activity::new(now, "operator".into(), ActivityKind::Admin, what);
         give_to_the_folders_owner(path)?;
-        let opened = Store::open(Options::file(path), Box::new(|_| {}))?;
+        let opened = Store::open(Options::file(path).keys(seals), Box::new(|_| {}))?;
         opened.change(move |tx| changes::note(tx, &activity)).await?;
         opened.close().await;
         self.tell(restored.contents, Some((path, restored.kept.as_deref())))
@@ -119,12 +121,14 @@ impl Restore {
         if self.form.json {
             screen::json(&json!({
                 "rows": contents.rows, "schema": contents.schema, "made_at": contents.made_at,
+                "sealed": contents.sealed,
                 "store": store.map(|(path, _)| path), "kept": kept,
             }))?;
             return Ok(Exit::Done);
         }
         let rows = screen::count(contents.rows);
-        screen::line(format_args!("a whole backup of {:.0}: {rows} rows", contents.made_at))?;
+        let sealed = if contents.sealed { ", sealed: its store's keys open it" } else { "" };
+        screen::line(format_args!("a whole backup of {:.0}: {rows} rows{sealed}", contents.made_at))?;
         if let Some(kept) = kept {
             screen::line(format_args!("what was there before is {} now", kept.display()))?;
         }

@@ -11,7 +11,7 @@ use fulcrum_domain::{Number, Whom};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{Exit, Outcome, load, screen};
+use super::{Exit, Outcome, load, screen, wiring};
 use crate::config::Config;
 use crate::engine::clock::Clock;
 use crate::engine::{ExportError, export_all, export_files, export_person, export_talk};
@@ -48,7 +48,8 @@ impl Export {
         let config = load(config)?;
         let whom = self.whom(&config)?;
         let path = &config.store.path;
-        let store = ReadOnly::open(path).with_context(|| format!("opening {}", path.display()))?;
+        let store = ReadOnly::open_with(path, wiring::seal_keys(&config)?)
+            .with_context(|| format!("opening {}", path.display()))?;
         if self.file == Path::new("-") {
             if whom.is_some() {
                 bail!("a person is exported into a file: name one");

@@ -53,6 +53,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::config::{Config, Problems, Sources};
+use crate::engine::StartError;
+use crate::store::{BackupError, StoreError};
 
 pub use progress::Bars;
 pub use sandbox::daemon;
@@ -197,10 +199,21 @@ pub fn report(outcome: Outcome) -> ExitCode {
         Err(error) => {
             // When standard error is closed as well, there is nobody left to tell.
             let _ = screen::note(format_args!("fulcrum: {error:#}"));
-            let bad_config = error.is::<Problems>() || error.is::<wiring::WiringError>();
+            let bad_config =
+                error.is::<Problems>() || error.is::<wiring::WiringError>() || error.chain().any(is_locked);
             ExitCode::from(if bad_config { 78 } else { 1 })
         }
     }
+}
+
+/// Whether a key of the store is missing in the config, or is another one.
+fn is_locked(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let locked = |error: &StoreError| matches!(error, StoreError::Locked { .. });
+    let at_start = |error: &StartError| matches!(error, StartError::Store(error) if locked(error));
+    let restoring = |error: &BackupError| matches!(error, BackupError::Store(error) if locked(error));
+    cause.downcast_ref().is_some_and(locked)
+        || cause.downcast_ref().is_some_and(at_start)
+        || cause.downcast_ref().is_some_and(restoring)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::conversations::Paging;
-use super::screen;
+use super::{screen, wiring};
 use crate::config::Config;
 use crate::engine::clock::Clock;
 use crate::engine::{StoredStatus, view};
@@ -33,7 +33,8 @@ impl Offline {
                 path.display()
             );
         };
-        let store = ReadOnly::open(path).context("the daemon is not running, and its file cannot be read")?;
+        let store = ReadOnly::open_with(path, wiring::seal_keys(config)?)
+            .context("the daemon is not running, and its file cannot be read")?;
         screen::note(format_args!("the daemon is not running; read from {}", path.display()))?;
         Ok(Self { store, bytes: metadata.len(), rate: config.lever.requests_per_second.get().into() })
     }

@@ -21,14 +21,17 @@ use tokio_rustls::rustls::{self, ClientConfig};
 use url::{Host, Url};
 
 use super::carriers;
+use crate::bucket::{Bucket, BucketError, BucketSettings};
 use crate::calendar::Calendars;
 use crate::config::{self, BackfillInterviews, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::audit::{AuditOutputs, KeyError, Signer, Syslog};
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
-use crate::engine::{BackfillScope, BackupPlan, Confidential, FileRules, OnUnknown, Remotes, Settings};
+use crate::engine::{
+    BackfillScope, BackupPlan, Confidential, CopyPlan, FileRules, OnUnknown, Remotes, Settings,
+};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Keys, ServerSettings, SetupSettings};
-use crate::store;
+use crate::store::{self, BadSealKey, SealKeys};
 
 /// To have a connection to the carrier or the identity provider. They answer in less than a second.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -76,6 +79,12 @@ pub enum WiringError {
     /// The name of the syslog.
     #[error("audit.syslog.address")]
     SyslogName(#[source] InvalidDnsNameError),
+    /// The store's keys.
+    #[error("store.keys_file")]
+    StoreKeys(#[from] BadSealKey),
+    /// The bucket for copies of backups.
+    #[error("backup.s3")]
+    Bucket(#[from] BucketError),
     /// Lever.
     #[error("lever")]
     Lever(#[from] SettingsError),
@@ -90,7 +99,7 @@ pub enum WiringError {
 /// [`WiringError`]; nothing is opened yet.
 pub fn remotes(config: &Config) -> Result<Remotes, WiringError> {
     Ok(Remotes {
-        store: store::Options::file(&config.store.path),
+        store: store::Options::file(&config.store.path).keys(seal_keys(config)?),
         lever: lever(config)?,
         pace: pace(config),
         carrier: carriers::client(config)?,
@@ -129,7 +138,7 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
             config::OnUnknown::Hold => OnUnknown::Hold,
         },
         notify_followers: config.transcript.notify_followers,
-        backup: backup(config),
+        backup: backup(config)?,
         audit: AuditOutputs { file: config.audit.file.clone(), syslog: syslog(config)?.map(Arc::new) },
         audit_key: signer(config)?.map(Arc::new),
         retention: config.retention,
@@ -166,15 +175,41 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
     })
 }
 
+/// The keys that values of the store are sealed with.
+///
+/// # Errors
+/// [`WiringError::StoreKeys`].
+pub fn seal_keys(config: &Config) -> Result<Arc<SealKeys>, WiringError> {
+    let keys = config.store.keys.iter().map(Secret::expose);
+    Ok(Arc::new(SealKeys::new(keys, config.store.sealed)?))
+}
+
 /// The backups that are made by themselves.
-fn backup(config: &Config) -> Option<BackupPlan> {
-    let schedule = config.backup.schedule.clone()?;
-    Some(BackupPlan {
+fn backup(config: &Config) -> Result<Option<BackupPlan>, WiringError> {
+    let Some(schedule) = config.backup.schedule.clone() else { return Ok(None) };
+    Ok(Some(BackupPlan {
         every: schedule.every,
         directory: schedule.directory,
         keep: schedule.keep,
         recipient: config.backup.recipient.clone(),
-    })
+        copies: schedule.s3.map(|s3| copies(config, &s3)).transpose()?,
+    }))
+}
+
+/// Where they are copied to.
+fn copies(config: &Config, s3: &config::BackupS3) -> Result<CopyPlan, WiringError> {
+    let (key_id, secret) = s3.key.expose().split_once(':').unwrap_or_default();
+    let settings = BucketSettings {
+        endpoint: s3.endpoint.clone(),
+        bucket: s3.bucket.clone(),
+        prefix: s3.prefix.clone(),
+        region: s3.region.clone(),
+        path_style: s3.path_style,
+        key_id: key_id.to_owned(),
+        secret: SecretString::from(secret),
+    };
+    let bucket = Bucket::new(&settings, http(config, |error| BucketError::Connection(error).into())?)?;
+    Ok(CopyPlan { bucket, keep: s3.keep, unencrypted: s3.unencrypted })
 }
 
 fn rules(config: &Config) -> Result<Rules, WiringError> {

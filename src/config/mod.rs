@@ -57,7 +57,7 @@ use toml::{Table, Value};
 
 pub use api::{Api, ApiToken};
 pub use audit::Audit;
-pub use backup::{Backup, BackupSchedule};
+pub use backup::{Backup, BackupS3, BackupSchedule};
 pub use booking::{Booking, Calendar};
 pub use carrier::{Carrier, CarrierKind, Telnyx, Twilio, Webhook};
 pub use extension::{Extension, LeverHost};

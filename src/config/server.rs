@@ -93,6 +93,10 @@ pub struct Ops {
 pub struct Store {
     /// `/var/lib/fulcrum/fulcrum.redb` unless set.
     pub path: PathBuf,
+    /// Keys that values in it are sealed with and opened, 64 hex digits each; the first one seals.
+    pub keys: Vec<Secret>,
+    /// Whether it does; if not, what is sealed is opened.
+    pub sealed: bool,
 }
 
 /// The way out. Needs a restart.
@@ -154,6 +158,8 @@ pub(super) struct RawOps {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStore {
     path: String,
+    keys_file: String,
+    sealed: bool,
 }
 
 #[derive(Deserialize)]
@@ -228,7 +234,19 @@ impl RawOps {
 
 impl RawStore {
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Store> {
-        Ok(Store { path: check.path("store.path", &self.path)? })
+        let path = check.path("store.path", &self.path);
+        let keys = check.optional_secret("store.keys", &self.keys_file, "store-keys");
+        let keys = keys.and_then(|keys| {
+            let lines = keys.iter().flat_map(|keys| keys.expose().lines()).map(str::trim);
+            let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+            let is_key = |line: &&str| line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if !lines.iter().all(is_key) {
+                let expected = "one key a line, 64 hex digits each, as `openssl rand -hex 32` makes them";
+                return Err(check.reject("store.keys_file", "something else than keys", expected));
+            }
+            Ok(lines.into_iter().map(Secret::new).collect())
+        });
+        Ok(Store { path: path?, keys: keys?, sealed: self.sealed })
     }
 }
 

@@ -3,6 +3,9 @@
 //! When the last one was made is a row, so a restart neither forgets nor repeats one. One that fails is
 //! told by health, as the component `backup`, and tried again after a while.
 
+mod copies;
+
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +14,17 @@ use std::time::Duration;
 use age::x25519::Recipient;
 use fulcrum_domain::{Activity, ActivityKind, Actor};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::Engine;
 use super::changes;
 use super::health::HealthStatus;
 use crate::store::tables::BOOKMARKS;
 use crate::store::{BackupError, Read, Seen, StoreError};
+
+pub use copies::CopyPlan;
+pub(crate) use copies::last_copy;
 
 /// The bookmark of the last one.
 const MADE: &str = "backup";
@@ -30,6 +38,8 @@ const EVERY: Duration = Duration::from_secs(60);
 /// What the names of backups begin and end with.
 const BEGINS: &str = "fulcrum-";
 const ENDS: [&str; 2] = [".backup", ".backup.age"];
+/// What stands between: when they were made.
+const NAMED: &str = "%Y%m%dT%H%M%SZ";
 
 /// The backups that are to be made.
 #[derive(Clone)]
@@ -42,6 +52,8 @@ pub struct BackupPlan {
     pub keep: usize,
     /// Who alone can open them.
     pub recipient: Option<Recipient>,
+    /// Where they are copied to, if anywhere.
+    pub copies: Option<CopyPlan>,
 }
 
 impl std::fmt::Debug for BackupPlan {
@@ -49,6 +61,7 @@ impl std::fmt::Debug for BackupPlan {
         f.debug_struct("BackupPlan")
             .field("every", &self.every)
             .field("directory", &self.directory)
+            .field("copies", &self.copies)
             .finish_non_exhaustive()
     }
 }
@@ -61,7 +74,10 @@ impl Engine {
                 let now = self.clock.now();
                 match self.backup_if_due(&plan, now).await {
                     Ok(false) => {}
-                    Ok(true) => self.notices.well(PART, "", now),
+                    Ok(true) => {
+                        self.notices.well(PART, "", now);
+                        self.wake.copies.notify_one();
+                    }
                     Err(error) => {
                         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
                         let what = format!("the last one was not made: {error}{}", cause.unwrap_or_default());
@@ -86,7 +102,7 @@ impl Engine {
             return Ok(false);
         }
         let ending = ENDS[usize::from(plan.recipient.is_some())];
-        let name = format!("{BEGINS}{}{ending}", now.strftime("%Y%m%dT%H%M%SZ"));
+        let name = format!("{BEGINS}{}{ending}", now.strftime(NAMED));
         let made = self.store.backup(plan.directory.join(name), plan.recipient.clone(), now).await?;
         tracing::info!(rows = made.contents.rows, bytes = made.bytes, "a backup was made");
         self.store
@@ -103,11 +119,17 @@ impl Engine {
     }
 
     /// What health says of backups while all is well.
-    pub(crate) fn backup_in_words(&self, last: Option<Timestamp>) -> String {
-        match (&self.settings.load().backup, last) {
-            (None, _) => "none are made by themselves: [backup] sets when and where".to_owned(),
-            (Some(_), None) => "none was made yet".to_owned(),
-            (Some(_), Some(at)) => format!("the last one is of {at:.0}"),
+    pub(crate) fn backup_in_words(&self, last: Option<Timestamp>, copied: Option<Timestamp>) -> String {
+        let settings = self.settings.load();
+        let copies = settings.backup.as_ref().is_some_and(|plan| plan.copies.is_some());
+        match (&settings.backup, last, copied) {
+            (None, ..) => "none are made by themselves: [backup] sets when and where".to_owned(),
+            (Some(_), None, _) => "none was made yet".to_owned(),
+            (Some(_), Some(at), Some(copied)) if copies => {
+                format!("the last one is of {at:.0}, the last one in the bucket of {copied:.0}")
+            }
+            (Some(_), Some(at), None) if copies => format!("the last one is of {at:.0}, none is copied yet"),
+            (Some(_), Some(at), _) => format!("the last one is of {at:.0}"),
         }
     }
 }
@@ -117,19 +139,31 @@ pub(crate) fn last_backup(read: &impl Read) -> Result<Option<Timestamp>, StoreEr
     Ok(read.get(BOOKMARKS, &MADE.to_owned())?.map(|Seen(at)| at))
 }
 
-/// Takes the oldest backups away. Their names sort by time, and what has another name is not ours.
+/// Takes the oldest backups away.
 fn keep_newest(directory: &Path, keep: usize) -> io::Result<()> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        let ours = name
-            .to_str()
-            .is_some_and(|name| name.starts_with(BEGINS) && ENDS.iter().any(|ending| name.ends_with(ending)));
-        names.extend(ours.then_some(name));
-    }
-    names.sort();
+    let names = made_in(directory)?;
     let too_many = names.len().saturating_sub(keep);
     names.iter().take(too_many).try_for_each(|name| std::fs::remove_file(directory.join(name)))
+}
+
+/// The backups in a folder: what has another name is not ours. Their names sort by time.
+fn made_in(directory: &Path) -> io::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(directory)? {
+        names.extend(entry?.file_name().to_str().filter(|name| is_ours(name)).map(str::to_owned));
+    }
+    Ok(names)
+}
+
+fn is_ours(name: &str) -> bool {
+    made_at(name).is_some()
+}
+
+/// When a backup was made, by its name.
+fn made_at(name: &str) -> Option<Timestamp> {
+    let rest = name.strip_prefix(BEGINS)?;
+    let at = ENDS.iter().find_map(|ending| rest.strip_suffix(ending))?;
+    TimeZone::UTC.to_timestamp(DateTime::strptime(NAMED, at).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -144,7 +178,7 @@ mod tests {
             "fulcrum-20250302T000000Z.backup.age",
             "fulcrum-20250303T000000Z.backup",
             "fulcrum-notes.txt",
-            "other.backup",
+            "fulcrum-by-hand.backup",
         ];
         names.iter().for_each(|name| std::fs::write(folder.path().join(name), "x").unwrap());
         keep_newest(folder.path(), 1).unwrap();

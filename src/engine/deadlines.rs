@@ -120,7 +120,7 @@ impl Engine {
 
 /// Whether the change itself failed, and not the store.
 fn lies_in_a_row(error: &StoreError) -> bool {
-    matches!(error, StoreError::Row { .. } | StoreError::Panicked)
+    error.is_of_a_row() || matches!(error, StoreError::Panicked)
 }
 
 /// The wheel with every deadline of a snapshot, as seen from `now`.

@@ -294,7 +294,11 @@ impl Engine {
         if stored.muted.is_some() {
             worsen(components, "outbox", HealthStatus::Degraded, MUTED.into());
         }
-        worsen(components, "backup", HealthStatus::Ok, self.backup_in_words(stored.last_backup));
+        if let Some(sealing) = &stored.sealing {
+            worsen(components, "store", HealthStatus::Ok, super::sealing::in_words(sealing));
+        }
+        let backups = self.backup_in_words(stored.last_backup, stored.last_copy);
+        worsen(components, "backup", HealthStatus::Ok, backups);
         let failed = stored.failed();
         if failed > 0 {
             let detail =

@@ -55,6 +55,11 @@ struct Limited {
     limit: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Copies {
+    outcome: &'static str,
+}
+
 /// Everything that is counted. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -77,6 +82,9 @@ pub struct Metrics {
     resident: Gauge,
     components: Family<Part, Gauge>,
     last_backup: Gauge,
+    last_copy: Gauge,
+    rows_to_seal: Gauge,
+    copies: Family<Copies, Counter>,
     limited: Family<Limited, Counter>,
 }
 
@@ -106,6 +114,9 @@ impl Metrics {
             resident: Gauge::default(),
             components: Family::default(),
             last_backup: Gauge::default(),
+            last_copy: Gauge::default(),
+            rows_to_seal: Gauge::default(),
+            copies: Family::default(),
             limited: Family::default(),
         };
         let m = &metrics;
@@ -145,6 +156,11 @@ impl Metrics {
         registry.register("inbox_rows", "Webhooks that wait to be processed", m.inbox.clone());
         registry.register("found_by_poll", "Changes that no webhook announced", m.found_by_poll.clone());
         registry.register_with_unit("store", "Size of the file", Unit::Bytes, m.store_bytes.clone());
+        registry.register(
+            "store_rows_to_seal",
+            "Rows that are not yet known to be sealed as the config wants it",
+            m.rows_to_seal.clone(),
+        );
         registry.register_with_unit("process_resident", "Memory in use", Unit::Bytes, m.resident.clone());
         registry.register(
             "component_state",
@@ -157,7 +173,17 @@ impl Metrics {
             Unit::Seconds,
             m.last_backup.clone(),
         );
+        registry.register_with_unit(
+            "last_backup_copy_timestamp",
+            "When the newest backup was made that lies in the bucket; 0 if none does",
+            Unit::Seconds,
+            m.last_copy.clone(),
+        );
+        registry.register("backup_copies", "Tries to copy a backup, by outcome", m.copies.clone());
         registry.register("limited", "What a limit of the listener held back", m.limited.clone());
+        for outcome in ["copied", "failed"] {
+            drop(m.copies.get_or_create(&Copies { outcome }));
+        }
         metrics.registry = Arc::new(registry);
         metrics
     }
@@ -187,6 +213,11 @@ impl Metrics {
     /// A limit of the listener held something back.
     pub(crate) fn limited(&self, limit: &'static str) {
         self.limited.get_or_create(&Limited { limit }).inc();
+    }
+
+    /// A backup was copied to the bucket, or that failed.
+    pub(crate) fn copied(&self, outcome: &'static str) {
+        self.copies.get_or_create(&Copies { outcome }).inc();
     }
 
     /// A text is in a state that it was not in before.
@@ -233,6 +264,8 @@ impl Metrics {
             self.components.get_or_create(&Part { component }).set(part.status as i64);
         }
         self.last_backup.set(stored.last_backup.map_or(0, Timestamp::as_second));
+        self.rows_to_seal.set(signed(super::sealing::left(stored.sealing.as_ref())));
+        self.last_copy.set(stored.last_copy.map_or(0, Timestamp::as_second));
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.registry);

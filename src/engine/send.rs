@@ -286,7 +286,7 @@ impl Turns {
             let one = match due_send(read, effect.clone(), self.lost_answer) {
                 Ok(Some(one)) => one,
                 Ok(None) => return Ok(ControlFlow::Continue(())),
-                Err(StoreError::Row { .. }) => {
+                Err(error) if error.is_of_a_row() => {
                     round.broken.push(effect);
                     return Ok(ControlFlow::Continue(()));
                 }

@@ -147,7 +147,11 @@ impl Engine {
         let this = self.clone();
         self.tasks.keep("renewal of the file", move || this.clone().run_renewal());
         let this = self.clone();
+        self.tasks.keep("seals of the store", move || this.clone().run_sealing());
+        let this = self.clone();
         self.tasks.keep("backups", move || this.clone().run_backups());
+        let this = self.clone();
+        self.tasks.keep("copies of backups", move || this.clone().run_copies());
         let this = self.clone();
         self.tasks.keep("inbound poll", move || this.clone().run_inbound_poll());
         let this = self.clone();
@@ -197,6 +201,7 @@ impl Engine {
     /// Takes new settings up, whole.
     pub fn replace_settings(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
+        self.wake.copies.notify_one();
         let this = self.clone();
         self.tasks.run(async move {
             if let Err(error) = this.align_automations().await {

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Engine;
-use super::backups::last_backup;
+use super::backups::{last_backup, last_copy};
 use super::changes::{EffectCounts, count_failed, effect_counts, muted, oldest_asked_at};
 use super::health::Health;
 use super::tasks::TaskState;
 use crate::store::tables::{
     BACKFILL, CONVERSATIONS, COUNTERS, DEADLINES, INBOX, INTERVIEWS_WANTED, OPPORTUNITIES, OUTBOX_DUE,
 };
-use crate::store::{BackfillState, Muted, PhaseName, PhaseState, Read, StoreError};
+use crate::store::{BackfillState, Muted, PhaseName, PhaseState, Read, Sealing, Snapshot, StoreError};
 
 /// A part of the initial sync.
 #[derive(Clone, Debug)]
@@ -83,6 +83,10 @@ pub struct StoredStatus {
     pub found_by_poll: u64,
     /// When the last backup was made by itself.
     pub last_backup: Option<Timestamp>,
+    /// When the newest backup was made that lies in the bucket.
+    pub last_copy: Option<Timestamp>,
+    /// How far the file is sealed as wanted; none, if there are neither keys nor seals.
+    pub sealing: Option<Sealing>,
     /// Since when nothing leaves, if that is so.
     pub muted: Option<Muted>,
 }
@@ -149,7 +153,7 @@ impl Engine {
 
 impl StoredStatus {
     /// The state of the file; `rate` is how many requests a second are made, for the time left.
-    pub(crate) fn read(read: &impl Read, rate: f64, now: Timestamp) -> Result<Self, StoreError> {
+    pub(crate) fn read(read: &Snapshot, rate: f64, now: Timestamp) -> Result<Self, StoreError> {
         let oldest = oldest_asked_at(read, now)?;
         Ok(Self {
             backfill: match read.get(BACKFILL, &())? {
@@ -165,6 +169,8 @@ impl StoredStatus {
             opportunities: read.len(OPPORTUNITIES)?,
             conversations: read.len(CONVERSATIONS)?,
             last_backup: last_backup(read)?,
+            last_copy: last_copy(read)?,
+            sealing: read.sealing()?,
             muted: muted(read)?,
             found_by_poll: read.get(COUNTERS, &FOUND_BY_POLL.to_owned())?.unwrap_or(0),
         })

@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::dump::{self, Contents, Hashing, Part};
 use super::error::StoreError;
-use super::open::{self, migrate, sync_folder, with_ending};
+use super::open::{self, SEALED_SCHEMA, migrate, sync_folder, with_ending};
 use super::records::Muted;
+use super::seal::{self, SealKeys};
+use super::sealing;
 use super::tables::MUTED;
 use super::tx::{Tx, definition};
 use super::{ReadOnly, Store};
@@ -250,7 +252,8 @@ fn open_backup(from: &Path, keys: Option<&Identities>) -> Result<Box<dyn Read>, 
 
 /// Makes a store at `to` of a backup that is read to its end first. It is muted: nothing leaves until
 /// somebody says so, since the original may have sent the same. With `replace` a store that is there is
-/// kept aside; its daemon must not run. The search index goes: it is made anew.
+/// kept aside; its daemon must not run. The search index goes: it is made anew. `seals` are the keys by which
+/// values of the backup's store were sealed, if they were; what is restored stays sealed by them.
 ///
 /// # Errors
 /// [`BackupError`]; then whatever is at `to` is as it was.
@@ -260,13 +263,14 @@ pub fn restore(
     to: &Path,
     replace: bool,
     now: Timestamp,
+    seals: &SealKeys,
 ) -> Result<Restored, BackupError> {
     let is_there = to.try_exists().map_err(BackupError::Read)?;
     if is_there && !replace {
         return Err(BackupError::StoreThere);
     }
     check_backup(from, keys)?;
-    let outcome = write_store(from, keys, to, now).and_then(|contents| {
+    let outcome = write_store(from, keys, to, now, seals).and_then(|contents| {
         let kept = is_there.then(|| with_ending(to, &format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ"))));
         if let Some(kept) = &kept {
             fs::rename(to, kept).map_err(BackupError::Write)?;
@@ -290,6 +294,7 @@ fn write_store(
     keys: Option<&Identities>,
     to: &Path,
     now: Timestamp,
+    seals: &SealKeys,
 ) -> Result<Contents, BackupError> {
     let new = open::begin_anew(to, 32 << 20)?;
     let mut filling = Filling { new: &new, transaction: None, table: "", rows: 0 };
@@ -298,11 +303,18 @@ fn write_store(
         Part::Row(key, value) => filling.put(key, value),
     })?;
     filling.commit()?;
-    open::set_schema(&new, contents.schema)?;
-    migrate(&new)?;
+    let sealed = if contents.sealed { SEALED_SCHEMA } else { 0 };
+    open::set_schema(&new, contents.schema | sealed)?;
+    sealing::check(&new.begin_read().map_err(StoreError::redb)?, seals)?;
+    migrate(&new, seals)?;
     let mut transaction = new.begin_write().map_err(StoreError::redb)?;
     transaction.set_quick_repair(true);
-    Tx::new(&transaction, None).put(MUTED, &(), &Muted { since: now, made_at: contents.made_at })?;
+    // Opening it seals what is to be sealed.
+    Tx::new(&transaction, None, &seal::NONE).put(
+        MUTED,
+        &(),
+        &Muted { since: now, made_at: contents.made_at },
+    )?;
     transaction.commit().map_err(StoreError::redb)?;
     Ok(contents)
 }
@@ -387,11 +399,11 @@ mod tests {
                 beside.backup(&folder.path().join(format!("{name}-2")), recipient.as_ref(), NOW).unwrap();
             assert_eq!(other.contents, made.contents);
             let to = folder.path().join(format!("{name}.redb"));
-            let restored = restore(&backup, Some(&keys), &to, false, NOW).unwrap();
+            let restored = restore(&backup, Some(&keys), &to, false, NOW, &seal::NONE).unwrap();
             assert_eq!((restored.contents, restored.kept), (made.contents, None));
-            let again = restore(&backup, Some(&keys), &to, false, NOW);
+            let again = restore(&backup, Some(&keys), &to, false, NOW, &seal::NONE);
             assert!(matches!(again, Err(BackupError::StoreThere)));
-            let kept = restore(&backup, Some(&keys), &to, true, NOW).unwrap().kept.unwrap();
+            let kept = restore(&backup, Some(&keys), &to, true, NOW, &seal::NONE).unwrap().kept.unwrap();
             assert!(kept.exists());
             let copy = Store::open(Options::file(&to), Box::new(|_| {})).unwrap();
             let all = |store: &Store| store.read_here(|s| s.list(COUNTERS, &Keys::all(), 9999)).unwrap();
@@ -417,7 +429,8 @@ mod tests {
         store.backup(path("plain"), None, NOW).await.unwrap();
         store.backup(path("sealed"), Some(recipient), NOW).await.unwrap();
         let to = path("new.redb");
-        let tried = |from: &str, keys: Option<&Identities>| restore(&path(from), keys, &to, false, NOW);
+        let tried =
+            |from: &str, keys: Option<&Identities>| restore(&path(from), keys, &to, false, NOW, &seal::NONE);
         assert!(matches!(tried("sealed", None), Err(BackupError::Encrypted)));
         assert!(matches!(tried("sealed", Some(&other)), Err(BackupError::WrongKey)));
         assert!(matches!(tried("fulcrum.redb", None), Err(BackupError::IsStore)));

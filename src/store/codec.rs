@@ -44,6 +44,8 @@ pub trait Stored: Serialize + DeserializeOwned {
 }
 
 pub(super) fn encode<V: Stored>(value: &V) -> Vec<u8> {
+    // What begins with 255 is sealed (`seal`), and no flipped bit of that may make it a version.
+    const { assert!(V::VERSION < 64) };
     let mut out = Vec::with_capacity(128);
     out.push(V::VERSION);
     // postcard fails only on types that it does not know (maps of unknown length) and full buffers.

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backup::BackupError;
 use super::error::StoreError;
-use super::open::{check, schema_of};
+use super::open::{SEALED_SCHEMA, check, schema_of};
 use super::tables::{ALL, RETIRED};
 use super::tx::definition;
 
@@ -40,6 +40,8 @@ const ROWS: u64 = 1024;
 pub struct Contents {
     /// The schema of its rows.
     pub schema: u64,
+    /// Whether their values are sealed: then it is of use only with the keys of its store.
+    pub sealed: bool,
     /// When it was made.
     pub made_at: Timestamp,
     /// How many rows.
@@ -84,7 +86,7 @@ pub(super) fn write(
     out.put(&rows.to_be_bytes())?;
     let digest = out.digest();
     out.put(&digest)?;
-    Ok(Contents { schema, made_at, rows })
+    Ok(Contents { schema: schema & !SEALED_SCHEMA, sealed: schema & SEALED_SCHEMA > 0, made_at, rows })
 }
 
 /// Reads a backup to its end, showing `f` what it holds after the schema is known to be one that can be
@@ -106,7 +108,8 @@ pub(super) fn read(
     let made_at = i64::from_be_bytes(input.take()?);
     let made_at = Timestamp::from_millisecond(made_at).map_err(|_| BackupError::Damaged)?;
     check(schema)?;
-    let mut contents = Contents { schema, made_at, rows: 0 };
+    let (schema, sealed) = (schema & !SEALED_SCHEMA, schema & SEALED_SCHEMA > 0);
+    let mut contents = Contents { schema, sealed, made_at, rows: 0 };
     let (mut key, mut value) = (Vec::new(), Vec::new());
     let mut in_table = false;
     loop {

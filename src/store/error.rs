@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::seal::KeyId;
+
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -46,6 +48,20 @@ pub enum StoreError {
         /// The version byte in front of the value.
         version: u8,
     },
+    /// A sealed value cannot be opened.
+    #[error("a row of table {table} cannot be opened: it is damaged, or was sealed for another place")]
+    Sealed {
+        /// The table.
+        table: &'static str,
+    },
+    /// Values of the file are sealed with a key that is not here.
+    #[error(
+        "the store is sealed with the key {id}, which is not among those of store.keys_file: name it there"
+    )]
+    Locked {
+        /// Which key.
+        id: KeyId,
+    },
     /// The storage failed under a commit: the process must end, so that the next start repairs.
     #[error("the store has failed and takes no more writes")]
     Failed,
@@ -64,6 +80,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether one row is damaged, and all others can be read.
+    pub fn is_of_a_row(&self) -> bool {
+        matches!(self, Self::Row { .. } | Self::Sealed { .. })
+    }
+
     pub(super) fn redb(error: impl Into<redb::Error>) -> Self {
         Self::Redb(Box::new(error.into()))
     }
@@ -72,10 +93,10 @@ impl StoreError {
 /// A row, for whoever can go on without it when it cannot be read.
 ///
 /// # Errors
-/// All but [`StoreError::Row`].
+/// All but [`StoreError::Row`] and [`StoreError::Sealed`].
 pub fn readable<T>(row: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
     match row {
-        Err(StoreError::Row { .. }) => Ok(None),
+        Err(error) if error.is_of_a_row() => Ok(None),
         row => row,
     }
 }

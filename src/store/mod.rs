@@ -11,6 +11,8 @@ mod error;
 mod open;
 mod records;
 mod renew;
+mod seal;
+mod sealing;
 mod signal;
 pub mod tables;
 mod tx;
@@ -34,6 +36,8 @@ pub use records::{
     FileBytes, FloodRow, Hold, HookRefusal, HookRow, Idempotent, Muted, Phase, PhaseName, PhaseState, Place,
     RefusedHook, Scope, SecretKey, Seen, Subject,
 };
+pub use seal::{BadSealKey, KeyId, SealKeys};
+pub use sealing::Sealing;
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};
 pub use writer::WriterStats;
@@ -47,6 +51,7 @@ pub struct Store {
 struct Inner {
     /// The writer changes it over when the file is written anew.
     database: Arc<ArcSwap<Database>>,
+    keys: Arc<SealKeys>,
     writer: tokio::sync::RwLock<()>,
     path: Option<PathBuf>,
     cache_bytes: usize,
@@ -59,18 +64,19 @@ impl Store {
     /// Opens the file, makes it when it is missing, and brings an older schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Held`] when another process has it, [`StoreError::Newer`] and
+    /// [`StoreError::Held`] when another process has it, [`StoreError::Newer`], [`StoreError::Locked`] and
     /// [`StoreError::Damaged`] when it cannot be used; the file is then untouched.
     pub fn open(options: Options, on_commit: OnCommit) -> Result<Self, StoreError> {
         let path = options.path().map(Path::to_owned);
-        let cache_bytes = options.cache();
+        let (cache_bytes, keys) = (options.cache(), options.seal_keys());
         let database = Arc::new(ArcSwap::from_pointee(open::open(options)?));
         let broken = CancellationToken::new();
-        let writer = writer::Writer::start(database.clone(), on_commit, broken.clone())
+        let writer = writer::Writer::start(database.clone(), keys.clone(), on_commit, broken.clone())
             .map_err(|error| StoreError::redb(redb::StorageError::Io(error)))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 database,
+                keys,
                 writer: tokio::sync::RwLock::new(()),
                 path,
                 cache_bytes,
@@ -145,15 +151,15 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let database = self.inner.database.load_full();
+        let (database, keys) = (self.inner.database.load_full(), self.inner.keys.clone());
         let done = tokio::task::spawn_blocking(move || {
             let transaction = database.begin_read().map_err(StoreError::redb)?;
-            read(&Snapshot::new(transaction))
+            read(&Snapshot::new(transaction, keys))
         });
         done.await.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
     }
 
-    /// Every key and value of these tables, one after the other, to look for what must not be there.
+    /// Every key and plain value of these tables, one after the other, to look for what must not be there.
     #[cfg(test)]
     pub(crate) fn bytes_of(&self, tables: &[&str]) -> Vec<u8> {
         use redb::ReadableTable as _;
@@ -163,7 +169,7 @@ impl Store {
             for row in read.open_table(tx::definition(name)).unwrap().iter().unwrap() {
                 let (key, value) = row.unwrap();
                 bytes.extend_from_slice(key.value());
-                bytes.extend_from_slice(value.value());
+                bytes.extend_from_slice(&self.inner.keys.open(name, key.value(), value.value()).unwrap());
             }
         }
         bytes
@@ -177,7 +183,8 @@ impl Store {
         &self,
         read: impl FnOnce(&Snapshot) -> Result<T, E>,
     ) -> Result<T, E> {
-        read(&Snapshot::new(self.inner.database.load().begin_read().map_err(StoreError::redb)?))
+        let transaction = self.inner.database.load().begin_read().map_err(StoreError::redb)?;
+        read(&Snapshot::new(transaction, self.inner.keys.clone()))
     }
 
     /// Cancelled when the storage has failed under a commit: the process must end.
@@ -212,15 +219,26 @@ impl Store {
 /// The file opened for reading alone, beside a daemon that writes or without one.
 pub struct ReadOnly {
     database: ReadOnlyDatabase,
+    keys: Arc<SealKeys>,
 }
 
 impl ReadOnly {
+    /// Opens an existing file whose values are not sealed.
+    ///
+    /// # Errors
+    /// As [`Self::open_with`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, Arc::default())
+    }
+
     /// Opens an existing file.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when it is no store, [`StoreError::Newer`] when it is too new.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        open::open_read_only(path).map(|database| Self { database })
+    /// [`StoreError::Damaged`] when it is no store, [`StoreError::Newer`] when it is too new,
+    /// [`StoreError::Locked`] when it is sealed with a key that is not among these.
+    pub fn open_with(path: &Path, keys: Arc<SealKeys>) -> Result<Self, StoreError> {
+        let database = open::open_read_only(path, &keys)?;
+        Ok(Self { database, keys })
     }
 
     /// Runs `read` on the state of the last commit.
@@ -228,6 +246,7 @@ impl ReadOnly {
     /// # Errors
     /// The read's own, and [`StoreError`].
     pub fn read<T, E: From<StoreError>>(&self, read: impl FnOnce(&Snapshot) -> Result<T, E>) -> Result<T, E> {
-        read(&Snapshot::new(self.database.begin_read().map_err(StoreError::redb)?))
+        let transaction = self.database.begin_read().map_err(StoreError::redb)?;
+        read(&Snapshot::new(transaction, self.keys.clone()))
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fulcrum_domain::AppointmentId;
 use jiff::Timestamp;
@@ -13,20 +14,27 @@ use redb::{
 
 use super::error::StoreError;
 use super::records::{Created, Engagement, Idempotent};
+use super::seal::{self, SealKeys};
+use super::sealing;
 use super::tables::{ALL, IDEMPOTENT, INTERVIEWS, MEETINGS, RETIRED, USERS, USERS_BY_EMAIL};
 use super::tx::{Keys, Read, Tx, definition};
 
 /// The schema that this program writes: the number of migrations it knows.
 const SCHEMA: u64 = MIGRATIONS.len() as u64;
 
-type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
+type Migration = fn(&WriteTransaction, &SealKeys) -> Result<(), StoreError>;
 
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
 const MIGRATIONS: &[Migration] =
     &[make_tables, make_tables, index_users, make_tables, index_interviews, gather_repeats, make_tables];
 
-const META: redb::TableDefinition<'static, &'static str, u64> = redb::TableDefinition::new("meta-1");
+/// Added to the number of the schema while values of the file are sealed: a program that knows nothing of that
+/// takes it for a newer one, and says so.
+pub(super) const SEALED_SCHEMA: u64 = 1 << 32;
+
+pub(super) const META: redb::TableDefinition<'static, &'static str, u64> =
+    redb::TableDefinition::new("meta-1");
 
 /// Opens a database on a storage of the caller's.
 type OpenOn = Box<dyn FnOnce(&Builder) -> Result<Database, DatabaseError>>;
@@ -40,18 +48,19 @@ enum Place {
 pub struct Options {
     place: Place,
     cache_bytes: usize,
+    keys: Arc<SealKeys>,
 }
 
 impl Options {
     /// A file, made with mode 0600 when it is missing.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { place: Place::File(path.into()), cache_bytes: 32 << 20 }
+        Self { place: Place::File(path.into()), cache_bytes: 32 << 20, keys: Arc::default() }
     }
 
     /// A storage of the caller's, for fault tests.
     pub fn backend(backend: impl StorageBackend) -> Self {
         let open = move |builder: &Builder| builder.create_with_backend(backend);
-        Self { place: Place::Backend(Box::new(open)), cache_bytes: 4 << 20 }
+        Self { place: Place::Backend(Box::new(open)), cache_bytes: 4 << 20, keys: Arc::default() }
     }
 
     /// How many bytes of pages stay in memory: 32 MiB unless set, whatever the file's size.
@@ -59,6 +68,17 @@ impl Options {
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
+    }
+
+    /// The keys that values are sealed with and opened; none unless set.
+    #[must_use]
+    pub fn keys(mut self, keys: Arc<SealKeys>) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    pub(super) fn seal_keys(&self) -> Arc<SealKeys> {
+        self.keys.clone()
     }
 
     pub(super) fn cache(&self) -> usize {
@@ -87,9 +107,14 @@ pub(super) fn open(options: Options) -> Result<Database, StoreError> {
             // Single writer: `fulcrum status` may read while the daemon writes.
             builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
             if path.exists() {
-                // Opening for writing touches the file, so a newer one is known before. What else
-                // may be wrong is told below: reading alone cannot repair.
-                if let Err(error @ StoreError::Newer { .. }) = open_read_only(&path) {
+                // Opening for writing touches the file, so a newer one, or one for which the key is not
+                // here, is known before. What else may be wrong is told below: reading alone cannot repair.
+                let refused = open_read_only(&path, &options.keys).err();
+                let is_for_another = |error: &StoreError| {
+                    use StoreError::{Locked, Newer, Sealed};
+                    matches!(error, Newer { .. } | Locked { .. } | Sealed { .. })
+                };
+                if let Some(error) = refused.filter(is_for_another) {
                     return Err(error);
                 }
             } else {
@@ -101,11 +126,13 @@ pub(super) fn open(options: Options) -> Result<Database, StoreError> {
             database
         }
     };
-    migrate(&database)?;
+    sealing::check(&database.begin_read().map_err(StoreError::redb)?, &options.keys)?;
+    migrate(&database, &options.keys)?;
+    sealing::begin(&database, &options.keys)?;
     Ok(database)
 }
 
-pub(super) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, StoreError> {
+pub(super) fn open_read_only(path: &Path, keys: &SealKeys) -> Result<ReadOnlyDatabase, StoreError> {
     let database = Builder::new()
         .set_cache_size(8 << 20)
         .set_concurrency_mode(ConcurrencyMode::SingleWriter)
@@ -119,6 +146,7 @@ pub(super) fn open_read_only(path: &Path) -> Result<ReadOnlyDatabase, StoreError
         }
         Err(error) => return Err(StoreError::Damaged { path: path.into(), source: Box::new(error.into()) }),
     }
+    sealing::check(&transaction, keys)?;
     Ok(database)
 }
 
@@ -142,7 +170,7 @@ fn begin(builder: &Builder, path: &Path) -> Result<Database, StoreError> {
     let unfinished = unfinished(path);
     OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished).map_err(io)?;
     let database = builder.create(&unfinished).map_err(|error| refusal(&unfinished, error))?;
-    migrate(&database)?;
+    migrate(&database, &seal::NONE)?;
     Ok(database)
 }
 
@@ -208,10 +236,11 @@ fn refusal(path: &Path, error: DatabaseError) -> StoreError {
 }
 
 pub(super) fn check(found: u64) -> Result<(), StoreError> {
+    let found = found & !SEALED_SCHEMA;
     if found > SCHEMA { Err(StoreError::Newer { found, known: SCHEMA }) } else { Ok(()) }
 }
 
-/// The schema of a file; 0 while it has none.
+/// The schema of a file, with [`SEALED_SCHEMA`] if its values are sealed; 0 while it has none.
 pub(super) fn schema_of(transaction: &ReadTransaction) -> Result<u64, StoreError> {
     match transaction.open_table(META) {
         Ok(meta) => Ok(meta.get("schema_version").map_err(StoreError::redb)?.map_or(0, |v| v.value())),
@@ -230,15 +259,16 @@ pub(super) fn set_schema(database: &Database, schema: u64) -> Result<(), StoreEr
     transaction.commit().map_err(StoreError::redb)
 }
 
-pub(super) fn migrate(database: &Database) -> Result<(), StoreError> {
+pub(super) fn migrate(database: &Database, keys: &SealKeys) -> Result<(), StoreError> {
     let found = schema_of(&database.begin_read().map_err(StoreError::redb)?)?;
     check(found)?;
+    let (found, sealed) = (found & !SEALED_SCHEMA, found & SEALED_SCHEMA);
     for (number, migration) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         let transaction = database.begin_write().map_err(StoreError::redb)?;
-        migration(&transaction)?;
+        migration(&transaction, keys)?;
         {
             let mut meta = transaction.open_table(META).map_err(StoreError::redb)?;
-            meta.insert("schema_version", number as u64 + 1).map_err(StoreError::redb)?;
+            meta.insert("schema_version", (number as u64 + 1) | sealed).map_err(StoreError::redb)?;
         }
         transaction.commit().map_err(StoreError::redb)?;
         if found > 0 {
@@ -249,9 +279,9 @@ pub(super) fn migrate(database: &Database) -> Result<(), StoreError> {
 }
 
 /// Schema 3: users are found by their e-mail.
-fn index_users(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    make_tables(transaction)?;
-    let mut tx = Tx::new(transaction, None);
+fn index_users(transaction: &WriteTransaction, keys: &SealKeys) -> Result<(), StoreError> {
+    make_tables(transaction, keys)?;
+    let mut tx = Tx::new(transaction, None, keys);
     for (id, user) in tx.list(USERS, &Keys::all(), usize::MAX)? {
         if user.active {
             tx.put(USERS_BY_EMAIL, &user.email.to_ascii_lowercase(), &id)?;
@@ -261,9 +291,9 @@ fn index_users(transaction: &WriteTransaction) -> Result<(), StoreError> {
 }
 
 /// Schema 4: an interviewer's meetings are found by their start.
-fn index_interviews(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    make_tables(transaction)?;
-    let mut tx = Tx::new(transaction, None);
+fn index_interviews(transaction: &WriteTransaction, keys: &SealKeys) -> Result<(), StoreError> {
+    make_tables(transaction, keys)?;
+    let mut tx = Tx::new(transaction, None, keys);
     let mut last = None;
     loop {
         let keys = last.take().map_or_else(Keys::all, |key| Keys::all().after(&key));
@@ -282,8 +312,8 @@ fn index_interviews(transaction: &WriteTransaction) -> Result<(), StoreError> {
 }
 
 /// Schema 6: what requests with a key came to stands in one table, whatever it was.
-fn gather_repeats(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    make_tables(transaction)?;
+fn gather_repeats(transaction: &WriteTransaction, keys: &SealKeys) -> Result<(), StoreError> {
+    make_tables(transaction, keys)?;
     let [interviews] = RETIRED;
     let interviews = definition(interviews);
     let mut found = Vec::new();
@@ -291,7 +321,7 @@ fn gather_repeats(transaction: &WriteTransaction) -> Result<(), StoreError> {
         transaction.open_table(interviews).map_err(StoreError::redb)?.iter().map_err(StoreError::redb)?
     {
         let (key, value) = row.map_err(StoreError::redb)?;
-        // A version byte, then when, what was asked, and the interview. One that cannot be read answers no
+        // None of these is sealed: the table is older than seals. A version byte, then when, what was asked, and the interview. One that cannot be read answers no
         // repeat; that is no reason not to start.
         let told = value.value().get(1..).unwrap_or_default();
         let told = postcard::from_bytes::<(i64, [u8; 16], AppointmentId)>(told).ok();
@@ -300,7 +330,7 @@ fn gather_repeats(transaction: &WriteTransaction) -> Result<(), StoreError> {
             found.push((key, Idempotent { at, request, created: Created::Appointment(one) }));
         }
     }
-    let mut tx = Tx::new(transaction, None);
+    let mut tx = Tx::new(transaction, None, keys);
     for (key, row) in found {
         tx.put(IDEMPOTENT, &key, &row)?;
     }
@@ -310,7 +340,7 @@ fn gather_repeats(transaction: &WriteTransaction) -> Result<(), StoreError> {
 
 /// Every table there is, so that a snapshot finds each of them: those of schema 1, and in a file of
 /// that schema those that later ones brought.
-fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+fn make_tables(transaction: &WriteTransaction, _: &SealKeys) -> Result<(), StoreError> {
     for name in ALL {
         transaction.open_table(definition(name)).map_err(StoreError::redb)?;
     }

@@ -21,7 +21,7 @@ use super::error::StoreError;
 use super::tables::ALL;
 use super::tx::{Bytes, definition};
 use super::writer::{Between, Changed};
-use super::{Store, open};
+use super::{Store, open, sealing};
 
 /// So few changed rows are copied by the writer itself.
 const FEW: usize = 512;
@@ -132,6 +132,7 @@ fn change_over(path: std::path::PathBuf, new: Database, between: &Between) -> Re
     between.run(move |writer| {
         let changed = writer.changed.take().unwrap_or_default();
         let snapshot = writer.database.load().begin_read().map_err(StoreError::redb)?;
+        sealing::copy_marks(&snapshot, &new)?;
         copy_changed(&snapshot, &new, &changed)?;
         if let Err(error) = open::appear(&path) {
             // Which of the two files a restart would find is not known: nothing may be promised.

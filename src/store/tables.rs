@@ -43,6 +43,10 @@ impl<K: Key, V: Stored> Table<K, V> {
     /// What the file calls it.
     #[cfg(test)]
     pub(crate) fn name(self) -> &'static str {
+        self.text()
+    }
+
+    pub(super) fn text(self) -> &'static str {
         ALL[self.index]
     }
 

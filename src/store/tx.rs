@@ -4,13 +4,16 @@
 //! one of them. So [`Tx`] keeps, for the change that is running, what each row held before; when
 //! the change fails it puts that back, and its neighbours in the same commit never notice.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable, Table as RedbTable, TableDefinition, WriteTransaction};
 
 use super::codec::{Key, Stored, encode};
-use super::error::StoreError;
+use super::error::{StoreError, readable};
+use super::seal::SealKeys;
 use super::signal::Signal;
 use super::tables::{ALL, Table};
 use super::writer::Changed;
@@ -85,6 +88,7 @@ fn after_all_with(prefix: &[u8]) -> Bound<Vec<u8>> {
 
 fn visit(
     table: &impl ReadableTable<Bytes, Bytes>,
+    (name, seals): (&'static str, &SealKeys),
     keys: &Keys,
     backwards: bool,
     f: &mut Visit<'_>,
@@ -95,17 +99,30 @@ fn visit(
     let mut range = table.range::<&[u8]>(keys.bounds()).map_err(StoreError::redb)?;
     while let Some(row) = if backwards { range.next_back() } else { range.next() } {
         let (key, value) = row.map_err(StoreError::redb)?;
-        if f(key.value(), value.value())?.is_break() {
+        let plain = seals.open(name, key.value(), value.value())?;
+        if f(key.value(), &plain)?.is_break() {
             break;
         }
     }
     Ok(())
 }
 
+fn opened(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    name: &'static str,
+    key: &[u8],
+    keys: &SealKeys,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let value = table.get(key).map_err(StoreError::redb)?;
+    value.map(|value| keys.open(name, key, value.value()).map(Cow::into_owned)).transpose()
+}
+
 /// Reading rows, in a transaction or on a snapshot.
 pub trait Read {
     #[doc(hidden)]
     fn raw_get(&self, table: usize, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    #[doc(hidden)]
+    fn raw_has(&self, table: usize, key: &[u8]) -> Result<bool, StoreError>;
     #[doc(hidden)]
     fn raw_visit(&self, table: usize, keys: &Keys, back: bool, f: &mut Visit<'_>) -> Result<(), StoreError>;
     #[doc(hidden)]
@@ -118,7 +135,7 @@ pub trait Read {
 
     /// Whether there is a row for `key`.
     fn has<K: Key, V: Stored>(&self, table: Table<K, V>, key: &K) -> Result<bool, StoreError> {
-        Ok(self.raw_get(table.index, &key.bytes())?.is_some())
+        self.raw_has(table.index, &key.bytes())
     }
 
     /// How many rows there are.
@@ -188,11 +205,20 @@ pub trait Read {
 /// The state of the file at one commit.
 pub struct Snapshot {
     transaction: ReadTransaction,
+    keys: Arc<SealKeys>,
 }
 
 impl Snapshot {
-    pub(super) fn new(transaction: ReadTransaction) -> Self {
-        Self { transaction }
+    pub(super) fn new(transaction: ReadTransaction, keys: Arc<SealKeys>) -> Self {
+        Self { transaction, keys }
+    }
+
+    pub(super) fn transaction(&self) -> &ReadTransaction {
+        &self.transaction
+    }
+
+    pub(super) fn keys(&self) -> &SealKeys {
+        &self.keys
     }
 
     fn open(&self, table: usize) -> Result<redb::ReadOnlyTable<Bytes, Bytes>, StoreError> {
@@ -202,12 +228,15 @@ impl Snapshot {
 
 impl Read for Snapshot {
     fn raw_get(&self, table: usize, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.open(table)?.get(key).map_err(StoreError::redb)?.map(|v| v.value().to_vec());
-        Ok(value)
+        opened(&self.open(table)?, ALL[table], key, &self.keys)
+    }
+
+    fn raw_has(&self, table: usize, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.open(table)?.get(key).map_err(StoreError::redb)?.is_some())
     }
 
     fn raw_visit(&self, table: usize, keys: &Keys, back: bool, f: &mut Visit<'_>) -> Result<(), StoreError> {
-        visit(&self.open(table)?, keys, back, f)
+        visit(&self.open(table)?, (ALL[table], &self.keys), keys, back, f)
     }
 
     fn raw_len(&self, table: usize) -> Result<u64, StoreError> {
@@ -218,6 +247,7 @@ impl Read for Snapshot {
 /// One change among those of a commit.
 pub struct Tx<'t> {
     transaction: &'t WriteTransaction,
+    keys: &'t SealKeys,
     tables: [OnceCell<Raw<'t>>; ALL.len()],
     undo: Vec<(usize, Vec<u8>, Option<Vec<u8>>)>,
     signals: Vec<Signal>,
@@ -226,9 +256,14 @@ pub struct Tx<'t> {
 
 impl<'t> Tx<'t> {
     /// What its changes touch is noted in `changed`, if somebody wants to know.
-    pub(super) fn new(transaction: &'t WriteTransaction, changed: Option<&'t mut Changed>) -> Self {
+    pub(super) fn new(
+        transaction: &'t WriteTransaction,
+        changed: Option<&'t mut Changed>,
+        keys: &'t SealKeys,
+    ) -> Self {
         Self {
             transaction,
+            keys,
             tables: std::array::from_fn(|_| OnceCell::new()),
             undo: Vec::new(),
             signals: Vec::new(),
@@ -250,6 +285,23 @@ impl<'t> Tx<'t> {
         self.tables[table].get_mut().ok_or(StoreError::Closed)
     }
 
+    pub(super) fn transaction(&self) -> &'t WriteTransaction {
+        self.transaction
+    }
+
+    pub(super) fn keys(&self) -> &'t SealKeys {
+        self.keys
+    }
+
+    /// Lets `f` read a table as it lies in the file.
+    pub(super) fn visit_table<T>(
+        &self,
+        table: usize,
+        f: impl FnOnce(&Raw<'t>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        f(self.open(table)?)
+    }
+
     /// Writes a row; gives back whether there was one before.
     pub fn put<K: Key, V: Stored>(
         &mut self,
@@ -257,15 +309,27 @@ impl<'t> Tx<'t> {
         key: &K,
         value: &V,
     ) -> Result<bool, StoreError> {
-        let key = key.bytes();
+        self.put_plain(table.index, key.bytes(), encode(value))
+    }
+
+    fn put_plain(&mut self, table: usize, key: Vec<u8>, plain: Vec<u8>) -> Result<bool, StoreError> {
+        let sealed = self.keys.seal(ALL[table], &key, plain)?;
         let before = {
-            let raw = self.open_mut(table.index)?;
-            let before = raw.insert(key.as_slice(), encode(value).as_slice()).map_err(StoreError::redb)?;
+            let raw = self.open_mut(table)?;
+            let before = raw.insert(key.as_slice(), sealed.as_slice()).map_err(StoreError::redb)?;
             before.map(|v| v.value().to_vec())
         };
         let was_there = before.is_some();
-        self.undo.push((table.index, key, before));
+        self.undo.push((table, key, before));
         Ok(was_there)
+    }
+
+    /// Writes a row as it is, sealed as is wanted now. One that is gone or does not open is left alone.
+    pub(super) fn seal_anew(&mut self, table: usize, key: Vec<u8>) -> Result<(), StoreError> {
+        match readable(opened(self.open(table)?, ALL[table], &key, self.keys))? {
+            Some(plain) => self.put_plain(table, key, plain).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Takes a row away; gives back whether there was one.
@@ -314,12 +378,15 @@ impl<'t> Tx<'t> {
 
 impl Read for Tx<'_> {
     fn raw_get(&self, table: usize, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.open(table)?.get(key).map_err(StoreError::redb)?.map(|v| v.value().to_vec());
-        Ok(value)
+        opened(self.open(table)?, ALL[table], key, self.keys)
+    }
+
+    fn raw_has(&self, table: usize, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.open(table)?.get(key).map_err(StoreError::redb)?.is_some())
     }
 
     fn raw_visit(&self, table: usize, keys: &Keys, back: bool, f: &mut Visit<'_>) -> Result<(), StoreError> {
-        visit(self.open(table)?, keys, back, f)
+        visit(self.open(table)?, (ALL[table], self.keys), keys, back, f)
     }
 
     fn raw_len(&self, table: usize) -> Result<u64, StoreError> {

@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StoreError;
+use super::seal::SealKeys;
 use super::signal::{OnCommit, Signal};
 use super::tx::Tx;
 
@@ -65,14 +66,22 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(
         database: Arc<ArcSwap<Database>>,
+        keys: Arc<SealKeys>,
         on_commit: OnCommit,
         broken: CancellationToken,
     ) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let failed = Arc::new(AtomicBool::new(false));
         let stats = Arc::new(WriterStats::default());
-        let state =
-            Loop { database, on_commit, failed: failed.clone(), broken, stats: stats.clone(), changed: None };
+        let state = Loop {
+            database,
+            keys,
+            on_commit,
+            failed: failed.clone(),
+            broken,
+            stats: stats.clone(),
+            changed: None,
+        };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || state.run(&receiver))?;
         Ok(Self { orders, room: Arc::new(Semaphore::new(QUEUE)), thread: Some(thread), failed, stats })
     }
@@ -157,6 +166,7 @@ impl Between {
 /// What the writer's thread holds.
 pub(super) struct Loop {
     pub(super) database: Arc<ArcSwap<Database>>,
+    keys: Arc<SealKeys>,
     on_commit: OnCommit,
     failed: Arc<AtomicBool>,
     broken: CancellationToken,
@@ -211,7 +221,7 @@ impl Loop {
             // such bytes pass for a commit after a crash.
             transaction.set_two_phase_commit(true);
             {
-                let mut tx = Tx::new(&transaction, changed.as_mut());
+                let mut tx = Tx::new(&transaction, changed.as_mut(), &self.keys);
                 for job in jobs {
                     let (reply, told) = job(&mut tx);
                     replies.push(reply);

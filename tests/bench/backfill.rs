@@ -141,7 +141,7 @@ async fn killed(sandbox: &Sandbox, home: &Home, rows: &mut Vec<Row>) -> anyhow::
 }
 
 /// The size of a file once it is compacted.
-fn compacted(path: &Path) -> anyhow::Result<f64> {
+pub(crate) fn compacted(path: &Path) -> anyhow::Result<f64> {
     let mut database = redb::Builder::new().create(path)?;
     while database.compact()? {}
     drop(database);

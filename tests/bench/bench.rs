@@ -19,6 +19,7 @@ mod pace;
 mod pages;
 mod process;
 mod scale;
+mod sealed;
 mod search;
 mod table;
 mod tenant;
@@ -32,13 +33,14 @@ use table::Row;
 type Part = fn() -> anyhow::Result<Vec<Row>>;
 
 /// The parts, in the order of the table.
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("ingest", ingest::rows),
     ("pace", pace::rows),
     ("backfill", backfill::rows),
     ("wheel", wheel::rows),
     ("live", live::rows),
     ("scale", scale::rows),
+    ("sealed", sealed::rows),
 ];
 
 fn main() -> anyhow::Result<()> {

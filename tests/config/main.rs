@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside of test functions")]
 
+mod backup;
 mod booking;
 mod carrier;
 mod limits;
+mod store;
 
 use std::{
     fs,

@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the package by floor. `main` and `lib` are the doors.
-const FLOORS: [(&str, u8); 9] = [
+const FLOORS: [(&str, u8); 10] = [
     ("config", 2),
     ("store", 2),
     ("search", 2),
     ("lever", 2),
     ("carrier", 2),
     ("calendar", 2),
+    ("bucket", 2),
     ("engine", 3),
     ("server", 4),
     ("cli", 5),

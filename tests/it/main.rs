@@ -30,6 +30,7 @@ mod load;
 mod opt_out;
 mod polling;
 mod quiet;
+mod sealed;
 mod search;
 mod secrecy;
 mod segments;

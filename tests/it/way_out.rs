@@ -155,6 +155,8 @@ fn hosts_in_the_docs() -> BTreeSet<String> {
 async fn the_docs_name_every_host_that_the_daemon_talks_to() {
     let proxy = Listener::start(None).await;
     let sandbox = Sandbox::start(small()).await.unwrap();
+    let backups = tempfile::tempdir().unwrap();
+    let key = backups.path().join("key");
     let mut daemon = Daemon::new(&sandbox, |settings| {
         // As delivered, where it matters.
         settings["lever"].as_object_mut().unwrap().remove("base_url");
@@ -163,7 +165,14 @@ async fn the_docs_name_every_host_that_the_daemon_talks_to() {
         let oidc =
             json!({"issuer": "https://id.acme.example/", "client_id": "fulcrum", "admin": ["recruiting"]});
         settings["sign_in"] = json!({"oidc": oidc});
+        settings["backup"] = json!({
+            "every": "24h", "directory": backups.path(),
+            "recipient": "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+            "s3": {"endpoint": "https://s3.acme.example", "bucket": "backups", "key_file": key},
+        });
     });
+    fs::write(&key, "AKIDEXAMPLE:secret").unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
     daemon.start();
     let client = daemon.client();
     client.ready().await;
@@ -171,7 +180,7 @@ async fn the_docs_name_every_host_that_the_daemon_talks_to() {
     let mut named = hosts_in_the_docs();
     // This one texts through Twilio.
     assert!(named.remove("api.telnyx.com:443") && named.len() == 2, "{named:?}");
-    named.insert("id.acme.example:443".to_owned());
+    named.extend(["id.acme.example:443", "s3.acme.example:443"].map(str::to_owned));
     let asked = || -> BTreeSet<String> {
         let heads = proxy.heads();
         let hosts = heads.iter().filter_map(|head| head.strip_prefix("connect ")?.split_once(' '));

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Finding, State};
-use crate::cli::screen;
+use crate::cli::{screen, wiring};
 use crate::config::Config;
 use crate::store::ReadOnly;
 
@@ -23,14 +23,15 @@ pub(super) fn look(config: &Config, daemon_runs: bool) -> Vec<Finding> {
     };
     vec![
         daemon,
-        file(store, folder),
+        file(config, folder),
         disk(folder),
         port("port of server.listen", config.server.listen, daemon_runs),
         port("port of ops.listen", config.ops.listen, daemon_runs),
     ]
 }
 
-fn file(store: &Path, folder: &Path) -> Finding {
+fn file(config: &Config, folder: &Path) -> Finding {
+    let store = config.store.path.as_path();
     let what = "store";
     let Ok(metadata) = store.metadata() else {
         return match folder.is_dir() {
@@ -47,7 +48,13 @@ fn file(store: &Path, folder: &Path) -> Finding {
         let advice = format!("others can read it (mode {mode:04o}): chmod 600 {}", store.display());
         return Finding::new(what, State::Broken, advice);
     }
-    match ReadOnly::open(store) {
+    let keys = match wiring::seal_keys(config) {
+        Ok(keys) => keys,
+        Err(error) => {
+            return Finding::new(what, State::Broken, format!("{:#}", anyhow::Error::from(error)));
+        }
+    };
+    match ReadOnly::open_with(store, keys) {
         Ok(_) => Finding::new(
             what,
             State::Works,

@@ -292,7 +292,7 @@ fn state_after_all(read: &impl Read, effect: &Effect) -> Result<EffectState, Sto
         Ok(true) => Ok(EffectState::Unknown),
         Ok(false) => Ok(EffectState::Due),
         // One broken row must not hold up the others.
-        Err(StoreError::Row { .. }) => Ok(EffectState::Failed),
+        Err(error) if error.is_of_a_row() => Ok(EffectState::Failed),
         Err(error) => Err(error),
     }
 }

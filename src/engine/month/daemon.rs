@@ -20,7 +20,7 @@ use crate::engine::changes::{self, Arrival, Incoming, Profile, Report, Rules};
 use crate::engine::clock::Moment;
 use crate::engine::deadlines::wheel_of;
 use crate::store::tables::{CONVERSATIONS, DELETED, SECRETS, TALKS_DUE};
-use crate::store::{Keys, Options, Read, SecretKey, Signal, Store, StoreError, Tx};
+use crate::store::{Keys, Options, Read, SealKeys, SecretKey, Signal, Store, StoreError, Tx};
 
 /// Effects that are under way at Lever, and at the carrier, at a time.
 const AT_A_TIME: usize = 8;
@@ -56,11 +56,16 @@ pub(super) struct Daemon {
     looked_at_carrier: Timestamp,
 }
 
+/// What the store is sealed with.
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 impl Daemon {
     pub(super) fn new(now: Timestamp) -> Self {
         let signals = Arc::new(Mutex::new(Vec::new()));
         let told = signals.clone();
-        let backend = Options::backend(redb::backends::InMemoryBackend::new());
+        // Sealed, since everything else runs on plain stores: nobody above may see a difference.
+        let keys = SealKeys::new([KEY], true).unwrap();
+        let backend = Options::backend(redb::backends::InMemoryBackend::new()).keys(Arc::new(keys));
         let settings = Arc::new(settings());
         let on_commit = move |signals: &[Signal]| told.lock().unwrap().extend_from_slice(signals);
         Self {

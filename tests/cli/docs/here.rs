@@ -88,6 +88,7 @@ impl Here {
         fs::write(folder.join("key.txt"), key.to_string().expose_secret()).unwrap();
         fs::write(folder.join("list.csv"), "number,reason,date\n+12025550143,the old system,2025-01-01\n")
             .unwrap();
+        private(&folder.join("backup-s3-key"), "AKIDEXAMPLE:secret\n");
         for name in ["bin", "backups", "log", "mnt", "letsencrypt", "tls"] {
             fs::create_dir(folder.join(name)).unwrap();
         }
@@ -108,6 +109,7 @@ impl Here {
             ("/var/log/fulcrum", at("log")),
             ("/mnt", at("mnt")),
             ("-o fulcrum -g fulcrum ", String::new()),
+            ("https://s3.eu-central-1.amazonaws.com", "http://127.0.0.1:9".to_owned()),
             ("https://text.acme.example", word(&world.announced["daemon"])),
             ("http://127.0.0.1:9464", format!("http://{}", settings["ops"]["listen"].as_str().unwrap())),
             ("+13125550142", word(&person["number"])),

@@ -57,6 +57,7 @@ pages! {
     proxy_and_tls: "proxy-and-tls.md",
     sign_in: "sign-in.md",
     backup: "backup.md",
+    encryption: "encryption.md",
     upgrade: "upgrade.md",
     monitoring: "monitoring.md",
     siem: "siem.md",
@@ -135,6 +136,7 @@ fn every_block_of_settings_is_a_valid_config() {
     };
     secret("lever-api-key", "s3cr3t-lever-api-key");
     secret("twilio-auth-token", "s3cr3t-twilio-auth-token");
+    secret("backup-s3-key", "AKIDEXAMPLE:s3cr3t-of-the-bucket");
     let mut checked = 0;
     for page in Page::all() {
         for block in page.blocks().into_iter().filter(|block| block.language == "toml") {
