@@ -215,8 +215,9 @@ fn obey(
     Ok(())
 }
 
-/// The opportunity and the time of the newest text of ours in this thread that can be answered at `at`: one
-/// that still waits cannot, nor one that left later than an answer that was found late.
+/// The opportunity and the time of the text of ours in this thread that left last and can be answered at `at`:
+/// one that still waits cannot, nor one that left later than an answer that was found late. After an outage
+/// texts may leave in another order than that in which they stand.
 fn newest_outbound(
     read: &impl Read,
     conversation: &Conversation,
@@ -228,13 +229,17 @@ fn newest_outbound(
         return Ok(None);
     }
     let newest_first = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
+    let left_at = |m: &Message| m.submitted_at.unwrap_or(m.at);
+    // Of two that left in one moment, the last that was written.
     Ok(newest_first
         .into_iter()
+        .rev()
         .map(|(_, message)| message)
         .filter(|m| m.direction == Direction::Out && matches!(m.author, Author::Staff { .. }))
         .filter(|m| {
             let stayed = [Delivery::Scheduled, Delivery::Queued, Delivery::Canceled, Delivery::Failed];
-            !stayed.contains(&m.delivery) && m.submitted_at.unwrap_or(m.at) <= at
+            !stayed.contains(&m.delivery) && left_at(m) <= at
         })
-        .find_map(|m| m.opportunity.map(|opportunity| (opportunity, m.at))))
+        .filter_map(|m| m.opportunity.clone().map(|opportunity| (opportunity, left_at(&m))))
+        .max_by_key(|(_, left)| *left))
 }

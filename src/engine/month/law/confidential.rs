@@ -19,15 +19,17 @@ pub(super) struct LastWritten {
 impl Month {
     /// A text that a person wrote is at the carrier.
     pub(super) fn remember_written(&mut self, text: &Message, to: Number) {
-        let by_person = matches!(text.author, Author::Staff { .. }) && text.purpose == Purpose::Conversation;
-        if by_person {
+        if is_by_person(text) {
             let last = LastWritten { at: self.now, about: text.opportunity.clone() };
             self.law.last_written.insert(to, last);
         }
     }
 
-    /// A text leaves.
-    pub(super) fn remember_confidential(&mut self, text: &Message) {
+    /// A text leaves. Until it is there, nobody can say which text an answer is to; it may never be known.
+    pub(super) fn remember_confidential(&mut self, text: &Message, to: Number) {
+        if is_by_person(text) {
+            self.law.last_written.remove(&to);
+        }
         let Some(about) = text.opportunity.clone().filter(|id| self.people.confidential.contains(id)) else {
             return;
         };
@@ -85,4 +87,8 @@ impl Month {
             self.broken(format_args!("k{word:08}k is confidential and is shown to everybody"));
         }
     }
+}
+
+fn is_by_person(text: &Message) -> bool {
+    matches!(text.author, Author::Staff { .. }) && text.purpose == Purpose::Conversation
 }

@@ -53,7 +53,7 @@ impl Month {
         if purpose == Purpose::Bulk {
             self.look_at_invitation(text, to);
         }
-        self.remember_confidential(text);
+        self.remember_confidential(text, to);
         self.law.tried.insert(text.id);
         self.law.left.insert(text.id, now);
         for word in words_in(text.body.reveal()) {
