@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use crate::engine::changes::{
     CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, Mode, REMINDER, RemindOf, Rules,
 };
-use crate::engine::{BackfillScope, Confidential, OnUnknown, Settings};
+use crate::engine::{BackfillScope, Confidential, FileRules, OnUnknown, Settings};
 
 /// Those who interview, as Lever knows them.
 pub(super) const INTERVIEWERS: [(&str, &str); 3] = [
@@ -105,11 +105,13 @@ pub(super) fn settings() -> Settings {
         requests_per_second: 10.0,
         poll_interval: Duration::from_secs(300),
         inbound_poll: Duration::from_secs(300),
+        poll_alone: None,
         segments_per_second: 1.0,
         interviews: BackfillScope::Active,
         since: None,
         confidential: Confidential::Full,
         on_unknown: OnUnknown::Repost,
+        files: FileRules { fetch: false, most_bytes: 0 },
         notify_followers: false,
         backup: None,
         audit: Default::default(),
