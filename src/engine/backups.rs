@@ -23,7 +23,7 @@ use super::health::HealthStatus;
 use crate::store::tables::BOOKMARKS;
 use crate::store::{BackupError, Read, Seen, StoreError};
 
-pub use copies::CopyPlan;
+pub use copies::{CopyError, CopyPlan};
 pub(crate) use copies::last_copy;
 
 /// The bookmark of the last one.

@@ -40,7 +40,8 @@ pub(super) struct Law {
     arrived: BTreeMap<MessageId, Number>,
     words: BTreeMap<u64, Word>,
     noted: BTreeSet<u64>,
-    reminded: BTreeMap<(Number, Timestamp), BTreeSet<MessageId>>,
+    /// Reminders by what they say, which is the time of an interview.
+    reminded: BTreeMap<(Number, String), BTreeSet<MessageId>>,
     booked: BTreeMap<BookingId, (Span, Vec<UserId>)>,
     references: BTreeSet<String>,
     invitations: BTreeMap<u32, bulk::Invitation>,

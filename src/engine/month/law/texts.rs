@@ -1,8 +1,8 @@
 //! Texts that leave and arrive: to whom, when, how many, and each once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fulcrum_domain::{Appointment, Author, Delivery, Message, MessageId, Number, Purpose};
+use fulcrum_domain::{Author, Delivery, Message, MessageId, Number, Purpose};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +12,9 @@ use super::{Word, words_in};
 use crate::engine::changes;
 use crate::store::tables::{INTERVIEWS, MESSAGES};
 use crate::store::{Keys, Read};
+
+/// A reminder that would fall into the night comes the evening before.
+const LATER: SignedDuration = SignedDuration::from_hours(14);
 
 impl Month {
     /// The last check has let a text go (invariant 2).
@@ -95,25 +98,34 @@ impl Month {
 
     /// No reminder leaves after its interview, nor more often than it should.
     fn look_at_reminder(&mut self, text: &Message, to: Number) {
-        let mut starts = BTreeSet::new();
+        // All that ever stood at a time: who is called off and asked again for the same time is reminded again.
+        let mut starts: BTreeMap<Timestamp, usize> = BTreeMap::new();
+        let mut coming = BTreeSet::new();
+        let soon = self.now + LEADS[0] + LATER;
         for id in &self.people.of[&to] {
             let ours = self.read(|snapshot| changes::appointments_of(snapshot, id));
-            starts.extend(ours.into_iter().filter(Appointment::stands).map(|one| one.meeting.starts_at));
             let theirs = self.read(|snapshot| snapshot.list(INTERVIEWS, &Keys::beginning(id), usize::MAX));
-            let stand = theirs.into_iter().filter(|(_, row)| row.cancelled_at.is_none());
-            starts.extend(stand.map(|(_, row)| row.starts_at));
+            let known: BTreeSet<_> =
+                ours.iter().filter_map(|one| Some(&one.lever.as_ref()?.interview)).collect();
+            let others = theirs.iter().filter(|((_, interview), _)| !known.contains(interview));
+            let all = ours.iter().map(|one| (one.meeting.starts_at, one.stands()));
+            for (at, stands) in all.chain(others.map(|(_, row)| (row.starts_at, row.cancelled_at.is_none())))
+            {
+                *starts.entry(at).or_default() += 1;
+                if stands && at > self.now && at <= soon {
+                    coming.insert(at);
+                }
+            }
         }
-        // A reminder that would fall into the night comes the evening before.
-        let soon = self.now + LEADS[0] + SignedDuration::from_hours(14);
-        let coming: Vec<_> = starts.into_iter().filter(|at| *at > self.now && *at <= soon).collect();
-        let Some(first) = coming.first() else {
+        let Some(most) = coming.iter().map(|at| starts[at]).max() else {
             self.broken(format_args!("{to} is reminded of an interview that is over, or of none"));
         };
         self.law.tally.reminders += 1;
-        let of_this = self.law.reminded.entry((to, *first)).or_default();
+        let of_this = self.law.reminded.entry((to, text.body.reveal().to_owned())).or_default();
         of_this.insert(text.id);
-        if of_this.len() > LEADS.len() * coming.len().max(1) {
-            self.broken(format_args!("{to} is reminded too often"));
+        if of_this.len() > LEADS.len() * most {
+            let (count, body) = (of_this.len(), text.body.reveal());
+            self.broken(format_args!("{to} is reminded {count} times of one interview: {body}"));
         }
     }
 
