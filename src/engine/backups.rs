@@ -23,8 +23,8 @@ use super::health::HealthStatus;
 use crate::store::tables::BOOKMARKS;
 use crate::store::{BackupError, Read, Seen, StoreError};
 
-pub use copies::{CopyError, CopyPlan};
 pub(crate) use copies::last_copy;
+pub use copies::{CopyError, CopyPlan};
 
 /// The bookmark of the last one.
 const MADE: &str = "backup";
