@@ -1,11 +1,12 @@
 //! Pictures that came with texts, as browsers and programs get them.
 
-use fulcrum_domain::file::{FileKind, FileTrouble};
+use fulcrum_domain::file::{FileKind, FileState, FileTrouble};
 
 use super::*;
 use crate::carrier::{Media, ReceivedText};
 use crate::engine::changes::{Fetched, Received, settle_file};
-use crate::store::StoreError;
+use crate::store::tables::FILES;
+use crate::store::{Keys, Read, StoreError};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
@@ -27,6 +28,17 @@ impl World {
             at: None,
         };
         let Some(Received::Stored(id)) = self.engine.take_text(text).await.unwrap() else { panic!() };
+        // They lie elsewhere than at the carrier. What is tested comes after the daemon has found that out.
+        let is_known = async || {
+            let states = self.engine.store.read(|read| read.list(FILES, &Keys::all(), usize::MAX)).await;
+            states.unwrap().iter().all(|(_, state)| *state != FileState::Waiting)
+        };
+        let known = async {
+            while !is_known().await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, known).await.expect("the daemon looks at what came");
         let now = self.engine.now();
         let settled = self.engine.store.change(move |tx| {
             settle_file(tx, id, 0, first, now)?;
