@@ -124,6 +124,9 @@ async fn missed_texts_become_one_note_in_their_order() {
     let note = world.noted(1).await.remove(0);
     let at = |body: &str| note.value.find(body).unwrap_or_else(|| panic!("{body} is missing"));
     assert!(bodies.iter().map(|body| at(body)).is_sorted() && at("the last.") > at(&bodies[129]));
+    // Its picture is asked for again, until the carrier tells of it.
+    world.sandbox.faults().clear();
+    world.advance(SignedDuration::from_hours(1));
     world.idle().await;
     assert_eq!((world.notes().len(), note.opportunity), (1, dana.opportunity));
 }
