@@ -66,6 +66,11 @@ impl Home {
         self.folder.path().join("fulcrum.redb")
     }
 
+    /// The index of the search beside it.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.folder.path().join("fulcrum.redb.search")
+    }
+
     /// The config.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("fulcrum.toml")
