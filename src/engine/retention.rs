@@ -74,40 +74,19 @@ impl Engine {
 
     /// Forgets what automations decided where its time is over: the run log, and enrolments that have ended.
     async fn forget_decisions(&self, retention: Retention, now: Timestamp) -> Result<(), StoreError> {
-        let goes_on = || !retention.is_for_ever() && !self.tasks.stop_token().is_cancelled();
         let mut last = None;
-        while goes_on() {
-            let page =
-                move |read: &Snapshot| changes::lines_over(read, last.as_ref(), DECISIONS, &retention, now);
+        while !retention.is_for_ever() && !self.tasks.stop_token().is_cancelled() {
+            let page = move |read: &Snapshot| {
+                changes::decisions_over(read, last.as_ref(), DECISIONS, &retention, now)
+            };
             let (over, end) = self.store.read(page).await?;
-            self.drop_decisions(over, retention, now).await?;
+            if !over.is_empty() {
+                self.store.change(move |tx| changes::forget_decisions(tx, &over, &retention, now)).await?;
+            }
             last = match end {
                 Some(end) => Some(end),
                 None => break,
             };
-        }
-        let mut last = None;
-        while goes_on() {
-            let page =
-                move |read: &Snapshot| changes::enrolments_over(read, last, DECISIONS, &retention, now);
-            let (over, end) = self.store.read(page).await?;
-            self.drop_decisions(over, retention, now).await?;
-            last = match end {
-                Some(end) => Some(end),
-                None => break,
-            };
-        }
-        Ok(())
-    }
-
-    async fn drop_decisions(
-        &self,
-        over: Vec<changes::Decision>,
-        retention: Retention,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if !over.is_empty() {
-            self.store.change(move |tx| changes::forget_decisions(tx, &over, &retention, now)).await?;
         }
         Ok(())
     }

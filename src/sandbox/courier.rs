@@ -1,7 +1,7 @@
 //! Delivers the webhooks of the carriers that send JSON: with the faults drawn for them, and again while
 //! they are not taken.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
@@ -31,6 +31,7 @@ pub(crate) struct Courier {
     name: &'static str,
     attempts: u32,
     delivered: Arc<Notify>,
+    webhook: Arc<Mutex<Option<String>>>,
 }
 
 /// One attempt: its own headers, and the body.
@@ -47,7 +48,18 @@ impl Courier {
         // Each attempt connects anew: an idle connection may have been closed by a restart.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().timeout(ANSWER_WITHIN);
         let http = http.redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { http, clock, ledger, faults, remote, name, attempts, delivered: Arc::default() })
+        let (delivered, webhook) = (Arc::default(), Arc::default());
+        Ok(Self { http, clock, ledger, faults, remote, name, attempts, delivered, webhook })
+    }
+
+    /// Where webhooks go from now on.
+    pub(crate) fn set_webhook(&self, url: &str) {
+        *self.webhook.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.to_owned());
+    }
+
+    /// Where they go, once that was said.
+    pub(crate) fn webhook(&self) -> Option<String> {
+        self.webhook.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Delivers `event` to `url`; `make` writes each attempt, by its number from 1.

@@ -6,14 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fulcrum_sandbox::{Event, Sandbox};
+use fulcrum_sandbox::Sandbox;
 use memchr::memmem;
 
 use crate::daemon::Daemon;
+use crate::secrecy::{PHONE, applies};
 use crate::world::{eventually, small};
 
-const NAME: &str = "Wilhelmina Quarterstaff";
-const PHONE: &str = "+12025550142";
 const ONE: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const OTHER: &str = "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -49,14 +48,7 @@ async fn nothing_of_people_can_be_read_in_a_sealed_file_and_without_its_key_it_s
     daemon.start();
     let client = daemon.client();
     client.ready().await;
-    let apply = Event::Apply {
-        name: Some(NAME.into()),
-        phone: Some(PHONE.into()),
-        email: Some("wilhelmina@private.example".into()),
-        contact: None,
-        posting: None,
-    };
-    let who = sandbox.happen(&apply).unwrap();
+    let who = sandbox.happen(&applies()).unwrap();
     let opportunity = format!("opportunities/{}", who.opportunity);
     eventually("she is known", async || client.get(&opportunity).await.is_some()).await;
     assert_eq!(client.text(PHONE, "a very private matter", "key-one").await, Some(202));

@@ -7,8 +7,19 @@ use serde_json::json;
 use crate::daemon::{API_TOKEN, Daemon};
 use crate::world::{eventually, small};
 
-const NAME: &str = "Wilhelmina Quarterstaff";
-const PHONE: &str = "+12025550142";
+pub(crate) const NAME: &str = "Wilhelmina Quarterstaff";
+pub(crate) const PHONE: &str = "+12025550142";
+
+/// Somebody applies whose name, address and words are searched for where they must not stand.
+pub(crate) fn applies() -> Event {
+    Event::Apply {
+        name: Some(NAME.into()),
+        phone: Some(PHONE.into()),
+        email: Some("wilhelmina@private.example".into()),
+        contact: None,
+        posting: None,
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_and_no_word_of_anybody_is_ever_logged() {
@@ -23,14 +34,7 @@ async fn no_secret_and_no_word_of_anybody_is_ever_logged() {
     daemon.start();
     let client = daemon.client();
     client.ready().await;
-    let apply = Event::Apply {
-        name: Some(NAME.into()),
-        phone: Some(PHONE.into()),
-        email: Some("wilhelmina@private.example".into()),
-        contact: None,
-        posting: None,
-    };
-    let who = sandbox.happen(&apply).unwrap();
+    let who = sandbox.happen(&applies()).unwrap();
     let opportunity = format!("opportunities/{}", who.opportunity);
     eventually("she is known", async || client.get(&opportunity).await.is_some()).await;
     // What fails is logged most.

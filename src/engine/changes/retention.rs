@@ -1,7 +1,7 @@
 //! What was said is erased when its time is over, unless a legal hold keeps it.
 //!
-//! Retention is about what is ours: texts, transcripts, activity, what automations decided. What Lever shows of a candidate follows
-//! Lever, and so do the notes there. A hold keeps everything of a person, whoever wants it gone: an erasure
+//! Retention is about what is ours: texts, transcripts, activity, what automations decided. What Lever
+//! shows of a candidate follows Lever, and so do the notes there. A hold keeps everything of a person, whoever wants it gone: an erasure
 //! by command is refused, and one that Lever asks for waits until the hold is released.
 
 use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState};
@@ -111,44 +111,39 @@ pub enum Decision {
     Enrolment(EnrolmentId),
 }
 
-/// Those of a page whose time is over, and the last row of the page, if there was one.
-type Over<K> = (Vec<Decision>, Option<K>);
-
-/// Lines of the run log whose time is over: of the next `count`, after one.
-pub fn lines_over(
+/// Decisions whose time is over, of the next `count` after one: first the run log, then the enrolments. And
+/// the last that was looked at; none at the end.
+pub fn decisions_over(
     read: &impl Read,
-    after: Option<&(OpportunityId, u64)>,
+    after: Option<&Decision>,
     count: usize,
     retention: &Retention,
     now: Timestamp,
-) -> Result<Over<(OpportunityId, u64)>, StoreError> {
-    let keys = after.map_or_else(Keys::all, |key| Keys::all().after(key));
-    let page = read.list(RUN_LOG, &keys, count)?;
-    let last = page.last().map(|(key, _)| key.clone());
+) -> Result<(Vec<Decision>, Option<Decision>), StoreError> {
     let mut over = Vec::new();
-    for ((about, number), line) in page {
-        if is_over(read, &about, line.at, retention, now)?.is_some() {
-            over.push(Decision::Line(about, number));
+    let mut last = None;
+    let (lines, enrolments) = match after {
+        None => (Some(Keys::all()), Keys::all()),
+        Some(Decision::Line(about, number)) => {
+            (Some(Keys::all().after(&(about.clone(), *number))), Keys::all())
+        }
+        Some(Decision::Enrolment(id)) => (None, Keys::all().after(id)),
+    };
+    if let Some(keys) = lines {
+        for ((about, number), line) in read.list(RUN_LOG, &keys, count)? {
+            let decision = Decision::Line(about.clone(), number);
+            if is_over(read, &about, line.at, retention, now)?.is_some() {
+                over.push(decision.clone());
+            }
+            last = Some(decision);
         }
     }
-    Ok((over, last))
-}
-
-/// Enrolments that came to their end and whose time is over, in the same way.
-pub fn enrolments_over(
-    read: &impl Read,
-    after: Option<EnrolmentId>,
-    count: usize,
-    retention: &Retention,
-    now: Timestamp,
-) -> Result<Over<EnrolmentId>, StoreError> {
-    let keys = after.map_or_else(Keys::all, |id| Keys::all().after(&id));
-    let page = read.list(ENROLMENTS, &keys, count)?;
-    let last = page.last().map(|(id, _)| *id);
-    let mut over = Vec::new();
-    for (id, row) in page {
-        if is_enrolment_over(read, &row, retention, now)? {
-            over.push(Decision::Enrolment(id));
+    if last.is_none() {
+        for (id, row) in read.list(ENROLMENTS, &enrolments, count)? {
+            if is_enrolment_over(read, &row, retention, now)? {
+                over.push(Decision::Enrolment(id));
+            }
+            last = Some(Decision::Enrolment(id));
         }
     }
     Ok((over, last))

@@ -10,7 +10,7 @@
 
 mod signature;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -45,7 +45,6 @@ struct Inner {
     key: Key,
     /// What is posted from here.
     outbound: Key,
-    webhook: Mutex<Option<String>>,
     /// Where it answers, without a slash at the end.
     base_url: String,
 }
@@ -65,7 +64,6 @@ impl Gateway {
             courier: Courier::new((Remote::GatewayWebhook, "gateway"), ATTEMPTS, clock, ledger, faults)?,
             key: Key::new(&dice.hex(32)),
             outbound: Key::new(&dice.hex(32)),
-            webhook: Mutex::default(),
             base_url: base_url.to_owned(),
         })))
     }
@@ -77,7 +75,7 @@ impl Gateway {
 
     /// Where webhooks go.
     pub(crate) fn set_webhook(&self, url: &str) {
-        *self.0.webhook.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.to_owned());
+        self.0.courier.set_webhook(url);
     }
 
     /// Lets somebody text one of our numbers; the text's id, or none if the number is not ours.
@@ -130,8 +128,7 @@ impl Gateway {
 
     /// `what` is how faults name it.
     async fn tell(&self, what: &'static str, kind: &str, data: Value) {
-        let url = self.0.webhook.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(url) = url else { return };
+        let Some(url) = self.0.courier.webhook() else { return };
         let clock = &self.0.courier.clock;
         let now = jiff::Timestamp::from_millisecond(clock.now_ms()).unwrap_or_default();
         let id = format!("msg_{}", uuid::Uuid::new_v4().simple());

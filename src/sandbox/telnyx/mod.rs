@@ -41,8 +41,6 @@ struct Account {
     key: SigningKey,
     api_key: String,
     profile: String,
-    /// The profile's webhook.
-    webhook: std::sync::Mutex<Option<String>>,
     /// Where it answers, without a slash at the end.
     base_url: String,
 }
@@ -66,7 +64,6 @@ impl Telnyx {
             key: SigningKey::from_bytes(&key),
             api_key: format!("KEY{}", dice.hex(40)),
             profile: "16fd2706-8baf-433b-82eb-8c7fada847da".into(),
-            webhook: std::sync::Mutex::default(),
             base_url: base_url.to_owned(),
         })))
     }
@@ -83,11 +80,7 @@ impl Telnyx {
 
     /// Where the profile's webhooks go.
     pub(crate) fn set_webhook(&self, url: &str) {
-        *self.0.webhook.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(url.to_owned());
-    }
-
-    fn webhook(&self) -> Option<String> {
-        self.0.webhook.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.0.courier.set_webhook(url);
     }
 
     /// Lets somebody text one of our numbers; the text's id, or none if the number is not ours.
@@ -122,7 +115,7 @@ impl Telnyx {
 
     /// `what` is how faults name it.
     async fn announce(&self, what: &'static str, event: &str, text: &Text) {
-        let Some(url) = text.news_to.clone().or_else(|| self.webhook()) else { return };
+        let Some(url) = text.news_to.clone().or_else(|| self.0.courier.webhook()) else { return };
         let id = uuid::Uuid::new_v4().to_string();
         let payload = self.json(text);
         let occurred_at = json::time(self.0.courier.clock.now_ms());

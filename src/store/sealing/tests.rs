@@ -1,3 +1,5 @@
+//! Values go round, and no other key, row or bit opens them; a change of keys that is cut off anywhere loses nothing.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
