@@ -24,7 +24,7 @@ pub(crate) const PART: &str = "audit";
 
 /// Entries in a batch: some 100 KB.
 const BATCH: usize = 500;
-/// The same after a failure: one that is slow gets along, one that ends midway gets little twice.
+/// The same for the syslog after a failure: one that is slow gets along, one that ends midway gets little twice.
 const FEW: usize = 20;
 
 /// How long an output rests that has failed; twice as long each time, up to the second.
@@ -67,6 +67,14 @@ impl Output {
         match self {
             Self::File(_) => "audit in the file".to_owned(),
             Self::Syslog(_) => "audit in syslog".to_owned(),
+        }
+    }
+
+    /// Entries in a batch after a failure. A file gets the same batch again, in which its last whole line is found.
+    fn batch_after_failure(&self) -> usize {
+        match self {
+            Self::File(_) => BATCH,
+            Self::Syslog(_) => FEW,
         }
     }
 
@@ -124,6 +132,7 @@ impl Engine {
                 self.notices.well(PART, about, self.clock.now());
                 return Ok(());
             };
+            let after_failure = output.batch_after_failure();
             // Of its own, so that a stop waits for it and does not cut it off before its bookmark.
             let store = self.store.clone();
             let mut passing = self.tasks.tracker().spawn(async move { pass_on(&store, &output, most).await });
@@ -145,7 +154,7 @@ impl Engine {
                 Err(error) => {
                     self.audit_waits(about, &in_words(&error));
                     tokio::time::sleep(pause).await;
-                    (pause, most) = ((2 * pause).min(PAUSE[1]), FEW);
+                    (pause, most) = ((2 * pause).min(PAUSE[1]), after_failure);
                 }
             }
         }
@@ -251,6 +260,23 @@ pub(super) mod tests {
         happen(&store, 2).await;
         assert_eq!(pass_on(&store, &output, 3).await.unwrap(), 2);
         assert_has_all(&store, &[fs::read(&rotated).unwrap(), fs::read(&path).unwrap()].concat());
+    }
+
+    /// It was tried again with a batch too small to hold the last line that the disk had room for.
+    #[tokio::test]
+    async fn a_disk_that_fills_up_midway_gets_no_line_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let output = Output::File(path.clone());
+        let store = store(folder.path());
+        happen(&store, 3 * FEW).await;
+        assert_eq!(pass_on(&store, &output, BATCH).await.unwrap(), 3 * FEW);
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 10]).unwrap();
+        let name = output.bookmark();
+        store.change(move |tx| tx.put(COUNTERS, &name, &0)).await.unwrap();
+        pass_on(&store, &output, output.batch_after_failure()).await.unwrap();
+        assert_has_all(&store, &fs::read(&path).unwrap());
     }
 
     #[tokio::test]
