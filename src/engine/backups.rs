@@ -72,6 +72,7 @@ impl Engine {
         loop {
             if let Some(plan) = self.settings.load().backup.clone() {
                 let now = self.clock.now();
+                self.tell_of_dates("dates", made_in(&plan.directory).unwrap_or_default().iter(), now);
                 match self.backup_if_due(&plan, now).await {
                     Ok(false) => {}
                     Ok(true) => {
@@ -113,9 +114,24 @@ impl Engine {
             })
             .await?;
         let (directory, keep) = (plan.directory.clone(), plan.keep);
-        let tidied = tokio::task::spawn_blocking(move || keep_newest(&directory, keep)).await;
+        let tidied = tokio::task::spawn_blocking(move || keep_newest(&directory, keep, now)).await;
         tidied.unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map_err(BackupError::Write)?;
         Ok(true)
+    }
+
+    /// Tells of backups that are named after a time to come: a clock was wrong when they were made. They are
+    /// neither counted nor taken away.
+    fn tell_of_dates<'n>(&self, about: &str, names: impl Iterator<Item = &'n String>, now: Timestamp) {
+        match names.filter(|name| is_ahead(name, now)).max() {
+            None => self.notices.well(PART, about, now),
+            Some(name) => {
+                let what =
+                    format!("{name} is dated ahead, by a clock that was wrong: rename it or take it away");
+                if self.notices.trouble(PART, about, HealthStatus::Degraded, what.clone(), now) {
+                    tracing::warn!("backup: {what}");
+                }
+            }
+        }
     }
 
     /// What health says of backups while all is well.
@@ -140,8 +156,9 @@ pub(crate) fn last_backup(read: &impl Read) -> Result<Option<Timestamp>, StoreEr
 }
 
 /// Takes the oldest backups away.
-fn keep_newest(directory: &Path, keep: usize) -> io::Result<()> {
-    let names = made_in(directory)?;
+fn keep_newest(directory: &Path, keep: usize, now: Timestamp) -> io::Result<()> {
+    let mut names = made_in(directory)?;
+    names.retain(|name| !is_ahead(name, now));
     let too_many = names.len().saturating_sub(keep);
     names.iter().take(too_many).try_for_each(|name| std::fs::remove_file(directory.join(name)))
 }
@@ -166,6 +183,10 @@ fn made_at(name: &str) -> Option<Timestamp> {
     TimeZone::UTC.to_timestamp(DateTime::strptime(NAMED, at).ok()?).ok()
 }
 
+fn is_ahead(name: &str, now: Timestamp) -> bool {
+    made_at(name).is_some_and(|at| at > now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,10 +200,12 @@ mod tests {
             "fulcrum-20250303T000000Z.backup",
             "fulcrum-notes.txt",
             "fulcrum-by-hand.backup",
+            "fulcrum-20350303T000000Z.backup",
         ];
+        let now = "2025-03-04T00:00:00Z".parse().unwrap();
         names.iter().for_each(|name| std::fs::write(folder.path().join(name), "x").unwrap());
-        keep_newest(folder.path(), 1).unwrap();
+        keep_newest(folder.path(), 1, now).unwrap();
         let is_there = names.map(|name| folder.path().join(name).exists());
-        assert_eq!(is_there, [false, false, true, true, true]);
+        assert_eq!(is_there, [false, false, true, true, true, true], "one dated ahead takes nobody's place");
     }
 }

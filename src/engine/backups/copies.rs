@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use super::super::Engine;
 use super::super::changes;
 use super::super::health::HealthStatus;
-use super::{ENDS, EVERY, PART, is_ours, made_at, made_in};
+use super::{ENDS, EVERY, PART, is_ahead, is_ours, made_at, made_in};
 use crate::bucket::{Bucket, BucketError};
 use crate::store::tables::BOOKMARKS;
 use crate::store::{Read, Seen, StoreError};
@@ -107,7 +107,7 @@ impl Engine {
             self.notices.well(PART, ABOUT, self.clock.now());
             return Ok(());
         };
-        let made = made(&directory, copies.unencrypted).await?;
+        let made = made(&directory, copies.unencrypted, self.clock.now()).await?;
         let (place, newest) = (copies.bucket.to_string(), made.last().cloned());
         if newest.is_none()
             || settled.as_ref().is_some_and(|settled| {
@@ -128,8 +128,12 @@ impl Engine {
     /// # Errors
     /// [`CopyError`]: the others are still to be copied.
     pub async fn copy_backups(&self, directory: &Path, plan: &CopyPlan) -> Result<usize, CopyError> {
-        let made = made(directory, plan.unencrypted).await?;
-        let before = plan.bucket.list(is_ours).await?;
+        let now = self.clock.now();
+        let made = made(directory, plan.unencrypted, now).await?;
+        let mut before = plan.bucket.list(is_ours).await?;
+        self.tell_of_dates("dates in the bucket", before.keys(), now);
+        // One of those would pass for the newest until its day comes.
+        before.retain(|name, _| !is_ahead(name, now));
         let wanted = to_copy(&made, &before, plan.keep);
         for name in &wanted {
             let bytes = plan.bucket.put(name, &directory.join(name)).await?;
@@ -174,11 +178,11 @@ pub(crate) fn last_copy(read: &impl Read) -> Result<Option<Timestamp>, StoreErro
 }
 
 /// The backups of a folder that may be copied.
-async fn made(directory: &Path, unencrypted: bool) -> Result<BTreeSet<String>, CopyError> {
+async fn made(directory: &Path, unencrypted: bool, now: Timestamp) -> Result<BTreeSet<String>, CopyError> {
     let directory: PathBuf = directory.to_owned();
     let made = tokio::task::spawn_blocking(move || made_in(&directory)).await;
     let mut made = made.unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map_err(CopyError::Folder)?;
-    made.retain(|name| unencrypted || name.ends_with(ENDS[1]));
+    made.retain(|name| (unencrypted || name.ends_with(ENDS[1])) && !is_ahead(name, now));
     Ok(made)
 }
 
