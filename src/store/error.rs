@@ -34,6 +34,19 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
+    /// An older file could not be brought up to date.
+    #[error(
+        "the store {} is of an older version and could not be brought up to date; it is as it was. That is done on a \
+         copy beside it, which needs as much room again",
+        path.display()
+    )]
+    Upgrade {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<StoreError>,
+    },
     /// The file was not closed in order, and only opening it for writing repairs it.
     #[error("the store {} was not closed in order: the daemon's next start repairs it", path.display())]
     Unrepaired {

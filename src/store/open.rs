@@ -123,13 +123,47 @@ pub(super) fn open(options: Options) -> Result<Database, StoreError> {
             let database = builder.create(&path).map_err(|error| refusal(&path, error))?;
             // Only so that a second process can be told who is first; it may fail.
             let _ = fs::write(holder_file(&path), format!("process {}", std::process::id()));
-            database
+            let found = schema_of(&database.begin_read().map_err(StoreError::redb)?)? & !SEALED_SCHEMA;
+            if (1..SCHEMA).contains(&found) {
+                bring_up_to_date(database, &builder, &path, &options.keys)?
+            } else {
+                database
+            }
         }
     };
     sealing::check(&database.begin_read().map_err(StoreError::redb)?, &options.keys)?;
     migrate(&database, &options.keys)?;
     sealing::begin(&database, &options.keys)?;
     Ok(database)
+}
+
+/// Migrates a copy of the file, which takes its name once it is whole: whatever fails on the way leaves the
+/// file as it was, for the program that wrote it.
+fn bring_up_to_date(
+    old: Database,
+    builder: &Builder,
+    path: &Path,
+    keys: &SealKeys,
+) -> Result<Database, StoreError> {
+    tracing::info!(
+        "the store is of an older version: a copy of it is brought up to date, then takes its place"
+    );
+    let migrated = || {
+        give_up(path)?;
+        fs::copy(path, unfinished(path)).map_err(io)?;
+        let new = builder.create(unfinished(path)).map_err(|error| refusal(path, error))?;
+        sealing::check(&new.begin_read().map_err(StoreError::redb)?, keys)?;
+        migrate(&new, keys)?;
+        appear(path)?;
+        Ok(new)
+    };
+    let outcome = migrated();
+    // Held until here, so that nobody opens the one while the other is made.
+    drop(old);
+    outcome.map_err(|error| {
+        let _ = give_up(path);
+        StoreError::Upgrade { path: path.into(), source: Box::new(error) }
+    })
 }
 
 pub(super) fn open_read_only(path: &Path, keys: &SealKeys) -> Result<ReadOnlyDatabase, StoreError> {
@@ -345,4 +379,55 @@ fn make_tables(transaction: &WriteTransaction, _: &SealKeys) -> Result<(), Store
         transaction.open_table(definition(name)).map_err(StoreError::redb)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store as an older program left it.
+    fn older(path: &Path, schema: u64) {
+        let database = open(Options::file(path)).unwrap();
+        set_schema(&database, schema).unwrap();
+    }
+
+    fn found(path: &Path) -> u64 {
+        let database = Builder::new().open(path).unwrap();
+        schema_of(&database.begin_read().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_older_file_is_brought_up_to_date_on_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fulcrum.redb");
+        older(&path, 2);
+        fs::write(unfinished(&path), "what was left of an attempt").unwrap();
+        let kept = fs::hard_link(&path, folder.path().join("kept"));
+        drop(open(Options::file(&path)).unwrap());
+        assert_eq!(found(&path), SCHEMA);
+        assert!(!unfinished(&path).exists());
+        kept.unwrap();
+        assert_eq!(found(&folder.path().join("kept")), 2, "the old file was written to");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fulcrum.redb");
+        older(&path, 4);
+        // What is to become schema 6 looks for another kind of table under this name.
+        let database = Builder::new().open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let odd = redb::TableDefinition::<u64, u64>::new(RETIRED[0]);
+        transaction.open_table(odd).unwrap().insert(1, 1).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let error = open(Options::file(&path)).err().unwrap();
+        assert!(matches!(&error, StoreError::Upgrade { .. }), "{error:?}");
+        assert!(error.to_string().contains("it is as it was"), "{error}");
+        assert_eq!(found(&path), 4);
+        assert!(!unfinished(&path).exists());
+    }
 }
