@@ -32,6 +32,7 @@ impl Check {
             Err(problems) => return Err(problems.into()),
         };
         let wired = wiring::remotes(&config).and_then(|_| wiring::settings(&config));
+        let wired = wired.and_then(|_| wiring::server(&config));
         if let Err(error) = wired {
             if !self.form.json {
                 return Err(error.into());

@@ -30,7 +30,7 @@ use crate::engine::{
     BackfillScope, BackupPlan, Confidential, CopyPlan, FileRules, OnUnknown, Remotes, Settings,
 };
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
-use crate::server::{Keys, ServerSettings, SetupSettings};
+use crate::server::{Certificate, CertificateError, Keys, ServerSettings, SetupSettings};
 use crate::store::{self, BadSealKey, SealKeys};
 
 /// To have a connection to the carrier or the identity provider. They answer in less than a second.
@@ -64,6 +64,9 @@ pub enum WiringError {
     /// The same, for the calendars of interviewers.
     #[error("the connection to calendars cannot be set up by what [network] says")]
     Calendars(#[source] reqwest::Error),
+    /// The certificate of the public listener and its key.
+    #[error("server.tls_cert_file, server.tls_key_file")]
+    Certificate(#[from] CertificateError),
     /// A key for the carrier's webhooks.
     #[error("carrier.webhook")]
     WebhookKey(#[from] crate::carrier::webhook::BadKey),
@@ -393,14 +396,14 @@ fn syslog(config: &Config) -> Result<Option<Syslog>, WiringError> {
 /// What the server goes by.
 ///
 /// # Errors
-/// [`WiringError::Roots`], [`WiringError::Provider`], [`WiringError::WebhookKey`].
+/// [`WiringError::Certificate`], [`WiringError::Roots`], [`WiringError::Provider`], [`WiringError::WebhookKey`].
 pub fn server(config: &Config) -> Result<ServerSettings, WiringError> {
     let public_url = config.server.public_url.clone();
     Ok(ServerSettings {
         listen: config.server.listen,
         ops_listen: config.ops.listen,
         control_socket: Some(config.server.control_socket.clone()),
-        tls: config.server.tls.clone(),
+        tls: config.server.tls.clone().map(Certificate::load).transpose()?,
         public_url: public_url.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         lever_hosts: config.extension.lever_hosts.clone(),

@@ -58,8 +58,7 @@ pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody}
 pub use console::SetupSettings;
 pub use keys::Keys;
 pub use settings::ServerSettings;
-use sockets::Certificate;
-pub use sockets::{BindError, ControlSocket, Given, Listeners};
+pub use sockets::{BindError, Certificate, CertificateError, ControlSocket, Given, Listeners};
 
 use crate::carrier::Hooks;
 use crate::config::{Limits, ProxyRange};
@@ -136,14 +135,14 @@ impl Server {
     /// Serves on sockets that are bound already.
     ///
     /// # Errors
-    /// [`BindError`] when the certificate cannot be used; nothing is served then.
+    /// [`BindError`] when a socket is none; nothing is served then.
     pub fn start(
         engine: Engine,
         settings: ServerSettings,
         mut listeners: Listeners,
     ) -> Result<Running, BindError> {
         let addresses = Addresses { public: address(&listeners.public)?, ops: address(&listeners.ops)? };
-        let certificate = settings.tls.map(Certificate::load).transpose()?;
+        let certificate = settings.tls;
         let stop = engine.tasks().stop_token().child_token();
         engine.metrics().limits(Class::ALL.map(Class::word).into_iter().chain(Full::ALL.map(Full::word)));
         let limits = Arc::new(ArcSwap::from_pointee(settings.limits));
@@ -244,8 +243,8 @@ impl Running {
     /// they began with.
     ///
     /// # Errors
-    /// [`BindError`]; the old one stays then.
-    pub fn renew_certificate(&self) -> Result<(), BindError> {
+    /// [`CertificateError`]; the old one stays then.
+    pub fn renew_certificate(&self) -> Result<(), CertificateError> {
         self.certificate.as_ref().map_or(Ok(()), Certificate::renew)
     }
 

@@ -8,8 +8,9 @@ use url::Url;
 use super::console::SetupSettings;
 use super::keys::Keys;
 use super::sign_in::Invitation;
+use super::sockets::Certificate;
 use crate::carrier::Hooks;
-use crate::config::{LeverHost, Limits, ProxyRange, TlsFiles};
+use crate::config::{LeverHost, Limits, ProxyRange};
 
 /// Settings of the server.
 pub struct ServerSettings {
@@ -20,7 +21,7 @@ pub struct ServerSettings {
     /// Where commands find the daemon; none for a server without one.
     pub control_socket: Option<PathBuf>,
     /// Set: `listen` speaks TLS.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Certificate>,
     /// Under which address the outside reaches `listen`.
     pub public_url: Url,
     /// Whose word counts about who is behind them.

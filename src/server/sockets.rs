@@ -53,6 +53,11 @@ pub enum BindError {
         /// Where.
         path: PathBuf,
     },
+}
+
+/// Why the public listener cannot speak TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
     /// A certificate or key.
     #[error("cannot read PEM from {}", path.display())]
     Pem {
@@ -169,19 +174,23 @@ impl Drop for ControlSocket {
 /// The certificate of a listener. It can be renewed while connections come in: those that stand keep
 /// the one that they began with. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Certificate {
+pub struct Certificate {
     files: TlsFiles,
     acceptor: Arc<ArcSwap<ServerConfig>>,
 }
 
 impl Certificate {
-    pub(super) fn load(files: TlsFiles) -> Result<Self, BindError> {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// [`CertificateError`].
+    pub fn load(files: TlsFiles) -> Result<Self, CertificateError> {
         let acceptor = Arc::new(ArcSwap::from_pointee(tls(&files)?));
         Ok(Self { files, acceptor })
     }
 
     /// Reads the files again. With a mistake in them the old certificate stays.
-    pub(super) fn renew(&self) -> Result<(), BindError> {
+    pub(super) fn renew(&self) -> Result<(), CertificateError> {
         self.acceptor.store(Arc::new(tls(&self.files)?));
         Ok(())
     }
@@ -193,10 +202,10 @@ impl Certificate {
 }
 
 /// TLS with this certificate and key: 1.2 and 1.3, HTTP/2 and HTTP/1.1.
-fn tls(files: &TlsFiles) -> Result<ServerConfig, BindError> {
+fn tls(files: &TlsFiles) -> Result<ServerConfig, CertificateError> {
     let read = |path: &Path| {
         let path = path.to_owned();
-        move |source| BindError::Pem { path, source }
+        move |source| CertificateError::Pem { path, source }
     };
     let chain = CertificateDer::pem_file_iter(&files.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -205,7 +214,7 @@ fn tls(files: &TlsFiles) -> Result<ServerConfig, BindError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(BindError::Tls)?;
+        .map_err(CertificateError::Tls)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -79,6 +79,26 @@ fn a_posting_that_is_no_id_is_a_mistake_in_the_config() {
     assert!(String::from_utf8_lossy(&assert.get_output().stderr).contains("the nurses"));
 }
 
+/// The daemon began its work, ended with 1 and was started again, for ever.
+#[test]
+fn a_certificate_that_is_none_is_a_mistake_in_the_config() {
+    let folder = Folder::new();
+    let config = fs::read_to_string("config/examples/minimal.toml").unwrap();
+    folder.write("cert.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
+    folder.write("key.pem", "");
+    let file = |name: &str| folder.0.path().join(name).display().to_string();
+    let (cert, key) = (file("cert.pem"), file("key.pem"));
+    let tls = format!("[server]\ntls_cert_file = '{cert}'\ntls_key_file = '{key}'");
+    folder.write("fulcrum.toml", &config.replace("[server]", &tls));
+    let config = folder.0.path().join("fulcrum.toml");
+    for refused in [folder.check(&config), folder.ask(&config, &["run"])] {
+        let refused = refused.code(78);
+        for part in ["server.tls_cert_file", "cert.pem"] {
+            assert!(told(&refused).contains(part), "{}", told(&refused));
+        }
+    }
+}
+
 #[test]
 fn the_examples_are_valid_and_are_summed_up_without_secrets() {
     let folder = Folder::new();

@@ -129,7 +129,7 @@ impl World {
             listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
             control_socket: Some(folder.path().join("fulcrum.sock")),
-            tls: choice.tls,
+            tls: choice.tls.map(|files| Certificate::load(files).unwrap()),
             carrier: (!choice.polls).then_some(carrier),
             public_url,
             trusted_proxies: choice.trusted_proxies,

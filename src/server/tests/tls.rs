@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::TlsFiles;
+use crate::server::{Certificate, CertificateError};
 
 /// For `localhost`, until 2126; `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1
 /// -nodes -days 36500 -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE`.
@@ -72,8 +73,8 @@ fn what_is_no_certificate_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let load = |cert, key| Certificate::load(files(folder.path(), cert, key)).err();
     assert!(load(CERTIFICATE, KEY).is_none());
-    assert!(matches!(load(CERTIFICATE, ""), Some(BindError::Pem { .. })));
-    assert!(matches!(load(CERTIFICATE, "rubbish"), Some(BindError::Pem { .. })));
+    assert!(matches!(load(CERTIFICATE, ""), Some(CertificateError::Pem { .. })));
+    assert!(matches!(load(CERTIFICATE, "rubbish"), Some(CertificateError::Pem { .. })));
     assert!(load("", KEY).is_some());
     assert!(load("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", KEY).is_some());
 }
