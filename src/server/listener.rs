@@ -4,7 +4,8 @@
 //! ([`Room`]; it is asked *before* accepting, so that the rest waits in the kernel), the size and time
 //! of a request's head, the time of a TLS handshake, and the time that a connection may do
 //! nothing. hyper itself knows no limit while it waits to see which HTTP is spoken, nor for an
-//! idle HTTP/2 connection; [`Pulse`] is that limit. Bodies are limited where they are read.
+//! idle HTTP/2 connection, nor for a client that asks and takes no answer; [`Pulse`] is that limit.
+//! Bodies are limited where they are read.
 //!
 //! A stop lets requests under way come to their end; a cut does not.
 
@@ -48,6 +49,10 @@ const HEAD_BYTES: usize = 32 * 1024;
 const HEAD_FIELDS: usize = 64;
 /// Requests at once on an HTTP/2 connection.
 const STREAMS: u32 = 128;
+
+/// An answer of which the client takes nothing for so long is given up. A stream of events has something
+/// to say at least every 20 seconds.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// What connections come in on.
 pub(super) enum Socket {
@@ -172,9 +177,13 @@ impl Serving {
         let pulse = Arc::new(Pulse::default());
         let service = service_fn(|mut request: Request<Incoming>| {
             peer.map(|peer| request.extensions_mut().insert(peer));
-            let beat = Beat::begin(&pulse);
+            let mut beat = Beat::begin(&pulse);
             let answer = router.clone().oneshot(request);
-            async move { answer.await.map(|response| held(response, beat)) }
+            async move {
+                let response = answer.await;
+                beat.answered();
+                response.map(|response| held(response, beat))
+            }
         });
         let builder = self.builder(limits);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -184,7 +193,7 @@ impl Serving {
         // Who asks nothing at first is a stranger, and holds room that others wait for.
         let mut looks = interval_at(Instant::now() + limits.head_time, limits.idle_time);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = 0;
+        let mut last = Look::first(Instant::now());
         loop {
             tokio::select! {
                 biased;
@@ -199,7 +208,7 @@ impl Serving {
                     connection.as_mut().graceful_shutdown();
                 }
                 () = cut.cancelled(), if stopping => break,
-                _ = looks.tick() => if pulse.has_stood_still(&mut seen) { break },
+                _ = looks.tick() => if pulse.has_stood_still(&mut last, Instant::now()) { break },
             }
         }
     }
@@ -234,36 +243,75 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// The requests of a connection: how many began, how many are answered to the last byte.
+/// The requests of a connection.
 #[derive(Default)]
 struct Pulse {
+    /// How many began.
     begun: AtomicU64,
+    /// To how many we know the answer.
+    answered: AtomicU64,
+    /// Pieces of answers that were taken.
+    taken: AtomicU64,
+    /// How many are answered to the last byte.
     ended: AtomicU64,
 }
 
+/// What a look at a [`Pulse`] found, and since when the client has done nothing.
+struct Look {
+    begun: u64,
+    taken: u64,
+    since: Instant,
+}
+
+impl Look {
+    fn first(now: Instant) -> Self {
+        Self { begun: 0, taken: 0, since: now }
+    }
+}
+
 impl Pulse {
-    /// Whether nothing is under way and nothing began since the look before.
-    fn has_stood_still(&self, seen: &mut u64) -> bool {
-        let begun = self.begun.load(Ordering::Relaxed);
-        let still = begun == *seen && begun == self.ended.load(Ordering::Relaxed);
-        *seen = begun;
-        still
+    /// Whether nothing is under way and nothing began since the last look, or the client has let all its
+    /// answers wait for [`STUCK`].
+    fn has_stood_still(&self, last: &mut Look, now: Instant) -> bool {
+        let [begun, answered, taken, ended] = [&self.begun, &self.answered, &self.taken, &self.ended]
+            .map(|count| count.load(Ordering::Relaxed));
+        let nothing_began = begun == last.begun;
+        let waits_for_us = begun != answered;
+        if !nothing_began || taken != last.taken || waits_for_us {
+            *last = Look { begun, taken, since: now };
+        }
+        if begun == ended { nothing_began } else { !waits_for_us && now - last.since >= STUCK }
     }
 }
 
 /// One request under way.
-struct Beat(Arc<Pulse>);
+struct Beat {
+    pulse: Arc<Pulse>,
+    is_answered: bool,
+}
 
 impl Beat {
     fn begin(pulse: &Arc<Pulse>) -> Self {
         pulse.begun.fetch_add(1, Ordering::Relaxed);
-        Self(pulse.clone())
+        Self { pulse: pulse.clone(), is_answered: false }
+    }
+
+    fn answered(&mut self) {
+        if !std::mem::replace(&mut self.is_answered, true) {
+            self.pulse.answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn taken(&self) {
+        self.pulse.taken.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Beat {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
+        // One that was given up before will not be answered.
+        self.answered();
+        self.pulse.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -274,8 +322,46 @@ fn held(
 ) -> Response<impl hyper::body::Body<Data = Bytes, Error = axum::Error>> {
     response.map(|body| {
         body.map_frame(move |frame| {
-            let _under_way = &beat;
+            beat.taken();
             frame
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks each minute, after what happens in between; whether each finds that it stands still.
+    fn looks(pulse: &Arc<Pulse>, minutes: &mut [&mut dyn FnMut()]) -> Vec<bool> {
+        let began = Instant::now();
+        let mut last = Look::first(began);
+        let looks = (1..).zip(minutes).map(|(minute, happens)| {
+            happens();
+            pulse.has_stood_still(&mut last, began + minute * Duration::from_secs(60))
+        });
+        looks.collect()
+    }
+
+    #[test]
+    fn who_asks_nothing_stands_still_and_who_waits_for_us_does_not() {
+        let pulse = Arc::new(Pulse::default());
+        assert_eq!(looks(&pulse, &mut [&mut || {}]), [true]);
+        let mut beat = None;
+        let found = looks(&pulse, &mut [&mut || beat = Some(Beat::begin(&pulse)), &mut || {}, &mut || {}]);
+        assert_eq!(found, [false; 3], "we are at work");
+        drop(beat);
+        assert_eq!(looks(&pulse, &mut [&mut || {}, &mut || {}]), [false, true]);
+    }
+
+    /// HTTP/2 lets a client say that it takes nothing; such a connection once stayed for ever.
+    #[test]
+    fn an_answer_that_nobody_takes_is_given_up_and_one_that_is_taken_slowly_is_not() {
+        let pulse = Arc::new(Pulse::default());
+        drop(Beat::begin(&pulse));
+        let mut beat = Beat::begin(&pulse);
+        beat.answered();
+        let found = looks(&pulse, &mut [&mut || {}, &mut || beat.taken(), &mut || beat.taken(), &mut || {}]);
+        assert_eq!(found, [false, false, false, true]);
+    }
 }
