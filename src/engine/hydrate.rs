@@ -1,5 +1,6 @@
 //! Reading single candidates again: after a webhook, and when somebody waits.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use fulcrum_domain::{
@@ -14,8 +15,8 @@ use super::people::FetchError;
 use super::status::FOUND_BY_POLL;
 use super::{Confidential, Engine, convert};
 use crate::lever::{self, Confidentiality, Endpoint, LeverError};
-use crate::store::tables::{COUNTERS, INBOX, INTERVIEWS_WANTED, OPPORTUNITIES};
-use crate::store::{Keys, Read, StoreError, Tx};
+use crate::store::tables::{COUNTERS, HOOKS_VERIFIED, INBOX, INTERVIEWS_WANTED, OPPORTUNITIES};
+use crate::store::{HookRow, Keys, Read, Seen, StoreError, Tx};
 
 /// Webhooks that are turned into effects at a time.
 const INBOX_BATCH: usize = 256;
@@ -35,16 +36,10 @@ impl Engine {
             let about_nobody = self
                 .store
                 .change(move |tx| {
+                    let rows = tx.list(INBOX, &Keys::all(), INBOX_BATCH)?;
+                    note_webhooks(tx, &rows)?;
                     let mut about_nobody = Vec::new();
-                    for (number, row) in tx.list(INBOX, &Keys::all(), INBOX_BATCH)? {
-                        // Here and not where it came in: there, each row more costs the sender time.
-                        let what = Activity::new(
-                            row.received_at,
-                            LEVER.into(),
-                            ActivityKind::Webhook,
-                            row.event.as_key(),
-                        );
-                        changes::note(tx, &what.about(row.opportunity.clone()))?;
+                    for (number, row) in rows {
                         match row.opportunity {
                             Some(id) => ask_for(tx, row.event, id, now)?,
                             None => about_nobody.push(row.event),
@@ -360,6 +355,21 @@ impl Engine {
             tracing::warn!("lever: {what}");
         }
     }
+}
+
+/// Writes down that webhooks came. Here and not where they came in: there, each row more costs the sender time.
+fn note_webhooks(tx: &mut Tx<'_>, rows: &[(u64, HookRow)]) -> Result<(), StoreError> {
+    let (mut activities, mut last) = (Vec::with_capacity(rows.len()), BTreeMap::new());
+    for (_, HookRow { event, opportunity, received_at, .. }) in rows {
+        let what = Activity::new(*received_at, LEVER.into(), ActivityKind::Webhook, event.as_key());
+        activities.push(what.about(opportunity.clone()));
+        last.insert(event.as_key(), *received_at);
+    }
+    changes::note_all(tx, &activities)?;
+    for (event, at) in last {
+        tx.put(HOOKS_VERIFIED, &event.to_owned(), &Seen(at))?;
+    }
+    Ok(())
 }
 
 /// What a webhook asks for. Only ids were taken from it, so everything is fetched.

@@ -127,7 +127,6 @@ impl Engine {
         digest.copy_from_slice(&hash.finalize()[..16]);
         self.store
             .try_change(move |tx| {
-                tx.put(HOOKS_VERIFIED, &hook.event.as_key().to_owned(), &Seen(now))?;
                 if tx.put(SEEN_HOOKS, &digest, &Seen(now))? {
                     return Ok(HookOutcome::Duplicate);
                 }

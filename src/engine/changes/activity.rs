@@ -12,18 +12,25 @@ use crate::store::{Keys, Read, StoreError, Subject, Tx, readable};
 
 /// Writes down what happened.
 pub fn note(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreError> {
+    note_all(tx, std::slice::from_ref(activity))
+}
+
+/// Writes down all that happened; they are numbered at once.
+pub fn note_all(tx: &mut Tx<'_>, activities: &[Activity]) -> Result<(), StoreError> {
     let name = "activity".to_owned();
-    let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-    tx.put(COUNTERS, &name, &number)?;
-    if activity.kind.is_audited() {
-        audit::append(tx, activity)?;
+    let mut number = tx.get(COUNTERS, &name)?.unwrap_or(0);
+    for activity in activities {
+        number += 1;
+        if activity.kind.is_audited() {
+            audit::append(tx, activity)?;
+        }
+        let key = (activity.at, number);
+        tx.put(ACTIVITY, &key, activity)?;
+        for subject in subjects(activity) {
+            tx.put(ACTIVITY_OF, &(subject, key), &())?;
+        }
     }
-    let key = (activity.at, number);
-    tx.put(ACTIVITY, &key, activity)?;
-    for subject in subjects(activity) {
-        tx.put(ACTIVITY_OF, &(subject, key), &())?;
-    }
-    Ok(())
+    tx.put(COUNTERS, &name, &number).map(drop)
 }
 
 /// The same for what happened in a thread, about its current opportunity.

@@ -56,7 +56,7 @@ use crate::engine::clock::Moment;
 use crate::store::{StoreError, Tx};
 
 pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
-pub use activity::{forget_activity, note, note_in_thread};
+pub use activity::{forget_activity, note, note_all, note_in_thread};
 pub use appointment::{
     AppointmentError, appointment_at, appointments_of, call_off_appointment, change_appointment,
     make_appointment, release_performer, see_appointment, unblock_appointments,

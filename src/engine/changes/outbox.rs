@@ -146,13 +146,17 @@ pub fn ask_later(
         Some(row) => row.asked_again(lane, due_at),
         None => EffectRow::new(lane, now, due_at),
     };
+    // One that waits stands in the index: asked for a hundred times, it is written once.
+    if row.state == EffectState::Due && before.as_ref() == Some(&row) {
+        return Ok(());
+    }
     store(tx, effect, before.as_ref(), &row)
 }
 
 /// The same for a webhook that says that the subject was deleted.
 pub fn ask_after_deletion(tx: &mut Tx<'_>, effect: &Effect, now: Timestamp) -> Result<(), StoreError> {
     ask(tx, effect, Lane::Live, now)?;
-    if let Some(mut row) = tx.get(OUTBOX, effect)? {
+    if let Some(mut row) = tx.get(OUTBOX, effect)?.filter(|row| !row.deletion_announced) {
         row.deletion_announced = true;
         tx.put(OUTBOX, effect, &row)?;
     }
