@@ -35,6 +35,14 @@ export function mount(place, { base, fetch, listen, say = () => {}, dress = () =
 let left = false;
 export const isLeft = () => left;
 
+/** Answers that are on their way: with each of them the conversation counts as read. */
+const readings = new Set();
+export function reading(answer) {
+  readings.add(answer);
+  answer.catch(() => {}).then(() => readings.delete(answer));
+  return answer;
+}
+
 class Conversation {
   constructor(root, { base, fetch, say, dress }) {
     Object.assign(this, { root, base, fetch, say, dress });
@@ -81,7 +89,7 @@ class Conversation {
     }
     this.reading = true;
     try {
-      const answer = await this.fetch(`${this.base}${this.root.dataset.fragment}`, { signal: this.ended.signal });
+      const answer = await reading(this.fetch(`${this.base}${this.root.dataset.fragment}`, { signal: this.ended.signal }));
       if (answer.ok) this.take(await answer.text());
     } catch {
       // The next piece of news asks again.
@@ -309,6 +317,7 @@ class Conversation {
   async act(form) {
     const body = JSON.parse(form.elements.call.value);
     left = Boolean(form.dataset.leave);
+    if (left) await Promise.allSettled(readings);
     for (const field of form.querySelectorAll("[data-field]")) if (field.value) body[field.name] = field.value;
     const answer = await this.call("POST", form.dataset.call, body).catch(() => undefined);
     if (answer?.ok && left) return location.assign(form.dataset.leave);
