@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::screen;
 use super::wiring::{self, WiringError};
+use super::{network, screen};
 use crate::carrier::{Carrier, Hooks, telnyx, twilio, webhook};
 use crate::config::{CarrierKind, Config};
 
@@ -22,7 +22,7 @@ const CARRIER_IDLE: Duration = Duration::from_secs(20);
 /// [`WiringError::Roots`], [`WiringError::Carrier`], [`WiringError::WebhookKey`].
 pub(super) fn client(config: &Config) -> Result<Carrier, WiringError> {
     let http = |base_url: &Url| -> Result<reqwest::Client, WiringError> {
-        wiring::http(config, WiringError::Carrier)?
+        network::http(config, WiringError::Carrier)?
             .https_only(wiring::is_https(base_url))
             .pool_idle_timeout(CARRIER_IDLE)
             .build()

@@ -29,6 +29,7 @@ mod hold;
 mod import;
 mod live;
 mod messages;
+mod network;
 mod offline;
 mod opt_out;
 mod progress;

@@ -4,27 +4,23 @@
 //! others), and a key may move without any of them noticing.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fs, io};
 
 use fulcrum_domain::booking::{Interviewer, Offers};
 use fulcrum_domain::{BadId, FilingTimes, HookEvent, PostingId};
 use jiff::SignedDuration;
-use rustls_platform_verifier::Verifier;
 use secrecy::SecretString;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
-use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig};
-use url::{Host, Url};
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::{InvalidDnsNameError, pem};
+use url::Url;
 
 use super::carriers;
+use super::network::{calendars, http, provider_http, syslog};
 use crate::bucket::{Bucket, BucketError, BucketSettings};
-use crate::calendar::Calendars;
 use crate::config::{self, BackfillInterviews, Config, OptOutHandler, Secret, TranscriptMode};
-use crate::engine::audit::{AuditOutputs, KeyError, Signer, Syslog};
+use crate::engine::audit::{AuditOutputs, KeyError, Signer};
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
 use crate::engine::{
     BackfillScope, BackupPlan, Confidential, CopyPlan, FileRules, OnUnknown, Remotes, Settings,
@@ -32,9 +28,6 @@ use crate::engine::{
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Certificate, CertificateError, Keys, ServerSettings, SetupSettings};
 use crate::store::{self, BadSealKey, SealKeys};
-
-/// To have a connection to the carrier or the identity provider. They answer in less than a second.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// A setting that only its user can judge, and refuses. As much a mistake in the config as those that
 /// reading it finds.
@@ -161,6 +154,7 @@ pub fn reloaded(old: &Settings, config: &Config) -> Result<Settings, WiringError
         rules: Rules {
             numbers: old.rules.numbers.clone(),
             public_url: old.rules.public_url.clone(),
+            text_confidential: old.rules.text_confidential,
             ..new.rules
         },
         poll_interval: new.poll_interval,
@@ -279,14 +273,6 @@ fn addresses(booking: &config::Booking) -> BTreeMap<String, SecretString> {
     with.collect()
 }
 
-/// The client for interviewers' calendars.
-///
-/// # Errors
-/// [`WiringError::Roots`], [`WiringError::Calendars`].
-fn calendars(config: &Config) -> Result<Calendars, WiringError> {
-    Calendars::new(http(config, WiringError::Calendars)?).map_err(WiringError::Calendars)
-}
-
 fn mode(mode: TranscriptMode) -> Mode {
     match mode {
         TranscriptMode::Session => Mode::Session,
@@ -319,40 +305,6 @@ pub fn pace(config: &Config) -> PaceSettings {
     }
 }
 
-/// The way out as `[network]` has it: the proxy, the extra roots, who we are. Redirects are not followed.
-pub(super) fn http(
-    config: &Config,
-    error: impl Fn(reqwest::Error) -> WiringError,
-) -> Result<reqwest::ClientBuilder, WiringError> {
-    let network = &config.network;
-    let roots = network.ca_file.as_ref().map_or(Ok(Vec::new()), fs::read).map_err(WiringError::Roots)?;
-    let roots = reqwest::Certificate::from_pem_bundle(&roots).map_err(&error)?;
-    let mut http = reqwest::Client::builder()
-        .user_agent(concat!("fulcrum/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_certs_merge(roots)
-        .connect_timeout(CONNECT);
-    if let Some(identity) = &network.identity {
-        let identity = reqwest::Identity::from_pem(identity.expose().as_bytes());
-        http = http.identity(identity.map_err(WiringError::Identity)?);
-    }
-    if let Some(proxy) = &network.proxy {
-        let mut proxy = reqwest::Proxy::all(proxy.clone()).map_err(&error)?;
-        if let Some((name, password)) =
-            network.proxy_login.as_ref().and_then(|login| login.expose().split_once(':'))
-        {
-            proxy = proxy.basic_auth(name, password);
-        }
-        http = http.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&network.no_proxy.join(","))));
-    }
-    Ok(http)
-}
-
-/// The client for the identity provider, whose address can change while the daemon runs.
-fn provider_http(config: &Config) -> Result<reqwest::Client, WiringError> {
-    http(config, WiringError::Provider)?.build().map_err(WiringError::Provider)
-}
-
 /// What signs the audit log, where the config names a key.
 ///
 /// # Errors
@@ -360,37 +312,6 @@ fn provider_http(config: &Config) -> Result<reqwest::Client, WiringError> {
 pub fn signer(config: &Config) -> Result<Option<Signer>, WiringError> {
     let key = config.audit.signing_key.as_ref().map(|key| Signer::from_pem(key.expose()));
     key.transpose().map_err(WiringError::SigningKey)
-}
-
-/// The receiver of the audit log, as `[network]` has the way out but for the proxy, which is one for HTTP.
-fn syslog(config: &Config) -> Result<Option<Syslog>, WiringError> {
-    let Some((host, port)) = &config.audit.syslog else { return Ok(None) };
-    let network = &config.network;
-    let roots = network.ca_file.as_ref().map_or(Ok(Vec::new()), fs::read).map_err(WiringError::Roots)?;
-    let roots = CertificateDer::pem_slice_iter(&roots).collect::<Result<Vec<_>, _>>();
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Verifier::new_with_extra_roots(roots.map_err(WiringError::Pem)?, provider.clone());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(WiringError::Syslog)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier.map_err(WiringError::Syslog)?));
-    let tls = match &network.identity {
-        None => tls.with_no_client_auth(),
-        Some(identity) => {
-            let pem = identity.expose().as_bytes();
-            let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-            let key = PrivateKeyDer::from_pem_slice(pem).map_err(WiringError::Pem)?;
-            tls.with_client_auth_cert(chain.map_err(WiringError::Pem)?, key).map_err(WiringError::Syslog)?
-        }
-    };
-    let name = match host {
-        Host::Domain(name) => ServerName::try_from(name.clone()).map_err(WiringError::SyslogName)?,
-        Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
-        Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
-    };
-    let from = config.server.public_url.host_str().unwrap_or_default();
-    Ok(Some(Syslog::new(name, *port, from, Arc::new(tls))))
 }
 
 /// What the server goes by.
@@ -458,4 +379,43 @@ pub(super) fn secret(secret: &Secret) -> SecretString {
 /// The config's bounds are far below what either type holds.
 fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::Sources;
+
+    /// Those of the example with a section more, at the start or after a reload.
+    fn settings_with(section: &str, old: Option<&Settings>) -> Settings {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            path
+        };
+        for name in ["lever-api-key", "twilio-auth-token"] {
+            write(name, "s3cr3t");
+        }
+        let example = include_str!("../../config/examples/minimal.toml");
+        let file = Some(write("fulcrum.toml", &format!("{example}\n{section}\n")));
+        let credentials_dir = Some(folder.path().to_owned());
+        let config = Config::load(&Sources { file, env: Vec::new(), credentials_dir }).unwrap();
+        old.map_or_else(|| settings(&config), |old| reloaded(old, &config)).unwrap()
+    }
+
+    /// One of them was taken up by a reload: confidential opportunities were texted that nobody had read.
+    #[test]
+    fn what_needs_a_restart_stays_as_it_was() {
+        let old = settings_with("[lever]\nconfidential = 'read'", None);
+        let new = settings_with("[lever]\nconfidential = 'full'\nrequests_per_second = 5", Some(&old));
+        assert_eq!(new.confidential, Confidential::Read);
+        assert!(!new.rules.text_confidential);
+        assert_eq!(new.requests_per_second.to_bits(), old.requests_per_second.to_bits());
+        let new = settings_with("[transcript]\nsecret = true", Some(&old));
+        assert!(new.rules.secret_notes, "and what needs none holds");
+    }
 }
