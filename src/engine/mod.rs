@@ -26,6 +26,7 @@ mod erasures;
 mod export;
 mod facts;
 mod files;
+mod forgetting;
 mod health;
 mod hydrate;
 mod inbound;
