@@ -159,22 +159,6 @@ impl Store {
         done.await.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
     }
 
-    /// Every key and plain value of these tables, one after the other, to look for what must not be there.
-    #[cfg(test)]
-    pub(crate) fn bytes_of(&self, tables: &[&str]) -> Vec<u8> {
-        use redb::ReadableTable as _;
-        let read = self.inner.database.load().begin_read().unwrap();
-        let mut bytes = Vec::new();
-        for name in tables::ALL.iter().filter(|name| tables.is_empty() || tables.contains(name)) {
-            for row in read.open_table(tx::definition(name)).unwrap().iter().unwrap() {
-                let (key, value) = row.unwrap();
-                bytes.extend_from_slice(key.value());
-                bytes.extend_from_slice(&self.inner.keys.open(name, key.value(), value.value()).unwrap());
-            }
-        }
-        bytes
-    }
-
     /// The same on this thread, for programs and tests without a runtime.
     ///
     /// # Errors
@@ -213,6 +197,22 @@ impl Store {
             }
         });
         let _ = closed.await;
+    }
+
+    /// Every key and plain value of these tables, one after the other, to look for what must not be there.
+    #[cfg(test)]
+    pub(crate) fn bytes_of(&self, tables: &[&str]) -> Vec<u8> {
+        use redb::ReadableTable as _;
+        let read = self.inner.database.load().begin_read().unwrap();
+        let mut bytes = Vec::new();
+        for name in tables::ALL.iter().filter(|name| tables.is_empty() || tables.contains(name)) {
+            for row in read.open_table(tx::definition(name)).unwrap().iter().unwrap() {
+                let (key, value) = row.unwrap();
+                bytes.extend_from_slice(key.value());
+                bytes.extend_from_slice(&self.inner.keys.open(name, key.value(), value.value()).unwrap());
+            }
+        }
+        bytes
     }
 }
 
