@@ -1,0 +1,123 @@
+//! Whom a message is about: what is said about one person, or about a confidential opportunity, never
+//! stands in a note about another, whatever Lever answers meanwhile.
+
+use fulcrum_domain::{Conversation, Filing};
+
+use super::*;
+
+/// An opportunity on the telephone of the first, of the person `contact`.
+fn appears(life: &Life, id: &'static str, contact: &'static str, confidential: bool) -> OpportunityId {
+    let (_, row) = opportunity(0, true, life.now);
+    let row = Opportunity { contact: contact.parse().unwrap(), confidential, ..row };
+    let id: OpportunityId = id.parse().unwrap();
+    let (of, now) = (id.clone(), life.now);
+    life.change(move |tx, _| put_opportunity(tx, &of, row, Arrival::Webhook, &rules(), now));
+    id
+}
+
+/// Texts about confidential ones are allowed.
+fn permissive() -> Rules {
+    Rules { text_confidential: true, ..rules() }
+}
+
+/// Somebody writes; the text leaves, unless it is for later.
+fn write(life: &mut Life, about: &OpportunityId, purpose: Purpose, at: Option<Timestamp>) -> Message {
+    life.count += 1;
+    let to = Recipient::Both(about.clone(), number(0));
+    let author = match purpose {
+        Purpose::Conversation => Author::Staff { user: None, name: "Priya".into() },
+        _ => Author::Automatic("interview: reminder".into()),
+    };
+    let draft = Draft { to, author, purpose, ..draft(0, at) };
+    let text = life.change(move |tx, moment| Ok(compose(tx, draft, &permissive(), moment).unwrap()));
+    life.step(&Step::Sends { outcome: 0 });
+    text
+}
+
+/// The candidate writes; their text as it is stored.
+fn hear(life: &mut Life, words: u8) -> Message {
+    life.step(&Step::Writes { who: 0, words });
+    let all = life.change(|tx, _| tx.list_back(MESSAGES, &Keys::all(), 100));
+    all.into_iter().map(|(_, text)| text).find(|text| text.direction == Direction::In).unwrap()
+}
+
+fn thread(life: &Life) -> Conversation {
+    life.change(|tx, _| Ok(thread_of(tx, number(0))?.unwrap()))
+}
+
+/// All transcripts, the oldest first.
+fn filings(life: &Life) -> Vec<Filing> {
+    life.change(|tx, _| tx.list(FILINGS, &Keys::all(), 100)).into_iter().map(|(_, filing)| filing).collect()
+}
+
+fn not_found(life: &Life) {
+    life.change(|tx, moment| {
+        for (id, filing) in tx.list(FILINGS, &Keys::all(), 100)? {
+            if filing.state == FilingState::Due {
+                begin_post(tx, id, moment.now)?;
+                retarget(tx, id, &permissive(), moment)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+fn pass(life: &mut Life, minutes: u16) {
+    life.step(&Step::TimePasses { minutes });
+}
+
+#[test]
+fn what_is_said_about_a_confidential_one_that_lever_lost_is_never_given_to_another() {
+    let mut life = Life::new();
+    let secret = appears(&life, "secret", "dana", true);
+    let open = appears(&life, "open", "dana", false);
+    write(&mut life, &secret, Purpose::Conversation, None);
+    let said = hear(&mut life, 1);
+    assert_eq!(said.opportunity, Some(secret.clone()));
+    pass(&mut life, 90);
+    assert_eq!(filings(&life).len(), 1);
+    // Since then somebody wrote about the other one.
+    write(&mut life, &open, Purpose::Conversation, None);
+    not_found(&life);
+    pass(&mut life, 90);
+    life.check();
+    let kept = life.change(move |tx, _| message(tx, said.id)).unwrap();
+    assert_eq!(kept.opportunity, Some(secret.clone()));
+    let about: Vec<_> = filings(&life).into_iter().map(|one| (one.opportunity, one.state)).collect();
+    assert!(matches!(&about[0], (of, FilingState::Held(_)) if *of == secret), "{about:?}");
+    assert_eq!(about[1], (open, FilingState::Due));
+    // And it goes with the one that it is about.
+    let now = life.now;
+    life.change(move |tx, _| erase_opportunity(tx, &secret, ErasureCause::Deleted, now));
+    assert_eq!(life.change(move |tx, _| message(tx, kept.id)), None);
+    life.check();
+}
+
+#[test]
+fn what_one_of_two_on_a_telephone_said_is_never_the_other_ones() {
+    let mut life = Life::new();
+    let ana = appears(&life, "ana", "ana", false);
+    write(&mut life, &ana, Purpose::Conversation, None);
+    let said = hear(&mut life, 1);
+    pass(&mut life, 90);
+    appears(&life, "ben", "ben", false);
+    not_found(&life);
+    hear(&mut life, 0);
+    pass(&mut life, 90);
+    life.check();
+    let kept = life.change(move |tx, _| message(tx, said.id)).unwrap();
+    assert_eq!(kept.opportunity, Some(ana));
+    assert!(matches!(filings(&life)[0].state, FilingState::Held(_)));
+}
+
+#[test]
+fn what_nobody_else_can_be_meant_by_goes_back_and_waits() {
+    let mut life = Life::new();
+    let ana = appears(&life, "ana", "ana", false);
+    write(&mut life, &ana, Purpose::Conversation, None);
+    pass(&mut life, 90);
+    not_found(&life);
+    life.check();
+    assert_eq!(filings(&life), []);
+    assert_eq!(thread(&life).opportunity, None);
+}
