@@ -121,3 +121,30 @@ fn what_nobody_else_can_be_meant_by_goes_back_and_waits() {
     assert_eq!(filings(&life), []);
     assert_eq!(thread(&life).opportunity, None);
 }
+
+#[test]
+fn an_answer_to_a_reminder_is_about_whom_it_reminded() {
+    let mut life = Life::new();
+    let ana = appears(&life, "ana", "ana", false);
+    let ben = appears(&life, "ben", "ben", false);
+    write(&mut life, &ana, Purpose::Conversation, None);
+    for purpose in [Purpose::Automatic, Purpose::Bulk, Purpose::Booking] {
+        pass(&mut life, 60);
+        write(&mut life, &ana, Purpose::Conversation, None);
+        pass(&mut life, 60);
+        write(&mut life, &ben, purpose, None);
+        assert_eq!(hear(&mut life, 1).opportunity, Some(ben.clone()), "{purpose:?}");
+    }
+    // An answer of the daemon's own asks for nothing.
+    pass(&mut life, 60);
+    write(&mut life, &ana, Purpose::Conversation, None);
+    life.count += 1;
+    life.change(|tx, moment| {
+        let thread = thread_of(tx, number(0))?.unwrap();
+        let thread = Conversation { opportunity: Some("ben".parse().unwrap()), ..thread };
+        let words = "Acme".to_owned();
+        compose::queue_automatic(tx, thread, "help", words, Purpose::Help, &rules(), moment)
+    });
+    life.step(&Step::Sends { outcome: 0 });
+    assert_eq!(hear(&mut life, 1).opportunity, Some(ana));
+}
