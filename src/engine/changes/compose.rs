@@ -130,7 +130,7 @@ pub fn compose(
         },
     };
     if let Some(id) = opportunity.as_ref().filter(|_| !rules.text_confidential)
-        && tx.get(OPPORTUNITIES, id)?.is_some_and(|row| row.confidential)
+        && tx.get(OPPORTUNITIES, id)?.is_none_or(|row| row.confidential)
     {
         return Err(ComposeError::Confidential);
     }

@@ -148,3 +148,17 @@ fn an_answer_to_a_reminder_is_about_whom_it_reminded() {
     life.step(&Step::Sends { outcome: 0 });
     assert_eq!(hear(&mut life, 1).opportunity, Some(ana));
 }
+
+#[test]
+fn one_that_lever_shows_no_more_counts_as_confidential() {
+    let mut life = Life::new();
+    let dana = appears(&life, "dana", "dana", false);
+    write(&mut life, &dana, Purpose::Conversation, None);
+    let now = life.now;
+    life.change(move |tx, _| mark_invisible(tx, &dana, now));
+    let refused = life.change(|tx, moment| Ok(compose(tx, draft(0, None), &rules(), moment)));
+    assert!(matches!(refused, Err(ComposeError::Confidential)), "{refused:?}");
+    pass(&mut life, 90);
+    let filing = filings(&life).remove(0);
+    assert!(filing.secret && filing.confidential);
+}
