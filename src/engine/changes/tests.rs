@@ -2,6 +2,7 @@
 //! whatever came before. A step that fails prints its whole history.
 
 mod whom;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
