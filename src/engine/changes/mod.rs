@@ -25,6 +25,7 @@ mod filing;
 mod flood;
 mod guard;
 mod import;
+mod introduce;
 mod made_from;
 mod mute;
 mod outbox;
