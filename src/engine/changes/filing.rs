@@ -218,7 +218,7 @@ pub(super) fn attach(
     id: &OpportunityId,
     rules: &Rules,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Conversation, StoreError> {
     conversation.opportunity = Some(id.clone());
     for mut text in unfiled(tx, conversation.id)? {
         if text.opportunity.is_none() {
@@ -231,5 +231,6 @@ pub(super) fn attach(
     {
         arm(tx, &mut conversation, Some(session.files_at().max(now)))?;
     }
-    store(tx, &conversation)
+    store(tx, &conversation)?;
+    Ok(conversation)
 }

@@ -162,3 +162,24 @@ fn one_that_lever_shows_no_more_counts_as_confidential() {
     let filing = filings(&life).remove(0);
     assert!(filing.secret && filing.confidential);
 }
+
+#[test]
+fn a_stranger_is_known_from_when_somebody_wrote_to_them_though_that_text_never_left() {
+    let mut life = Life::new();
+    let said = hear(&mut life, 1);
+    assert_eq!(thread(&life).deadline, None);
+    let later = life.now.checked_add(SignedDuration::from_hours(48)).ok();
+    let (_, row) = opportunity(1, true, life.now);
+    let (of, now): (OpportunityId, _) = ("dana".parse().unwrap(), life.now);
+    life.change(move |tx, _| put_opportunity(tx, &of, row, Arrival::Webhook, &rules(), now));
+    let text = write(&mut life, &"dana".parse().unwrap(), Purpose::Conversation, later);
+    life.change(move |tx, moment| {
+        cancel(tx, text.id, "priya".into(), &rules(), moment).unwrap();
+        Ok(())
+    });
+    pass(&mut life, 90);
+    life.check();
+    assert_eq!(filings(&life).len(), 1);
+    let filed = life.change(move |tx, _| message(tx, said.id)).unwrap();
+    assert!(filed.filing.is_some() && filed.opportunity == Some("dana".parse().unwrap()));
+}
