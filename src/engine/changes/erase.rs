@@ -343,7 +343,11 @@ impl Erasing {
             tx.signal(Signal::Conversation(conversation.id));
             return Ok(());
         }
-        conversation.late_failures.clear();
+        for id in std::mem::take(&mut conversation.late_failures) {
+            if tx.has(PLACES, &id)? {
+                conversation.late_failures.push(id);
+            }
+        }
         conversation.last_message_at = last;
         if !unfiled {
             conversation.session = None;

@@ -183,3 +183,32 @@ fn a_stranger_is_known_from_when_somebody_wrote_to_them_though_that_text_never_l
     let filed = life.change(move |tx, _| message(tx, said.id)).unwrap();
     assert!(filed.filing.is_some() && filed.opportunity == Some("dana".parse().unwrap()));
 }
+
+#[test]
+fn a_late_failure_is_told_in_a_note_about_the_same_one() {
+    let mut life = Life::new();
+    let secret = appears(&life, "secret", "dana", true);
+    let open = appears(&life, "open", "dana", false);
+    let lost = write(&mut life, &secret, Purpose::Conversation, None).id;
+    pass(&mut life, 90);
+    life.step(&Step::Reports { nth: 0, delivery: 3 });
+    assert_eq!(thread(&life).late_failures, [lost]);
+    write(&mut life, &open, Purpose::Conversation, None);
+    pass(&mut life, 90);
+    let told =
+        |life: &Life, nth: usize| filings(life)[nth].parts.concat().contains("Not delivered after all");
+    assert!(!told(&life, 1), "an open note tells of a confidential text");
+    assert_eq!(thread(&life).late_failures, [lost]);
+    write(&mut life, &secret, Purpose::Conversation, None);
+    pass(&mut life, 90);
+    assert_eq!((told(&life, 2), thread(&life).late_failures), (true, vec![]));
+    // Whoever else is erased takes nothing of it away.
+    life.step(&Step::Reports { nth: 2, delivery: 3 });
+    let late = thread(&life).late_failures;
+    assert_eq!(late.len(), 1);
+    let now = life.now;
+    life.change(move |tx, _| erase_opportunity(tx, &open, ErasureCause::Deleted, now));
+    assert_eq!(thread(&life).late_failures, late);
+    life.change(move |tx, _| erase_opportunity(tx, &secret, ErasureCause::Deleted, now));
+    life.check();
+}
