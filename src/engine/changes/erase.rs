@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Conversation, ConversationId, Delivery, Effect, ErasedNote, Erasure,
-    ErasureCause, ErasureId, Lane, Message, NoteId, Number, Opportunity, OpportunityId, Remains, Searchable,
-    Whom, target,
+    ErasureCause, ErasureId, Lane, Message, NoteId, Number, Opportunity, OpportunityId, OptOutSource,
+    Remains, Searchable, Suppression, Whom, target,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,7 +25,7 @@ use super::projection::forget_meeting;
 use super::remind::erase_reminders;
 use super::retention::{is_held, keep_if_held};
 use super::searchable::to_index;
-use super::suppress::settle_doubt;
+use super::suppress::{settle_doubt, suppress};
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BOOKMARKS, BY_CONTACT, BY_NUMBER, CONVERSATIONS, COUNTERS, DELETED, ERASED_BY,
@@ -333,6 +333,12 @@ impl Erasing {
         if last.is_none() {
             self.erasure.rows.conversations += 1;
             arm(tx, &mut conversation, None)?;
+            if conversation.possible_opt_out.is_some() {
+                // Nobody is left who could say what they meant; a wish outlives who had it.
+                let rule = "possible opt-out, erased before anybody decided";
+                let stop = Suppression { at: self.now, source: OptOutSource::Text(rule.into()) };
+                suppress(tx, conversation.number, &stop, Actor::fulcrum(), self.now)?;
+            }
             settle_doubt(tx, &mut conversation)?;
             tx.remove(CONVERSATIONS, &conversation.id)?;
             tx.remove(THREADS, &conversation.number)?;

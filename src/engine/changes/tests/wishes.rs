@@ -44,3 +44,17 @@ fn a_possible_opt_out_that_a_person_confirms_came_by_text() {
     assert!(!told.iter().any(|(_, one)| one.detail.contains("called us")), "{told:?}");
     life.check();
 }
+
+#[test]
+fn a_possible_opt_out_is_one_when_its_thread_is_erased() {
+    let mut life = Life::new();
+    life.step(&Step::Writes { who: 0, words: 5 });
+    assert_eq!(suppression(&life), None);
+    let now = life.now;
+    life.change(move |tx, _| {
+        Ok(erase_person(tx, &Whom::Number(number(0)), "ops".into(), now).unwrap().is_some())
+    });
+    assert!(matches!(suppression(&life).unwrap().source, OptOutSource::Text(_)));
+    assert_eq!(life.change(|tx, _| thread_of(tx, number(0))), None);
+    life.check();
+}
