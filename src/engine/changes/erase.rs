@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::activity::{forget_subject, note};
 use super::appointment::erase_appointments;
 use super::booking::forget_bookings;
-use super::consent::forget_consents;
+use super::consent::forget_owner;
 use super::desk::{clear, recount};
 use super::enrolment::forget_enrolments_of;
 use super::events::forget_events_of;
@@ -277,7 +277,7 @@ impl Erasing {
         forget_bookings(tx, id, &threads)?;
         let forgotten = forget(tx, id, self.now)?;
         for number in numbers {
-            forget_consents(tx, number)?;
+            forget_owner(tx, number)?;
         }
         if let Some(interviews) = forgotten {
             self.erasure.rows.opportunities += 1;
@@ -342,7 +342,7 @@ impl Erasing {
             settle_doubt(tx, &mut conversation)?;
             tx.remove(CONVERSATIONS, &conversation.id)?;
             tx.remove(THREADS, &conversation.number)?;
-            forget_consents(tx, conversation.number)?;
+            forget_owner(tx, conversation.number)?;
             clear(tx, conversation.id)?;
             self.erasure.rows.activity += forget_subject(tx, &Subject::Conversation(conversation.id))?;
             to_index(tx, &Searchable::Conversation(conversation.id))?;

@@ -4,6 +4,7 @@
 mod introduced;
 mod whom;
 mod wishes;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 
