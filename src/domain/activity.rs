@@ -31,7 +31,7 @@ pub enum ActivityKind {
     Admin,
     /// The copy of the tenant was begun, was completed, or lost a person.
     Sync,
-    /// Somebody assigned or archived a conversation.
+    /// Somebody assigned or archived a conversation, or said in which time zone a candidate is.
     Desk,
     /// An automation was paused, resumed, or held; what it did to one candidate is in its run log.
     Automation,

@@ -40,6 +40,11 @@ impl Purpose {
         matches!(self, Self::Automatic | Self::Bulk)
     }
 
+    /// Whether it answers a word about texts as such: it is about no opportunity, and nothing answers it.
+    pub fn is_of_the_number(self) -> bool {
+        matches!(self, Self::OptOutConfirmation | Self::Help)
+    }
+
     /// Whether it answers what the candidate has just done. It is not held up by the clock.
     fn answers_at_once(self) -> bool {
         matches!(self, Self::OptOutConfirmation | Self::Help | Self::Booking)

@@ -2,11 +2,10 @@
 
 use fulcrum_domain::booking::place;
 use fulcrum_domain::template::{Field, Fields, RenderError, Template};
-use fulcrum_domain::zones::{self, Zones};
 use fulcrum_domain::{InterviewId, OpportunityId, Sight, UserId};
 use jiff::Timestamp;
 
-use super::changes::Rules;
+use super::changes::{Rules, zones_of};
 use super::facts::{NextInterview, candidate};
 use super::{Engine, changes};
 use crate::store::tables::{Digest, INTERVIEWS, OPPORTUNITIES, TEMPLATE_WORDS, USERS};
@@ -96,7 +95,7 @@ pub(super) fn fields(
 ) -> Result<Fields, TemplateError> {
     let opportunity = read.get(OPPORTUNITIES, &id)?.filter(|row| sight.reaches(row.confidential));
     let opportunity = opportunity.ok_or(TemplateError::UnknownOpportunity)?;
-    let known = opportunity.number().map_or_else(Zones::unknown, zones::of);
+    let known = zones_of(read, opportunity.number())?;
     let named = match interview {
         Some(interview) => Some(read.get(INTERVIEWS, &(id.clone(), interview.clone()))?),
         None => None,

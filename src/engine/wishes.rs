@@ -1,7 +1,8 @@
-//! What people learn of a candidate's wishes by other ways than a text: that they want none, or that they
-//! agreed to them. One wish holds for all numbers of a person.
+//! What people learn of candidates by other ways than a text: that they want none, that they agreed to them,
+//! in which time zone they are. Each holds for all numbers of a person.
 
-use fulcrum_domain::{Actor, Answer, Consent, ConsentSource, Number};
+use fulcrum_domain::{Actor, Answer, Consent, ConsentSource, Number, OpportunityId};
+use jiff::tz::TimeZone;
 
 use super::Engine;
 use super::changes::{self, LiftError, Wish};
@@ -37,6 +38,29 @@ impl Engine {
                 for number in numbers {
                     let source = ConsentSource::Person(reason.clone());
                     changes::record_consent(tx, number, answer, source, by.clone(), now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// A person says in which time zone somebody is, for all of these numbers, or that it goes by the numbers
+    /// again. `about` is whose numbers they are, where that is known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_zone(
+        &self,
+        numbers: Vec<Number>,
+        about: Option<OpportunityId>,
+        zone: Option<TimeZone>,
+        by: Actor,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.store
+            .change(move |tx| {
+                for number in numbers {
+                    changes::set_zone(tx, number, about.as_ref(), zone.as_ref(), &by, now)?;
                 }
                 Ok(())
             })

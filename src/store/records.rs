@@ -10,6 +10,7 @@ use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
+use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
     ConversationId, Desk, EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message, MessageId,
@@ -376,6 +377,7 @@ stored! {
     FloodRow = 1;
     HookRow = 1;
     Interview = 1;
+    KnownZone = 1;
     Engagement = 1;
     Message = 1;
     MessageId = 1;

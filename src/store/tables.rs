@@ -10,6 +10,7 @@ use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
+use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Account, Activity, Appointment, AppointmentId, ArchiveReason, ArchiveReasonId, BookingId, Consent,
     ContactId, Conversation, ConversationId, Effect, EffectRow, Erasure, ErasureId, Filing, FilingId,
@@ -173,6 +174,8 @@ tables! {
     SUPPRESSIONS = "suppressions-1": Digest => Suppression;
     /// What the owner of a number said about being texted, and when: the newest counts.
     CONSENTS = "consents-1": (Number, Timestamp) => Consent;
+    /// In which zone the owner of a number is, where a person said so.
+    KNOWN_ZONES = "known-zones-1": Number => KnownZone;
     /// Effects.
     OUTBOX = "outbox-1": Effect => EffectRow;
     /// Effects that wait for their time, in the order in which they are taken.

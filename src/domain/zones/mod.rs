@@ -6,15 +6,18 @@
 //! toll-free and other numbers without a place nothing is known, and the organisation's zone stands in.
 //!
 //! A number says where it was given out, not where its owner is today. So several zones are not a choice:
-//! what is done by the clock has to be right in all of them.
+//! what is done by the clock has to be right in all of them. Only a person who knows it replaces them by one
+//! ([`KnownZone`]).
 
 mod table;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::fmt::serde::timestamp::millisecond;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
-use crate::Number;
+use crate::{Actor, Number};
 use table::{PREFIXES, SETS};
 
 /// No leading digits in the table are longer.
@@ -38,6 +41,23 @@ pub fn of(number: Number) -> Zones {
         prefix /= 10;
     }
     Zones::unknown()
+}
+
+/// The zone by an IANA name, in any case; none for what is none.
+pub fn named(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok().filter(|zone| !zone.is_unknown() && zone.iana_name().is_some())
+}
+
+/// The zone of a number's owner, as a person knows it: it stands in place of what the number says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownZone {
+    /// Its IANA name.
+    pub name: String,
+    /// Who said so.
+    pub by: Actor,
+    /// When.
+    #[serde(with = "millisecond::required")]
+    pub at: Timestamp,
 }
 
 impl Zones {
@@ -148,6 +168,16 @@ mod tests {
         assert!(PREFIXES.iter().all(|(prefix, set)| *prefix <= LONGEST_PREFIX && *set < SETS.len()));
         for name in SETS.iter().copied().flatten() {
             assert!(TimeZone::get(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_zone_has_a_name_that_stands_in_the_table_of_all() {
+        let name = |text| named(text).and_then(|zone| zone.iana_name().map(str::to_owned));
+        assert_eq!(name("America/Chicago").as_deref(), Some("America/Chicago"));
+        assert_eq!(name("america/chicago").as_deref(), Some("America/Chicago"));
+        for none in ["", "Chicago", "Etc/Unknown", "CST6CDT,M3.2.0,M11.1.0", "+05:00", "number"] {
+            assert_eq!(name(none), None, "{none}");
         }
     }
 

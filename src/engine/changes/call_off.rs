@@ -11,12 +11,12 @@ use jiff::Timestamp;
 
 use super::activity::note_of;
 use super::bulk::{all_recipients, move_on};
-use super::desk::place;
 use super::enrolment::{end, enrolments_of};
+use super::introduce::forget_introduction;
 use super::outbox::drop_effect;
-use super::thread::{candidacies, thread_of};
+use super::thread::{candidacies, store, thread_of};
 use crate::store::tables::{BULKS, MESSAGES, OPPORTUNITIES, OUTBOX};
-use crate::store::{Keys, Read, Signal, StoreError, Tx};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Nobody has more texts waiting in one thread.
 const LOOK_BACK: usize = 1000;
@@ -33,14 +33,14 @@ pub(super) fn call_off(
     why: Refusal,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if let Some(conversation) = thread_of(tx, number)? {
+    if let Some(mut conversation) = thread_of(tx, number)? {
         let count = call_off_texts(tx, conversation.id, why)?;
         if count > 0 {
             let texts = if count == 1 { "a text that waited was" } else { "texts that waited were" };
             let what = format!("{texts} called off: {why}");
             note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, now)?;
-            place(tx, &conversation)?;
-            tx.signal(Signal::Conversation(conversation.id));
+            forget_introduction(tx, &mut conversation)?;
+            store(tx, &conversation)?;
         }
     }
     let mut theirs = Vec::new();

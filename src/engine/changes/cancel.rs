@@ -1,20 +1,16 @@
 //! Calling off: a text before it leaves, and an effect that failed.
 
-use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Body, Conversation, Delivery, Direction, Effect, EffectState, Message,
-    MessageId, Purpose,
-};
-use jiff::Timestamp;
+use fulcrum_domain::{Activity, ActivityKind, Actor, Delivery, Effect, EffectState, MessageId};
 
 use super::Rules;
 use super::activity::{note, note_effect};
-use super::compose::{first_text, is_soon};
 use super::delivery::{Report, report};
+use super::introduce::introduce_anew;
 use super::outbox::drop_effect;
 use super::thread::{leave_session, message, put_message, store, tell};
 use crate::engine::clock::Moment;
-use crate::store::tables::{CONVERSATIONS, MESSAGES, OUTBOX};
-use crate::store::{Keys, Read, StoreError, Tx};
+use crate::store::tables::{CONVERSATIONS, OUTBOX};
+use crate::store::{Read, StoreError, Tx};
 
 /// Why a text is not called off.
 #[derive(Debug, thiserror::Error)]
@@ -56,40 +52,6 @@ pub fn cancel(
     store(tx, &conversation)?;
     let activity = Activity::new(moment.now, by, ActivityKind::Message, "a text was called off");
     Ok(note(tx, &activity.of(text.conversation).about(text.opportunity))?)
-}
-
-/// If nothing has ever left for this number, the next that does is the first, and says who we are.
-fn introduce_anew(
-    tx: &mut Tx<'_>,
-    conversation: &mut Conversation,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    const PAGE: usize = 200;
-    let mut waiting: Vec<(Timestamp, Message)> = Vec::new();
-    let mut keys = Keys::beginning(&conversation.id);
-    loop {
-        let page = tx.list(MESSAGES, &keys, PAGE)?;
-        let Some((last, _)) = page.last() else { break };
-        keys = keys.after(last);
-        for (_, text) in page.into_iter().filter(|(_, text)| text.direction == Direction::Out) {
-            match text.delivery {
-                Delivery::Canceled => {}
-                Delivery::Scheduled | Delivery::Queued if text.purpose == Purpose::Conversation => {
-                    let row = tx.get(OUTBOX, &Effect::Send(text.id))?;
-                    waiting.extend(row.map(|row| (row.due_at, text)));
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-    let first = waiting.into_iter().min_by_key(|(due_at, text)| (*due_at, text.id));
-    conversation.texted = first.as_ref().is_some_and(|(due_at, _)| is_soon(*due_at, now));
-    if let Some((_, mut text)) = first {
-        text.body = Body::new(first_text(text.body.reveal(), &rules.organisation));
-        put_message(tx, &text)?;
-    }
-    Ok(())
 }
 
 /// Gives up a failed effect, by a person's wish, and does what follows from that. False when there

@@ -7,7 +7,6 @@ use fulcrum_domain::automation::{
     Automation, CancelIf, CardState, Case, Enrolment, EventKind, Hold, Trait, Traits, Trigger, Wait, When,
 };
 use fulcrum_domain::guard::{Timing, refusal, timing};
-use fulcrum_domain::zones::{self, Zones};
 use fulcrum_domain::{
     Author, Delivery, Direction, InterviewId, MAX_BODY_CHARS, Message, Number, Opportunity, OpportunityId,
     Purpose, Refusal, Sight,
@@ -18,6 +17,7 @@ use super::Rules;
 use super::events::events_of;
 use super::guard::standing;
 use super::thread::{message, thread_of};
+use super::zone::zones_of;
 use crate::engine::templates::fields;
 use crate::store::tables::{
     ARCHIVE_REASONS, AUTOMATIONS, CARDS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, STAGES, USERS,
@@ -58,7 +58,7 @@ pub(crate) fn due_of(
         (row.starts_at, row.starts_at.checked_add(length).unwrap_or(Timestamp::MAX))
     });
     let number = read.get(OPPORTUNITIES, id)?.and_then(|row| row.number());
-    let known = number.map_or_else(Zones::unknown, zones::of);
+    let known = zones_of(read, number)?;
     Ok(automation.wait.due(happened_at, meeting, &known, &rules.zone))
 }
 

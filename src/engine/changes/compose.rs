@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Rules;
 use super::activity::note_of;
 use super::booking::{LinkError, booking_link};
+use super::filing::attach;
 use super::guard::{decide, note_deferral, standing};
 use super::outbox::ask_later;
 use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
@@ -130,7 +131,7 @@ pub fn compose(
         },
     };
     if let Some(id) = opportunity.as_ref().filter(|_| !rules.text_confidential)
-        && tx.get(OPPORTUNITIES, id)?.is_some_and(|row| row.confidential)
+        && tx.get(OPPORTUNITIES, id)?.is_none_or(|row| row.confidential)
     {
         return Err(ComposeError::Confidential);
     }
@@ -146,6 +147,7 @@ pub fn compose(
     if chars > MAX_BODY_CHARS {
         return Err(ComposeError::TooLong { chars });
     }
+    let unmatched = conversation.opportunity.is_none() && conversation.session.is_some();
     conversation.opportunity = opportunity.clone().or(conversation.opportunity);
     let message = Message {
         opportunity,
@@ -169,6 +171,10 @@ pub fn compose(
     {
         note_deferral(tx, &conversation, until, rules, moment.now)?;
         send_at = Some(until);
+    }
+    // Who wrote before anybody knew whom it is about is known from now on, whatever becomes of this text.
+    if let Some(id) = message.opportunity.as_ref().filter(|_| unmatched) {
+        conversation = attach(tx, conversation, id, rules, moment.now)?;
     }
     match send_at {
         None => Ok(queue(tx, conversation, message, rules)?),

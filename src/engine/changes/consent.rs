@@ -12,7 +12,7 @@ use super::activity::note_of;
 use super::call_off::call_off;
 use super::projection::{Arrival, Put, put_row};
 use super::thread::{candidacies, thread_of};
-use crate::store::tables::CONSENTS;
+use crate::store::tables::{CONSENTS, KNOWN_ZONES};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Nobody is asked more often.
@@ -122,12 +122,14 @@ pub fn record_consent(
     put_consent(tx, number, &Consent { answer, source, at: now, by }, now)
 }
 
-/// Forgets what the owner of a number said, once it leads to nobody and nobody writes from it.
-pub(super) fn forget_consents(tx: &mut Tx<'_>, number: Number) -> Result<(), StoreError> {
+/// Forgets what the owner of a number said, and where they are, once it leads to nobody and nobody writes
+/// from it.
+pub(super) fn forget_owner(tx: &mut Tx<'_>, number: Number) -> Result<(), StoreError> {
     if candidacies(tx, number)?.is_empty() && thread_of(tx, number)?.is_none() {
         for (key, _) in tx.list(CONSENTS, &Keys::beginning(&number), usize::MAX)? {
             tx.remove(CONSENTS, &key)?;
         }
+        tx.remove(KNOWN_ZONES, &number)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::activity::{note, note_of};
 use super::guard::{decide, decide_again, put_off};
+use super::introduce::introduce_anew;
 use super::outbox::{finish, postpone};
 use super::suppress::suppress;
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
@@ -62,6 +63,7 @@ pub fn begin_send(
             let what = format!("a text was not sent: {why}");
             note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
             call_off(tx, text, why)?;
+            introduce_anew(tx, &mut conversation, rules, moment.now)?;
             store(tx, &conversation)?;
             finish(tx, &effect, moment.now)?;
             return Ok(None);
@@ -179,6 +181,9 @@ pub fn report(
         tx.remove(AWAITING_RECEIPT, &id)?;
     }
     put_message(tx, &text)?;
+    if matches!(text.delivery, Delivery::Failed | Delivery::Undelivered) {
+        introduce_anew(tx, &mut conversation, rules, moment.now)?;
+    }
     // Several states are one to people: `queued` until the carrier says that it is sent.
     if text.delivery.word() != was_open.word() {
         tell(tx, &text);

@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Conversation, ConversationId, Delivery, Effect, ErasedNote, Erasure,
-    ErasureCause, ErasureId, Lane, Message, NoteId, Number, Opportunity, OpportunityId, Remains, Searchable,
-    Whom, target,
+    ErasureCause, ErasureId, Lane, Message, NoteId, Number, Opportunity, OpportunityId, OptOutSource,
+    Remains, Searchable, Suppression, Whom, target,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
 use super::appointment::erase_appointments;
 use super::booking::forget_bookings;
-use super::consent::forget_consents;
+use super::consent::forget_owner;
 use super::desk::{clear, recount};
 use super::enrolment::forget_enrolments_of;
 use super::events::forget_events_of;
@@ -25,7 +25,7 @@ use super::projection::forget_meeting;
 use super::remind::erase_reminders;
 use super::retention::{is_held, keep_if_held};
 use super::searchable::to_index;
-use super::suppress::settle_doubt;
+use super::suppress::{settle_doubt, suppress};
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BOOKMARKS, BY_CONTACT, BY_NUMBER, CONVERSATIONS, COUNTERS, DELETED, ERASED_BY,
@@ -277,7 +277,7 @@ impl Erasing {
         forget_bookings(tx, id, &threads)?;
         let forgotten = forget(tx, id, self.now)?;
         for number in numbers {
-            forget_consents(tx, number)?;
+            forget_owner(tx, number)?;
         }
         if let Some(interviews) = forgotten {
             self.erasure.rows.opportunities += 1;
@@ -333,17 +333,27 @@ impl Erasing {
         if last.is_none() {
             self.erasure.rows.conversations += 1;
             arm(tx, &mut conversation, None)?;
+            if conversation.possible_opt_out.is_some() {
+                // Nobody is left who could say what they meant; a wish outlives who had it.
+                let rule = "possible opt-out, erased before anybody decided";
+                let stop = Suppression { at: self.now, source: OptOutSource::Text(rule.into()) };
+                suppress(tx, conversation.number, &stop, Actor::fulcrum(), self.now)?;
+            }
             settle_doubt(tx, &mut conversation)?;
             tx.remove(CONVERSATIONS, &conversation.id)?;
             tx.remove(THREADS, &conversation.number)?;
-            forget_consents(tx, conversation.number)?;
+            forget_owner(tx, conversation.number)?;
             clear(tx, conversation.id)?;
             self.erasure.rows.activity += forget_subject(tx, &Subject::Conversation(conversation.id))?;
             to_index(tx, &Searchable::Conversation(conversation.id))?;
             tx.signal(Signal::Conversation(conversation.id));
             return Ok(());
         }
-        conversation.late_failures.clear();
+        for id in std::mem::take(&mut conversation.late_failures) {
+            if tx.has(PLACES, &id)? {
+                conversation.late_failures.push(id);
+            }
+        }
         conversation.last_message_at = last;
         if !unfiled {
             conversation.session = None;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use fulcrum_domain::automation::{Event, EventKind, difference_of_interview, differences};
 use fulcrum_domain::{
-    Actor, Author, Direction, Interview, InterviewId, Message, Opportunity, OpportunityId, Purpose, UserId,
+    Actor, Author, Direction, Interview, InterviewId, Message, Opportunity, OpportunityId, UserId,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -101,9 +101,8 @@ fn in_lever(read: &impl Read, user: Option<&UserId>) -> Result<Actor, StoreError
 
 /// A message stands in its thread. One of ours sets off what waits for no answer to it.
 pub(super) fn texted(tx: &mut Tx<'_>, message: &Message, rules: &Rules) -> Result<(), StoreError> {
-    let answers = matches!(message.purpose, Purpose::OptOutConfirmation | Purpose::Help);
-    let Some(id) = message.opportunity.as_ref().filter(|_| message.direction == Direction::Out && !answers)
-    else {
+    let is_told = message.direction == Direction::Out && !message.purpose.is_of_the_number();
+    let Some(id) = message.opportunity.as_ref().filter(|_| is_told) else {
         return Ok(());
     };
     let by = match &message.author {

@@ -76,16 +76,20 @@ fn file(
             Mode::Off => drop(tx.remove(UNFILED, &key_of(&text))?),
         }
     }
-    let mut late = std::mem::take(&mut conversation.late_failures);
+    let mut late = Vec::new();
+    for id in std::mem::take(&mut conversation.late_failures) {
+        late.extend(message(tx, id)?);
+    }
     let mut groups = plan(session, Grouping::Session);
     groups.extend(plan(instant, Grouping::Instant));
     let count = groups.len();
     for group in groups {
-        let late = std::mem::take(&mut late);
-        create(tx, &conversation, group, &late, due_at, rules, moment)?;
+        let theirs = late.extract_if(.., |text| text.opportunity.as_ref() == Some(&group.opportunity));
+        let theirs = theirs.collect();
+        create(tx, &conversation, group, theirs, due_at, rules, moment)?;
     }
-    // Without a transcript to stand in, what failed late waits for the next one.
-    conversation.late_failures = late;
+    // Without a transcript about the same one to stand in, what failed late waits for the next.
+    conversation.late_failures = late.into_iter().map(|text| text.id).collect();
     // What is left has not left us yet, or has no target: an outcome or a target opens the next session.
     let nothing_left = tx.first(UNFILED, &Keys::beginning(&conversation.id))?.is_none();
     if nothing_left || (over && conversation.opportunity.is_some()) {
@@ -101,21 +105,19 @@ fn create(
     tx: &mut Tx<'_>,
     conversation: &Conversation,
     group: Group,
-    late: &[fulcrum_domain::MessageId],
+    late: Vec<Message>,
     due_at: Timestamp,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
     let id = FilingId::new(moment.now, &moment.id_bits());
     let opportunity = tx.get(OPPORTUNITIES, &group.opportunity)?;
-    let confidential = opportunity.as_ref().is_some_and(|row| row.confidential);
-    let mut late_failures = Vec::new();
-    for id in late {
-        if let Some(text) = message(tx, *id)? {
-            let reason = text.failure.unwrap_or(SendFailure::Unknown).reason().to_owned();
-            late_failures.push(LateFailure { at: text.at, reason });
-        }
-    }
+    // Of one that Lever shows no more it is not known.
+    let confidential = opportunity.as_ref().is_none_or(|row| row.confidential);
+    let failed = |text: Message| {
+        let reason = text.failure.unwrap_or(SendFailure::Unknown).reason().to_owned();
+        LateFailure { at: text.at, reason }
+    };
     let transcript = Transcript {
         candidate_name: opportunity.as_ref().map(|o| o.name.clone()).unwrap_or_default(),
         candidate_number: conversation.number,
@@ -123,7 +125,7 @@ fn create(
         our_number: group.messages.last().map_or(conversation.number, |m| m.our_number),
         zone: rules.zone.clone(),
         messages: group.messages.iter().map(|message| line(tx, message)).collect::<Result<_, _>>()?,
-        late_failures,
+        late_failures: late.into_iter().map(failed).collect(),
         // Whoever reads a note could act for the candidate by their link.
         links: vec![LinkKind {
             prefix: format!("{}/b/", rules.public_url.trim_end_matches('/')),
@@ -217,7 +219,7 @@ pub(super) fn attach(
     id: &OpportunityId,
     rules: &Rules,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Conversation, StoreError> {
     conversation.opportunity = Some(id.clone());
     for mut text in unfiled(tx, conversation.id)? {
         if text.opportunity.is_none() {
@@ -230,5 +232,6 @@ pub(super) fn attach(
     {
         arm(tx, &mut conversation, Some(session.files_at().max(now)))?;
     }
-    store(tx, &conversation)
+    store(tx, &conversation)?;
+    Ok(conversation)
 }

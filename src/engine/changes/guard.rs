@@ -2,7 +2,7 @@
 
 use fulcrum_domain::guard::{CAP_WINDOW, Standing, Timing, condemned, refusal, timing};
 use fulcrum_domain::{
-    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Purpose, Refusal, zones,
+    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Purpose, Refusal,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +13,7 @@ use super::consent::consent_of;
 use super::outbox::{ask_later, drop_effect};
 use super::suppress::suppression_of;
 use super::thread::{leave_session, put_message, store, thread_of};
+use super::zone::zones_of;
 use crate::store::tables::MESSAGES;
 use crate::store::{Keys, Read, StoreError, Tx};
 
@@ -44,7 +45,7 @@ pub fn standing(
             unusable: false,
             last_in: None,
             unasked: Vec::new(),
-            zones: zones::of(number),
+            zones: zones_of(read, number)?,
             lawful: rules.state_windows.of(number),
         }),
     }
@@ -80,7 +81,7 @@ pub(super) fn standing_in(
         unusable: condemned(&newest).is_some(),
         last_in,
         unasked,
-        zones: zones::of(conversation.number),
+        zones: zones_of(read, conversation.number)?,
         lawful: rules.state_windows.of(conversation.number),
     })
 }
@@ -155,7 +156,7 @@ pub(super) fn note_deferral(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let zones = zones::of(conversation.number).or(&rules.zone);
+    let zones = zones_of(tx, conversation.number)?.or(&rules.zone);
     let clock = |at: Timestamp| {
         let zone = zones.iter().next().unwrap_or(&rules.zone).clone();
         at.to_zoned_datetime(zone).strftime("%Y-%m-%dT%H:%M %Z").to_string()

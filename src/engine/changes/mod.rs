@@ -25,6 +25,7 @@ mod filing;
 mod flood;
 mod guard;
 mod import;
+mod introduce;
 mod made_from;
 mod mute;
 mod outbox;
@@ -37,6 +38,7 @@ mod searchable;
 mod suppress;
 mod thread;
 mod users;
+mod zone;
 
 #[cfg(test)]
 mod tests;
@@ -106,6 +108,7 @@ pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
 pub(crate) use users::{put_user, user_by_email};
+pub use zone::{known_zone, set_zone, zones_of};
 
 /// A deadline has fired. What is stored decides whether anything is due.
 pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Moment) -> Result<(), StoreError> {

@@ -144,7 +144,8 @@ pub fn release_author(
 
 /// Lever does not know the opportunity any more: the note goes to another one of the same person,
 /// or its messages go back to the thread and wait as Unmatched. It never goes to somebody else on
-/// the same telephone, nor from a confidential opportunity to an open one.
+/// the same telephone, nor from a confidential opportunity to an open one: where either could come of
+/// giving the messages back, a person decides.
 pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Moment) -> Result<(), StoreError> {
     let effect = Effect::PostNote(id);
     let now = moment.now;
@@ -155,6 +156,9 @@ pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Momen
     // What we hold is not what Lever shows: read again, it goes or the note finds it after all.
     ask(tx, &Effect::Hydrate(filing.opportunity.clone()), Lane::Live, now)?;
     let Some((other, row)) = other_of_the_person(tx, &conversation, &filing, now)? else {
+        if filing.confidential || leads_elsewhere(tx, &conversation, &filing.opportunity)? {
+            return hold_post(tx, id, "Lever does not show the opportunity any more", moment);
+        }
         return give_back(tx, id, &filing, conversation, rules, moment);
     };
     // The messages are about the other one now, and are erased with that one alone.
@@ -195,6 +199,16 @@ fn other_of_the_person(
         Some(id) => Ok(read.get(OPPORTUNITIES, &id)?.map(|row| (id, row))),
         None => Ok(None),
     }
+}
+
+/// Whether messages of a thread that are about nobody would come to be about somebody else than `gone`.
+fn leads_elsewhere(
+    read: &impl Read,
+    conversation: &Conversation,
+    gone: &OpportunityId,
+) -> Result<bool, StoreError> {
+    let known = candidacies(read, conversation.number)?.into_iter().map(|other| other.id);
+    Ok(known.chain(conversation.opportunity.clone()).any(|id| id != *gone))
 }
 
 /// Nobody is left whom the note could be about.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::appointment::{appointments_of, see_appointment};
-use super::consent::forget_consents;
+use super::consent::forget_owner;
 use super::erase::erase_opportunity;
 use super::events::{Fetched, interviews_differ, opportunity_differs};
 use super::filing::attach;
@@ -148,7 +148,7 @@ fn index(
     let after: BTreeSet<Number> = fetched.numbers().collect();
     for number in before.difference(&after) {
         tx.remove(BY_NUMBER, &(*number, id.clone()))?;
-        forget_consents(tx, *number)?;
+        forget_owner(tx, *number)?;
     }
     for number in after {
         tx.put(BY_NUMBER, &(number, id.clone()), &())?;

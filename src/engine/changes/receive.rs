@@ -225,9 +225,6 @@ fn newest_outbound(
 ) -> Result<Option<(OpportunityId, Timestamp)>, StoreError> {
     /// So many texts in a row without an answer of ours leave nothing to be bound to.
     const LOOK_BACK: usize = 500;
-    if !conversation.texted {
-        return Ok(None);
-    }
     let newest_first = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
     let left_at = |m: &Message| m.submitted_at.unwrap_or(m.at);
     // Of two that left in one moment, the last that was written.
@@ -235,7 +232,7 @@ fn newest_outbound(
         .into_iter()
         .rev()
         .map(|(_, message)| message)
-        .filter(|m| m.direction == Direction::Out && matches!(m.author, Author::Staff { .. }))
+        .filter(|m| m.direction == Direction::Out && !m.purpose.is_of_the_number())
         .filter(|m| {
             let stayed = [Delivery::Scheduled, Delivery::Queued, Delivery::Canceled, Delivery::Failed];
             !stayed.contains(&m.delivery) && left_at(m) <= at

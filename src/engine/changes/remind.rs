@@ -3,7 +3,6 @@
 //! interview begins, or is moved, is called off.
 
 use fulcrum_domain::template::{Field, Fields, Templates};
-use fulcrum_domain::zones::{self, Zones};
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Appointment, AppointmentId, Author, Body, DeadlineKey, Meeting,
     Opportunity, OpportunityId, Planned, Purpose, Reminded, Reminders, Sight, Wanted, remind_at,
@@ -16,6 +15,7 @@ use super::activity::note;
 use super::appointment::{appointment_at, appointments_of};
 use super::cancel::{CancelError, cancel};
 use super::compose::{ComposeError, Draft, Recipient, compose};
+use super::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
 use crate::store::tables::{
@@ -147,7 +147,7 @@ fn arm_new(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let zones = opportunity.number().map_or_else(Zones::unknown, zones::of);
+    let zones = zones_of(tx, opportunity.number())?;
     let open = |at| rules.quiet_hours.is_open(&zones, &rules.zone, at);
     let own = one.leads.as_ref().map(|leads| leads.iter().map(|m| SignedDuration::from_mins((*m).into())));
     let leads: Vec<SignedDuration> =
@@ -357,7 +357,7 @@ fn fields(
     now: Timestamp,
 ) -> Result<Option<Fields>, StoreError> {
     let Some(opportunity) = read.get(OPPORTUNITIES, id)? else { return Ok(None) };
-    let known = opportunity.number().map_or_else(Zones::unknown, zones::of);
+    let known = zones_of(read, opportunity.number())?;
     let about = candidate(read, id.clone(), opportunity, &known, Sight::All, &rules.zone, now)?;
     let panel = one.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
     let interview = NextInterview {

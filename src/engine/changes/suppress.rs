@@ -35,7 +35,7 @@ pub fn suppression_of(read: &impl Read, number: Number) -> Result<Option<Suppres
 }
 
 /// Opts a number out: for all our numbers and all paths. What waits for it is called off. False
-/// when it was opted out before; the first reason stays.
+/// when it was opted out before; the first reason stays, unless they only now say so themselves.
 pub(super) fn suppress(
     tx: &mut Tx<'_>,
     number: Number,
@@ -43,15 +43,28 @@ pub(super) fn suppress(
     by: Actor,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let key = digest(tx, number)?;
-    if tx.has(SUPPRESSIONS, &key)? {
-        return Ok(false);
-    }
     let what = match &suppression.source {
         OptOutSource::Text(rule) => format!("opted out: {rule}"),
         OptOutSource::Carrier => "opted out at the carrier".to_owned(),
         OptOutSource::Person(_) => "an opt-out was recorded".to_owned(),
     };
+    opt_out(tx, number, suppression, what, by, now)
+}
+
+/// The same, told in the activity as `what`.
+fn opt_out(
+    tx: &mut Tx<'_>,
+    number: Number,
+    suppression: &Suppression,
+    what: String,
+    by: Actor,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let key = digest(tx, number)?;
+    let before = tx.get(SUPPRESSIONS, &key)?;
+    if before.as_ref().is_some_and(|before| before.lifted_by_start() || !suppression.lifted_by_start()) {
+        return Ok(false);
+    }
     tx.put(SUPPRESSIONS, &key, suppression)?;
     if let Some(conversation) = thread_of(tx, number)? {
         note_of(tx, &conversation, by, ActivityKind::OptOut, what, now)?;
@@ -59,7 +72,7 @@ pub(super) fn suppress(
         tx.signal(Signal::Conversation(conversation.id));
     }
     call_off(tx, number, Refusal::OptedOut, now)?;
-    Ok(true)
+    Ok(before.is_none())
 }
 
 /// Lets a number be texted again. False when it was not opted out, or when `by_candidate` and the
@@ -176,20 +189,29 @@ pub fn decide_opt_out(
     now: Timestamp,
 ) -> Result<(), LiftError> {
     let thread = thread_of(tx, number)?;
-    if let Some(conversation) = thread.as_ref().filter(|thread| thread.possible_opt_out.is_some()) {
+    let doubted = thread.as_ref().filter(|thread| thread.possible_opt_out.is_some());
+    if let Some(conversation) = doubted {
         let what = if wish.opted_out { "they want no texts" } else { "they may be texted" };
         note_of(tx, conversation, by.clone(), ActivityKind::PossibleOptOut, what, now)?;
     }
     if wish.opted_out {
-        let source = OptOutSource::Person(format!("{}: {}", by.as_str(), wish.reason));
+        let (by_whom, reason) = (by.as_str(), &wish.reason);
+        // What they texted is theirs, whoever had to read it.
+        let (source, what) = match doubted {
+            Some(_) => {
+                let rule = format!("possible opt-out, confirmed by {by_whom}: {reason}");
+                (OptOutSource::Text(rule), "opted out: possible opt-out, confirmed")
+            }
+            None => (OptOutSource::Person(format!("{by_whom}: {reason}")), "an opt-out was recorded"),
+        };
         let suppression = Suppression { at: wish.since.map_or(now, |since| since.min(now)), source };
-        suppress(tx, number, &suppression, by.clone(), now)?;
+        opt_out(tx, number, &suppression, what.to_owned(), by.clone(), now)?;
     } else if suppression_of(tx, number)?.is_some_and(|suppression| suppression.lifted_by_start()) {
         return Err(LiftError::ByText);
     } else {
         lift(tx, number, false, by.clone(), now)?;
     }
-    if let Some(mut conversation) = thread {
+    if let Some(mut conversation) = thread_of(tx, number)? {
         settle_doubt(tx, &mut conversation)?;
         store(tx, &conversation)?;
     }

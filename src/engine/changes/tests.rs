@@ -1,6 +1,11 @@
 //! Random days in the life of a few threads: after each step the rows must agree with each other,
 //! whatever came before. A step that fails prints its whole history.
 
+mod introduced;
+mod whom;
+mod wishes;
+mod zones;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{

@@ -4,6 +4,7 @@ use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState, RunLine
 use fulcrum_domain::booking::{self, Booking};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient, RecipientState};
 use fulcrum_domain::file::{FileKind, FileState};
+use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Account, Activity, Appointment, ArchiveReason, ArchiveReasonId, Author, BookingId, Consent, Conversation,
     ConversationId, Direction, Erasure, ErasureId, Filing, FilingId, FilingState, Interview, InterviewId,
@@ -164,6 +165,12 @@ pub(super) fn consent((number, _): &(Number, Timestamp), row: &Consent) -> Value
     json!({
         "type": "consent", "number": text(number), "answer": row.answer.word(), "source": source,
         "detail": detail, "at": row.at, "by": row.by.as_str(),
+    })
+}
+
+pub(super) fn timezone(number: &Number, row: &KnownZone) -> Value {
+    json!({
+        "type": "timezone", "number": text(number), "timezone": row.name, "at": row.at, "by": row.by.as_str(),
     })
 }
 

@@ -8,7 +8,7 @@ mod words;
 
 use fulcrum_domain::guard::{TALK, condemned};
 use fulcrum_domain::quiet::Verdict;
-use fulcrum_domain::zones::{self, Zones};
+use fulcrum_domain::zones::Zones;
 use fulcrum_domain::{
     Author, ContactId, Conversation, ConversationId, Direction, Interview, Message, Number, Opportunity,
     OpportunityId, SendFailure, Sight, UserId,
@@ -16,7 +16,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::changes::{consent_of, suppression_of, thread_of};
+use super::changes::{consent_of, known_zone, suppression_of, thread_of, zones_of};
 use super::{Engine, Settings};
 use crate::store::tables::{
     ARCHIVE_REASONS, BY_CONTACT, CONVERSATIONS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, STAGES, USERS,
@@ -190,7 +190,8 @@ fn facts(
         return Ok(None);
     }
     let fallback = &settings.rules.zone;
-    let known = number.map_or_else(Zones::unknown, zones::of);
+    let known = zones_of(read, number)?;
+    let set = number.map(|number| known_zone(read, number)).transpose()?.flatten();
     let candidate = match about {
         Some((id, row)) => Some(candidate(read, id, row, &known, reader.sight, fallback, now)?),
         None => None,
@@ -208,7 +209,7 @@ fn facts(
         conversation: conversation.as_ref().map(|thread| thread.id),
         candidate,
         number,
-        evidence: ZoneEvidence::of(&known),
+        evidence: ZoneEvidence::of(&known, set.is_some()),
         quiet: hours.verdict(&known, fallback, now),
         in_a_talk: messages
             .iter()

@@ -17,6 +17,8 @@ const JUST_NOW: SignedDuration = SignedDuration::from_mins(2);
 /// How the zones of a candidate are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ZoneEvidence {
+    /// A person said so.
+    Person,
     /// The area or the country of their number has one zone.
     Number,
     /// It has several.
@@ -26,7 +28,10 @@ pub enum ZoneEvidence {
 }
 
 impl ZoneEvidence {
-    pub(super) fn of(known: &Zones) -> Self {
+    pub(super) fn of(known: &Zones, by_person: bool) -> Self {
+        if by_person {
+            return Self::Person;
+        }
         match known.iter().count() {
             0 => Self::Organisation,
             1 => Self::Number,
@@ -37,6 +42,7 @@ impl ZoneEvidence {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
+            Self::Person => "set by hand",
             Self::Number => "by the number's area",
             Self::NumberInDoubt => "by the number's area, which has several time zones",
             Self::Organisation => "the number has no known area; this is your own time",

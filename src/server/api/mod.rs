@@ -6,8 +6,8 @@
 //!
 //! Conventions: times are RFC 3339 in UTC; ids are strings; lists are `{"data": [...], "next":
 //! cursor or null}`; a field without a value is null, never left out; a POST that is repeated with
-//! its `Idempotency-Key` has its effect once. (Filing, retrying and a step of a bulk text have it once by
-//! themselves; a booking link leads to the same booking as the one before, and cannot be shown twice.)
+//! its `Idempotency-Key` has its effect once. (Filing, retrying, a time zone and a step of a bulk text have it
+//! once by themselves; a booking link leads to the same booking as the one before, and cannot be shown twice.)
 //!
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
@@ -34,6 +34,7 @@ mod outbox;
 mod search;
 mod status;
 mod templates;
+mod timezone;
 
 use std::sync::Arc;
 
@@ -74,6 +75,7 @@ pub(super) fn table() -> Vec<Route> {
         data(post.clone(), "/api/v1/conversations/{id}/opt-out", Text, opt_out::decide),
         data(get.clone(), "/api/v1/conversations/{id}/consent", Read, consent::list),
         data(post.clone(), "/api/v1/conversations/{id}/consent", Text, consent::record),
+        data(post.clone(), "/api/v1/conversations/{id}/timezone", Text, timezone::set),
         data(post.clone(), "/api/v1/conversations/{id}/assign", Text, desk::assign),
         data(post.clone(), "/api/v1/conversations/{id}/follow", Read, desk::follow),
         data(post.clone(), "/api/v1/conversations/{id}/archive", Text, desk::archive),
@@ -86,6 +88,7 @@ pub(super) fn table() -> Vec<Route> {
         data(post.clone(), "/api/v1/opportunities/{id}/opt-out", Text, opt_out::decide_for_candidate),
         data(get.clone(), "/api/v1/opportunities/{id}/consent", Read, consent::list_for_candidate),
         data(post.clone(), "/api/v1/opportunities/{id}/consent", Text, consent::record_for_candidate),
+        data(post.clone(), "/api/v1/opportunities/{id}/timezone", Text, timezone::set_for_candidate),
         data(post.clone(), "/api/v1/opt-outs", Text, opt_out::record),
         data(get.clone(), "/api/v1/opportunities/{id}/interviews", Read, interviews::list),
         data(post.clone(), "/api/v1/interviews", Text, interviews::arrange),
@@ -143,6 +146,7 @@ pub(super) async fn act(
         "unread" => drop(desk::unread(shared, caller, id, Input::read(body)?).await?),
         "consent" => drop(consent::record(shared, caller, id, Input::read(body)?).await?),
         "opt-out" => drop(opt_out::decide(shared, caller, id, Input::read(body)?).await?),
+        "timezone" => drop(timezone::set(shared, caller, id, Input::read(body)?).await?),
         "file" => drop(conversations::file(shared, caller, id, IdempotencyKey::none()).await?),
         _ => return Err(Problem::not_found("there is no such call")),
     }
@@ -162,6 +166,7 @@ pub(super) async fn act_on_candidate(
     match what {
         "consent" => drop(consent::record_for_candidate(shared, caller, id, Input::read(body)?).await?),
         "opt-out" => drop(opt_out::decide_for_candidate(shared, caller, id, Input::read(body)?).await?),
+        "timezone" => drop(timezone::set_for_candidate(shared, caller, id, Input::read(body)?).await?),
         "offer-times" => {
             let key = IdempotencyKey::none();
             drop(booking::offer_times(shared, caller, id, key, Input::read(body)?).await?);

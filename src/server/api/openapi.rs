@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::{
     activity, automations, booking, bulk, consent, conversations, desk, erasures, files, holds, imports,
-    interviews, messages, mute, opportunities, opt_out, outbox, search, status, templates,
+    interviews, messages, mute, opportunities, opt_out, outbox, search, status, templates, timezone,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -55,6 +55,8 @@ use super::{
         consent::list_for_candidate,
         consent::record,
         consent::record_for_candidate,
+        timezone::set,
+        timezone::set_for_candidate,
         outbox::failed,
         outbox::retry,
         outbox::give_up,

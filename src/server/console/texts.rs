@@ -103,6 +103,10 @@ texts! {
     POSTING = "Posting";
     OWNER = "Owner";
     LOCAL_TIME = "Local time";
+    SET_TIMEZONE = "Set the time zone";
+    TIMEZONE = "Time zone, such as America/Chicago";
+    SET = "Set";
+    BY_NUMBER = "Go by the number";
     NUMBER = "Number";
     CONSENT = "Consent";
     OTHERS = "Other opportunities";

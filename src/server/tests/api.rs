@@ -178,6 +178,37 @@ async fn a_no_holds_texts_back_until_somebody_says_yes() {
 }
 
 #[tokio::test]
+async fn a_person_says_in_which_time_zone_a_candidate_is() {
+    let world = World::start(Choice::default()).await;
+    world.post_json("/api/v1/messages", RECRUITER, &text_to("+14155552671")).await;
+    let path = "/api/v1/conversations/0001/timezone";
+    let set = |zone: Value| json!({ "timezone": zone });
+    world.post_json(path, VIEWER, &set(json!("America/Chicago"))).await.problem(403, "forbidden");
+    for wrong in ["", "Chicago", "UTC+5", "../zoneinfo"] {
+        world.post_json(path, RECRUITER, &set(json!(wrong))).await.problem(422, "invalid");
+    }
+    let answer = world.post_json(path, RECRUITER, &set(json!("america/chicago"))).await;
+    assert_eq!(answer.json(), set(json!("America/Chicago")));
+    world.post_json(path, RECRUITER, &set(json!("America/Chicago"))).await;
+    let facts = world.get("/c/0001", RECRUITER).await.text;
+    assert!(facts.contains("(set by hand)"), "{facts}");
+    assert!(!world.get("/c/0001", VIEWER).await.text.contains("/0001/timezone"));
+    assert_eq!(world.post_json(path, RECRUITER, &set(Value::Null)).await.json(), set(Value::Null));
+    assert!(!world.get("/c/0001", RECRUITER).await.text.contains("(set by hand)"));
+    let told = world.get("/api/v1/activity?kind=desk", ADMIN).await.json();
+    let told: Vec<_> = told["data"].as_array().unwrap().iter().map(|one| one["detail"].clone()).collect();
+    assert_eq!(
+        told,
+        [
+            "the candidate's time zone goes by the number again",
+            "the candidate's time zone is America/Chicago"
+        ]
+    );
+    let nowhere = "/api/v1/conversations/0009/timezone";
+    world.post_json(nowhere, RECRUITER, &set(json!("America/Chicago"))).await.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn opportunities_are_shown_unknown_or_gone() {
     let world = World::start(Choice::default()).await;
     let at = Timestamp::from_second(1_741_097_520).unwrap();

@@ -72,6 +72,23 @@ async fn a_wish_is_recorded_with_what_was_typed() {
 }
 
 #[tokio::test]
+async fn a_time_zone_that_was_typed_is_set_and_a_button_ends_that() {
+    let world = world().await;
+    let post = |form: Vec<(&'static str, &'static str)>| {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        client.build().unwrap().post(world.url("/c/0001/timezone")).bearer_auth(RECRUITER).form(&form).send()
+    };
+    let is_set =
+        async || world.get("/c/0001", RECRUITER).await.text.contains("value=\"Europe/Berlin\" data-field");
+    assert_eq!(post(vec![("call", "{}"), ("timezone", "Berlin")]).await.unwrap().status(), 422);
+    assert!(!is_set().await);
+    assert_eq!(post(vec![("call", "{}"), ("timezone", "Europe/Berlin")]).await.unwrap().status(), 303);
+    assert!(is_set().await);
+    assert_eq!(post(vec![("call", r#"{"timezone":null}"#)]).await.unwrap().status(), 303);
+    assert!(!is_set().await);
+}
+
+#[tokio::test]
 async fn a_form_that_makes_no_sense_changes_nothing() {
     let world = world().await;
     let me = json!({"account": "priya@acme.example"});

@@ -11,7 +11,6 @@ use fulcrum_domain::booking::{
 };
 use fulcrum_domain::guard::refusal;
 use fulcrum_domain::slots::{Slot, spaced};
-use fulcrum_domain::zones;
 use fulcrum_domain::{
     ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Direction, Message, OpportunityId,
     Purpose,
@@ -27,6 +26,7 @@ use crate::engine::changes::activity::note_of;
 use crate::engine::changes::guard::standing;
 use crate::engine::changes::suppress::suppression_of;
 use crate::engine::changes::thread::{open, store};
+use crate::engine::changes::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::store::tables::{BOOKINGS, CONVERSATIONS, MESSAGES, OPPORTUNITIES, TALKS, TALKS_DUE};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
@@ -276,7 +276,7 @@ fn numbers(count: usize) -> String {
     }
 }
 
-/// In which zone a candidate is told times: theirs if their number leaves no doubt, else the
+/// In which zone a candidate is told times: theirs if a person or their number leaves no doubt, else the
 /// organisation's.
 ///
 /// # Errors
@@ -288,6 +288,5 @@ pub fn zone_of(
     now: Timestamp,
 ) -> Result<TimeZone, StoreError> {
     let number = read.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
-    let told = number.and_then(|number| zones::of(number).agreed(now).cloned());
-    Ok(told.unwrap_or_else(|| rules.zone.clone()))
+    Ok(zones_of(read, number)?.agreed(now).cloned().unwrap_or_else(|| rules.zone.clone()))
 }

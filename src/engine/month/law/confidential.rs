@@ -1,7 +1,7 @@
 //! Confidential candidacies: what is said about one stands in its own secret notes, and nobody who may not see
 //! it reads of it.
 
-use fulcrum_domain::{Author, Message, Number, OpportunityId, Purpose, Sight};
+use fulcrum_domain::{Message, Number, OpportunityId, Purpose, Sight};
 
 use super::super::Month;
 use super::super::carrier::Received;
@@ -10,16 +10,16 @@ use crate::engine::view::Gaze;
 use crate::store::tables::{CONVERSATIONS, MESSAGES};
 use crate::store::{Keys, Read};
 
-/// The last text that a person wrote to a number and that got there.
+/// The last text about an opportunity that was written to a number and that got there.
 pub(super) struct LastWritten {
     at: jiff::Timestamp,
     about: Option<OpportunityId>,
 }
 
 impl Month {
-    /// A text that a person wrote is at the carrier.
+    /// A text is at the carrier.
     pub(super) fn remember_written(&mut self, text: &Message, to: Number) {
-        if is_by_person(text) {
+        if can_be_answered(text) {
             let last = LastWritten { at: self.now, about: text.opportunity.clone() };
             self.law.last_written.insert(to, last);
         }
@@ -27,7 +27,7 @@ impl Month {
 
     /// A text leaves. Until it is there, nobody can say which text an answer is to; it may never be known.
     pub(super) fn remember_confidential(&mut self, text: &Message, to: Number) {
-        if is_by_person(text) {
+        if can_be_answered(text) {
             self.law.last_written.remove(&to);
         }
         let Some(about) = text.opportunity.clone().filter(|id| self.people.confidential.contains(id)) else {
@@ -39,7 +39,7 @@ impl Month {
         }
     }
 
-    /// A text from outside answers the last that they got from a person.
+    /// A text from outside answers the last that they got.
     pub(super) fn remember_answer(&mut self, text: &Received) {
         let month = jiff::SignedDuration::from_hours(30 * 24);
         let last = self.law.last_written.get(&text.from);
@@ -89,6 +89,7 @@ impl Month {
     }
 }
 
-fn is_by_person(text: &Message) -> bool {
-    matches!(text.author, Author::Staff { .. }) && text.purpose == Purpose::Conversation
+/// What STOP and HELP are answered with asks for nothing.
+fn can_be_answered(text: &Message) -> bool {
+    !matches!(text.purpose, Purpose::OptOutConfirmation | Purpose::Help)
 }

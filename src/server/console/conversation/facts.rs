@@ -11,6 +11,8 @@ pub(in crate::server::console) struct Fact {
     pub(in crate::server::console) name: &'static str,
     pub(in crate::server::console) words: String,
     pub(in crate::server::console) href: Option<String>,
+    /// Whether it goes by their time zone, which can be set beside it.
+    pub(in crate::server::console) by_zone: bool,
 }
 
 /// A transcript that stands in Lever, or is on its way.
@@ -27,7 +29,9 @@ fn in_lever(lever: &str, id: &OpportunityId) -> String {
 /// The facts, each on a line; what is not known is left out.
 pub(super) fn lines(facts: &Facts, base: &str, lever: &str, reader: &Reader<'_>) -> Vec<Fact> {
     let mut lines = Vec::new();
-    let mut put = |name, words: String, href| lines.push(Fact { name, words, href });
+    let mut put = |name, words: String, href| {
+        lines.push(Fact { name, words, href, by_zone: name == texts::LOCAL_TIME });
+    };
     if let Some(candidate) = &facts.candidate {
         about(candidate, reader, &mut |name, words| put(name, words, None));
         put(texts::IN_LEVER, texts::PROFILE.to_owned(), Some(in_lever(lever, &candidate.id)));

@@ -141,6 +141,7 @@ pub(in crate::server::console) struct Call {
     reason: Option<String>,
     on: Option<String>,
     event_type: Option<String>,
+    timezone: Option<String>,
 }
 
 impl Call {
@@ -152,6 +153,7 @@ impl Call {
             ("reason", self.reason),
             ("on", self.on),
             ("event_type", self.event_type),
+            ("timezone", self.timezone),
         ];
         for (name, typed) in fields {
             body.extend(typed.filter(|typed| !typed.is_empty()).map(|typed| (name.to_owned(), typed.into())));
@@ -160,7 +162,7 @@ impl Call {
     }
 }
 
-/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `consent`, `opt-out`.
+/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `consent`, `opt-out`, `timezone`.
 pub(in crate::server::console) async fn act(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
@@ -177,7 +179,7 @@ pub(in crate::server::console) async fn act(
     }
 }
 
-/// `POST /o/{id}/consent`, `opt-out`, `offer-times`.
+/// `POST /o/{id}/consent`, `opt-out`, `offer-times`, `timezone`.
 pub(in crate::server::console) async fn act_on_candidate(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,

@@ -22,12 +22,13 @@ use fulcrum_domain::{ConversationId, OpportunityId, Right, Sight};
 use http::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::frame::{self, Frame, page};
 use super::texts;
-use crate::engine::{ConversationView, Facts, FilingView, Found, Subject};
+use crate::engine::{ConversationView, Facts, FilingView, Found, Subject, ZoneEvidence};
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Cursor, Shared};
@@ -38,6 +39,18 @@ use lines::{Line, Reader, lines, moment};
 
 /// Messages that are drawn at once; the older ones are a page further.
 const SHOWN: usize = 100;
+
+/// Time zones that are offered to choose from, besides those of the number and ours.
+const COMMON_ZONES: [&str; 8] = [
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Puerto_Rico",
+];
 
 /// An opened profile is read again when what is known of it is older.
 const FRESH: Duration = Duration::from_secs(30);
@@ -103,6 +116,20 @@ struct View {
     doubt: Option<String>,
     /// What a person may record of the candidate's wishes, and where.
     wishes: Option<Wishes>,
+    /// Where a person may say in which time zone they are.
+    zone: Option<ZoneForm>,
+}
+
+/// The form for the time zone of a candidate.
+struct ZoneForm {
+    /// The page's path, below which the form goes.
+    page: String,
+    /// The same in the API.
+    api: String,
+    /// What was set by hand; empty while it goes by the number.
+    set: String,
+    /// Some to choose from; any other may be typed.
+    names: Vec<String>,
 }
 
 /// The forms for what a candidate said by other ways than a text.
@@ -411,6 +438,7 @@ async fn drawn(
         notes: Vec::new(),
         doubt: None,
         wishes: wishes(caller, &facts, &own, zone.to_datetime(now).date()),
+        zone: zone_form(caller, &facts, &own, &zone),
         base,
         title: title.clone(),
     };
@@ -493,11 +521,29 @@ fn wishes(caller: &Caller, facts: &Facts, own: &str, today: Date) -> Option<Wish
         None => Some(true),
         Some(opt_out) => (!opt_out.lifted_by_start() && caller.may(Right::Administer)).then_some(false),
     };
-    let api = match own.strip_prefix("/o/") {
+    Some(Wishes { page: own.to_owned(), api: in_api(own), today: today.to_string(), opt_out })
+}
+
+/// What the API calls what a page is about.
+fn in_api(page: &str) -> String {
+    match page.strip_prefix("/o/") {
         Some(id) => format!("/api/v1/opportunities/{id}"),
-        None => own.replace("/c/", "/api/v1/conversations/"),
-    };
-    Some(Wishes { page: own.to_owned(), api, today: today.to_string(), opt_out })
+        None => page.replace("/c/", "/api/v1/conversations/"),
+    }
+}
+
+fn zone_form(caller: &Caller, facts: &Facts, own: &str, ours: &TimeZone) -> Option<ZoneForm> {
+    facts.number.filter(|_| caller.may(Right::Text))?;
+    let theirs: Vec<&str> = facts.zones.iter().filter_map(TimeZone::iana_name).collect();
+    let set = theirs.first().filter(|_| facts.evidence == ZoneEvidence::Person).copied();
+    let mut names: Vec<String> = Vec::new();
+    for name in theirs.iter().copied().chain(ours.iana_name()).chain(COMMON_ZONES) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    let set = set.unwrap_or_default().to_owned();
+    Some(ZoneForm { page: own.to_owned(), api: in_api(own), set, names })
 }
 
 fn blocked(caller: &Caller, facts: &Facts) -> Option<String> {

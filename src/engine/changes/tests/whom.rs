@@ -1,0 +1,214 @@
+//! Whom a message is about: what is said about one person, or about a confidential opportunity, never
+//! stands in a note about another, whatever Lever answers meanwhile.
+
+use fulcrum_domain::{Conversation, Filing};
+
+use super::*;
+
+/// An opportunity on the telephone of the first, of the person `contact`.
+fn appears(life: &Life, id: &'static str, contact: &'static str, confidential: bool) -> OpportunityId {
+    let (_, row) = opportunity(0, true, life.now);
+    let row = Opportunity { contact: contact.parse().unwrap(), confidential, ..row };
+    let id: OpportunityId = id.parse().unwrap();
+    let (of, now) = (id.clone(), life.now);
+    life.change(move |tx, _| put_opportunity(tx, &of, row, Arrival::Webhook, &rules(), now));
+    id
+}
+
+/// Texts about confidential ones are allowed.
+fn permissive() -> Rules {
+    Rules { text_confidential: true, ..rules() }
+}
+
+/// Somebody writes; the text leaves, unless it is for later.
+fn write(life: &mut Life, about: &OpportunityId, purpose: Purpose, at: Option<Timestamp>) -> Message {
+    life.count += 1;
+    let to = Recipient::Both(about.clone(), number(0));
+    let author = match purpose {
+        Purpose::Conversation => Author::Staff { user: None, name: "Priya".into() },
+        _ => Author::Automatic("interview: reminder".into()),
+    };
+    let draft = Draft { to, author, purpose, ..draft(0, at) };
+    let text = life.change(move |tx, moment| Ok(compose(tx, draft, &permissive(), moment).unwrap()));
+    life.step(&Step::Sends { outcome: 0 });
+    text
+}
+
+/// The candidate writes; their text as it is stored.
+fn hear(life: &mut Life, words: u8) -> Message {
+    life.step(&Step::Writes { who: 0, words });
+    let all = life.change(|tx, _| tx.list_back(MESSAGES, &Keys::all(), 100));
+    all.into_iter().map(|(_, text)| text).find(|text| text.direction == Direction::In).unwrap()
+}
+
+fn thread(life: &Life) -> Conversation {
+    life.change(|tx, _| Ok(thread_of(tx, number(0))?.unwrap()))
+}
+
+/// All transcripts, the oldest first.
+fn filings(life: &Life) -> Vec<Filing> {
+    life.change(|tx, _| tx.list(FILINGS, &Keys::all(), 100)).into_iter().map(|(_, filing)| filing).collect()
+}
+
+fn not_found(life: &Life) {
+    life.change(|tx, moment| {
+        for (id, filing) in tx.list(FILINGS, &Keys::all(), 100)? {
+            if filing.state == FilingState::Due {
+                begin_post(tx, id, moment.now)?;
+                retarget(tx, id, &permissive(), moment)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+fn pass(life: &mut Life, minutes: u16) {
+    life.step(&Step::TimePasses { minutes });
+}
+
+#[test]
+fn what_is_said_about_a_confidential_one_that_lever_lost_is_never_given_to_another() {
+    let mut life = Life::new();
+    let secret = appears(&life, "secret", "dana", true);
+    let open = appears(&life, "open", "dana", false);
+    write(&mut life, &secret, Purpose::Conversation, None);
+    let said = hear(&mut life, 1);
+    assert_eq!(said.opportunity, Some(secret.clone()));
+    pass(&mut life, 90);
+    assert_eq!(filings(&life).len(), 1);
+    // Since then somebody wrote about the other one.
+    write(&mut life, &open, Purpose::Conversation, None);
+    not_found(&life);
+    pass(&mut life, 90);
+    life.check();
+    let kept = life.change(move |tx, _| message(tx, said.id)).unwrap();
+    assert_eq!(kept.opportunity, Some(secret.clone()));
+    let about: Vec<_> = filings(&life).into_iter().map(|one| (one.opportunity, one.state)).collect();
+    assert!(matches!(&about[0], (of, FilingState::Held(_)) if *of == secret), "{about:?}");
+    assert_eq!(about[1], (open, FilingState::Due));
+    // And it goes with the one that it is about.
+    let now = life.now;
+    life.change(move |tx, _| erase_opportunity(tx, &secret, ErasureCause::Deleted, now));
+    assert_eq!(life.change(move |tx, _| message(tx, kept.id)), None);
+    life.check();
+}
+
+#[test]
+fn what_one_of_two_on_a_telephone_said_is_never_the_other_ones() {
+    let mut life = Life::new();
+    let ana = appears(&life, "ana", "ana", false);
+    write(&mut life, &ana, Purpose::Conversation, None);
+    let said = hear(&mut life, 1);
+    pass(&mut life, 90);
+    appears(&life, "ben", "ben", false);
+    not_found(&life);
+    hear(&mut life, 0);
+    pass(&mut life, 90);
+    life.check();
+    let kept = life.change(move |tx, _| message(tx, said.id)).unwrap();
+    assert_eq!(kept.opportunity, Some(ana));
+    assert!(matches!(filings(&life)[0].state, FilingState::Held(_)));
+}
+
+#[test]
+fn what_nobody_else_can_be_meant_by_goes_back_and_waits() {
+    let mut life = Life::new();
+    let ana = appears(&life, "ana", "ana", false);
+    write(&mut life, &ana, Purpose::Conversation, None);
+    pass(&mut life, 90);
+    not_found(&life);
+    life.check();
+    assert_eq!(filings(&life), []);
+    assert_eq!(thread(&life).opportunity, None);
+}
+
+#[test]
+fn an_answer_to_a_reminder_is_about_whom_it_reminded() {
+    let mut life = Life::new();
+    let ana = appears(&life, "ana", "ana", false);
+    let ben = appears(&life, "ben", "ben", false);
+    write(&mut life, &ana, Purpose::Conversation, None);
+    for purpose in [Purpose::Automatic, Purpose::Bulk, Purpose::Booking] {
+        pass(&mut life, 60);
+        write(&mut life, &ana, Purpose::Conversation, None);
+        pass(&mut life, 60);
+        write(&mut life, &ben, purpose, None);
+        assert_eq!(hear(&mut life, 1).opportunity, Some(ben.clone()), "{purpose:?}");
+    }
+    // An answer of the daemon's own asks for nothing.
+    pass(&mut life, 60);
+    write(&mut life, &ana, Purpose::Conversation, None);
+    life.count += 1;
+    life.change(|tx, moment| {
+        let thread = thread_of(tx, number(0))?.unwrap();
+        let thread = Conversation { opportunity: Some("ben".parse().unwrap()), ..thread };
+        let words = "Acme".to_owned();
+        compose::queue_automatic(tx, thread, "help", words, Purpose::Help, &rules(), moment)
+    });
+    life.step(&Step::Sends { outcome: 0 });
+    assert_eq!(hear(&mut life, 1).opportunity, Some(ana));
+}
+
+#[test]
+fn one_that_lever_shows_no_more_counts_as_confidential() {
+    let mut life = Life::new();
+    let dana = appears(&life, "dana", "dana", false);
+    write(&mut life, &dana, Purpose::Conversation, None);
+    let now = life.now;
+    life.change(move |tx, _| mark_invisible(tx, &dana, now));
+    let refused = life.change(|tx, moment| Ok(compose(tx, draft(0, None), &rules(), moment)));
+    assert!(matches!(refused, Err(ComposeError::Confidential)), "{refused:?}");
+    pass(&mut life, 90);
+    let filing = filings(&life).remove(0);
+    assert!(filing.secret && filing.confidential);
+}
+
+#[test]
+fn a_stranger_is_known_from_when_somebody_wrote_to_them_though_that_text_never_left() {
+    let mut life = Life::new();
+    let said = hear(&mut life, 1);
+    assert_eq!(thread(&life).deadline, None);
+    let later = life.now.checked_add(SignedDuration::from_hours(48)).ok();
+    let (_, row) = opportunity(1, true, life.now);
+    let (of, now): (OpportunityId, _) = ("dana".parse().unwrap(), life.now);
+    life.change(move |tx, _| put_opportunity(tx, &of, row, Arrival::Webhook, &rules(), now));
+    let text = write(&mut life, &"dana".parse().unwrap(), Purpose::Conversation, later);
+    life.change(move |tx, moment| {
+        cancel(tx, text.id, "priya".into(), &rules(), moment).unwrap();
+        Ok(())
+    });
+    pass(&mut life, 90);
+    life.check();
+    assert_eq!(filings(&life).len(), 1);
+    let filed = life.change(move |tx, _| message(tx, said.id)).unwrap();
+    assert!(filed.filing.is_some() && filed.opportunity == Some("dana".parse().unwrap()));
+}
+
+#[test]
+fn a_late_failure_is_told_in_a_note_about_the_same_one() {
+    let mut life = Life::new();
+    let secret = appears(&life, "secret", "dana", true);
+    let open = appears(&life, "open", "dana", false);
+    let lost = write(&mut life, &secret, Purpose::Conversation, None).id;
+    pass(&mut life, 90);
+    life.step(&Step::Reports { nth: 0, delivery: 3 });
+    assert_eq!(thread(&life).late_failures, [lost]);
+    write(&mut life, &open, Purpose::Conversation, None);
+    pass(&mut life, 90);
+    let told =
+        |life: &Life, nth: usize| filings(life)[nth].parts.concat().contains("Not delivered after all");
+    assert!(!told(&life, 1), "an open note tells of a confidential text");
+    assert_eq!(thread(&life).late_failures, [lost]);
+    write(&mut life, &secret, Purpose::Conversation, None);
+    pass(&mut life, 90);
+    assert_eq!((told(&life, 2), thread(&life).late_failures), (true, vec![]));
+    // Whoever else is erased takes nothing of it away.
+    life.step(&Step::Reports { nth: 2, delivery: 3 });
+    let late = thread(&life).late_failures;
+    assert_eq!(late.len(), 1);
+    let now = life.now;
+    life.change(move |tx, _| erase_opportunity(tx, &open, ErasureCause::Deleted, now));
+    assert_eq!(thread(&life).late_failures, late);
+    life.change(move |tx, _| erase_opportunity(tx, &secret, ErasureCause::Deleted, now));
+    life.check();
+}
