@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::back_test::back_test;
 use super::changes::{self, SwitchError, Waiting};
+use super::view::Gaze;
 use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG};
 use crate::store::{Keys, Read, StoreError};
 
@@ -218,11 +219,7 @@ fn lines(read: &impl Read, id: &OpportunityId) -> Result<Vec<RunLine>, StoreErro
 
 fn why(read: &impl Read, id: MessageId, sight: Sight) -> Result<Option<Vec<Reason>>, StoreError> {
     let Some(message) = changes::message(read, id)? else { return Ok(None) };
-    let confidential = match &message.opportunity {
-        Some(about) => read.get(OPPORTUNITIES, about)?.is_some_and(|row| row.confidential),
-        None => false,
-    };
-    if !sight.reaches(confidential) {
+    if !Gaze::new(read, sight).reaches(message.opportunity.as_ref())? {
         return Ok(None);
     }
     let mut reasons = Vec::new();

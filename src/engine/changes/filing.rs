@@ -108,7 +108,8 @@ fn create(
 ) -> Result<(), StoreError> {
     let id = FilingId::new(moment.now, &moment.id_bits());
     let opportunity = tx.get(OPPORTUNITIES, &group.opportunity)?;
-    let confidential = opportunity.as_ref().is_some_and(|row| row.confidential);
+    // Of whom Lever shows no more it may be so by now.
+    let confidential = opportunity.as_ref().is_none_or(|row| row.confidential);
     let mut late_failures = Vec::new();
     for id in late {
         if let Some(text) = message(tx, *id)? {
