@@ -23,7 +23,7 @@ use super::file::forget_files;
 use super::outbox::{ask, drop_effect};
 use super::projection::forget_meeting;
 use super::remind::erase_reminders;
-use super::retention::{is_held, keep_if_held};
+use super::retention::{is_held, is_thread_held, keep_if_held};
 use super::searchable::to_index;
 use super::suppress::settle_doubt;
 use super::thread::{arm, candidacies, key_of, store, thread_of};
@@ -89,6 +89,12 @@ pub fn erase_person(
         if is_held(tx, id)? {
             return Err(EraseError::Held);
         }
+    }
+    if let Whom::Number(number) = whom
+        && let Some(thread) = thread_of(tx, *number)?
+        && is_thread_held(tx, &thread)?
+    {
+        return Err(EraseError::Held);
     }
     let mut erasing = Erasing::begin(tx, ErasureCause::Command, by, now)?;
     for id in &opportunities {
