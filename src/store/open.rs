@@ -26,8 +26,16 @@ type Migration = fn(&WriteTransaction, &SealKeys) -> Result<(), StoreError>;
 
 /// Each brings the schema from its place in the list to the next. Forward only; each runs in a
 /// transaction of its own together with the new number.
-const MIGRATIONS: &[Migration] =
-    &[make_tables, make_tables, index_users, make_tables, index_interviews, gather_repeats, make_tables];
+const MIGRATIONS: &[Migration] = &[
+    make_tables,
+    make_tables,
+    index_users,
+    make_tables,
+    index_interviews,
+    gather_repeats,
+    make_tables,
+    make_tables,
+];
 
 /// Added to the number of the schema while values of the file are sealed: a program that knows nothing of that
 /// takes it for a newer one, and says so.

@@ -88,6 +88,17 @@ pub struct Hold {
     pub wanted_gone: bool,
 }
 
+/// Somebody said that a number may be texted again, as evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifted {
+    /// Who said so.
+    pub by: Actor,
+    /// How they know.
+    pub reason: String,
+    /// What they took back; none where it was only possible that there was an opt-out.
+    pub opt_out: Option<Suppression>,
+}
+
 /// Nothing leaves, since this file is a restored copy: its original may have sent the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Muted {
@@ -376,6 +387,7 @@ stored! {
     FloodRow = 1;
     HookRow = 1;
     Interview = 1;
+    Lifted = 1;
     Engagement = 1;
     Message = 1;
     MessageId = 1;

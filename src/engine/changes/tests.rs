@@ -1,6 +1,8 @@
 //! Random days in the life of a few threads: after each step the rows must agree with each other,
 //! whatever came before. A step that fails prints its whole history.
 
+mod gone;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
