@@ -150,7 +150,7 @@ impl Engine {
     /// [`SwitchError`].
     pub async fn pause_automation(&self, name: &str, waiting: Waiting, by: Actor) -> Result<(), SwitchError> {
         let (settings, now, name) = (self.settings.load_full(), self.clock.now(), name.to_owned());
-        self.store.change(move |tx| changes::pause(tx, &name, waiting, by, &settings.rules, now)).await
+        self.change_once(move |tx| changes::pause(tx, &name, waiting, by, &settings.rules, now)).await
     }
 
     /// Lets an automation go on.
@@ -159,7 +159,7 @@ impl Engine {
     /// [`SwitchError`].
     pub async fn resume_automation(&self, name: &str, by: Actor) -> Result<(), SwitchError> {
         let (settings, now, name) = (self.settings.load_full(), self.clock.now(), name.to_owned());
-        self.store.change(move |tx| changes::resume(tx, &name, by, &settings.rules, now)).await
+        self.change_once(move |tx| changes::resume(tx, &name, by, &settings.rules, now)).await
     }
 
     /// Lets the texts of a card go, or calls them off.
@@ -168,7 +168,7 @@ impl Engine {
     /// [`SwitchError`].
     pub async fn decide_card(&self, number: u64, approve: bool, by: Actor) -> Result<(), SwitchError> {
         let (settings, now) = (self.settings.load_full(), self.clock.now());
-        self.store.change(move |tx| changes::decide_card(tx, number, approve, by, &settings.rules, now)).await
+        self.change_once(move |tx| changes::decide_card(tx, number, approve, by, &settings.rules, now)).await
     }
 
     /// Why a text was written. None where it is not known, or not for these eyes.

@@ -181,7 +181,7 @@ pub struct Idempotent {
     pub created: Created,
 }
 
-/// What a request made.
+/// What a request made. Stored by position: new ones go to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Created {
     /// A text.
@@ -192,6 +192,16 @@ pub enum Created {
     Bulk(BulkId),
     /// An offer of times, in this conversation.
     Offer(ConversationId),
+    /// Nothing that is told: it was done.
+    Done,
+    /// So much of what was asked for.
+    Count(u64),
+    /// An erasure, with its certificate.
+    Erasure(ErasureId),
+    /// The end of the muting, and what left: texts, late ones, transcripts, others.
+    Unmuted([u64; 4]),
+    /// An import: texts, those known before, opt-outs.
+    Imported([u64; 3]),
 }
 
 /// A file that came with a text. postcard would write a list number by number.

@@ -218,9 +218,10 @@ impl Engine {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         let above = settings.second_person_above;
-        self.store
-            .change(move |tx| changes::step_bulk(tx, id, step, &by, above, &settings.rules, &mut moment))
-            .await?;
+        self.change_once(move |tx| {
+            changes::step_bulk(tx, id, step, &by, above, &settings.rules, &mut moment)
+        })
+        .await?;
         self.wake.bulk.notify_one();
         Ok(())
     }
