@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Exit, Form, Outcome, load, screen, wiring};
 use crate::config::Config;
@@ -57,6 +58,8 @@ enum What {
         /// The file to make; `-` is standard output
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        #[command(flatten)]
+        form: Form,
     },
 }
 
@@ -73,7 +76,7 @@ impl Audit {
                 tell(&verified, form)
             }
             What::Checkpoints { form } => checkpoints(&load(config)?, form),
-            What::Export { file } => export(&open(&load(config)?)?, &file),
+            What::Export { file, form } => export(&open(&load(config)?)?, &file, form),
         }
     }
 }
@@ -138,7 +141,7 @@ fn checkpoints(config: &Config, form: Form) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn export(store: &ReadOnly, file: &Path) -> Outcome {
+fn export(store: &ReadOnly, file: &Path, form: Form) -> Outcome {
     if file == Path::new("-") {
         let out = BufWriter::new(io::stdout().lock());
         return match store.read(|snapshot| audit::export(snapshot, out)) {
@@ -150,6 +153,10 @@ fn export(store: &ReadOnly, file: &Path) -> Outcome {
     let made = made.with_context(|| file.display().to_string())?;
     let lines = store.read(|snapshot| audit::export(snapshot, BufWriter::new(&made)))?;
     made.sync_all()?;
-    screen::line(format_args!("{}: {} entries", file.display(), screen::count(lines)))?;
+    if form.json {
+        screen::json(&json!({ "file": file.display().to_string(), "entries": lines }))?;
+    } else {
+        screen::line(format_args!("{}: {} entries", file.display(), screen::count(lines)))?;
+    }
     Ok(Exit::Done)
 }

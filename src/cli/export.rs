@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Args};
 use fulcrum_domain::{Number, Whom};
+use serde_json::json;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{Exit, Outcome, load, screen, wiring};
+use super::{Exit, Form, Outcome, load, screen, wiring};
 use crate::config::Config;
 use crate::engine::clock::Clock;
 use crate::engine::{ExportError, export_all, export_files, export_person, export_talk};
@@ -41,6 +42,8 @@ pub(super) struct Export {
     /// Only whoever has this number, and all that was said with it
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     number: Option<String>,
+    #[command(flatten)]
+    form: Form,
 }
 
 impl Export {
@@ -66,6 +69,10 @@ impl Export {
             Some(whom) => zip(snapshot, whom, &file),
         });
         match written.and_then(|lines| Ok(file.sync_all().map(|()| lines)?)) {
+            Ok(lines) if self.form.json => {
+                screen::json(&json!({ "file": about(), "lines": lines }))?;
+                Ok(Exit::Done)
+            }
             Ok(lines) => {
                 screen::line(format_args!("{}: {} lines", self.file.display(), screen::count(lines)))?;
                 Ok(Exit::Done)

@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal, Read};
 use anyhow::{bail, ensure};
 use clap::Args;
 use console::Term;
+use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Exit, Outcome, screen};
+use super::{Exit, Form, Outcome, screen};
 use crate::config::password::{self, Cost};
 
 /// Nobody guesses a password of so many characters that its owner did not take from a list.
@@ -23,13 +24,21 @@ const BYTES_MAX: u64 = 4096;
 #[command(after_help = "Examples:
   fulcrum hash-password > /etc/fulcrum/ana-password-hash
   pass show fulcrum | fulcrum hash-password")]
-pub(super) struct HashPassword {}
+pub(super) struct HashPassword {
+    #[command(flatten)]
+    form: Form,
+}
 
 impl HashPassword {
     pub(super) fn carry_out(self) -> Outcome {
         let password = if io::stdin().is_terminal() { asked()? } else { read()? };
         ensure!(password.chars().count() >= CHARS_MIN, "the password has fewer than {CHARS_MIN} characters");
-        screen::line(password::hash(&password, Cost::Usual)?)?;
+        let hash = password::hash(&password, Cost::Usual)?;
+        if self.form.json {
+            screen::json(&json!({ "hash": hash }))?;
+        } else {
+            screen::line(hash)?;
+        }
         Ok(Exit::Done)
     }
 }

@@ -244,3 +244,35 @@ fn sources(config: &Path) -> Sources {
 fn load(config: &Path) -> Result<Config, Problems> {
     Config::load(&sources(config))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// What talks until it is stopped, or writes a script or pages for other programs.
+    const WITHOUT_JSON: [&str; 5] = ["run", "demo", "sandbox", "completions", "man"];
+
+    fn check(command: &clap::Command, name: &str) {
+        let has_json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
+        let is_whole = !command.has_subcommands() || !command.is_subcommand_required_set();
+        assert!(has_json || !is_whole, "{name} has no --json");
+        for part in command.get_subcommands() {
+            check(part, &format!("{name} {}", part.get_name()));
+        }
+    }
+
+    #[test]
+    fn every_command_prints_json_for_scripts() {
+        let whole = Cli::command();
+        let mut without = Vec::new();
+        for command in whole.get_subcommands() {
+            match WITHOUT_JSON.contains(&command.get_name()) {
+                true => without.push(command.get_name()),
+                false => check(command, command.get_name()),
+            }
+        }
+        assert_eq!(without, WITHOUT_JSON, "in the order of the commands");
+    }
+}

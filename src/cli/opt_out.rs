@@ -9,10 +9,11 @@ use clap::{Args, Subcommand};
 use csv::{ByteRecord, ReaderBuilder};
 use fulcrum_domain::{Number, Region};
 use jiff::civil::Date;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::control::{Control, ControlError};
-use super::{Exit, Outcome, load, screen};
+use super::{Exit, Form, Outcome, load, screen};
 use crate::engine::clock::Clock;
 
 /// Record that a number wants no texts
@@ -32,20 +33,26 @@ pub(super) struct OptOut {
     /// The day on which they said so; today if not given
     #[arg(long, value_name = "DATE")]
     on: Option<Date>,
+    #[command(flatten)]
+    form: Form,
 }
 
 impl OptOut {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let control = Control::new(&load(config)?)?;
-        record(&control, &self.number, &self.reason, self.on).await?;
-        screen::line("recorded: nothing is sent to this number any more")?;
-        Ok(Exit::Done)
+        let answer = record(&control, &self.number, &self.reason, self.on).await?;
+        self.form.print(answer, |_: &Value| screen::line("recorded: nothing is sent to this number any more"))
     }
 }
 
-async fn record(control: &Control, number: &str, reason: &str, on: Option<Date>) -> Result<(), ControlError> {
+async fn record(
+    control: &Control,
+    number: &str,
+    reason: &str,
+    on: Option<Date>,
+) -> Result<Value, ControlError> {
     let wish = json!({ "number": number, "reason": reason, "on": on });
-    control.post("/api/v1/opt-outs", &wish).await.map(drop)
+    control.post("/api/v1/opt-outs", &wish).await
 }
 
 /// Record many such wishes from a file
@@ -85,6 +92,8 @@ struct Import {
     /// Record them
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 impl OptOuts {
@@ -104,7 +113,7 @@ impl Import {
         let mut recorded = 0;
         for row in good.iter().filter(|_| self.yes) {
             match record(&control, &row.number.to_string(), &row.reason, row.on).await {
-                Ok(()) => recorded += 1,
+                Ok(_) => recorded += 1,
                 Err(ControlError::Refused { status, reason }) if status.is_client_error() => {
                     bad.push(Bad { line: row.line, why: reason });
                 }
@@ -116,6 +125,10 @@ impl Import {
                     return Err(anyhow::Error::new(error).context(left));
                 }
             }
+        }
+        if self.form.json {
+            screen::json(&json!({ "good": good.len(), "recorded": recorded, "bad": bad }))?;
+            return Ok(if bad.is_empty() { Exit::Done } else { Exit::Bad });
         }
         for Bad { line, why } in &bad {
             screen::note(format_args!("line {line}: {why}"))?;
@@ -143,9 +156,10 @@ struct Row {
 }
 
 /// A row that cannot.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Bad {
     line: usize,
+    #[serde(rename = "reason")]
     why: String,
 }
 

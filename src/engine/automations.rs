@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::back_test::back_test;
 use super::changes::{self, SwitchError, Waiting};
+use super::view::Gaze;
 use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG};
 use crate::store::{Keys, Read, StoreError};
 
@@ -149,7 +150,7 @@ impl Engine {
     /// [`SwitchError`].
     pub async fn pause_automation(&self, name: &str, waiting: Waiting, by: Actor) -> Result<(), SwitchError> {
         let (settings, now, name) = (self.settings.load_full(), self.clock.now(), name.to_owned());
-        self.store.change(move |tx| changes::pause(tx, &name, waiting, by, &settings.rules, now)).await
+        self.change_once(move |tx| changes::pause(tx, &name, waiting, by, &settings.rules, now)).await
     }
 
     /// Lets an automation go on.
@@ -158,7 +159,7 @@ impl Engine {
     /// [`SwitchError`].
     pub async fn resume_automation(&self, name: &str, by: Actor) -> Result<(), SwitchError> {
         let (settings, now, name) = (self.settings.load_full(), self.clock.now(), name.to_owned());
-        self.store.change(move |tx| changes::resume(tx, &name, by, &settings.rules, now)).await
+        self.change_once(move |tx| changes::resume(tx, &name, by, &settings.rules, now)).await
     }
 
     /// Lets the texts of a card go, or calls them off.
@@ -167,7 +168,7 @@ impl Engine {
     /// [`SwitchError`].
     pub async fn decide_card(&self, number: u64, approve: bool, by: Actor) -> Result<(), SwitchError> {
         let (settings, now) = (self.settings.load_full(), self.clock.now());
-        self.store.change(move |tx| changes::decide_card(tx, number, approve, by, &settings.rules, now)).await
+        self.change_once(move |tx| changes::decide_card(tx, number, approve, by, &settings.rules, now)).await
     }
 
     /// Why a text was written. None where it is not known, or not for these eyes.
@@ -218,11 +219,7 @@ fn lines(read: &impl Read, id: &OpportunityId) -> Result<Vec<RunLine>, StoreErro
 
 fn why(read: &impl Read, id: MessageId, sight: Sight) -> Result<Option<Vec<Reason>>, StoreError> {
     let Some(message) = changes::message(read, id)? else { return Ok(None) };
-    let confidential = match &message.opportunity {
-        Some(about) => read.get(OPPORTUNITIES, about)?.is_some_and(|row| row.confidential),
-        None => false,
-    };
-    if !sight.reaches(confidential) {
+    if !Gaze::new(read, sight).reaches(message.opportunity.as_ref())? {
         return Ok(None);
     }
     let mut reasons = Vec::new();

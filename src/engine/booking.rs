@@ -108,17 +108,15 @@ impl Engine {
     ) -> Result<String, LinkError> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        self.store
-            .change(move |tx| {
-                may_see(tx, &opportunity, sight)?;
-                let link =
-                    changes::booking_link(tx, &opportunity, &event_type, &settings.rules, &mut moment)?;
-                let what = format!("a booking link was made: {event_type}");
-                let activity = Activity::new(moment.now, by, ActivityKind::Booking, what);
-                changes::note(tx, &activity.about(Some(opportunity)))?;
-                Ok(link)
-            })
-            .await
+        self.change_once(move |tx| {
+            may_see(tx, &opportunity, sight)?;
+            let link = changes::booking_link(tx, &opportunity, &event_type, &settings.rules, &mut moment)?;
+            let what = format!("a booking link was made: {event_type}");
+            let activity = Activity::new(moment.now, by, ActivityKind::Booking, what);
+            changes::note(tx, &activity.about(Some(opportunity)))?;
+            Ok(link)
+        })
+        .await
     }
 
     /// Offers a candidate times by text, since a person asks for it. Its first text follows once the

@@ -62,7 +62,7 @@ impl Engine {
         by: Actor,
     ) -> Result<Option<(ErasureId, Erasure)>, EraseError> {
         let now = self.clock.now();
-        let erased = self.store.change(move |tx| changes::erase_person(tx, &whom, by, now)).await?;
+        let erased = self.change_once(move |tx| changes::erase_person(tx, &whom, by, now)).await?;
         if let Some((id, _)) = &erased {
             tracing::info!(erasure = %id, "a person was erased by command");
             self.wake.renewal.notify_one();

@@ -102,7 +102,11 @@ use clock::Clock;
 
 /// What the parts share. Cheap to clone.
 #[derive(Clone)]
-pub struct Engine(Arc<Shared>);
+pub struct Engine {
+    shared: Arc<Shared>,
+    /// The request for which something is done, if it carried a key; see [`Engine::under`].
+    once: Option<Once>,
+}
 
 /// What the parts share; nothing of it is seen from outside the engine.
 pub struct Shared {
@@ -139,6 +143,6 @@ impl std::ops::Deref for Engine {
     type Target = Shared;
 
     fn deref(&self) -> &Shared {
-        &self.0
+        &self.shared
     }
 }

@@ -63,7 +63,7 @@ impl Engine {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         let told =
-            self.store.change(move |tx| changes::unmute(tx, late, by, &settings.rules, &mut moment)).await?;
+            self.change_once(move |tx| changes::unmute(tx, late, by, &settings.rules, &mut moment)).await?;
         self.muted.store(false, Ordering::Relaxed);
         if told.is_some() {
             tracing::warn!("texts and notes leave again");

@@ -175,7 +175,7 @@ impl Engine {
         by: Actor,
     ) -> Result<changes::Imported, StoreError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::import(tx, texts, by, now)).await
+        self.change_once(move |tx| changes::import(tx, texts, by, now)).await
     }
 
     /// Files the open session of a conversation at once. How many transcripts come of it: none
@@ -186,7 +186,7 @@ impl Engine {
     pub async fn file_now(&self, id: ConversationId) -> Result<usize, StoreError> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        self.store.change(move |tx| changes::file_now(tx, id, &settings.rules, &mut moment)).await
+        self.change_once(move |tx| changes::file_now(tx, id, &settings.rules, &mut moment)).await
     }
 
     /// Tries a failed effect once more, since a person asks. False when there is no such failure.
@@ -195,7 +195,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn retry_effect(&self, effect: Effect, by: Actor) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::retry_failed(tx, &effect, by, now)).await
+        self.change_once(move |tx| changes::retry_failed(tx, &effect, by, now)).await
     }
 
     /// Gives a failed effect up, since a person says so: a text has failed then, a transcript stays
@@ -206,7 +206,7 @@ impl Engine {
     pub async fn give_up_effect(&self, effect: Effect, by: Actor) -> Result<bool, StoreError> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        self.store.change(move |tx| changes::give_up(tx, &effect, by, &settings.rules, &mut moment)).await
+        self.change_once(move |tx| changes::give_up(tx, &effect, by, &settings.rules, &mut moment)).await
     }
 
     /// Calls a text off that has not been handed over: it was never sent, and stands in no transcript.

@@ -1,9 +1,12 @@
 //! Requests that carry an `Idempotency-Key` (interface.md, "HTTP, public listener"): what one came to is
 //! remembered in the transaction that did it, so a repeat does nothing and is answered the same.
 
+use fulcrum_domain::{Erasure, ErasureId};
 use jiff::Timestamp;
 
-use crate::store::tables::{Digest, IDEMPOTENT};
+use super::Engine;
+use super::changes::{Imported, Unmuted};
+use crate::store::tables::{Digest, ERASURES, IDEMPOTENT, MUTED};
 use crate::store::{Created, Idempotent, Read, StoreError, Tx};
 
 /// A request that has its effect once.
@@ -47,5 +50,151 @@ pub(crate) fn remember(
             tx.put(IDEMPOTENT, &key, &Idempotent { at: now, request, created }).map(drop)
         }
         None => Ok(()),
+    }
+}
+
+/// What a change came to, as a repeat of its request is told.
+pub(crate) trait Told: Sized {
+    /// What is remembered of it; none where nothing was done.
+    fn remembered(&self) -> Option<Created>;
+
+    /// The same once more; none where it cannot be told, and is done again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn again(created: Created, read: &impl Read) -> Result<Option<Self>, StoreError>;
+}
+
+impl Engine {
+    /// For a request that has its effect once: what is asked of it is remembered with what it changes, and
+    /// is told to a repeat.
+    ///
+    /// # Errors
+    /// [`KeyReused`], if the key came with another request before, and [`StoreError`].
+    pub async fn under<E>(&self, once: Option<Once>) -> Result<Self, E>
+    where
+        E: From<StoreError> + From<KeyReused> + Send + 'static,
+    {
+        if once.is_some() {
+            self.store.read(move |snapshot| made_before::<E>(snapshot, once).map(drop)).await?;
+        }
+        Ok(Self { once, ..self.clone() })
+    }
+
+    /// Changes the store once for the request that this engine is [under](Engine::under).
+    pub(super) async fn change_once<T, E>(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Told + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (once, now) = (self.once, self.clock.now());
+        self.store
+            .change(move |tx| {
+                let before = once.map(|once| tx.get(IDEMPOTENT, &once.key)).transpose()?.flatten();
+                if let Some(before) = before {
+                    // Two came at one time, so neither knew of the other: this one is to come again.
+                    if once.is_some_and(|once| once.request != before.request) {
+                        return Err(StoreError::Busy.into());
+                    }
+                    if let Some(told) = T::again(before.created, tx)? {
+                        return Ok(told);
+                    }
+                }
+                let told = change(tx)?;
+                if let Some(created) = told.remembered() {
+                    remember(tx, once, created, now)?;
+                }
+                Ok(told)
+            })
+            .await
+    }
+}
+
+impl Told for () {
+    fn remembered(&self) -> Option<Created> {
+        Some(Created::Done)
+    }
+
+    fn again(created: Created, _: &impl Read) -> Result<Option<Self>, StoreError> {
+        Ok((created == Created::Done).then_some(()))
+    }
+}
+
+/// Whether there was something to be done.
+impl Told for bool {
+    fn remembered(&self) -> Option<Created> {
+        self.then_some(Created::Done)
+    }
+
+    fn again(created: Created, _: &impl Read) -> Result<Option<Self>, StoreError> {
+        Ok((created == Created::Done).then_some(true))
+    }
+}
+
+/// How much there was.
+impl Told for usize {
+    fn remembered(&self) -> Option<Created> {
+        (*self > 0).then_some(Created::Count(*self as u64))
+    }
+
+    fn again(created: Created, _: &impl Read) -> Result<Option<Self>, StoreError> {
+        Ok(match created {
+            Created::Count(count) => usize::try_from(count).ok(),
+            _ => None,
+        })
+    }
+}
+
+/// A link, which is shown once: a repeat is given another to the same booking.
+impl Told for String {
+    fn remembered(&self) -> Option<Created> {
+        Some(Created::Done)
+    }
+
+    fn again(_: Created, _: &impl Read) -> Result<Option<Self>, StoreError> {
+        Ok(None)
+    }
+}
+
+impl Told for Option<(ErasureId, Erasure)> {
+    fn remembered(&self) -> Option<Created> {
+        self.as_ref().map(|(id, _)| Created::Erasure(*id))
+    }
+
+    fn again(created: Created, read: &impl Read) -> Result<Option<Self>, StoreError> {
+        let Created::Erasure(id) = created else { return Ok(None) };
+        Ok(read.get(ERASURES, &id)?.map(|erasure| Some((id, erasure))))
+    }
+}
+
+impl Told for Option<Unmuted> {
+    fn remembered(&self) -> Option<Created> {
+        self.map(|told| Created::Unmuted([told.texts, told.late, told.transcripts, told.others]))
+    }
+
+    fn again(created: Created, read: &impl Read) -> Result<Option<Self>, StoreError> {
+        match created {
+            // A copy that was made after it came to life, and was restored since, is muted again.
+            Created::Unmuted([texts, late, transcripts, others]) if !read.has(MUTED, &())? => {
+                Ok(Some(Some(Unmuted { texts, late, transcripts, others })))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Told for Imported {
+    fn remembered(&self) -> Option<Created> {
+        Some(Created::Imported([self.texts, self.known, self.opt_outs]))
+    }
+
+    fn again(created: Created, _: &impl Read) -> Result<Option<Self>, StoreError> {
+        Ok(match created {
+            Created::Imported([texts, known, opt_outs]) => Some(Self { texts, known, opt_outs }),
+            _ => None,
+        })
     }
 }

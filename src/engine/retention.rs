@@ -21,7 +21,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn hold(&self, whom: Whom, reason: String, by: Actor) -> Result<usize, StoreError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::hold(tx, &whom, &reason, by, now)).await
+        self.change_once(move |tx| changes::hold(tx, &whom, &reason, by, now)).await
     }
 
     /// Releases the hold on a person. On how many opportunities there was one.
@@ -30,7 +30,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn release_hold(&self, whom: Whom, by: Actor) -> Result<usize, StoreError> {
         let now = self.clock.now();
-        self.store.change(move |tx| changes::release(tx, &whom, by, now)).await
+        self.change_once(move |tx| changes::release(tx, &whom, by, now)).await
     }
 
     /// All holds there are.

@@ -8,9 +8,10 @@ use fulcrum_domain::{
 };
 use jiff::Timestamp;
 
+use super::view::Gaze;
 use super::{Engine, changes};
 use crate::search::{Index, IndexError, Part, Query};
-use crate::store::tables::{CONVERSATIONS, OPPORTUNITIES, POSTINGS};
+use crate::store::tables::{OPPORTUNITIES, POSTINGS};
 use crate::store::{Read, Snapshot, StoreError};
 
 /// The longest query, in characters.
@@ -109,7 +110,8 @@ impl Engine {
         let found = self
             .store
             .read(move |snapshot| {
-                let search = Search { read: snapshot, index: &index, query: &parsed, limit, sight };
+                let gaze = Gaze::new(snapshot, sight);
+                let search = Search { read: snapshot, index: &index, query: &parsed, limit, gaze };
                 let mut hits = search.people()?;
                 hits.extend(search.conversations()?);
                 Ok(hits)
@@ -127,7 +129,7 @@ struct Search<'s> {
     index: &'s Index,
     query: &'s Query,
     limit: usize,
-    sight: Sight,
+    gaze: Gaze<'s, Snapshot>,
 }
 
 impl Search<'_> {
@@ -149,7 +151,7 @@ impl Search<'_> {
 
     fn person(&self, id: OpportunityId) -> Result<Option<Hit>, StoreError> {
         let Some(row) = self.read.get(OPPORTUNITIES, &id)? else { return Ok(None) };
-        if !self.sight.reaches(row.confidential) {
+        if !self.gaze.reaches(Some(&id))? {
             return Ok(None);
         }
         let posting = match &row.posting {
@@ -166,10 +168,10 @@ impl Search<'_> {
             let already = found.len();
             self.each(part, |what| {
                 let (conversation, message) = match what {
-                    Searchable::Conversation(id) => (self.shown(id)?, None),
+                    Searchable::Conversation(id) => (self.gaze.conversation(id)?, None),
                     Searchable::Message(id) => match changes::message(self.read, id)? {
-                        Some(message) if self.may_show(message.opportunity.as_ref())? => {
-                            (self.shown(message.conversation)?, Some(message))
+                        Some(message) if self.gaze.reaches(message.opportunity.as_ref())? => {
+                            (self.gaze.conversation(message.conversation)?, Some(message))
                         }
                         _ => (None, None),
                     },
@@ -217,22 +219,6 @@ impl Search<'_> {
             message,
         };
         Ok(Some((at, hit)))
-    }
-
-    /// The thread, unless the one whom it is about now is confidential.
-    fn shown(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
-        match self.read.get(CONVERSATIONS, &id)? {
-            Some(row) if self.may_show(row.opportunity.as_ref())? => Ok(Some(row)),
-            _ => Ok(None),
-        }
-    }
-
-    fn may_show(&self, about: Option<&OpportunityId>) -> Result<bool, StoreError> {
-        let row = match about {
-            Some(id) => self.read.get(OPPORTUNITIES, id)?,
-            None => None,
-        };
-        Ok(self.sight.reaches(row.is_some_and(|row| row.confidential)))
     }
 
     /// Shows what matches to `take`, the newest first, until it has enough.

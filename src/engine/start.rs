@@ -64,7 +64,7 @@ impl Engine {
         let store = Store::open(remotes.store, wake.clone().on_commit(metrics.clone()))?;
         let pacer = Pacer::start(remotes.pace, tasks.tracker(), tasks.stop_token().clone());
         let lever = LeverClient::new(remotes.lever, pacer, metrics.observer())?;
-        let engine = Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             store,
             lever,
             carrier: remotes.carrier,
@@ -86,7 +86,8 @@ impl Engine {
             searching,
             started_at: clock.now(),
             clock,
-        }));
+        });
+        let engine = Self { shared, once: None };
         engine.recover().await?;
         engine.recall_hooks().await?;
         engine.align_automations().await?;

@@ -18,7 +18,7 @@ impl Engine {
         let each = move |tx: &mut Tx<'_>| {
             numbers.iter().try_for_each(|number| changes::decide_opt_out(tx, *number, &wish, &by, now))
         };
-        self.store.change(each).await
+        self.change_once(each).await
     }
 
     /// A person records whether somebody agreed to texts, for all of these numbers.
@@ -33,15 +33,14 @@ impl Engine {
         by: Actor,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.store
-            .change(move |tx| {
-                for number in numbers {
-                    let source = ConsentSource::Person(reason.clone());
-                    changes::record_consent(tx, number, answer, source, by.clone(), now)?;
-                }
-                Ok(())
-            })
-            .await
+        self.change_once(move |tx| {
+            for number in numbers {
+                let source = ConsentSource::Person(reason.clone());
+                changes::record_consent(tx, number, answer, source, by.clone(), now)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// A person says in which time zone somebody is, for all of these numbers, or that it goes by the numbers
@@ -57,14 +56,13 @@ impl Engine {
         by: Actor,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.store
-            .change(move |tx| {
-                for number in numbers {
-                    changes::set_zone(tx, number, about.as_ref(), zone.as_ref(), &by, now)?;
-                }
-                Ok(())
-            })
-            .await
+        self.change_once(move |tx| {
+            for number in numbers {
+                changes::set_zone(tx, number, about.as_ref(), zone.as_ref(), &by, now)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// What the owner of these numbers said about texts, the newest first.

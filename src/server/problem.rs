@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::engine::KeyReused;
 use crate::store::StoreError;
 
 /// The kinds of problem.
@@ -194,6 +195,12 @@ impl From<StoreError> for Problem {
                 Self::new(Kind::Internal, "the store failed; the log says why")
             }
         }
+    }
+}
+
+impl From<KeyReused> for Problem {
+    fn from(error: KeyReused) -> Self {
+        Self::new(Kind::KeyReused, error.to_string())
     }
 }
 

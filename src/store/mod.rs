@@ -33,8 +33,8 @@ pub use open::Options;
 pub(crate) use open::sync_folder;
 pub use records::{
     AppointmentNews, AuditEntry, BackfillScope, BackfillState, Created, Deleted, DeskRow, Engagement, Erased,
-    FileBytes, FloodRow, Hold, HookRefusal, HookRow, Idempotent, Muted, Phase, PhaseName, PhaseState, Place,
-    RefusedHook, Scope, SecretKey, Seen, Subject,
+    FileBytes, FloodRow, Hold, HookRefusal, HookRow, Idempotent, Lifted, Muted, Phase, PhaseName, PhaseState,
+    Place, RefusedHook, Scope, SecretKey, Seen, Subject,
 };
 pub use seal::{BadSealKey, KeyId, SealKeys};
 pub use sealing::Sealing;

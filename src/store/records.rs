@@ -89,6 +89,17 @@ pub struct Hold {
     pub wanted_gone: bool,
 }
 
+/// Somebody said that a number may be texted again, as evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lifted {
+    /// Who said so.
+    pub by: Actor,
+    /// How they know.
+    pub reason: String,
+    /// What they took back; none where it was only possible that there was an opt-out.
+    pub opt_out: Option<Suppression>,
+}
+
 /// Nothing leaves, since this file is a restored copy: its original may have sent the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Muted {
@@ -171,7 +182,7 @@ pub struct Idempotent {
     pub created: Created,
 }
 
-/// What a request made.
+/// What a request made. Stored by position: new ones go to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Created {
     /// A text.
@@ -182,6 +193,16 @@ pub enum Created {
     Bulk(BulkId),
     /// An offer of times, in this conversation.
     Offer(ConversationId),
+    /// Nothing that is told: it was done.
+    Done,
+    /// So much of what was asked for.
+    Count(u64),
+    /// An erasure, with its certificate.
+    Erasure(ErasureId),
+    /// The end of the muting, and what left: texts, late ones, transcripts, others.
+    Unmuted([u64; 4]),
+    /// An import: texts, those known before, opt-outs.
+    Imported([u64; 3]),
 }
 
 /// A file that came with a text. postcard would write a list number by number.
@@ -378,6 +399,7 @@ stored! {
     HookRow = 1;
     Interview = 1;
     KnownZone = 1;
+    Lifted = 1;
     Engagement = 1;
     Message = 1;
     MessageId = 1;

@@ -23,7 +23,7 @@ use super::codec::{Key, Stored, decode};
 use super::error::StoreError;
 use super::records::{
     AppointmentNews, AuditEntry, BackfillState, Deleted, DeskRow, Engagement, Erased, FileBytes, FloodRow,
-    Hold, HookRow, Idempotent, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
+    Hold, HookRow, Idempotent, Lifted, Muted, Place, RefusedHook, SecretKey, Seen, Subject,
 };
 
 /// A table with keys `K` and values `V`.
@@ -129,6 +129,8 @@ tables! {
     AUDIT = "audit-1": u64 => AuditEntry;
     /// Since when Lever shows an opportunity no more; kept for as long as an older page may arrive.
     VANISHED = "vanished-1": OpportunityId => Seen;
+    /// Numbers of opportunities that Lever shows no more: where their erasure finds what stands by number.
+    VANISHED_NUMBERS = "vanished-numbers-1": (OpportunityId, Number) => ();
     /// Verified webhooks that wait, in order of arrival.
     INBOX = "inbox-1": u64 => HookRow;
     /// Webhooks that were stored within 30 days, by digest of event and token.
@@ -172,6 +174,8 @@ tables! {
     ACTIVITY_OF = "activity-by-subject-1": (Subject, ActivityKey) => ();
     /// Numbers that have opted out, by keyed hash.
     SUPPRESSIONS = "suppressions-1": Digest => Suppression;
+    /// Opt-outs that a person took back, and when.
+    LIFTED = "opt-outs-lifted-1": (Number, Timestamp) => Lifted;
     /// What the owner of a number said about being texted, and when: the newest counts.
     CONSENTS = "consents-1": (Number, Timestamp) => Consent;
     /// In which zone the owner of a number is, where a person said so.

@@ -185,6 +185,13 @@ fn without_a_daemon_the_file_is_read() {
 }
 
 #[test]
+fn a_hash_is_printed_as_json_for_scripts() {
+    let told = fulcrum().args(["hash-password", "--json"]).write_stdin("correct horse").assert().code(0);
+    let told: Value = serde_json::from_slice(&told.get_output().stdout).unwrap();
+    assert!(told["hash"].as_str().unwrap().starts_with("$argon2id$"), "{told}");
+}
+
+#[test]
 fn each_shell_gets_its_completions() {
     for shell in ["bash", "zsh", "fish"] {
         let output = fulcrum().args(["completions", shell]).assert().code(0).get_output().clone();

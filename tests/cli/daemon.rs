@@ -187,6 +187,14 @@ fn opt_outs_by_other_ways_are_recorded_one_by_one_and_from_a_file() {
     world.command(&[&import[..], &["--yes"]].concat()).assert().code(1);
     refused("+12025550162");
     refused("+12025550163");
+    let told = world.command(&[&import[..], &["--json"]].concat()).assert().code(1);
+    let told: serde_json::Value = serde_json::from_slice(&told.get_output().stdout).unwrap();
+    assert_eq!(
+        (&told["good"], &told["recorded"], &told["bad"][0]["line"]),
+        (&json!(2), &json!(0), &json!(3))
+    );
+    let told = world.json(&["opt-out", "+12025550163", "--reason", "called"]);
+    assert_eq!(told, json!({"opted_out": true}));
 }
 
 #[test]
@@ -268,6 +276,7 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     let wrong = world.command(&["import", csv.to_str().unwrap()]).assert().code(1);
     assert!(told(&wrong).contains("row 3"), "{}", told(&wrong));
     fs::write(&csv, rows).unwrap();
+    assert_eq!(world.json(&["import", "--check", csv.to_str().unwrap()]), json!({"rows": 2}));
     let taken = world.json(&["import", csv.to_str().unwrap()]);
     assert_eq!(taken, json!({"texts": 2, "known": 0, "opt_outs": 1}));
     let taken = world.json(&["import", csv.to_str().unwrap()]);
@@ -281,10 +290,11 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     assert!(told(&nothing).contains("no such event type"), "{}", told(&nothing));
 
     let everything = world.config.with_file_name("all.jsonl");
-    world.command(&["export", everything.to_str().unwrap()]).assert().code(0);
+    let written = world.json(&["export", everything.to_str().unwrap()])["lines"].clone();
     let lines = fs::read_to_string(&everything).unwrap();
     let lines: Vec<serde_json::Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(written, lines.len());
     let count = |kind: &str| lines.iter().filter(|line| line["type"] == kind).count();
     let known = world.json(&["status"])["opportunities"].as_u64().unwrap();
     assert_eq!((count("export"), count("opportunity") as u64, count("message")), (1, known, 4));
@@ -312,8 +322,9 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     assert_eq!(world.ledger("message_deleted"), 2);
     let log = world.config.with_file_name("audit.jsonl");
     let log = log.to_str().unwrap();
-    world.command(&["audit", "export", log]).assert().code(0);
+    let written = world.json(&["audit", "export", log])["entries"].clone();
     let entries = fs::read_to_string(log).unwrap();
+    assert_eq!(written, entries.lines().count());
     assert!(entries.contains("restored from a backup") && entries.contains("erased by command"));
     assert_eq!(world.json(&["audit", "verify", log, "--continues"]), world.json(&["audit", "verify"]));
     fs::write(log, entries.replace("operator", "somebody")).unwrap();

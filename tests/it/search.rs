@@ -165,3 +165,20 @@ async fn what_is_confidential_is_found_by_those_who_may_see_it() {
     assert_eq!(all("quarterst").await, [NAME]);
     assert_eq!(all("between").await, ["+12025550142: between us"]);
 }
+
+/// Lever shows nothing of them then, so the row that said that they are open is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_became_confidential_is_found_by_those_who_see_all_alone() {
+    let world = World::start(small()).await;
+    let who = world.apply(NAME, PHONE).await;
+    world.receive(PHONE, "between us").await;
+    finds(&world, "between", &["+12025550142: between us"]).await;
+    let hide = Event::Confidential { opportunity: Some(who.opportunity.clone()), on: true };
+    world.sandbox.happen(&hide).unwrap();
+    world.hook(HookEvent::CandidateStageChange, &who).await;
+    for words in ["between", "quarterst", "0142"] {
+        finds(&world, words, &[]).await;
+    }
+    let all = async |words| ask(&world.engine, SearchQuery { sight: Sight::All, ..query(words) }).await;
+    assert_eq!(all("between").await, ["+12025550142: between us"]);
+}

@@ -26,7 +26,7 @@ use words::words_for;
 
 use super::changes::{self, BulkError};
 use super::repeats::{KeyReused, Once, made_before, remember};
-use super::view::{PAGE_MAX, Page};
+use super::view::{Gaze, PAGE_MAX, Page};
 use super::{Engine, Settings};
 use crate::store::tables::{BULKS, OPPORTUNITIES, POSTINGS, RECIPIENTS, STAGES};
 use crate::store::{Created, Keys, Read, StoreError};
@@ -218,9 +218,10 @@ impl Engine {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         let above = settings.second_person_above;
-        self.store
-            .change(move |tx| changes::step_bulk(tx, id, step, &by, above, &settings.rules, &mut moment))
-            .await?;
+        self.change_once(move |tx| {
+            changes::step_bulk(tx, id, step, &by, above, &settings.rules, &mut moment)
+        })
+        .await?;
         self.wake.bulk.notify_one();
         Ok(())
     }
@@ -418,12 +419,13 @@ fn recipients(
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|((_, place), _)| *place);
+    let gaze = Gaze::new(read, sight);
     let mut views = Vec::with_capacity(rows.len());
     for (_, recipient) in rows {
-        let row = read.get(OPPORTUNITIES, &recipient.opportunity)?;
-        if row.as_ref().is_some_and(|row| !sight.reaches(row.confidential)) {
+        if !gaze.reaches(Some(&recipient.opportunity))? {
             continue;
         }
+        let row = read.get(OPPORTUNITIES, &recipient.opportunity)?;
         let mut view = RecipientView {
             opportunity: recipient.opportunity.clone(),
             name: row.map(|row| row.name),

@@ -11,8 +11,9 @@ use super::Rules;
 use super::activity::note_of;
 use super::call_off::call_off;
 use super::projection::{Arrival, Put, put_row};
+use super::suppress::forget_reason;
 use super::thread::{candidacies, thread_of};
-use crate::store::tables::{CONSENTS, KNOWN_ZONES};
+use crate::store::tables::{CONSENTS, KNOWN_ZONES, LIFTED, THREADS};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Nobody is asked more often.
@@ -122,14 +123,20 @@ pub fn record_consent(
     put_consent(tx, number, &Consent { answer, source, at: now, by }, now)
 }
 
-/// Forgets what the owner of a number said, and where they are, once it leads to nobody and nobody writes
-/// from it.
-pub(super) fn forget_owner(tx: &mut Tx<'_>, number: Number) -> Result<(), StoreError> {
-    if candidacies(tx, number)?.is_empty() && thread_of(tx, number)?.is_none() {
-        for (key, _) in tx.list(CONSENTS, &Keys::beginning(&number), usize::MAX)? {
-            tx.remove(CONSENTS, &key)?;
-        }
-        tx.remove(KNOWN_ZONES, &number)?;
+/// Forgets what the owner of a number said, where they are, and what people took down of it, once the number
+/// leads to nobody and nobody writes from it. That it has opted out stays. False when there was nothing.
+pub(super) fn forget_owner(tx: &mut Tx<'_>, number: Number) -> Result<bool, StoreError> {
+    if !candidacies(tx, number)?.is_empty() || thread_of(tx, number)?.is_some() {
+        return Ok(false);
     }
-    Ok(())
+    // It leads to no thread; older programs left some that do not exist.
+    let mut forgotten = tx.remove(THREADS, &number)?;
+    for (key, _) in tx.list(CONSENTS, &Keys::beginning(&number), usize::MAX)? {
+        forgotten |= tx.remove(CONSENTS, &key)?;
+    }
+    for (key, _) in tx.list(LIFTED, &Keys::beginning(&number), usize::MAX)? {
+        forgotten |= tx.remove(LIFTED, &key)?;
+    }
+    forgotten |= tx.remove(KNOWN_ZONES, &number)?;
+    Ok(forget_reason(tx, number)? | forgotten)
 }

@@ -4,6 +4,7 @@
 //! left elsewhere, notes and the carrier's copies of texts, is deleted by effects of its own.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Conversation, ConversationId, Delivery, Effect, ErasedNote, Erasure,
@@ -23,14 +24,14 @@ use super::file::forget_files;
 use super::outbox::{ask, drop_effect};
 use super::projection::forget_meeting;
 use super::remind::erase_reminders;
-use super::retention::{is_held, keep_if_held};
+use super::retention::{is_held, is_thread_held, keep_if_held};
 use super::searchable::to_index;
 use super::suppress::{settle_doubt, suppress};
 use super::thread::{arm, candidacies, key_of, store, thread_of};
 use crate::store::tables::{
     AWAITING_RECEIPT, BOOKMARKS, BY_CONTACT, BY_NUMBER, CONVERSATIONS, COUNTERS, DELETED, ERASED_BY,
     ERASURES, FILINGS, FILINGS_OF, INTERVIEWS, MADE_FROM, MESSAGES, OPPORTUNITIES, OVERRIDES, PLACES,
-    SPOKEN_OF, THREADS, UNFILED, VANISHED,
+    SPOKEN_OF, THREADS, UNFILED, VANISHED, VANISHED_NUMBERS,
 };
 use crate::store::{Deleted, Erased, Keys, Read, Seen, Signal, StoreError, Subject, Tx};
 
@@ -90,6 +91,12 @@ pub fn erase_person(
             return Err(EraseError::Held);
         }
     }
+    if let Whom::Number(number) = whom
+        && let Some(thread) = thread_of(tx, *number)?
+        && is_thread_held(tx, &thread)?
+    {
+        return Err(EraseError::Held);
+    }
     let mut erasing = Erasing::begin(tx, ErasureCause::Command, by, now)?;
     for id in &opportunities {
         erasing.opportunity(tx, id)?;
@@ -108,13 +115,21 @@ pub(crate) fn opportunities_of(read: &impl Read, whom: &Whom) -> Result<BTreeSet
         Whom::Contact(contact) => drop(contacts.insert(contact.clone())),
         Whom::Opportunity(id) => {
             let spoken_of = read.first(SPOKEN_OF, &Keys::beginning(id))?.is_some();
-            if spoken_of || read.has(OPPORTUNITIES, id)? {
+            let vanished = read.first(VANISHED_NUMBERS, &Keys::beginning(id))?.is_some();
+            if spoken_of || vanished || read.has(OPPORTUNITIES, id)? {
                 found.insert(id.clone());
             }
         }
         Whom::Number(number) => {
             let rows = read.list(BY_NUMBER, &Keys::beginning(number), usize::MAX)?;
             found.extend(rows.into_iter().map(|((_, id), ())| id));
+            // Few ask so, and those who vanished stand by themselves: they are found by looking through all.
+            read.scan(VANISHED_NUMBERS, &Keys::all(), |(id, theirs), ()| {
+                if theirs == *number {
+                    found.insert(id);
+                }
+                Ok::<_, StoreError>(ControlFlow::Continue(()))
+            })?;
         }
     }
     for id in &found {
@@ -134,7 +149,21 @@ pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId, as_of: Timestamp) -> 
         return Ok(false);
     }
     tx.put(VANISHED, id, &Seen(as_of))?;
+    for number in tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers) {
+        tx.put(VANISHED_NUMBERS, &(id.clone(), number), &())?;
+    }
     forget(tx, id, as_of).map(|forgotten| forgotten.is_some())
+}
+
+/// The numbers that an opportunity had when Lever showed it last, for whoever looks after what stands by them
+/// from now on.
+pub(super) fn vanished_numbers(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<Vec<Number>, StoreError> {
+    let mut numbers = Vec::new();
+    for (key, ()) in tx.list(VANISHED_NUMBERS, &Keys::beginning(id), usize::MAX)? {
+        tx.remove(VANISHED_NUMBERS, &key)?;
+        numbers.push(key.1);
+    }
+    Ok(numbers)
 }
 
 /// A note was made while its candidate was being erased: it goes as well.
@@ -228,6 +257,8 @@ pub(super) struct Erasing {
     id: ErasureId,
     now: Timestamp,
     erasure: Erasure,
+    /// Whether something went that the certificate does not count: what people took down by a number.
+    has_more: bool,
 }
 
 impl Erasing {
@@ -238,13 +269,13 @@ impl Erasing {
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let made = read.get(COUNTERS, &ERASURES_MADE.to_owned())?.unwrap_or(0);
-        Ok(Self { id: ErasureId::new(made + 1), now, erasure: Erasure::new(now, by, cause) })
+        Ok(Self { id: ErasureId::new(made + 1), now, erasure: Erasure::new(now, by, cause), has_more: false })
     }
 
     /// Writes the certificate, if anything went.
     pub(super) fn end(self, tx: &mut Tx<'_>) -> Result<Option<(ErasureId, Erasure)>, StoreError> {
-        let Self { id, now, erasure } = self;
-        if !erasure.is_of_somebody() {
+        let Self { id, now, erasure, has_more } = self;
+        if !erasure.is_of_somebody() && !has_more {
             return Ok(None);
         }
         owe_new_file(tx, now)?;
@@ -276,8 +307,8 @@ impl Erasing {
         }
         forget_bookings(tx, id, &threads)?;
         let forgotten = forget(tx, id, self.now)?;
-        for number in numbers {
-            forget_owner(tx, number)?;
+        for number in numbers.into_iter().chain(vanished_numbers(tx, id)?) {
+            self.has_more |= forget_owner(tx, number)?;
         }
         if let Some(interviews) = forgotten {
             self.erasure.rows.opportunities += 1;
@@ -301,7 +332,10 @@ impl Erasing {
 
     /// Erases all that was said with a number, whomever it was about.
     pub(super) fn thread(&mut self, tx: &mut Tx<'_>, number: Number) -> Result<(), StoreError> {
-        let Some(conversation) = thread_of(tx, number)? else { return Ok(()) };
+        let Some(conversation) = thread_of(tx, number)? else {
+            self.has_more |= forget_owner(tx, number)?;
+            return Ok(());
+        };
         self.filings(tx, conversation.id, |_| true)?;
         self.messages(tx, conversation, |_| true)
     }

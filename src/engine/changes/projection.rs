@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::appointment::{appointments_of, see_appointment};
 use super::consent::forget_owner;
-use super::erase::erase_opportunity;
+use super::erase::{erase_opportunity, vanished_numbers};
 use super::events::{Fetched, interviews_differ, opportunity_differs};
 use super::filing::attach;
 use super::outbox::ask;
@@ -144,7 +144,8 @@ fn index(
         tx.remove(BY_CONTACT, &(stored.contact.clone(), id.clone()))?;
     }
     tx.put(BY_CONTACT, &(fetched.contact.clone(), id.clone()), &())?;
-    let before: BTreeSet<Number> = stored.into_iter().flat_map(Opportunity::numbers).collect();
+    let mut before: BTreeSet<Number> = stored.into_iter().flat_map(Opportunity::numbers).collect();
+    before.extend(vanished_numbers(tx, id)?);
     let after: BTreeSet<Number> = fetched.numbers().collect();
     for number in before.difference(&after) {
         tx.remove(BY_NUMBER, &(*number, id.clone()))?;

@@ -16,12 +16,25 @@ use super::enrolment::forget_enrolment;
 use super::erase::{Erasing, opportunities_of};
 use super::outbox::ask_after_deletion;
 use super::thread::candidacies;
-use crate::store::tables::{ARCHIVE_REASONS, CONVERSATIONS, ENROLMENTS, HOLDS, OPPORTUNITIES, RUN_LOG};
+use crate::store::tables::{
+    ARCHIVE_REASONS, CONVERSATIONS, ENROLMENTS, HOLDS, OPPORTUNITIES, RUN_LOG, SPOKEN_OF,
+};
 use crate::store::{Hold, Keys, Read, StoreError, Tx};
 
 /// Whether a legal hold keeps what there is of an opportunity.
 pub(super) fn is_held(read: &impl Read, id: &OpportunityId) -> Result<bool, StoreError> {
     read.has(HOLDS, id)
+}
+
+/// Whether a legal hold keeps something of what was said in a thread, whomever its number leads to by now.
+pub(super) fn is_thread_held(read: &impl Read, thread: &Conversation) -> Result<bool, StoreError> {
+    // There are few holds, and a thread has no longest length.
+    for (id, _) in read.list(HOLDS, &Keys::all(), usize::MAX)? {
+        if thread.opportunity.as_ref() == Some(&id) || read.has(SPOKEN_OF, &(id, thread.id))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Keeps what Lever wants gone, if a legal hold says so; whoever releases it asks Lever again.
@@ -82,14 +95,16 @@ pub fn erase_if_over(
     let Some(conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(false) };
     let Some(last_text) = conversation.last_message_at else { return Ok(false) };
     let candidates = candidacies(tx, conversation.number)?;
-    let ids = candidates.iter().map(|one| &one.id).chain(&conversation.opportunity);
-    for id in ids {
-        if is_held(tx, id)? {
+    for one in &candidates {
+        if is_held(tx, &one.id)? {
             return Ok(false);
         }
     }
     let footing = footing(tx, candidates.iter().map(|one| &one.id))?;
-    if !retention.is_over(footing, last_text, now) || waits_to_be_filed(&conversation, footing) {
+    if !retention.is_over(footing, last_text, now)
+        || waits_to_be_filed(&conversation, footing)
+        || is_thread_held(tx, &conversation)?
+    {
         return Ok(false);
     }
     let mut erasing = Erasing::begin(tx, ErasureCause::Retention, Actor::fulcrum(), now)?;

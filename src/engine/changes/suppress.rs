@@ -1,19 +1,19 @@
 //! Opt-outs: stored under a keyed hash of the number, in force with the transaction that stores them.
 
 use fulcrum_domain::{
-    ActivityKind, Actor, Conversation, ConversationId, DeadlineKey, Number, OptOutSource, Refusal,
-    Suppression,
+    Activity, ActivityKind, Actor, Conversation, ConversationId, DeadlineKey, Number, OptOutSource, Refusal,
+    Suppression, target,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 
-use super::activity::note_of;
+use super::activity::{note, note_of};
 use super::call_off::call_off;
 use super::desk::place;
-use super::thread::{store, thread_of};
-use crate::store::tables::{CONVERSATIONS, DEADLINES, Digest, SECRETS, SUPPRESSIONS};
-use crate::store::{Read, SecretKey, Signal, StoreError, Tx};
+use super::thread::{candidacies, store, thread_of};
+use crate::store::tables::{CONVERSATIONS, DEADLINES, Digest, LIFTED, SECRETS, SUPPRESSIONS};
+use crate::store::{Lifted, Read, SecretKey, Signal, StoreError, Tx};
 
 /// The name of the key under which numbers are hashed; made at the first start.
 pub(crate) const HASH_KEY: &str = "suppressions";
@@ -66,11 +66,7 @@ fn opt_out(
         return Ok(false);
     }
     tx.put(SUPPRESSIONS, &key, suppression)?;
-    if let Some(conversation) = thread_of(tx, number)? {
-        note_of(tx, &conversation, by, ActivityKind::OptOut, what, now)?;
-        place(tx, &conversation)?;
-        tx.signal(Signal::Conversation(conversation.id));
-    }
+    tell(tx, number, by, what, now)?;
     call_off(tx, number, Refusal::OptedOut, now)?;
     Ok(before.is_none())
 }
@@ -90,12 +86,45 @@ pub(super) fn lift(
         return Ok(false);
     }
     tx.remove(SUPPRESSIONS, &key)?;
+    tell(tx, number, by, "may be texted again".to_owned(), at)?;
+    Ok(true)
+}
+
+/// Writes down what became of a number, in its thread. Where there is none, what has to be proven names the
+/// number by its keyed hash, as an export does.
+fn tell(tx: &mut Tx<'_>, number: Number, by: Actor, what: String, at: Timestamp) -> Result<(), StoreError> {
     if let Some(conversation) = thread_of(tx, number)? {
-        note_of(tx, &conversation, by, ActivityKind::OptOut, "may be texted again", at)?;
+        note_of(tx, &conversation, by, ActivityKind::OptOut, what, at)?;
         place(tx, &conversation)?;
         tx.signal(Signal::Conversation(conversation.id));
+        return Ok(());
     }
-    Ok(true)
+    let about = target(&candidacies(tx, number)?, None, at);
+    let what = format!("{what}, number_hash {}", hex::encode(digest(tx, number)?));
+    note(tx, &Activity::new(at, by, ActivityKind::OptOut, what).about(about))
+}
+
+/// What stands in place of what people wrote about an opt-out, once its number leads to nobody.
+const FORGOTTEN: &str = "a person recorded it; what they wrote was erased";
+
+/// With this begins why a possible opt-out is one, before what the person wrote who said so.
+const CONFIRMED: &str = "possible opt-out, confirmed";
+
+/// Forgets what somebody wrote about an opt-out: it may name its owner, and stays for as long as the opt-out.
+/// False when there was nothing.
+pub(super) fn forget_reason(tx: &mut Tx<'_>, number: Number) -> Result<bool, StoreError> {
+    let key = digest(tx, number)?;
+    let Some(Suppression { at, source }) = tx.get(SUPPRESSIONS, &key)? else { return Ok(false) };
+    let without_words = match &source {
+        OptOutSource::Person(_) => OptOutSource::Person(FORGOTTEN.to_owned()),
+        OptOutSource::Text(rule) if rule.starts_with(CONFIRMED) => OptOutSource::Text(CONFIRMED.to_owned()),
+        OptOutSource::Text(_) | OptOutSource::Carrier => return Ok(false),
+    };
+    let is_news = source != without_words;
+    if is_news {
+        tx.put(SUPPRESSIONS, &key, &Suppression { at, source: without_words })?;
+    }
+    Ok(is_news)
 }
 
 /// How long a person has to say whether a possible opt-out is one (behaviour.md 2).
@@ -170,8 +199,8 @@ pub enum LiftError {
 pub struct Wish {
     /// Whether they want no texts.
     pub opted_out: bool,
-    /// How that is known. It stands with the opt-out and not in the activity, since people write names
-    /// into it.
+    /// How that is known. It stands with the opt-out, or with its end, and not in the activity, since people
+    /// write names into it.
     pub reason: String,
     /// When they said so, if not just now.
     pub since: Option<Timestamp>,
@@ -199,16 +228,23 @@ pub fn decide_opt_out(
         // What they texted is theirs, whoever had to read it.
         let (source, what) = match doubted {
             Some(_) => {
-                let rule = format!("possible opt-out, confirmed by {by_whom}: {reason}");
+                let rule = format!("{CONFIRMED} by {by_whom}: {reason}");
                 (OptOutSource::Text(rule), "opted out: possible opt-out, confirmed")
             }
             None => (OptOutSource::Person(format!("{by_whom}: {reason}")), "an opt-out was recorded"),
         };
         let suppression = Suppression { at: wish.since.map_or(now, |since| since.min(now)), source };
         opt_out(tx, number, &suppression, what.to_owned(), by.clone(), now)?;
-    } else if suppression_of(tx, number)?.is_some_and(|suppression| suppression.lifted_by_start()) {
-        return Err(LiftError::ByText);
     } else {
+        let opt_out = suppression_of(tx, number)?;
+        if opt_out.as_ref().is_some_and(Suppression::lifted_by_start) {
+            return Err(LiftError::ByText);
+        }
+        let was_possible = thread.as_ref().is_some_and(|thread| thread.possible_opt_out.is_some());
+        if opt_out.is_some() || was_possible {
+            let lifted = Lifted { by: by.clone(), reason: wish.reason.clone(), opt_out };
+            tx.put(LIFTED, &(number, now), &lifted)?;
+        }
         lift(tx, number, false, by.clone(), now)?;
     }
     if let Some(mut conversation) = thread_of(tx, number)? {

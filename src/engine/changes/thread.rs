@@ -24,7 +24,8 @@ pub fn thread_of(read: &impl Read, number: Number) -> Result<Option<Conversation
     }
 }
 
-/// The thread of a number, begun if there is none. A new one is written by [`store`].
+/// The thread of a number, begun if there is none. A new one is nowhere before [`store`] has written it: what
+/// it was begun for may be refused.
 pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, StoreError> {
     if let Some(conversation) = thread_of(tx, number)? {
         return Ok(conversation);
@@ -32,14 +33,14 @@ pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, Stor
     let name = "conversations".to_owned();
     let count = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
     tx.put(COUNTERS, &name, &count)?;
-    let id = ConversationId::new(count);
-    tx.put(THREADS, &number, &id)?;
-    to_index(tx, &Searchable::Conversation(id))?;
-    Ok(Conversation::new(id, number))
+    Ok(Conversation::new(ConversationId::new(count), number))
 }
 
 pub(super) fn store(tx: &mut Tx<'_>, conversation: &Conversation) -> Result<(), StoreError> {
-    tx.put(CONVERSATIONS, &conversation.id, conversation)?;
+    if !tx.put(CONVERSATIONS, &conversation.id, conversation)? {
+        tx.put(THREADS, &conversation.number, &conversation.id)?;
+        to_index(tx, &Searchable::Conversation(conversation.id))?;
+    }
     place(tx, conversation)?;
     tx.signal(Signal::Conversation(conversation.id));
     Ok(())

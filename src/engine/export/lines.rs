@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::engine::view::{direction_word, failure_words, status_word};
 use crate::store::tables::Digest;
-use crate::store::{DeskRow, Hold};
+use crate::store::{DeskRow, Hold, Lifted};
 
 fn text(id: &impl ToString) -> String {
     id.to_string()
@@ -142,6 +142,13 @@ pub(super) fn opt_out(hash: &Digest, row: &Suppression) -> Value {
         OptOutSource::Person(reason) => ("person", Some(reason)),
     };
     json!({"type": "opt_out", "number_hash": hex::encode(hash), "at": row.at, "source": source, "words": words})
+}
+
+pub(super) fn lifted((number, at): &(Number, Timestamp), row: &Lifted) -> Value {
+    json!({
+        "type": "opt_out_lifted", "number": text(number), "at": at, "by": row.by.as_str(), "reason": row.reason,
+        "opted_out_at": row.opt_out.as_ref().map(|before| before.at),
+    })
 }
 
 pub(super) fn activity(row: &Activity) -> Value {

@@ -19,8 +19,8 @@ use super::changes::{file, files_of, opportunities_of, thread_of};
 use crate::store::tables::{
     ACTIVITY, ACTIVITY_OF, APPOINTMENTS, APPOINTMENTS_OF, ARCHIVE_REASONS, BOOKINGS, BOOKINGS_OF, BULKS,
     CONSENTS, CONVERSATIONS, DESKS, ENROLMENTS, ENROLMENTS_OF, ERASURES, FILINGS, FILINGS_OF, HOLDS,
-    INTERVIEWS, KNOWN_ZONES, MESSAGES, OPPORTUNITIES, POSTINGS, RECIPIENTS, RUN_LOG, SPOKEN_OF, STAGES,
-    SUPPRESSIONS, Table, USERS,
+    INTERVIEWS, KNOWN_ZONES, LIFTED, MESSAGES, OPPORTUNITIES, POSTINGS, RECIPIENTS, RUN_LOG, SPOKEN_OF, STAGES,
+    SUPPRESSIONS, Table, USERS, VANISHED_NUMBERS,
 };
 use crate::store::{Key, Keys, Read, StoreError, Stored, Subject};
 
@@ -117,6 +117,7 @@ pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u
         to.table(read, RECIPIENTS, &all, lines::recipient)?;
         to.table(read, CONSENTS, &all, lines::consent)?;
         to.table(read, KNOWN_ZONES, &all, lines::timezone)?;
+        to.table(read, LIFTED, &all, lines::lifted)?;
         to.table(read, HOLDS, &all, lines::hold)?;
         to.table(read, SUPPRESSIONS, &all, lines::opt_out)?;
         to.table(read, ACTIVITY, &all, |_, row| lines::activity(row))?;
@@ -143,6 +144,8 @@ impl Belongings {
             numbers.extend(
                 read.get(OPPORTUNITIES, id)?.iter().flat_map(|row| row.numbers().collect::<Vec<_>>()),
             );
+            let vanished = read.list(VANISHED_NUMBERS, &Keys::beginning(id), usize::MAX)?;
+            numbers.extend(vanished.into_iter().map(|((_, number), ())| number));
             let spoken = read.list(SPOKEN_OF, &Keys::beginning(id), usize::MAX)?;
             conversations.extend(spoken.into_iter().map(|((_, conversation), ())| conversation));
         }
@@ -194,6 +197,8 @@ pub fn export_person(
         let consents = read.list(CONSENTS, &Keys::beginning(number), usize::MAX)?;
         rows.extend(consents.into_iter().map(|(key, row)| lines::consent(&key, &row)));
         rows.extend(read.get(KNOWN_ZONES, number)?.map(|row| lines::timezone(number, &row)));
+        let lifted = read.list(LIFTED, &Keys::beginning(number), usize::MAX)?;
+        rows.extend(lifted.into_iter().map(|(key, row)| lines::lifted(&key, &row)));
     }
     // Recipients stand by their bulk text: those of a person are found by looking through all.
     read.scan(RECIPIENTS, &Keys::all(), |key, row| {

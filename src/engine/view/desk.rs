@@ -117,16 +117,15 @@ impl Engine {
         account: Account,
         follows: bool,
     ) -> Result<(), StoreError> {
-        self.store
-            .change(move |tx| {
-                changes::change_desk(tx, id, |desk| {
-                    if desk.followers.contains(&account) != follows {
-                        desk.follow(&account, follows);
-                    }
-                })
-                .map(drop)
+        self.change_once(move |tx| {
+            changes::change_desk(tx, id, |desk| {
+                if desk.followers.contains(&account) != follows {
+                    desk.follow(&account, follows);
+                }
             })
-            .await
+            .map(drop)
+        })
+        .await
     }
 
     /// Puts a conversation away, or takes it out again. A text of the candidate's does so, too.
@@ -158,15 +157,14 @@ impl Engine {
         change: impl FnOnce(&mut Desk, Timestamp) + Send + 'static,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.store
-            .change(move |tx| {
-                let changed = changes::change_desk(tx, id, |desk| change(desk, now))?;
-                if changed.is_some_and(|(before, after)| before != after) {
-                    changes::note_in_thread(tx, id, Activity::new(now, by, ActivityKind::Desk, detail))?;
-                }
-                Ok(())
-            })
-            .await
+        self.change_once(move |tx| {
+            let changed = changes::change_desk(tx, id, |desk| change(desk, now))?;
+            if changed.is_some_and(|(before, after)| before != after) {
+                changes::note_in_thread(tx, id, Activity::new(now, by, ActivityKind::Desk, detail))?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// An account has read a conversation up to the message of that time.
@@ -181,10 +179,12 @@ impl Engine {
     ) -> Result<(), StoreError> {
         // Each look at a page comes here, and most change nothing: those need no write.
         let key = (id, account.clone());
-        if self.store.read(move |snapshot| changes::has_read(snapshot, &key, up_to)).await? {
+        if self.once.is_none()
+            && self.store.read(move |snapshot| changes::has_read(snapshot, &key, up_to)).await?
+        {
             return Ok(());
         }
-        self.store.change(move |tx| changes::mark_read(tx, id, account, Some(up_to))).await
+        self.change_once(move |tx| changes::mark_read(tx, id, account, Some(up_to))).await
     }
 
     /// An account wants to read a conversation again.
@@ -192,7 +192,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn mark_unread(&self, id: ConversationId, account: Account) -> Result<(), StoreError> {
-        self.store.change(move |tx| changes::mark_read(tx, id, account, None)).await
+        self.change_once(move |tx| changes::mark_read(tx, id, account, None)).await
     }
 }
 

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::{Asked, Id, Input};
+use super::input::{Asked, Id, IdempotencyKey, Input, NOTHING};
 use crate::engine::changes::{SwitchError, Waiting};
-use crate::engine::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
+use crate::engine::{AutomationView, CardView, Engine, Reason, TEST_DAYS_MAX, Tested};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
@@ -216,7 +216,7 @@ pub(super) async fn test(
 #[utoipa::path(
     post, path = "/api/v1/automations/{name}/pause", summary = "Pause an automation",
     description = "Until somebody resumes it, or the config says something else than now.",
-    params(("name" = String, Path)),
+    params(("name" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Pausing,
     responses(
         (status = 200, body = AutomationsBody),
@@ -229,21 +229,23 @@ pub(super) async fn pause(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(name): Id,
+    key: IdempotencyKey,
     input: Input<Pausing>,
 ) -> Result<Json<AutomationsBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let waiting = match input.value.waiting.as_deref() {
         None | Some("keep") => Waiting::Keep,
         Some("drop") => Waiting::Drop,
         Some(_) => return Err(Problem::invalid("waiting", "it must be keep or drop")),
     };
-    shared.engine.pause_automation(&name, waiting, caller.actor()).await?;
+    engine.pause_automation(&name, waiting, caller.actor()).await?;
     list(State(shared)).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/automations/{name}/resume", summary = "Let an automation go on",
     description = "What happens from now on sets it off. Those who waited are decided, unless it is too late.",
-    params(("name" = String, Path)),
+    params(("name" = String, Path), ("idempotency-key" = Option<String>, Header)),
     responses((status = 200, body = AutomationsBody), (status = 404, body = ProblemBody)),
     security(("bearer" = []))
 )]
@@ -251,14 +253,16 @@ pub(super) async fn resume(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(name): Id,
+    key: IdempotencyKey,
 ) -> Result<Json<AutomationsBody>, Problem> {
-    shared.engine.resume_automation(&name, caller.actor()).await?;
+    let engine = key.engine(&shared, &caller, NOTHING).await?;
+    engine.resume_automation(&name, caller.actor()).await?;
     list(State(shared)).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/automation-cards/{id}/approve", summary = "Let the texts of a card go",
-    params(("id" = u64, Path)),
+    params(("id" = u64, Path), ("idempotency-key" = Option<String>, Header)),
     responses((status = 200, body = AutomationsBody), (status = 404, body = ProblemBody)),
     security(("bearer" = []))
 )]
@@ -266,14 +270,16 @@ pub(super) async fn approve(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
 ) -> Result<Json<AutomationsBody>, Problem> {
-    decide_card(&shared, &caller, &id, true).await?;
+    let engine = key.engine(&shared, &caller, NOTHING).await?;
+    decide_card(&engine, &caller, &id, true).await?;
     list(State(shared)).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/automation-cards/{id}/call-off", summary = "Call the texts of a card off",
-    params(("id" = u64, Path)),
+    params(("id" = u64, Path), ("idempotency-key" = Option<String>, Header)),
     responses((status = 200, body = AutomationsBody), (status = 404, body = ProblemBody)),
     security(("bearer" = []))
 )]
@@ -281,20 +287,22 @@ pub(super) async fn call_off(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
 ) -> Result<Json<AutomationsBody>, Problem> {
-    decide_card(&shared, &caller, &id, false).await?;
+    let engine = key.engine(&shared, &caller, NOTHING).await?;
+    decide_card(&engine, &caller, &id, false).await?;
     list(State(shared)).await
 }
 
 /// Decides a card, as a form of a page does, too.
 pub(in crate::server) async fn decide_card(
-    shared: &Shared,
+    engine: &Engine,
     caller: &Caller,
     id: &str,
     approve: bool,
 ) -> Result<(), Problem> {
     let number = id.parse().map_err(|_| Problem::from(SwitchError::NoCard))?;
-    Ok(shared.engine.decide_card(number, approve, caller.actor()).await?)
+    Ok(engine.decide_card(number, approve, caller.actor()).await?)
 }
 
 #[utoipa::path(

@@ -64,7 +64,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Listing<Even
     post, path = "/api/v1/opportunities/{id}/booking-link", summary = "Make a link with which a candidate books",
     description = "Nothing is sent. Good for seven days, until a time is booked, the opportunity is archived, or its \
                    stage is left. \"[booking link]\" in a text makes one by itself.",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Invitation,
     responses(
         (status = 201, body = BookingLink),
@@ -79,12 +79,14 @@ pub(super) async fn link(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Invitation>,
 ) -> Result<(StatusCode, Json<BookingLink>), Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let opportunity = opportunity_id(&id)?;
     seen(&shared, &caller, &opportunity).await?;
     let event_type = required("event_type", input.value.event_type)?;
-    let url = shared.engine.booking_link(opportunity, event_type, caller.sight, caller.actor()).await?;
+    let url = engine.booking_link(opportunity, event_type, caller.sight, caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(BookingLink { url })))
 }
 
@@ -110,12 +112,12 @@ pub(super) async fn offer_times(
     key: IdempotencyKey,
     input: Input<Invitation>,
 ) -> Result<(StatusCode, Json<Offered>), Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let opportunity = opportunity_id(&id)?;
     seen(&shared, &caller, &opportunity).await?;
     let event_type = required("event_type", input.value.event_type)?;
     let once = key.of(&caller, input.digest);
-    let thread =
-        shared.engine.offer_times(opportunity, event_type, caller.sight, caller.actor(), once).await?;
+    let thread = engine.offer_times(opportunity, event_type, caller.sight, caller.actor(), once).await?;
     Ok((StatusCode::ACCEPTED, Json(Offered { conversation: thread.to_string() })))
 }
 

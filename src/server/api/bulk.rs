@@ -15,7 +15,7 @@ use super::Listing;
 use super::input::{Cursor, Id, IdempotencyKey, Input, Long, Paging, required};
 use crate::engine::changes::BulkError;
 use crate::engine::{
-    BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list, status_word,
+    BulkCounts, BulkView, Engine, Listed, MakeError, NewBulk, RecipientView, Who, read_list, status_word,
 };
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -261,6 +261,7 @@ async fn made(
     input: Input<BulkInput>,
 ) -> Result<BulkId, Problem> {
     let once = key.of(&caller, input.digest);
+    let engine = key.engine(shared, &caller, input.digest).await?;
     let wanted = input.value;
     let name =
         required("name", wanted.name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()))?;
@@ -297,7 +298,7 @@ async fn made(
         name_of_user: caller.name,
         once,
     };
-    Ok(shared.engine.make_bulk(new).await?)
+    Ok(engine.make_bulk(new).await?)
 }
 
 fn ids<T: std::str::FromStr>(field: &str, texts: &[String]) -> Result<Vec<T>, Problem> {
@@ -353,7 +354,7 @@ pub(super) struct StepInput {
     post, path = "/api/v1/bulk/{id}/{step}", summary = "Confirm, approve, pause, resume or stop a bulk text",
     description = "A person must confirm, and above a number of recipients (config, bulk.second_person_above) \
         another one approve. A program may pause and stop.",
-    params(("id" = String, Path), ("step" = String, Path)),
+    params(("id" = String, Path), ("step" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = StepInput,
     responses(
         (status = 200, body = BulkWhole),
@@ -366,15 +367,18 @@ pub(super) async fn step(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     axum::extract::Path((id, step)): axum::extract::Path<(String, String)>,
+    key: IdempotencyKey,
     input: Input<StepInput>,
 ) -> Result<Json<BulkWhole>, Problem> {
-    let id = take_step(&shared, &caller, &id, &step, input.value.recipients).await?;
+    let engine = key.engine(&shared, &caller, input.digest).await?;
+    let id = take_step(&shared, &engine, &caller, &id, &step, input.value.recipients).await?;
     Ok(Json(found(&shared, id).await?.into()))
 }
 
 /// Takes a step by its word, for the API and for the forms of pages.
 pub(in crate::server) async fn take_step(
     shared: &Shared,
+    engine: &Engine,
     caller: &Caller,
     id: &str,
     step: &str,
@@ -392,7 +396,7 @@ pub(in crate::server) async fn take_step(
     if matches!(step, Step::Confirm { .. } | Step::Approve) && !caller.is_person() {
         return Err(Problem::new(Kind::Forbidden, "a person must say so, and not a program"));
     }
-    shared.engine.step_bulk(id, step, caller.actor()).await?;
+    engine.step_bulk(id, step, caller.actor()).await?;
     Ok(id)
 }
 

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::conversations::named;
-use super::input::{Id, Input, reason, required};
+use super::input::{Id, IdempotencyKey, Input, reason, required};
 use super::opportunities::numbers_of;
+use crate::engine::Engine;
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
@@ -97,7 +98,7 @@ pub(super) async fn list_for_candidate(
     post, path = "/api/v1/conversations/{id}/consent",
     summary = "Record that a candidate agreed to texts, or that they did not",
     description = "The newest answer counts, whoever took it down. An opt-out beats it.",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = NewConsent,
     responses(
         (status = 200, body = ConsentList), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody),
@@ -108,16 +109,18 @@ pub(super) async fn record(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<NewConsent>,
 ) -> Result<Json<ConsentList>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let view = named(&shared, &caller, &id).await?;
-    keep(&shared, &caller, vec![view.conversation.number], input.value).await
+    keep(&shared, &engine, &caller, vec![view.conversation.number], input.value).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/opportunities/{id}/consent",
     summary = "The same for a candidate, whether or not they were ever texted: it holds for all their numbers",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = NewConsent,
     responses(
         (status = 200, body = ConsentList), (status = 404, body = ProblemBody),
@@ -129,14 +132,17 @@ pub(super) async fn record_for_candidate(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<NewConsent>,
 ) -> Result<Json<ConsentList>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let numbers = numbers_of(&shared, &caller, &id).await?;
-    keep(&shared, &caller, numbers, input.value).await
+    keep(&shared, &engine, &caller, numbers, input.value).await
 }
 
 async fn keep(
     shared: &Shared,
+    engine: &Engine,
     caller: &Caller,
     numbers: Vec<Number>,
     said: NewConsent,
@@ -144,7 +150,7 @@ async fn keep(
     let answer = Answer::from_word(&required("answer", said.answer)?)
         .ok_or_else(|| Problem::invalid("answer", "it must be \"yes\" or \"no\""))?;
     let reason = reason(said.reason)?;
-    shared.engine.record_consent(numbers.clone(), answer, reason, caller.actor()).await?;
+    engine.record_consent(numbers.clone(), answer, reason, caller.actor()).await?;
     evidence(shared, numbers).await
 }
 

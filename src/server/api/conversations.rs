@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::{Id, IdempotencyKey, Paging};
+use super::input::{Id, IdempotencyKey, NOTHING, Paging};
 use crate::engine::{ConversationView, FilingView};
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -174,9 +174,10 @@ pub(super) async fn file(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
 ) -> Result<(StatusCode, Json<FiledBody>), Problem> {
+    let engine = key.engine(&shared, &caller, NOTHING).await?;
     let view = named(&shared, &caller, &id).await?;
-    let transcripts = shared.engine.file_now(view.conversation.id).await?;
+    let transcripts = engine.file_now(view.conversation.id).await?;
     Ok((StatusCode::ACCEPTED, Json(FiledBody { transcripts })))
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::conversations::{ConversationBody, named};
-use super::input::{Asked, Id, Input, Paging, required};
+use super::input::{Asked, Id, IdempotencyKey, Input, NOTHING, Paging, required};
 use super::{Listing, MessageBody};
 use crate::engine::{InboxQuery, InboxRow, MessageView};
 use crate::server::Shared;
@@ -198,7 +198,7 @@ pub(super) async fn inbox(
 
 #[utoipa::path(
     post, path = "/api/v1/conversations/{id}/assign", summary = "Say who is to answer",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Assign,
     responses(
         (status = 200, body = DeskBody),
@@ -211,17 +211,19 @@ pub(super) async fn assign(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Assign>,
 ) -> Result<Json<DeskBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let to = input.value.account.as_deref().map(account).transpose()?;
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    shared.engine.assign(id, to, caller.actor()).await?;
+    engine.assign(id, to, caller.actor()).await?;
     desk(&shared, id).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/conversations/{id}/follow", summary = "Follow a conversation, or no more",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Follow,
     responses(
         (status = 200, body = DeskBody),
@@ -234,19 +236,21 @@ pub(super) async fn follow(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Follow>,
 ) -> Result<Json<DeskBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let following = required("following", input.value.following)?;
     let account = required("account", whose(&caller, input.value.account.as_deref())?)?;
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    shared.engine.follow(id, account, following).await?;
+    engine.follow(id, account, following).await?;
     desk(&shared, id).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/conversations/{id}/archive", summary = "Put a conversation away, or take it out again",
     description = "The candidate's next text takes it out, too.",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Archive,
     responses(
         (status = 200, body = DeskBody),
@@ -259,18 +263,20 @@ pub(super) async fn archive(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Archive>,
 ) -> Result<Json<DeskBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let archived = required("archived", input.value.archived)?;
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    shared.engine.archive(id, archived, caller.actor()).await?;
+    engine.archive(id, archived, caller.actor()).await?;
     desk(&shared, id).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/conversations/{id}/dismiss", summary = "Say that what failed was seen",
     description = "The conversation leaves the folder of failures until another text fails.",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     responses((status = 200, body = DeskBody), (status = 404, body = ProblemBody)),
     security(("bearer" = []))
 )]
@@ -278,15 +284,17 @@ pub(super) async fn dismiss(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
 ) -> Result<Json<DeskBody>, Problem> {
+    let engine = key.engine(&shared, &caller, NOTHING).await?;
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    shared.engine.dismiss_failure(id, caller.actor()).await?;
+    engine.dismiss_failure(id, caller.actor()).await?;
     desk(&shared, id).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/conversations/{id}/read", summary = "Mark a conversation as read up to a message",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Reading,
     responses(
         (status = 200, body = DeskBody),
@@ -299,18 +307,20 @@ pub(super) async fn read(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Reading>,
 ) -> Result<Json<DeskBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let up_to = required("up_to", input.value.up_to)?;
     let account = required("account", whose(&caller, input.value.account.as_deref())?)?;
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    shared.engine.mark_read(id, account, up_to).await?;
+    engine.mark_read(id, account, up_to).await?;
     desk(&shared, id).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/conversations/{id}/unread", summary = "Mark a conversation as unread",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Again,
     responses(
         (status = 200, body = DeskBody),
@@ -323,10 +333,12 @@ pub(super) async fn unread(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Again>,
 ) -> Result<Json<DeskBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let account = required("account", whose(&caller, input.value.account.as_deref())?)?;
     let id = named(&shared, &caller, &id).await?.conversation.id;
-    shared.engine.mark_unread(id, account).await?;
+    engine.mark_unread(id, account).await?;
     desk(&shared, id).await
 }

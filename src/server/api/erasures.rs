@@ -184,19 +184,20 @@ impl Cursor for ErasureId {
 pub(super) async fn erase(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     input: Input<NewErasure>,
 ) -> Result<(StatusCode, Json<ErasureBody>), Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let dry_run = required("dry_run", input.value.dry_run)?;
     let NewErasure { opportunity, contact, number, .. } = input.value;
     let whom = whom(&shared, opportunity, contact, number)?;
     let nobody = || Problem::not_found("nothing is known of such a person");
     let lever = &shared.setup.lever_web;
     if dry_run {
-        let erasure = shared.engine.preview_erasure(whom, caller.actor()).await?.ok_or_else(nobody)?;
+        let erasure = engine.preview_erasure(whom, caller.actor()).await?.ok_or_else(nobody)?;
         return Ok((StatusCode::OK, Json(ErasureBody::new(None, erasure, lever))));
     }
-    let (id, erasure) = shared.engine.erase_person(whom, caller.actor()).await?.ok_or_else(nobody)?;
+    let (id, erasure) = engine.erase_person(whom, caller.actor()).await?.ok_or_else(nobody)?;
     Ok((StatusCode::CREATED, Json(ErasureBody::new(Some(id), erasure, lever))))
 }
 

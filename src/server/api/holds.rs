@@ -99,19 +99,20 @@ pub(super) fn whom(
 pub(super) async fn hold(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     input: Input<NewHold>,
 ) -> Result<Json<HeldBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let NewHold { opportunity, contact, number, reason, release } = input.value;
     let whom = whom(&shared, opportunity, contact, number)?;
     let opportunities = if release == Some(true) {
-        shared.engine.release_hold(whom, caller.actor()).await?
+        engine.release_hold(whom, caller.actor()).await?
     } else {
         let reason = required("reason", reason)?.trim().to_owned();
         if reason.is_empty() || reason.chars().count() > REASON_CHARS {
             return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
         }
-        shared.engine.hold(whom, reason, caller.actor()).await?
+        engine.hold(whom, reason, caller.actor()).await?
     };
     match opportunities {
         0 => Err(Problem::not_found("nobody is known so, or nothing was held")),

@@ -78,9 +78,10 @@ impl From<Imported> for ImportedBody {
 pub(super) async fn import(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     input: Input<ImportBody>,
 ) -> Result<Json<ImportedBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let messages = required("messages", input.value.messages)?;
     if messages.len() > TEXTS_MAX {
         return Err(Problem::invalid("messages", format!("at most {TEXTS_MAX} at a time")));
@@ -90,7 +91,7 @@ pub(super) async fn import(
         past(&shared, text, now).map_err(|why| Problem::invalid("messages", format!("number {index}: {why}")))
     });
     let texts = texts.collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(shared.engine.import(texts, caller.actor()).await?.into()))
+    Ok(Json(engine.import(texts, caller.actor()).await?.into()))
 }
 
 fn past(shared: &Shared, text: PastBody, now: Timestamp) -> Result<Past, String> {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
-use crate::engine::{HITS_MAX, InboxCursor, Once, PAGE_MAX};
+use crate::engine::{Engine, HITS_MAX, InboxCursor, Once, PAGE_MAX};
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Shared, body};
@@ -146,8 +146,8 @@ fn digest(parts: &[&[u8]]) -> Digest {
     digest
 }
 
-/// The header `Idempotency-Key`.
-pub(super) struct IdempotencyKey(Option<String>);
+/// The header `Idempotency-Key`, and the path that it came to.
+pub(super) struct IdempotencyKey(Option<(String, String)>);
 
 /// Longer ones are a mistake; a UUID has 36 characters.
 const KEY_CHARS_MAX: usize = 255;
@@ -158,13 +158,28 @@ impl IdempotencyKey {
         Self(None)
     }
 
-    /// A request that has its effect once. Each caller has their own keys.
-    pub(super) fn of(&self, caller: &Caller, request: Digest) -> Option<Once> {
+    /// A request that has its effect once, by its body. Each caller has their own keys.
+    pub(super) fn of(&self, caller: &Caller, body: Digest) -> Option<Once> {
         let whose = caller.actor();
         let key = |key: &str| digest(&[whose.as_str().as_bytes(), key.as_bytes()]);
-        self.0.as_deref().map(|text| Once { key: key(text), request })
+        self.0
+            .as_ref()
+            .map(|(text, path)| Once { key: key(text), request: digest(&[path.as_bytes(), &body]) })
+    }
+
+    /// The engine, for a request that has its effect once.
+    pub(super) async fn engine(
+        &self,
+        shared: &Shared,
+        caller: &Caller,
+        body: Digest,
+    ) -> Result<Engine, Problem> {
+        shared.engine.under(self.of(caller, body)).await
     }
 }
+
+/// The digest of no body.
+pub(super) const NOTHING: Digest = [0; 16];
 
 impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
@@ -172,7 +187,9 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     async fn from_request_parts(parts: &mut request::Parts, _: &S) -> Result<Self, Problem> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
         match value.to_str() {
-            Ok(key) if (1..=KEY_CHARS_MAX).contains(&key.len()) => Ok(Self(Some(key.to_owned()))),
+            Ok(key) if (1..=KEY_CHARS_MAX).contains(&key.len()) => {
+                Ok(Self(Some((key.to_owned(), parts.uri.path().to_owned()))))
+            }
             _ => Err(Problem::new(
                 Kind::Malformed,
                 "the header Idempotency-Key must be 1 to 255 plain characters",

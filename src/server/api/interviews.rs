@@ -190,6 +190,7 @@ pub(super) async fn arrange(
     key: IdempotencyKey,
     input: Input<NewInterview>,
 ) -> Result<(StatusCode, Json<TakenInterview>), Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let (opportunity, on_behalf_of, meeting) = input.value.split();
     let opportunity = opportunity_id(&required("opportunity", opportunity)?)?;
     seen(&shared, &caller, &opportunity).await?;
@@ -201,7 +202,7 @@ pub(super) async fn arrange(
         by: caller.actor(),
         once: key.of(&caller, input.digest),
     };
-    let id = shared.engine.arrange_interview(request).await?;
+    let id = engine.arrange_interview(request).await?;
     Ok((StatusCode::ACCEPTED, Json(TakenInterview { id: id.to_string() })))
 }
 

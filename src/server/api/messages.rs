@@ -198,6 +198,7 @@ pub(super) async fn send(
     key: IdempotencyKey,
     input: Input<NewMessage>,
 ) -> Result<(StatusCode, Json<TakenMessage>), Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let wanted = input.value;
     // A program says for whom it writes; a person writes for themselves.
     let own = |account: &Account| {
@@ -239,7 +240,7 @@ pub(super) async fn send(
         sight: caller.sight,
         caller: caller.name,
     };
-    let message = shared.engine.send_text(request).await?;
+    let message = engine.send_text(request).await?;
     let taken = TakenMessage {
         id: message.id.to_string(),
         conversation: message.conversation.to_string(),

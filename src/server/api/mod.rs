@@ -6,8 +6,8 @@
 //!
 //! Conventions: times are RFC 3339 in UTC; ids are strings; lists are `{"data": [...], "next":
 //! cursor or null}`; a field without a value is null, never left out; a POST that is repeated with
-//! its `Idempotency-Key` has its effect once. (Filing, retrying, a time zone and a step of a bulk text have it
-//! once by themselves; a booking link leads to the same booking as the one before, and cannot be shown twice.)
+//! its `Idempotency-Key` has its effect once and is answered as before. (A booking link leads to the same
+//! booking as the one before, and cannot be shown twice; a template is only filled in.)
 //!
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
@@ -138,16 +138,16 @@ pub(super) async fn act(
     body: &str,
 ) -> Result<(), Problem> {
     let (shared, caller, id) = (State(shared), Extension(caller), Id(conversation));
-    let body = body.as_bytes();
+    let (key, body) = (IdempotencyKey::none(), body.as_bytes());
     match what {
-        "assign" => drop(desk::assign(shared, caller, id, Input::read(body)?).await?),
-        "follow" => drop(desk::follow(shared, caller, id, Input::read(body)?).await?),
-        "archive" => drop(desk::archive(shared, caller, id, Input::read(body)?).await?),
-        "unread" => drop(desk::unread(shared, caller, id, Input::read(body)?).await?),
-        "consent" => drop(consent::record(shared, caller, id, Input::read(body)?).await?),
-        "opt-out" => drop(opt_out::decide(shared, caller, id, Input::read(body)?).await?),
-        "timezone" => drop(timezone::set(shared, caller, id, Input::read(body)?).await?),
-        "file" => drop(conversations::file(shared, caller, id, IdempotencyKey::none()).await?),
+        "assign" => drop(desk::assign(shared, caller, id, key, Input::read(body)?).await?),
+        "follow" => drop(desk::follow(shared, caller, id, key, Input::read(body)?).await?),
+        "archive" => drop(desk::archive(shared, caller, id, key, Input::read(body)?).await?),
+        "unread" => drop(desk::unread(shared, caller, id, key, Input::read(body)?).await?),
+        "consent" => drop(consent::record(shared, caller, id, key, Input::read(body)?).await?),
+        "opt-out" => drop(opt_out::decide(shared, caller, id, key, Input::read(body)?).await?),
+        "timezone" => drop(timezone::set(shared, caller, id, key, Input::read(body)?).await?),
+        "file" => drop(conversations::file(shared, caller, id, key).await?),
         _ => return Err(Problem::not_found("there is no such call")),
     }
     Ok(())
@@ -162,15 +162,12 @@ pub(super) async fn act_on_candidate(
     body: &str,
 ) -> Result<(), Problem> {
     let (shared, caller, id) = (State(shared), Extension(caller), Id(candidate));
-    let body = body.as_bytes();
+    let (key, body) = (IdempotencyKey::none(), body.as_bytes());
     match what {
-        "consent" => drop(consent::record_for_candidate(shared, caller, id, Input::read(body)?).await?),
-        "opt-out" => drop(opt_out::decide_for_candidate(shared, caller, id, Input::read(body)?).await?),
-        "timezone" => drop(timezone::set_for_candidate(shared, caller, id, Input::read(body)?).await?),
-        "offer-times" => {
-            let key = IdempotencyKey::none();
-            drop(booking::offer_times(shared, caller, id, key, Input::read(body)?).await?);
-        }
+        "consent" => drop(consent::record_for_candidate(shared, caller, id, key, Input::read(body)?).await?),
+        "opt-out" => drop(opt_out::decide_for_candidate(shared, caller, id, key, Input::read(body)?).await?),
+        "timezone" => drop(timezone::set_for_candidate(shared, caller, id, key, Input::read(body)?).await?),
+        "offer-times" => drop(booking::offer_times(shared, caller, id, key, Input::read(body)?).await?),
         _ => return Err(Problem::not_found("there is no such call")),
     }
     Ok(())

@@ -68,17 +68,18 @@ impl From<Unmuted> for UnmutedBody {
 pub(super) async fn unmute(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     input: Input<UnmuteBody>,
 ) -> Result<Json<UnmutedBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let dry_run = required("dry_run", input.value.dry_run)?;
     let late = match input.value.send_late {
         Some(true) => Late::Send,
         _ => Late::Fail(SignedDuration::from_hours(input.value.hours.unwrap_or(HOURS).into())),
     };
     let told = match dry_run {
-        true => shared.engine.preview_unmute(late, caller.actor()).await?,
-        false => shared.engine.unmute(late, caller.actor()).await?,
+        true => engine.preview_unmute(late, caller.actor()).await?,
+        false => engine.unmute(late, caller.actor()).await?,
     };
     told.map(|told| Json(told.into())).ok_or_else(|| Problem::not_found("nothing is muted"))
 }

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::conversations::named;
-use super::input::{Id, Input, reason, required};
+use super::input::{Id, IdempotencyKey, Input, reason, required};
 use super::opportunities::numbers_of;
+use crate::engine::Engine;
 use crate::engine::changes::{LiftError, Wish};
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -58,7 +59,7 @@ pub(super) struct OptOutState {
     summary = "Record that a candidate wants no texts, or that they may be texted",
     description = "Answers a possible opt-out. Only an admin lets a number be texted again, and only after an \
                    opt-out that a person recorded: what the candidate texted, their START lifts.",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Decision,
     responses(
         (status = 200, body = OptOutState),
@@ -73,16 +74,18 @@ pub(super) async fn decide(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Decision>,
 ) -> Result<Json<OptOutState>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let view = named(&shared, &caller, &id).await?;
-    settle(&shared, &caller, vec![view.conversation.number], input.value).await
+    settle(&shared, &engine, &caller, vec![view.conversation.number], input.value).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/opportunities/{id}/opt-out",
     summary = "The same for a candidate, whether or not they were ever texted: it holds for all their numbers",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Decision,
     responses(
         (status = 200, body = OptOutState),
@@ -98,15 +101,18 @@ pub(super) async fn decide_for_candidate(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Decision>,
 ) -> Result<Json<OptOutState>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let numbers = numbers_of(&shared, &caller, &id).await?;
-    settle(&shared, &caller, numbers, input.value).await
+    settle(&shared, &engine, &caller, numbers, input.value).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/opt-outs",
     summary = "Record that a number wants no texts, whether or not it is known here",
+    params(("idempotency-key" = Option<String>, Header)),
     request_body = Request,
     responses((status = 200, body = OptOutState), (status = 422, body = ProblemBody)),
     security(("bearer" = []))
@@ -114,19 +120,22 @@ pub(super) async fn decide_for_candidate(
 pub(super) async fn record(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    key: IdempotencyKey,
     input: Input<Request>,
 ) -> Result<Json<OptOutState>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let Request { number, reason, on } = input.value;
     let number = required("number", number)?;
     let region = shared.engine.settings.load().rules.region;
     let number =
         Number::parse(&number, &region).map_err(|error| Problem::invalid("number", error.to_string()))?;
     let decision = Decision { opted_out: Some(true), reason, on };
-    settle(&shared, &caller, vec![number], decision).await
+    settle(&shared, &engine, &caller, vec![number], decision).await
 }
 
 async fn settle(
     shared: &Shared,
+    engine: &Engine,
     caller: &Caller,
     numbers: Vec<Number>,
     decision: Decision,
@@ -138,7 +147,7 @@ async fn settle(
         return Err(Problem::new(Kind::Forbidden, "only an admin lifts an opt-out"));
     }
     let wish = Wish { opted_out, reason, since };
-    match shared.engine.decide_opt_out(numbers, wish, caller.actor()).await {
+    match engine.decide_opt_out(numbers, wish, caller.actor()).await {
         Ok(()) => Ok(Json(OptOutState { opted_out })),
         Err(LiftError::ByText) => Err(Problem::new(Kind::OptedOut, LiftError::ByText.to_string())),
         Err(LiftError::Store(error)) => Err(error.into()),

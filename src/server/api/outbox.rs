@@ -157,10 +157,11 @@ pub(super) async fn failed(
 pub(super) async fn retry(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     input: Input<RetryBody>,
 ) -> Result<(StatusCode, Json<Retried>), Problem> {
-    if shared.engine.retry_effect(input.value.effect()?, caller.actor()).await? {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
+    if engine.retry_effect(input.value.effect()?, caller.actor()).await? {
         Ok((StatusCode::ACCEPTED, Json(Retried { state: "due" })))
     } else {
         Err(Problem::not_found("no such effect has failed"))
@@ -182,10 +183,11 @@ pub(super) async fn retry(
 pub(super) async fn give_up(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     input: Input<RetryBody>,
 ) -> Result<Json<GivenUp>, Problem> {
-    if shared.engine.give_up_effect(input.value.effect()?, caller.actor()).await? {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
+    if engine.give_up_effect(input.value.effect()?, caller.actor()).await? {
         Ok(Json(GivenUp { state: "given_up" }))
     } else {
         Err(Problem::not_found("no such effect has failed"))

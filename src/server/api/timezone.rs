@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::conversations::named;
-use super::input::{Id, Input};
+use super::input::{Id, IdempotencyKey, Input};
 use super::opportunities::numbers_of;
+use crate::engine::Engine;
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Problem, ProblemBody};
@@ -28,7 +29,7 @@ pub(super) struct Timezone {
     summary = "Say in which time zone a candidate is, or that it goes by the number again",
     description = "Quiet hours, reminders and the times that a candidate is told go by it. A text that waits for \
                    the end of quiet hours is decided again when it is due.",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Timezone,
     responses(
         (status = 200, body = Timezone), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody),
@@ -39,16 +40,18 @@ pub(super) async fn set(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Timezone>,
 ) -> Result<Json<Timezone>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let view = named(&shared, &caller, &id).await?;
-    keep(&shared, &caller, vec![view.conversation.number], None, input.value).await
+    keep(&engine, &caller, vec![view.conversation.number], None, input.value).await
 }
 
 #[utoipa::path(
     post, path = "/api/v1/opportunities/{id}/timezone",
     summary = "The same for a candidate, whether or not they were ever texted: it holds for all their numbers",
-    params(("id" = String, Path)),
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
     request_body = Timezone,
     responses(
         (status = 200, body = Timezone), (status = 404, body = ProblemBody),
@@ -60,14 +63,16 @@ pub(super) async fn set_for_candidate(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Id(id): Id,
+    key: IdempotencyKey,
     input: Input<Timezone>,
 ) -> Result<Json<Timezone>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
     let numbers = numbers_of(&shared, &caller, &id).await?;
-    keep(&shared, &caller, numbers, id.parse().ok(), input.value).await
+    keep(&engine, &caller, numbers, id.parse().ok(), input.value).await
 }
 
 async fn keep(
-    shared: &Shared,
+    engine: &Engine,
     caller: &Caller,
     numbers: Vec<Number>,
     about: Option<OpportunityId>,
@@ -80,6 +85,6 @@ async fn keep(
     };
     let zone = said.timezone.as_deref().map(named).transpose()?;
     let timezone = zone.as_ref().and_then(|zone| zone.iana_name()).map(str::to_owned);
-    shared.engine.set_zone(numbers, about, zone, caller.actor()).await?;
+    engine.set_zone(numbers, about, zone, caller.actor()).await?;
     Ok(Json(Timezone { timezone }))
 }

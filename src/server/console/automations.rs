@@ -171,7 +171,7 @@ pub(super) async fn decide(
     Path(id): Path<String>,
     Form(form): Form<Decision>,
 ) -> Result<Response, Problem> {
-    decide_card(&shared, &caller, &id, form.approve == "yes").await?;
+    decide_card(&shared.engine, &caller, &id, form.approve == "yes").await?;
     Ok(back(&shared))
 }
 

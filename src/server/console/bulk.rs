@@ -254,7 +254,7 @@ pub(super) async fn step(
     Path((id, step)): Path<(String, String)>,
     Form(seen): Form<Seen>,
 ) -> Result<Response, Problem> {
-    match take_step(&shared, &caller, &id, &step, seen.recipients).await {
+    match take_step(&shared, &shared.engine, &caller, &id, &step, seen.recipients).await {
         Ok(_) => Ok(to(&shared, &id)),
         Err(problem) => Ok(sign_in::refusal(&shared, &problem)),
     }

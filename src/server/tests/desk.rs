@@ -6,8 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::carrier::ReceivedText;
 use crate::engine::{ActivityQuery, Found, InboxQuery};
-use crate::store::StoreError;
 use crate::store::tables::OPPORTUNITIES;
+use crate::store::{Read, StoreError};
 
 const THEIRS: &str = "+14155552671";
 
@@ -265,4 +265,36 @@ async fn who_may_not_see_what_is_confidential_is_shown_none_of_it() {
     put(false).await;
     assert_eq!(engine.messages(id, None, 9, Sight::Open).await.unwrap().rows.len(), 1);
     assert_eq!(happened(Sight::Open).await[0].name.as_deref(), Some("Ada Example"));
+}
+
+#[tokio::test]
+async fn whoever_lever_shows_no_more_may_be_confidential_by_now() {
+    let world = World::start(Choice::default()).await;
+    let about: fulcrum_domain::OpportunityId = "opp-1".parse().unwrap();
+    let (id, row) = (about.clone(), candidate(THEIRS, false));
+    let put = move |tx: &mut store::Tx<'_>| tx.put(OPPORTUNITIES, &id, &row);
+    world.engine.store.change(put).await.unwrap();
+    let text =
+        world.post_json("/api/v1/messages", RECRUITER, &json!({"to": THEIRS, "body": "Hi"})).await.json();
+    let wanted = json!({"name": "Spring", "template": "hello", "opportunities": ["opp-1"]});
+    assert_eq!(world.post_json("/api/v1/bulk", RECRUITER, &wanted).await.status, 201);
+    let (message, of) = (text["id"].as_str().unwrap().parse().unwrap(), about.clone());
+    let written = move |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let (key, recipient) = tx.first(store::tables::RECIPIENTS, &store::Keys::all())?.unwrap();
+        let state = fulcrum_domain::bulk::RecipientState::Written(message);
+        tx.put(store::tables::RECIPIENTS, &key, &fulcrum_domain::bulk::Recipient { state, ..recipient })?;
+        let mut text = crate::engine::changes::message(tx, message)?.unwrap();
+        text.opportunity = Some(of);
+        tx.put(store::tables::MESSAGES, &(text.conversation, text.at, text.id), &text).map(drop)
+    };
+    world.engine.store.change(written).await.unwrap();
+    let why = format!("/api/v1/messages/{}/why", text["id"].as_str().unwrap());
+    let told = async || world.get("/api/v1/bulk/1/recipients", VIEWER).await.json()["data"].clone();
+    assert!(told().await[0]["text"].as_str().unwrap().ends_with("Reply STOP to opt out."));
+    assert_eq!(world.get(&why, VIEWER).await.status, 200);
+    let at = Timestamp::from_second(1_900_000_000).unwrap();
+    let vanish = move |tx: &mut store::Tx<'_>| crate::engine::changes::mark_invisible(tx, &about, at);
+    assert!(world.engine.store.change(vanish).await.unwrap());
+    assert_eq!(told().await, json!([]));
+    world.get(&why, VIEWER).await.problem(404, "not-found");
 }

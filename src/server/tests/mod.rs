@@ -16,6 +16,7 @@ mod gateway;
 mod hooks;
 mod limits;
 mod ops;
+mod repeats;
 mod rights;
 mod sign_in;
 mod telnyx;

@@ -1,0 +1,231 @@
+//! Who goes, who is kept, and what is left of them: rows that stand by the number of somebody whom nobody
+//! finds by it any more.
+
+use fulcrum_domain::{ActivityKind, Consent, ConsentSource, OptOutSource, Retention, Whom};
+use fulcrum_domain::{Answer, Archived};
+
+use super::*;
+use crate::store::tables::{AUDIT, CONSENTS, LIFTED, THREADS, VANISHED_NUMBERS};
+
+fn silent() -> Rules {
+    Rules { mode: Mode::Off, ..rules() }
+}
+
+fn put(life: &Life, id: &OpportunityId, row: Opportunity) {
+    let (id, now) = (id.clone(), life.now);
+    life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &silent(), now));
+}
+
+fn later(life: &mut Life) {
+    life.count += 1;
+    life.now = life.now.checked_add(SignedDuration::from_secs(1)).unwrap();
+}
+
+/// The candidate of `who`, known as of now.
+fn known(life: &mut Life, who: u8) -> (OpportunityId, Opportunity) {
+    later(life);
+    let (id, row) = opportunity(who, true, life.now);
+    put(life, &id, row.clone());
+    (id, row)
+}
+
+fn erase(life: &Life, whom: Whom) -> Result<bool, EraseError> {
+    let now = life.now;
+    life.change(move |tx, _| Ok(erase_person(tx, &whom, "ana".into(), now).map(|erased| erased.is_some())))
+}
+
+fn vanishes(life: &mut Life, id: &OpportunityId) {
+    later(life);
+    let (id, now) = (id.clone(), life.now);
+    assert!(life.change(move |tx, _| mark_invisible(tx, &id, now)));
+}
+
+fn is_deleted(life: &mut Life, id: &OpportunityId) {
+    later(life);
+    let (id, now) = (id.clone(), life.now);
+    life.change(move |tx, _| erase_opportunity(tx, &id, ErasureCause::Deleted, now));
+}
+
+fn says_yes(life: &Life, who: u8) {
+    let now = life.now;
+    let said = Consent {
+        answer: Answer::Yes,
+        source: ConsentSource::Person("Dana said so".into()),
+        at: now,
+        by: "ana".into(),
+    };
+    life.change(move |tx, _| put_consent(tx, number(who), &said, now));
+}
+
+fn wish(life: &Life, who: u8, opted_out: bool, reason: &str) {
+    let wish = Wish { opted_out, reason: reason.into(), since: None };
+    let now = life.now;
+    life.change(move |tx, _| {
+        decide_opt_out(tx, number(who), &wish, &"ana@acme.example".into(), now).unwrap();
+        Ok(())
+    });
+}
+
+fn rows<K: crate::store::Key, V: crate::store::Stored>(
+    life: &Life,
+    table: crate::store::tables::Table<K, V>,
+) -> Vec<(K, V)> {
+    life.store.read_here(|read| read.list(table, &Keys::all(), 1000)).unwrap()
+}
+
+#[test]
+fn a_hold_keeps_what_was_said_with_somebody_whose_number_is_anothers_now() {
+    let mut life = Life::new();
+    let (held, row) = known(&mut life, 0);
+    life.change(|tx, moment| {
+        compose(tx, draft(0, None), &silent(), moment).unwrap();
+        Ok(())
+    });
+    let (whom, now) = (Whom::Opportunity(held.clone()), life.now);
+    let keep = whom.clone();
+    assert_eq!(life.change(move |tx, _| hold(tx, &keep, "a case", "ana".into(), now)), 1);
+    later(&mut life);
+    put(&life, &held, Opportunity { phones: opportunity(1, true, now).1.phones, as_of: life.now, ..row });
+    assert!(matches!(erase(&life, Whom::Number(number(0))), Err(EraseError::Held)));
+    // The number is somebody else's, who writes from it and is archived.
+    later(&mut life);
+    let (_, row) = opportunity(0, true, life.now);
+    let other = "another".parse().unwrap();
+    put(&life, &other, Opportunity { contact: "other".parse().unwrap(), ..row.clone() });
+    let text = Incoming {
+        sid: "SM1".parse().unwrap(),
+        from: number(0),
+        to: rules().numbers[0],
+        body: Body::new("Yes"),
+        attachments: vec![],
+        at: None,
+        keyword: None,
+    };
+    life.change(move |tx, moment| receive(tx, text, &silent(), moment));
+    later(&mut life);
+    let archived = Some(Archived { reason: None, at: life.now });
+    put(&life, &other, Opportunity { contact: "other".parse().unwrap(), archived, as_of: life.now, ..row });
+    let over = |life: &Life| {
+        let now = life.now.checked_add(SignedDuration::from_hours(24 * 400)).unwrap();
+        let days = Some(SignedDuration::from_hours(24 * 100));
+        let retention = Retention { archived: days, ..Retention::default() };
+        life.change(move |tx, _| {
+            let thread = thread_of(tx, number(0))?.unwrap();
+            assert_eq!(thread.opportunity, Some("another".parse().unwrap()));
+            erase_if_over(tx, thread.id, &retention, now)
+        })
+    };
+    assert!(!over(&life), "the age of what was said with another is no reason");
+    assert_eq!(rows(&life, MESSAGES).len(), 2);
+    assert_eq!(life.change(move |tx, _| release(tx, &whom, "ana".into(), now)), 1);
+    assert!(over(&life));
+    assert_eq!(rows(&life, MESSAGES).len(), 0);
+}
+
+#[test]
+fn the_note_about_somebody_whom_lever_shows_no_more_is_secret() {
+    let mut life = Life::new();
+    life.step(&Step::Appears { who: 0, active: true });
+    life.step(&Step::Writes { who: 0, words: 0 });
+    let id = rows(&life, OPPORTUNITIES)[0].0.clone();
+    vanishes(&mut life, &id);
+    life.step(&Step::FiledByHand { who: 0 });
+    let filings = rows(&life, FILINGS);
+    assert!(filings.len() == 1 && filings[0].1.secret && filings[0].1.confidential);
+}
+
+#[test]
+fn what_staff_wrote_about_an_opt_out_goes_with_the_person_and_the_opt_out_stays() {
+    let mut life = Life::new();
+    let (id, _) = known(&mut life, 0);
+    wish(&life, 0, true, "Dana Reyes called from 312-555-0142");
+    wish(&life, 1, true, "Dana Reyes, too");
+    let before = life.store.read_here(|read| suppression_of(read, number(0))).unwrap().unwrap();
+    later(&mut life);
+    assert!(erase(&life, Whom::Opportunity(id)).unwrap());
+    // Of this number nothing else was ever known.
+    assert!(erase(&life, Whom::Number(number(1))).unwrap());
+    assert!(!erase(&life, Whom::Number(number(1))).unwrap(), "there is nothing more");
+    for who in [0, 1] {
+        let left = life.store.read_here(|read| suppression_of(read, number(who))).unwrap().unwrap();
+        let OptOutSource::Person(words) = &left.source else { panic!("{left:?}") };
+        assert!(!words.contains("Dana") && !words.contains("ana@"), "{words}");
+        assert!(!left.lifted_by_start() && left.at <= before.at);
+    }
+}
+
+#[test]
+fn an_opt_out_by_telephone_is_proven_for_a_number_that_was_never_texted() {
+    let mut life = Life::new();
+    let (id, _) = known(&mut life, 0);
+    wish(&life, 0, true, "Dana called");
+    wish(&life, 1, true, "Nobody knows who");
+    later(&mut life);
+    wish(&life, 0, false, "Dana called again");
+    let said: Vec<_> = rows(&life, ACTIVITY)
+        .into_iter()
+        .map(|(_, a)| a)
+        .filter(|a| a.kind == ActivityKind::OptOut)
+        .collect();
+    let about: Vec<_> = said.iter().map(|line| line.opportunity.clone()).collect();
+    assert_eq!(about, [Some(id.clone()), None, Some(id.clone())]);
+    assert!(said.iter().all(|line| line.actor == "ana@acme.example".into()));
+    assert_eq!(rows(&life, AUDIT).into_iter().map(|(_, entry)| entry.activity).collect::<Vec<_>>(), said);
+    let all = format!("{said:?}");
+    assert!(!all.contains("5550111") && !all.contains("Dana"), "{all}");
+    let hash = said[0].detail.split_whitespace().last().unwrap();
+    assert!(hash.len() == 32 && said[2].detail.contains(hash) && !said[1].detail.contains(hash), "{all}");
+    // How it is known that they may be texted again stands with the number, and goes with it.
+    let lifted = rows(&life, LIFTED);
+    assert_eq!((lifted.len(), lifted[0].1.reason.as_str()), (1, "Dana called again"));
+    assert!(lifted[0].1.opt_out.is_some());
+    is_deleted(&mut life, &id);
+    assert!(rows(&life, LIFTED).is_empty());
+}
+
+#[test]
+fn what_a_vanished_candidate_said_about_texts_goes_when_they_are_deleted() {
+    let mut life = Life::new();
+    let (id, _) = known(&mut life, 0);
+    says_yes(&life, 0);
+    vanishes(&mut life, &id);
+    assert_eq!(rows(&life, CONSENTS).len(), 1, "nothing of ours is erased");
+    is_deleted(&mut life, &id);
+    assert!(rows(&life, CONSENTS).is_empty() && rows(&life, VANISHED_NUMBERS).is_empty());
+}
+
+#[test]
+fn a_vanished_candidate_is_erased_by_their_number_and_known_by_it_when_they_come_back() {
+    let mut life = Life::new();
+    let (id, row) = known(&mut life, 0);
+    says_yes(&life, 0);
+    vanishes(&mut life, &id);
+    later(&mut life);
+    put(&life, &id, Opportunity { as_of: life.now, ..row.clone() });
+    assert_eq!((rows(&life, CONSENTS).len(), rows(&life, VANISHED_NUMBERS).len()), (1, 0));
+    // With another number they leave what was said at the one before.
+    vanishes(&mut life, &id);
+    later(&mut life);
+    let phones = opportunity(1, true, life.now).1.phones;
+    put(&life, &id, Opportunity { as_of: life.now, phones, ..row });
+    assert_eq!((rows(&life, CONSENTS).len(), rows(&life, VANISHED_NUMBERS).len()), (0, 0));
+    says_yes(&life, 1);
+    vanishes(&mut life, &id);
+    assert!(erase(&life, Whom::Number(number(1))).unwrap());
+    assert!(rows(&life, CONSENTS).is_empty() && rows(&life, VANISHED_NUMBERS).is_empty());
+}
+
+#[test]
+fn a_text_that_is_refused_leaves_no_thread_behind() {
+    let mut life = Life::new();
+    let (id, row) = known(&mut life, 0);
+    later(&mut life);
+    put(&life, &id, Opportunity { confidential: true, as_of: life.now, ..row });
+    let refused = life.change(|tx, moment| Ok(compose(tx, draft(0, None), &silent(), moment)));
+    assert!(matches!(refused, Err(ComposeError::Confidential)));
+    assert!(rows(&life, THREADS).is_empty());
+    // An older program left one.
+    life.change(|tx, _| tx.put(THREADS, &number(0), &ConversationId::new(99)));
+    is_deleted(&mut life, &id);
+    assert!(rows(&life, THREADS).is_empty());
+}
