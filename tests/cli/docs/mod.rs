@@ -124,6 +124,9 @@ fn every_setting_that_a_page_names_is_there() {
     assert!(named.contains("lever.poll_interval") && named.len() > 40, "{named:?}");
 }
 
+const CERTIFICATE: &str = include_str!("../../../src/server/tests/localhost.pem");
+const ITS_KEY: &str = include_str!("../../../src/server/tests/localhost.key");
+
 /// Settings that stand in blocks are taken by the program when they are put over the least that it needs.
 #[test]
 fn every_block_of_settings_is_a_valid_config() {
@@ -166,6 +169,8 @@ fn every_block_of_settings_is_a_valid_config() {
                         Value::String(_) if key == "webhook_tokens_file" => {}
                         Value::String(path) if key == "password_hash_file" => *path = secret(key, &hash),
                         Value::String(path) if key == "signing_key_file" => *path = secret(key, &signs),
+                        Value::String(path) if key == "tls_cert_file" => *path = secret(key, CERTIFICATE),
+                        Value::String(path) if key == "tls_key_file" => *path = secret(key, ITS_KEY),
                         Value::String(path) if key.ends_with("_file") => {
                             *path = secret(key, &format!("s3cr3t-of-{key}"));
                         }
