@@ -72,7 +72,7 @@ fn recipient(text: &str) -> Result<Recipient, &'static str> {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fulcrum restore --check /var/backups/fulcrum-today.backup
-  systemctl stop fulcrum && fulcrum restore --replace --identity key.txt /mnt/fulcrum.backup.age")]
+  systemctl stop fulcrum.socket fulcrum && fulcrum restore --replace --identity key.txt /mnt/fulcrum.backup.age")]
 pub(super) struct Restore {
     /// The backup
     #[arg(value_name = "FILE")]
@@ -101,7 +101,7 @@ impl Restore {
         let config = load(config)?;
         match Control::new(&config)?.get("/api/v1/status", &[]).await {
             Err(error) if error.is_not_running() => {}
-            _ => bail!("the daemon runs: stop it first, with `systemctl stop fulcrum`"),
+            _ => bail!("the daemon runs: stop it first, with `systemctl stop fulcrum.socket fulcrum`"),
         }
         let (path, now) = (&config.store.path, Clock::System.now());
         let seals = wiring::seal_keys(&config)?;

@@ -46,10 +46,15 @@ pub(super) struct Gate {
     pub(super) door: Door,
     pub(super) needs: Option<Right>,
     pub(super) face: Face,
+    /// The largest form that is looked into.
+    pub(super) form_bytes_max: usize,
 }
 
-/// The largest form that is looked into: it may hold a text or tokens, no files.
+/// The largest form, but for those with a list: it may hold a text or tokens, no files.
 pub(super) const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// The largest body with a list of as many people as a bulk text may have, with room.
+pub(super) const LONG_BYTES_MAX: usize = 1024 * 1024;
 
 /// Lets the request through with its [`Caller`], or says why not.
 pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
@@ -92,7 +97,7 @@ impl Gate {
             Door::Public => Caller::of(&self.shared, request.headers()).await?,
         };
         if caller.came_by_cookie() && !request.method().is_safe() {
-            own_page(&self.shared, request, caller.csrf()).await?;
+            own_page(&self.shared, request, caller.csrf(), self.form_bytes_max).await?;
         }
         if caller.may(needs) {
             return Ok(caller);
@@ -109,7 +114,12 @@ impl Gate {
 }
 
 /// Whether a request that changes something was made by a page of ours, which knows `token`.
-pub(super) async fn own_page(shared: &Shared, request: &mut Request, token: &str) -> Result<(), Problem> {
+pub(super) async fn own_page(
+    shared: &Shared,
+    request: &mut Request,
+    token: &str,
+    bytes_max: usize,
+) -> Result<(), Problem> {
     let forged = |detail| Err(Problem::new(Kind::Forged, detail));
     if !is_of_our_site(request.headers(), &shared.site) {
         return forged("the browser says that another site's page asked for this");
@@ -117,7 +127,7 @@ pub(super) async fn own_page(shared: &Shared, request: &mut Request, token: &str
     let header = request.headers().get("x-csrf-token").map(|value| value.as_bytes().to_vec());
     let given = match header {
         Some(given) => Some(given),
-        None => field(&form(shared, request).await?, "csrf").map(String::into_bytes),
+        None => field(&form(shared, request, bytes_max).await?, "csrf").map(String::into_bytes),
     };
     match given {
         Some(given) if given.ct_eq(token.as_bytes()).into() => Ok(()),
@@ -140,14 +150,14 @@ fn is_of_our_site(headers: &HeaderMap, site: &Site) -> bool {
 }
 
 /// The body of a form, which stays in the request; empty when it is none.
-async fn form(shared: &Shared, request: &mut Request) -> Result<Bytes, Problem> {
+async fn form(shared: &Shared, request: &mut Request, bytes_max: usize) -> Result<Bytes, Problem> {
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_form = media_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
     if !is_form {
         return Ok(Bytes::new());
     }
     let whole = std::mem::take(request.body_mut());
-    let bytes = body::read(whole, FORM_BYTES_MAX, shared.body_time()).await?;
+    let bytes = body::read(whole, bytes_max, shared.body_time()).await?;
     *request.body_mut() = Body::from(bytes.clone());
     Ok(bytes)
 }

@@ -81,7 +81,8 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem>
 pub(crate) struct HealthBody {
     /// `ok`, `degraded` or `failing`: the worst of the parts.
     status: &'static str,
-    /// `store`, `lever`, `carrier`, `backfill`, `outbox`, `clock`.
+    /// `store`, `lever`, `carrier`, `backfill`, `outbox`, `search`, `clock`, `backup`, `calendars`, `audit`,
+    /// `listener`.
     components: BTreeMap<&'static str, ComponentBody>,
 }
 

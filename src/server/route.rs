@@ -11,7 +11,7 @@ use fulcrum_domain::Right;
 use http::Method;
 
 use super::Shared;
-use super::admit::{Door, Face, Gate, admit};
+use super::admit::{Door, FORM_BYTES_MAX, Face, Gate, LONG_BYTES_MAX, admit};
 use super::problem::wrong_method;
 
 /// A route, and who may use it.
@@ -23,6 +23,8 @@ pub(super) struct Route {
     pub(super) needs: Option<Right>,
     /// How it refuses.
     pub(super) face: Face,
+    /// The largest form that it takes.
+    form_bytes_max: usize,
     handler: MethodRouter<Arc<Shared>>,
 }
 
@@ -55,14 +57,20 @@ impl Route {
         handler: impl Handler<T, Arc<Shared>>,
     ) -> Self {
         let filter = MethodFilter::try_from(method.clone()).expect("tables name methods that axum knows");
-        Self { method, path, needs, face, handler: on(filter, handler) }
+        Self { method, path, needs, face, form_bytes_max: FORM_BYTES_MAX, handler: on(filter, handler) }
+    }
+
+    /// The same where a whole list may be in the form.
+    pub(super) fn long(self) -> Self {
+        Self { form_bytes_max: LONG_BYTES_MAX, ..self }
     }
 }
 
 /// The routes of a table behind `door`.
 pub(super) fn router(shared: &Arc<Shared>, table: Vec<Route>, door: Door) -> Router {
     let routes = table.into_iter().fold(Router::new(), |router, route| {
-        let gate = Gate { shared: shared.clone(), door, needs: route.needs, face: route.face };
+        let Route { needs, face, form_bytes_max, .. } = route;
+        let gate = Gate { shared: shared.clone(), door, needs, face, form_bytes_max };
         router.route(route.path, route.handler.route_layer(from_fn_with_state(gate, admit)))
     });
     routes.method_not_allowed_fallback(wrong_method).with_state(shared.clone())

@@ -68,6 +68,17 @@ pub enum BackupError {
     /// There is a store where one is to be restored.
     #[error("there is a store already: --replace keeps it aside and puts the restored one in its place")]
     StoreThere,
+    /// Nor is there a folder for one, as on a machine where the daemon never ran.
+    #[error(
+        "there is no folder {} for the store: make it for the daemon's user, with \
+         `install -d -o fulcrum -g fulcrum -m 0700 {}`",
+        folder.display(),
+        folder.display()
+    )]
+    NoFolder {
+        /// Where it should be.
+        folder: PathBuf,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -269,6 +280,10 @@ pub fn restore(
     if is_there && !replace {
         return Err(BackupError::StoreThere);
     }
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(BackupError::NoFolder { folder: folder.to_owned() });
+    }
     check_backup(from, keys)?;
     let outcome = write_store(from, keys, to, now, seals).and_then(|contents| {
         let kept = is_there.then(|| with_ending(to, &format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ"))));
@@ -436,6 +451,10 @@ mod tests {
         assert!(matches!(tried("fulcrum.redb", None), Err(BackupError::IsStore)));
         assert!(matches!(tried("key", None), Err(BackupError::NotABackup)));
         assert!(matches!(tried("nowhere", None), Err(BackupError::Read(_))));
+        let nowhere = path("lib/fulcrum/fulcrum.redb");
+        let refused =
+            restore(&path("plain"), None, &nowhere, false, NOW, &seal::NONE).unwrap_err().to_string();
+        assert!(refused.contains(&format!("no folder {} for", path("lib/fulcrum").display())), "{refused}");
         for name in ["plain", "sealed"] {
             let whole = fs::read(path(name)).unwrap();
             for length in [300, whole.len() / 2, whole.len() - 1] {

@@ -127,12 +127,12 @@ fn webhooks(config: &Config, daemon: Option<&Status>) -> Finding {
     let unseen: Vec<_> =
         tokens.iter().filter(|event| !status.webhooks.last_verified.contains_key(**event)).copied().collect();
     if unseen.is_empty() {
-        return Finding::new(what, State::Works, format!("{} events seen since the start", tokens.len()));
+        return Finding::new(what, State::Works, format!("{} events seen", tokens.len()));
     }
     let unseen =
         if unseen.len() == tokens.len() { format!("all {}", tokens.len()) } else { unseen.join(", ") };
     let advice = format!(
-        "not seen since the daemon's start: {unseen}; polling stands in. \
+        "not seen yet: {unseen}; polling stands in. \
          `Verify connection` in Lever sends one"
     );
     Finding::new(what, State::Doubtful, advice)

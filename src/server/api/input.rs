@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
 use crate::engine::{Engine, HITS_MAX, InboxCursor, Once, PAGE_MAX};
+use crate::server::admit::LONG_BYTES_MAX;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
 use crate::server::{Shared, body};
@@ -23,9 +24,6 @@ use crate::store::tables::{ActivityKey, Digest};
 
 /// The longest text is 1,600 characters.
 const BYTES_MAX: usize = 64 * 1024;
-
-/// A list of as many people as a bulk text may have, with room.
-const LONG_BYTES_MAX: usize = 1024 * 1024;
 
 /// The id in a path.
 pub(super) struct Id(pub(super) String);

@@ -134,7 +134,7 @@ struct DeadlinesBody {
 struct WebhooksBody {
     /// Stored, not yet acted on.
     waiting: u64,
-    /// When each event was last verified since the start; one that is missing has not come.
+    /// When each event was last verified; one that is missing has not come.
     #[schema(value_type = BTreeMap<String, String>)]
     last_verified: BTreeMap<&'static str, Timestamp>,
 }

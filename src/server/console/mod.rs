@@ -72,7 +72,7 @@ pub(super) fn table() -> Vec<Route> {
         data(GET, "/events", Read, events::events),
         page(GET, "/templates", Text, templates::show),
         page(GET, "/bulk", Text, bulk::list),
-        page(POST, "/bulk", Text, bulk::make),
+        page(POST, "/bulk", Text, bulk::make).long(),
         page(GET, "/bulk/{id}", Text, bulk::one),
         page(POST, "/bulk/{id}/{step}", Text, bulk::step),
         page(GET, "/setup", Operate, setup::show),

@@ -168,6 +168,7 @@ texts! {
     STEP_KEY = "Make an API key in Lever";
     STEP_KEY_WORDS = "In Lever: Settings, Integrations and API, API credentials, generate a new key, and tick the permissions below.";
     STEP_FILE = "Put the key in its file";
+    STEP_FILE_WORDS = "With the package that is lever-api-key, beside fulcrum.toml. The unit hands the daemon a copy when it starts, so restart it afterwards.";
     STEP_URL = "Paste the webhook address into Lever";
     STEP_URL_WORDS = "In Lever: Settings, Integrations and API, Webhooks. Each of the eight takes this address.";
     STEP_HOOKS = "Turn the eight webhooks on";
@@ -194,8 +195,8 @@ texts! {
     KEY_REFUSED = "Lever refuses the key: look whether its file holds the whole key";
     LEVER_UNREACHABLE = "Lever cannot be reached from here: look at the network and the proxy";
     KEY_MAY = "{} required permissions are there";
-    KEY_IN = "The key is read from";
-    KEY_SINCE = "last written";
+    KEY_IN = "It has read the key from";
+    KEY_SINCE = "written there";
     HOOK_URL_SECRET = "The secret part of the address is not shown; it is in the file that lever.hook_secret_file names.";
     COPY = "Copy";
     COPIED = "Copied";
@@ -205,7 +206,7 @@ texts! {
     TROUBLE_IS = "Trouble";
     HAS_TOKEN = "there";
     HAS_NO_TOKEN = "none";
-    NOT_SEEN_YET = "not since the start";
+    NOT_SEEN_YET = "not yet";
     HOOK_NO_TOKEN = "one came, but there is no token for it: paste it below";
     HOOK_TOKEN_OF = "one came, signed with the token of \u{201c}{}\u{201d}: the two tokens are mixed up in the tokens file";
     HOOK_TOO_OLD = "one came that was triggered more than 15 days ago: look at this machine's clock";

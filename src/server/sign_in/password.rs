@@ -58,7 +58,7 @@ pub(super) async fn submit(
     mut request: Request,
 ) -> Response {
     let door = Door::of(&shared, request.headers());
-    let own = own_page(&shared, &mut request, &door.csrf()).await;
+    let own = own_page(&shared, &mut request, &door.csrf(), FORM_BYTES_MAX).await;
     let body = match body::read(request.into_body(), FORM_BYTES_MAX, shared.body_time()).await {
         Ok(body) => body,
         Err(error) => return refusal(&shared, &Problem::from(error)),

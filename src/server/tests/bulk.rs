@@ -86,9 +86,12 @@ async fn a_person_makes_one_on_its_page_and_is_told_what_is_wrong() {
     let wrong = browser.send(form(&[])).await;
     assert_eq!(wrong.status, 422);
     assert!(wrong.text.contains("Spring &#60;b&#62;") && wrong.text.contains("a bulk text is for somebody"));
+    // One with as many people as a bulk text may have is larger than any other form.
+    let list = format!("number\n{}", "nobody with a number of 36 characters\n".repeat(10_000));
+    assert_eq!(browser.send(form(&[("csv", &list)])).await.status, 303);
     let made = browser.send(form(&[("csv", "number\nnobody\n")])).await;
-    assert_eq!((made.status, made.header("location")), (303, "/bulk/1"));
-    let page = browser.get("/bulk/1").await;
+    assert_eq!((made.status, made.header("location")), (303, "/bulk/2"));
+    let page = browser.get("/bulk/2").await;
     assert!(page.text.contains("its number is no telephone number"), "{}", page.text);
     let templates = browser.get("/templates").await;
     assert!(templates.text.contains("this is {{ sender.name }}"), "{}", templates.text);

@@ -124,18 +124,27 @@ fn every_setting_that_a_page_names_is_there() {
     assert!(named.contains("lever.poll_interval") && named.len() > 40, "{named:?}");
 }
 
+const CERTIFICATE: &str = include_str!("../../../src/server/tests/localhost.pem");
+const ITS_KEY: &str = include_str!("../../../src/server/tests/localhost.key");
+
 /// Settings that stand in blocks are taken by the program when they are put over the least that it needs.
 #[test]
 fn every_block_of_settings_is_a_valid_config() {
     let folder = TempDir::new().unwrap();
     let hashed = fulcrum().arg("hash-password").write_stdin("correct horse battery").assert().code(0);
     let hash = String::from_utf8(hashed.get_output().stdout.clone()).unwrap();
+    let made = std::process::Command::new("openssl").args(["genpkey", "-algorithm", "ed25519"]).output();
+    let signs = String::from_utf8(made.unwrap().stdout).unwrap();
     let secret = |name: &str, text: &str| {
         private(&folder.path().join(name), text);
         folder.path().join(name).display().to_string()
     };
     secret("lever-api-key", "s3cr3t-lever-api-key");
     secret("twilio-auth-token", "s3cr3t-twilio-auth-token");
+    secret("telnyx-api-key", "s3cr3t-telnyx-api-key");
+    for name in ["webhook-secret", "webhook-inbound-secret"] {
+        secret(name, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz");
+    }
     secret("backup-s3-key", "AKIDEXAMPLE:s3cr3t-of-the-bucket");
     let mut checked = 0;
     for page in Page::all() {
@@ -159,9 +168,9 @@ fn every_block_of_settings_is_a_valid_config() {
                         // The tokens of webhooks may come later.
                         Value::String(_) if key == "webhook_tokens_file" => {}
                         Value::String(path) if key == "password_hash_file" => *path = secret(key, &hash),
-                        Value::String(path) if path.contains("webhook") && key.ends_with("secret_file") => {
-                            *path = secret(key, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz");
-                        }
+                        Value::String(path) if key == "signing_key_file" => *path = secret(key, &signs),
+                        Value::String(path) if key == "tls_cert_file" => *path = secret(key, CERTIFICATE),
+                        Value::String(path) if key == "tls_key_file" => *path = secret(key, ITS_KEY),
                         Value::String(path) if key.ends_with("_file") => {
                             *path = secret(key, &format!("s3cr3t-of-{key}"));
                         }

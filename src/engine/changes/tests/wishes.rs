@@ -43,6 +43,13 @@ fn a_possible_opt_out_that_a_person_confirms_came_by_text() {
     let told = life.change(|tx, _| tx.list(ACTIVITY, &Keys::all(), 100));
     assert!(!told.iter().any(|(_, one)| one.detail.contains("called us")), "{told:?}");
     life.check();
+    // What the person wrote goes with the candidate.
+    let now = life.now;
+    life.change(move |tx, _| {
+        Ok(erase_person(tx, &Whom::Number(number(0)), "ops".into(), now).unwrap().is_some())
+    });
+    let source = suppression(&life).unwrap().source;
+    assert!(matches!(&source, OptOutSource::Text(rule) if !rule.contains("called us")), "{source:?}");
 }
 
 #[test]
