@@ -315,7 +315,7 @@ fn by_guard(
         return Ok((Some(why.to_string()), When::Now));
     }
     let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
-    Ok(match timing(Purpose::Automatic, &standing, false, whose, rules.clockwork(), now) {
+    Ok(match timing(Purpose::Automatic, now, &standing, false, whose, rules.clockwork(), now) {
         Ok(Timing::Now) => (None, When::Now),
         Ok(Timing::Later(at)) => (None, When::Later(at, "quiet hours".to_owned())),
         Err(why @ Refusal::NoHour) => (None, When::Never(why.to_string())),

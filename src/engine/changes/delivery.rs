@@ -51,8 +51,7 @@ pub fn begin_send(
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     }
-    let overridden = tx.has(OVERRIDES, &id)?;
-    match decide(tx, &conversation, text.purpose, overridden, rules, moment.now)? {
+    match decide(tx, &conversation, &text, rules, moment.now)? {
         Ok(Timing::Now) => {}
         Ok(Timing::Later(until)) => {
             put_off(tx, text, conversation, until, rules, moment.now)?;
@@ -67,7 +66,6 @@ pub fn begin_send(
             return Ok(None);
         }
     }
-    tx.remove(OVERRIDES, &id)?;
     if text.delivery == Delivery::Scheduled {
         // Its place in the thread is where it leaves, not where it was written.
         text.at = moment.now;
@@ -177,6 +175,10 @@ pub fn report(
         }
     } else {
         tx.remove(AWAITING_RECEIPT, &id)?;
+    }
+    if !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued | Delivery::Submitting) {
+        // It is gone. Until then it may have to be tried again, and what cannot wait cannot wait then either.
+        tx.remove(OVERRIDES, &id)?;
     }
     put_message(tx, &text)?;
     // Several states are one to people: `queued` until the carrier says that it is sent.
