@@ -108,6 +108,9 @@ pub enum Refusal {
     /// It confirms an opt-out that was taken back before it left.
     #[error("the opt-out that it confirms was taken back")]
     TakenBack,
+    /// What it was written for does not hold any more.
+    #[error("what it was for does not hold any more")]
+    Lapsed,
 }
 
 impl Refusal {

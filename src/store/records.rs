@@ -220,10 +220,11 @@ impl<'de> Deserialize<'de> for FileBytes {
     }
 }
 
-/// What a candidate knows of an interview that was changed in Lever since.
+/// What a candidate knows of an interview that was changed in Lever since. Until it begins, the text that tells
+/// them of that may not have left.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppointmentNews {
-    /// When they are told.
+    /// When they are told; once they were, when it begins.
     #[serde(with = "millisecond::required")]
     pub due_at: Timestamp,
     /// Its start.
@@ -233,6 +234,10 @@ pub struct AppointmentNews {
     pub minutes: u32,
     /// Its place.
     pub location: Option<String>,
+    /// The last text that tells them, which may wait still.
+    pub told: Option<MessageId>,
+    /// Whether it was changed after that text, or there is none.
+    pub changed_since: bool,
 }
 
 /// A key made at the first start and never shown.
@@ -350,7 +355,6 @@ stored! {
     Activity = 1;
     Appointment = 1;
     AppointmentId = 1;
-    AppointmentNews = 1;
     ArchiveReason = 1;
     AuditEntry = 1;
     BackfillState = 1;
@@ -398,6 +402,28 @@ stored! {
     User = 1;
     UserId = 1;
     Version = 1;
+}
+
+impl Stored for AppointmentNews {
+    const VERSION: u8 = 2;
+
+    /// The first version went with the text.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Untold {
+            #[serde(with = "millisecond::required")]
+            due_at: Timestamp,
+            #[serde(with = "millisecond::required")]
+            starts_at: Timestamp,
+            minutes: u32,
+            location: Option<String>,
+        }
+        let Untold { due_at, starts_at, minutes, location } = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        Some(Self { due_at, starts_at, minutes, location, told: None, changed_since: true })
+    }
 }
 
 impl Stored for Idempotent {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fulcrum_domain::automation::{
-    Automation, CancelIf, CardState, Case, Enrolment, EventKind, Hold, Trait, Traits, Trigger, Wait, When,
+    Automation, CancelIf, CardState, Case, Enrolment, EnrolmentState, EventKind, Hold, Trait, Traits, Trigger, Wait, When,
 };
 use fulcrum_domain::guard::{Timing, refusal, timing};
 use fulcrum_domain::zones::{self, Zones};
@@ -273,7 +273,12 @@ fn cancelled(
 ) -> Result<Option<&'static str>, StoreError> {
     // What is timed by an interview happens when it is due: nothing has followed it yet.
     let timed = automation.trigger == Trigger::Interview;
-    let since = if timed { now } else { enrolment.happened_at };
+    let since = match enrolment.state {
+        // Its text was written then, and could not leave.
+        EnrolmentState::Sent(_) if timed => enrolment.due.unwrap_or(now),
+        _ if timed => now,
+        _ => enrolment.happened_at,
+    };
     let is_asked = |what| automation.cancel_if.contains(&what);
     let replied =
         messages.iter().any(|text| text.direction == Direction::In && text.at > since && text.at <= now);

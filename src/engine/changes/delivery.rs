@@ -2,7 +2,7 @@
 
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, CarrierSid, Delivery, Effect, EffectState, Message, MessageId, NoConsent,
+    Activity, ActivityKind, Actor, CarrierSid, Conversation, Delivery, Effect, EffectState, Message, MessageId, NoConsent,
     Number, OptOutSource, Refusal, SendFailure, Suppression,
 };
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::activity::{note, note_of};
 use super::guard::{decide, decide_again, put_off};
 use super::outbox::{finish, postpone};
+use super::recheck::lapsed;
 use super::suppress::suppress;
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
 use super::{Mode, Rules};
@@ -38,11 +39,11 @@ pub fn begin_send(
     moment: &mut Moment,
 ) -> Result<Option<Submission>, StoreError> {
     let effect = Effect::Send(id);
-    let Some(mut text) = message(tx, id)? else {
+    let Some(text) = message(tx, id)? else {
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     };
-    let Some(mut conversation) = tx.get(CONVERSATIONS, &text.conversation)? else {
+    let Some(conversation) = tx.get(CONVERSATIONS, &text.conversation)? else {
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     };
@@ -51,33 +52,51 @@ pub fn begin_send(
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     }
-    match decide(tx, &conversation, &text, rules, moment.now)? {
-        Ok(Timing::Now) => {}
-        Ok(Timing::Later(until)) => {
+    let verdict = decide(tx, &conversation, &text, rules, moment.now)?;
+    let lapsed = match verdict {
+        Ok(_) => lapsed(tx, &text, rules, moment.now)?,
+        Err(_) => None,
+    };
+    let (why, words) = match (verdict, &lapsed) {
+        (Err(why), _) => (why, why.to_string()),
+        (Ok(_), Some(lapsed)) => (Refusal::Lapsed, lapsed.why.clone()),
+        (Ok(Timing::Now), None) => return leave(tx, text, conversation, rules, moment.now).map(Some),
+        (Ok(Timing::Later(until)), None) => {
             put_off(tx, text, conversation, until, rules, moment.now)?;
             return Ok(None);
         }
-        Err(why) => {
-            let what = format!("a text was not sent: {why}");
-            note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
-            call_off(tx, text, why)?;
-            store(tx, &conversation)?;
-            finish(tx, &effect, moment.now)?;
-            return Ok(None);
-        }
+    };
+    let what = format!("a text was not sent: {words}");
+    note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
+    if let Some(lapsed) = lapsed {
+        lapsed.settle(tx, moment.now)?;
     }
+    call_off(tx, text, why)?;
+    store(tx, &conversation)?;
+    finish(tx, &effect, moment.now)?;
+    Ok(None)
+}
+
+/// A text is handed over from here on.
+fn leave(
+    tx: &mut Tx<'_>,
+    mut text: Message,
+    mut conversation: Conversation,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Submission, StoreError> {
     if text.delivery == Delivery::Scheduled {
         // Its place in the thread is where it leaves, not where it was written.
-        text.at = moment.now;
+        text.at = now;
         conversation.texted = true;
         conversation.our_number = Some(text.our_number);
         super::thread::add_message(tx, &mut conversation, &text, rules)?;
     }
     text.delivery = Delivery::Submitting;
-    text.submitted_at = Some(moment.now);
+    text.submitted_at = Some(now);
     put_message(tx, &text)?;
     store(tx, &conversation)?;
-    Ok(Some(Submission { to: conversation.number, message: text }))
+    Ok(Submission { to: conversation.number, message: text })
 }
 
 /// Whether a text whose answer was lost may be handed over once more, by what stands now: it may not have
@@ -93,7 +112,11 @@ pub(crate) fn may_repeat(
     if text.delivery != Delivery::Submitting {
         return Ok(None);
     }
-    decide_again(read, &conversation, &text, rules, now).map(Some)
+    let verdict = decide_again(read, &conversation, &text, rules, now)?;
+    match verdict {
+        Ok(_) if lapsed(read, &text, rules, now)?.is_some() => Ok(Some(Err(Refusal::Lapsed))),
+        verdict => Ok(Some(verdict)),
+    }
 }
 
 /// A text that will not leave, since the guard says so: it is in no transcript.

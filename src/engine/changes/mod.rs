@@ -25,12 +25,14 @@ mod filing;
 mod flood;
 mod guard;
 mod import;
+mod interview_news;
 mod made_from;
 mod mute;
 mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod recheck;
 mod remind;
 mod retention;
 mod searchable;
@@ -116,7 +118,7 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
         DeadlineKey::Card(card) => automations::card_expires(tx, card, moment.now),
         DeadlineKey::Booking(id) => booking::deadline(tx, id, moment.now),
         DeadlineKey::Reminder(number) => remind::remind(tx, number, rules, moment),
-        DeadlineKey::AppointmentNews(id) => remind::tell_news(tx, id, rules, moment),
+        DeadlineKey::AppointmentNews(id) => interview_news::tell_news(tx, id, rules, moment),
     }
 }
 

@@ -1,32 +1,84 @@
 //! Texts that could not leave at once, since the carrier was down or the hours closed: what has become of
 //! their reasons meanwhile decides, and not what held when they were written.
 
+use std::sync::Arc;
+
+use fulcrum_domain::automation::{Automation, Automations, CancelIf, Enrolment, EnrolmentState, Trigger};
 use fulcrum_domain::guard::Timing;
+use fulcrum_domain::template::{Template, Templates};
 
 use super::*;
-use crate::store::tables::OVERRIDES;
+use crate::store::tables::{ENROLMENTS, OVERRIDES};
 
-fn at(life: &mut Life, time: &str) {
+pub(super) fn at(life: &mut Life, time: &str) {
     life.now = time.parse().unwrap();
     life.count += 1;
 }
 
 /// The hours that are usual; their zone is New York's, by the number.
-fn open_by_day() -> Rules {
+pub(super) fn open_by_day() -> Rules {
     Rules { quiet_hours: Hours::default(), ..rules() }
 }
 
 /// The next text that is due, if it may leave.
-fn leaves(life: &Life, rules: &Rules) -> Option<Submission> {
+pub(super) fn leaves(life: &Life, rules: &Rules) -> Option<Submission> {
     let Effect::Send(id) = life.take(Remote::Carrier)?.effect else { panic!("the carrier sends texts only") };
     let rules = rules.clone();
     life.change(move |tx, moment| begin_send(tx, id, &rules, moment))
 }
 
 /// The carrier answered that it cannot now.
-fn comes_back(life: &Life, text: &Message) {
+pub(super) fn comes_back(life: &Life, text: &Message) {
     let id = text.id;
     life.change(move |tx, moment| requeue_send(tx, id, Some(moment.now), "busy", moment));
+}
+
+/// Somebody of whom Lever tells, and an automation of that name, if it is set off by that.
+pub(super) fn dana(life: &Life, rules: &Rules) -> OpportunityId {
+    let ((id, row), now, rules) = (opportunity(0, true, life.now), life.now, rules.clone());
+    life.change(move |tx, _| {
+        align(tx, &rules, now)?;
+        put_opportunity(tx, &id, row, Arrival::Webhook, &rules, now)?;
+        Ok(id)
+    })
+}
+
+fn is_archived(life: &Life, id: &OpportunityId, rules: &Rules) {
+    let (mut row, now, id, rules) = (opportunity(0, false, life.now).1, life.now, id.clone(), rules.clone());
+    row.as_of = now;
+    life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules, now));
+}
+
+/// Rules with one automation.
+pub(super) fn with_automation(trigger: Trigger, wait: &str, rules: Rules) -> Rules {
+    let automation = Automation {
+        name: "hello".into(),
+        paused: false,
+        trigger,
+        scope: Vec::new(),
+        filter: Vec::new(),
+        wait: wait.parse().unwrap(),
+        wait_words: wait.into(),
+        message: "hello".into(),
+        per_visit: false,
+        max_age: SignedDuration::from_hours(6),
+        cancel_if: CancelIf::WORDS.map(|(_, what)| what).to_vec(),
+    };
+    let text = Template::new("hello".into(), "hello".into(), "Hello".into(), &Default::default()).unwrap();
+    let automations = Automations {
+        list: vec![automation],
+        texts: Templates::new(vec![text], Default::default()),
+        settle: SignedDuration::ZERO,
+        ..Default::default()
+    };
+    Rules { automations: Arc::new(automations), ..rules }
+}
+
+/// How the only enrolment that there is stands.
+pub(super) fn enrolment(life: &Life) -> Enrolment {
+    let all = life.store.read_here(|read| read.list(ENROLMENTS, &Keys::all(), 9)).unwrap();
+    assert_eq!(all.len(), 1, "{all:?}");
+    all[0].1.clone()
 }
 
 fn hears(life: &mut Life, words: &'static str) {
@@ -36,7 +88,7 @@ fn hears(life: &mut Life, words: &'static str) {
     });
 }
 
-fn stored(life: &Life, id: MessageId) -> Message {
+pub(super) fn stored(life: &Life, id: MessageId) -> Message {
     life.store.read_here(|read| message(read, id)).unwrap().unwrap()
 }
 
@@ -89,4 +141,70 @@ fn nobody_is_told_of_an_opt_out_that_they_took_back() {
     assert!(leaves(&life, &rules()).is_none());
     assert_eq!(stored(&life, text.id).delivery, Delivery::Canceled);
     life.check();
+}
+
+#[test]
+fn what_an_automation_wrote_in_the_evening_is_decided_again_in_the_morning() {
+    type Night = fn(&mut Life, &OpportunityId, &Rules);
+    let nights: [(Night, Option<&str>); 3] = [
+        (|_, _, _| {}, None),
+        (|life, _, _| hears(life, "Yes"), Some("they have replied since")),
+        (is_archived_by_night, Some("the opportunity is archived")),
+    ];
+    fn is_archived_by_night(life: &mut Life, id: &OpportunityId, rules: &Rules) {
+        is_archived(life, id, rules);
+    }
+    for (night, why) in nights {
+        let mut life = Life::new();
+        let rules = with_automation(Trigger::StageEntered, "none", open_by_day());
+        // 19:50 in New York.
+        at(&mut life, "2025-03-05T00:50:00Z");
+        let id = dana(&life, &rules);
+        life.fire_by(rules.clone());
+        let text = leaves(&life, &rules).unwrap().message;
+        comes_back(&life, &text);
+        at(&mut life, "2025-03-05T01:30:00Z");
+        assert!(leaves(&life, &rules).is_none(), "it is night");
+        night(&mut life, &id, &rules);
+        at(&mut life, "2025-03-05T13:30:00Z");
+        let left = leaves(&life, &rules);
+        assert_eq!(left.is_none(), why.is_some(), "{why:?}");
+        if let Some(why) = why {
+            assert_eq!(stored(&life, text.id).delivery, Delivery::Canceled);
+            assert_eq!(enrolment(&life).state, EnrolmentState::Ended(why.into()));
+        }
+        life.check();
+    }
+}
+
+#[test]
+fn what_an_automation_wrote_is_not_told_when_the_carrier_was_down_for_long() {
+    for (hours, leaves_still) in [(5, true), (7, false)] {
+        let mut life = Life::new();
+        let rules = with_automation(Trigger::StageEntered, "none", rules());
+        dana(&life, &rules);
+        life.fire_by(rules.clone());
+        let text = leaves(&life, &rules).unwrap().message;
+        comes_back(&life, &text);
+        life.now += SignedDuration::from_hours(hours);
+        assert_eq!(leaves(&life, &rules).is_some(), leaves_still, "{hours}");
+    }
+}
+
+#[test]
+fn a_bulk_text_that_waits_does_not_leave_for_who_was_archived() {
+    for archived in [false, true] {
+        let mut life = Life::new();
+        let (id, rules) = (dana(&life, &rules()), rules());
+        life.now += SignedDuration::from_secs(1);
+        let (to, by) = (Recipient::Opportunity(id.clone()), Author::Automatic("open day".into()));
+        let draft = Draft { to, author: by, purpose: Purpose::Bulk, ..draft(0, None) };
+        let these = rules.clone();
+        let text = life.change(move |tx, moment| Ok(compose(tx, draft, &these, moment).unwrap()));
+        if archived {
+            is_archived(&life, &id, &rules);
+        }
+        assert_eq!(leaves(&life, &rules).is_some(), !archived);
+        assert_eq!(stored(&life, text.id).delivery == Delivery::Canceled, archived);
+    }
 }
