@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
+use fulcrum_domain::automation::{
+    AutomationState, Card, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine,
+};
 use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::file::FileState;
@@ -373,7 +375,6 @@ stored! {
     Erasure = 1;
     Filing = 1;
     Hold = 1;
-    Enrolment = 1;
     Event = 1;
     FileBytes = 1;
     FileState = 1;
@@ -423,6 +424,34 @@ impl Stored for AppointmentNews {
             _ => return None,
         };
         Some(Self { due_at, starts_at, minutes, location, told: None, changed_since: true })
+    }
+}
+
+impl Stored for Enrolment {
+    const VERSION: u8 = 2;
+
+    /// The first version knew an interview by its id alone.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct First {
+            automation: String,
+            opportunity: OpportunityId,
+            event: EventKind,
+            #[serde(with = "millisecond::required")]
+            happened_at: Timestamp,
+            #[serde(with = "millisecond::required")]
+            enrolled_at: Timestamp,
+            #[serde(with = "millisecond::optional")]
+            due: Option<Timestamp>,
+            state: EnrolmentState,
+            card: Option<u64>,
+        }
+        let first: First = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        let First { automation, opportunity, event, happened_at, enrolled_at, due, state, card } = first;
+        Some(Self { automation, opportunity, event, happened_at, enrolled_at, due, state, card, was: None })
     }
 }
 

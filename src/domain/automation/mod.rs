@@ -105,7 +105,7 @@ impl Trigger {
                 | (Self::Hired, EventKind::Hired)
                 | (Self::ApplicationCreated, EventKind::ApplicationCreated)
                 | (Self::InterviewCreated | Self::Interview, EventKind::InterviewCreated(_))
-                | (Self::InterviewMoved, EventKind::InterviewMoved(_))
+                | (Self::InterviewMoved | Self::Interview, EventKind::InterviewMoved(_))
                 | (Self::InterviewCancelled, EventKind::InterviewCancelled(_))
                 | (Self::NoReply, EventKind::Texted(_))
         )

@@ -1,13 +1,14 @@
 //! Texts about interviews that wait while their interviews move, are called off or begin.
 
+use fulcrum_domain::automation::{EnrolmentState, Trigger};
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{AppointmentId, Interview, Meeting, NewAppointment, Reminders, User, UserId};
 
-use super::held_up::{at, comes_back, dana, leaves, open_by_day, stored};
+use super::held_up::{at, comes_back, dana, enrolment, leaves, open_by_day, stored, that_says, with_automation};
 use super::*;
-use crate::store::tables::REMINDERS;
+use crate::store::tables::{ENROLMENTS, REMINDERS};
 
 fn with_texts(rules: Rules) -> Rules {
     let template = |id: &str, text: &str| {
@@ -198,4 +199,66 @@ fn a_reminder_comes_before_the_hours_of_the_law_too() {
     let evening: Timestamp = "2025-03-06T00:54:00Z".parse().unwrap();
     let due: Vec<i64> = rows.iter().flat_map(|(_, Reminders { due, .. })| due.clone()).collect();
     assert!(due.contains(&evening.as_millisecond()), "{due:?}");
+}
+
+#[test]
+fn who_books_here_is_not_asked_to_book_before_lever_lists_it() {
+    let (mut life, rules) = (Life::new(), with_automation(Trigger::StageEntered, "2h", rules()));
+    at(&mut life, "2025-03-04T18:00:00Z");
+    let id = dana(&life, &rules);
+    at(&mut life, "2025-03-04T19:00:00Z");
+    arranged(&life, &id, "2025-03-06T14:00:00Z", &rules);
+    at(&mut life, "2025-03-04T20:00:00Z");
+    life.fire_by(rules.clone());
+    assert_eq!(enrolment(&life).state, EnrolmentState::Ended("they have an interview since".into()));
+}
+
+#[test]
+fn a_text_before_an_interview_is_due_again_when_that_moves_away() {
+    let rules = with_automation(Trigger::Interview, "24h before interview", rules());
+    let mut life = Life::new();
+    at(&mut life, "2025-03-04T18:00:00Z");
+    let id = dana(&life, &rules);
+    let enrolled = |life: &Life| life.store.read_here(|read| read.list(ENROLMENTS, &Keys::all(), 9)).unwrap();
+    // A day before it is over already.
+    changed_in_lever(&mut life, &id, Some("2025-03-05T15:00:00Z"), &rules);
+    assert_eq!(enrolled(&life).len(), 0);
+    changed_in_lever(&mut life, &id, Some("2025-03-12T15:00:00Z"), &rules);
+    let due = |time: &str| time.parse::<Timestamp>().ok();
+    assert_eq!(enrolment(&life).due, due("2025-03-11T15:00:00Z"));
+    life.now += SignedDuration::from_mins(5);
+    changed_in_lever(&mut life, &id, Some("2025-03-13T15:00:00Z"), &rules);
+    assert_eq!(enrolment(&life).due, due("2025-03-12T15:00:00Z"), "it is one, at another time");
+    // It comes so near that there is nothing left to wait for, and goes away again.
+    life.now += SignedDuration::from_mins(5);
+    changed_in_lever(&mut life, &id, Some("2025-03-05T15:00:00Z"), &rules);
+    assert!(matches!(enrolment(&life).state, EnrolmentState::Ended(_)));
+    life.now += SignedDuration::from_mins(5);
+    changed_in_lever(&mut life, &id, Some("2025-03-13T15:00:00Z"), &rules);
+    let rows = enrolled(&life);
+    assert_eq!(rows.last().unwrap().1.state, EnrolmentState::Waiting);
+    // Its text waits for the carrier when it moves once more: it tells the old time.
+    at(&mut life, "2025-03-12T15:00:00Z");
+    life.fire_by(rules.clone());
+    let text = leaves(&life, &rules).unwrap().message;
+    comes_back(&life, &text);
+    changed_in_lever(&mut life, &id, Some("2025-03-14T15:00:00Z"), &rules);
+    assert_eq!(stored(&life, text.id).delivery, Delivery::Canceled);
+    let last = enrolled(&life).last().unwrap().1.clone();
+    assert_eq!((last.state, last.due), (EnrolmentState::Waiting, due("2025-03-13T15:00:00Z")));
+}
+
+#[test]
+fn who_is_told_that_an_interview_is_off_is_told_which_though_lever_has_deleted_it() {
+    let text = "{{ interview.date }} is off";
+    let rules = that_says(text, Trigger::InterviewCancelled, "10m", rules());
+    let mut life = Life::new();
+    at(&mut life, "2025-03-04T18:00:00Z");
+    let id = dana(&life, &rules);
+    changed_in_lever(&mut life, &id, Some("2025-03-07T15:00:00Z"), &rules);
+    changed_in_lever(&mut life, &id, None, &rules);
+    life.now += SignedDuration::from_mins(10);
+    life.fire_by(rules.clone());
+    let left = all_that_leaves(&life, &rules);
+    assert!(left.len() == 1 && left[0].contains("Friday 7 March is off"), "{left:?}");
 }

@@ -51,6 +51,10 @@ fn is_archived(life: &Life, id: &OpportunityId, rules: &Rules) {
 
 /// Rules with one automation.
 pub(super) fn with_automation(trigger: Trigger, wait: &str, rules: Rules) -> Rules {
+    that_says("Hello", trigger, wait, rules)
+}
+
+pub(super) fn that_says(text: &str, trigger: Trigger, wait: &str, rules: Rules) -> Rules {
     let automation = Automation {
         name: "hello".into(),
         paused: false,
@@ -64,7 +68,7 @@ pub(super) fn with_automation(trigger: Trigger, wait: &str, rules: Rules) -> Rul
         max_age: SignedDuration::from_hours(6),
         cancel_if: CancelIf::WORDS.map(|(_, what)| what).to_vec(),
     };
-    let text = Template::new("hello".into(), "hello".into(), "Hello".into(), &Default::default()).unwrap();
+    let text = Template::new("hello".into(), "hello".into(), text.into(), &Default::default()).unwrap();
     let automations = Automations {
         list: vec![automation],
         texts: Templates::new(vec![text], Default::default()),
