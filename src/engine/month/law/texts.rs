@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::Month;
-use super::super::settings::LEADS;
+use super::super::settings::{LEADS, OPENS};
 use super::{Word, words_in};
 use crate::engine::changes;
 use crate::store::tables::{INTERVIEWS, MESSAGES};
@@ -93,11 +93,11 @@ impl Month {
         }
     }
 
-    /// From eight to eight in each zone where that telephone may be.
+    /// From nine to eight in each zone where that telephone may be.
     fn is_day(&self, number: Number, at: Timestamp) -> bool {
         self.people.zones[&number].iter().all(|zone| {
             let hour = at.to_zoned_datetime(TimeZone::get(zone).unwrap()).hour();
-            (8..20).contains(&hour)
+            (OPENS..20).contains(&hour)
         })
     }
 
