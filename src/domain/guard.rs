@@ -377,8 +377,7 @@ mod tests {
         // 19:50 in Washington, the carrier is back at three.
         let written = at("2025-03-05T00:50:00Z");
         for purpose in ALL.into_iter().filter(|purpose| purpose.is_an_answer()) {
-            let decide =
-                |now| timing(purpose, written, &standing("+12025550142"), false, 7, clockwork, now);
+            let decide = |now| timing(purpose, written, &standing("+12025550142"), false, 7, clockwork, now);
             assert_eq!(decide(at("2025-03-05T01:50:00Z")), Ok(Timing::Now), "{purpose:?}");
             let Ok(Timing::Later(then)) = decide(at("2025-03-05T08:00:00Z")) else { panic!("{purpose:?}") };
             assert!((at("2025-03-05T13:00:00Z")..at("2025-03-05T13:10:00Z")).contains(&then), "{then}");

@@ -184,12 +184,7 @@ impl Engine {
         self.settle_send(id, report).await
     }
 
-    async fn not_accepted(
-        &self,
-        text: &Message,
-        attempts: u32,
-        error: &SendError,
-    ) -> Result<(), StoreError> {
+    async fn not_accepted(&self, text: &Message, attempts: u32, error: &SendError) -> Result<(), StoreError> {
         let id = text.id;
         let mut moment = self.clock.moment();
         let now = moment.now;
@@ -205,7 +200,9 @@ impl Engine {
                 self.pause_sending();
                 after(PAUSE)
             }
-            Remedy::RetryAfter(least) if attempts < error.class.tries(text.purpose.is_unasked()) => after(least),
+            Remedy::RetryAfter(least) if attempts < error.class.tries(text.purpose.is_unasked()) => {
+                after(least)
+            }
             Remedy::RetryAfter(_) | Remedy::GiveUp | Remedy::Suppress => {
                 let report = Report { delivery: Delivery::Failed, failure: Some(error.class), sid: None };
                 return self.settle_send(id, report).await;

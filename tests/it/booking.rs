@@ -424,7 +424,8 @@ async fn a_talk_that_cannot_be_read_holds_up_no_other() {
         offered.await.unwrap();
     }
     store.close().await;
-    break_first(&path, "booking-talks-1");
+    drop(store);
+    break_first(&path, "booking-talks-1").await;
     let sandbox = Sandbox::start(allowed()).await.unwrap();
     let engine = engine(&sandbox, store::Options::file(&path), settings, clock).await.unwrap();
     eventually("the other is offered times", async || {

@@ -333,7 +333,8 @@ async fn a_recipient_that_cannot_be_read_holds_up_no_other() {
     });
     confirmed.await.unwrap();
     store.close().await;
-    break_first(&path, "bulk-recipients-1");
+    drop(store);
+    break_first(&path, "bulk-recipients-1").await;
     let sandbox = Sandbox::start(small()).await.unwrap();
     let engine = engine(&sandbox, store::Options::file(&path), settings, clock).await.unwrap();
     eventually("the other has it", async || {

@@ -167,7 +167,7 @@ async fn a_session_that_cannot_be_filed_holds_up_no_other() {
     let (settings, clock) = (world.settings.clone(), world.clock.clone());
     let sandbox = fulcrum_sandbox::Sandbox::start(small()).await.unwrap();
     let (path, _folder) = world.end().await;
-    break_first_message(&path);
+    break_first_message(&path).await;
     let engine = engine(&sandbox, store::Options::file(&path), settings, clock.clone()).await.unwrap();
     clock.set(clock.now() + SignedDuration::from_hours(2));
     let deadlines = async || engine.status().await.unwrap().stored.deadlines;
@@ -188,7 +188,7 @@ async fn a_text_that_cannot_be_read_holds_up_no_other() {
         }
         let (settings, clock) = (world.settings.clone(), world.clock.clone());
         let (path, _folder) = world.end().await;
-        break_first_message(&path);
+        break_first_message(&path).await;
         if under_way {
             let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
             let taken = store.change(|tx| {
@@ -210,8 +210,8 @@ async fn a_text_that_cannot_be_read_holds_up_no_other() {
     }
 }
 
-fn break_first_message(path: &std::path::Path) {
-    break_first(path, "messages-1");
+async fn break_first_message(path: &std::path::Path) {
+    break_first(path, "messages-1").await;
 }
 
 /// The clock was set back between the wheel and the change: the wheel gave the deadline away, so it

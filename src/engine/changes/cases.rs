@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use fulcrum_domain::automation::{
-    Automation, CancelIf, CardState, Case, Enrolment, EnrolmentState, EventKind, Hold, Trait, Traits, Trigger, Wait, When,
+    Automation, CancelIf, CardState, Case, Enrolment, EnrolmentState, EventKind, Hold, Trait, Traits,
+    Trigger, Wait, When,
 };
 use fulcrum_domain::booking::State;
 use fulcrum_domain::guard::{Timing, refusal, timing};
@@ -22,8 +23,8 @@ use super::guard::standing;
 use super::thread::{message, thread_of};
 use crate::engine::templates::fields;
 use crate::store::tables::{
-    ARCHIVE_REASONS, AUTOMATIONS, BOOKINGS, BOOKINGS_OF, CARDS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS,
-    STAGES, USERS,
+    ARCHIVE_REASONS, AUTOMATIONS, BOOKINGS, BOOKINGS_OF, CARDS, INTERVIEWS, MESSAGES, OPPORTUNITIES,
+    POSTINGS, STAGES, USERS,
 };
 use crate::store::{Keys, Read, StoreError};
 

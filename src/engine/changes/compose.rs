@@ -163,8 +163,7 @@ pub fn compose(
     // One that only waits for somebody to call it off is decided at once: people see what becomes of it.
     let leaves_at = send_at.unwrap_or(moment.now);
     if is_soon(leaves_at, moment.now)
-        && let Timing::Later(until) =
-            decide(tx, &conversation, &message, rules, leaves_at)??
+        && let Timing::Later(until) = decide(tx, &conversation, &message, rules, leaves_at)??
     {
         note_deferral(tx, &conversation, until, rules, moment.now)?;
         send_at = Some(until);

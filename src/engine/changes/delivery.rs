@@ -2,8 +2,8 @@
 
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, CarrierSid, Conversation, Delivery, Effect, EffectState, Message, MessageId, NoConsent,
-    Number, OptOutSource, Refusal, SendFailure, Suppression,
+    Activity, ActivityKind, Actor, CarrierSid, Conversation, Delivery, Effect, EffectState, Message,
+    MessageId, NoConsent, Number, OptOutSource, Refusal, SendFailure, Suppression,
 };
 use jiff::Timestamp;
 

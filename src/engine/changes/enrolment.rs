@@ -177,7 +177,8 @@ fn take_back(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let moved = matches!(event.kind, EventKind::InterviewMoved(_));
-    let (true, EnrolmentState::Sent(text)) = (moved && row.event.interview() == event.kind.interview(), &row.state)
+    let (true, EnrolmentState::Sent(text)) =
+        (moved && row.event.interview() == event.kind.interview(), &row.state)
     else {
         return Ok(());
     };
@@ -265,7 +266,8 @@ fn consider(
     {
         let no_reply = automation.trigger == Trigger::NoReply;
         // However often it was moved, an interview is one.
-        let is_same = other.event == event.kind || (timed && other.event.interview() == event.kind.interview());
+        let is_same =
+            other.event == event.kind || (timed && other.event.interview() == event.kind.interview());
         if other.is_live() && (no_reply || is_same) {
             // It waits already; a newer text, or the new time, has moved it.
             return Ok(());

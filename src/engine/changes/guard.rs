@@ -122,9 +122,8 @@ fn verdict(
 ) -> Result<Result<Timing, Refusal>, StoreError> {
     let overridden = read.has(OVERRIDES, &text.id)?;
     let (written_at, whose) = (text.id.made_at(), conversation.id.number());
-    Ok(refusal(text.purpose, standing).and_then(|()| {
-        timing(text.purpose, written_at, standing, overridden, whose, rules.clockwork(), at)
-    }))
+    Ok(refusal(text.purpose, standing)
+        .and_then(|()| timing(text.purpose, written_at, standing, overridden, whose, rules.clockwork(), at)))
 }
 
 /// A text that was to leave waits until `until` and is decided anew then. Until it leaves, it is in no

@@ -90,8 +90,7 @@ pub(super) fn tell_news(
         return Ok(());
     }
     let Some(text) = text(tx, &opportunity, template, &told, rules, moment)? else { return Ok(()) };
-    let told =
-        AppointmentNews { due_at: told.starts_at, told: Some(text), changed_since: false, ..news };
+    let told = AppointmentNews { due_at: told.starts_at, told: Some(text), changed_since: false, ..news };
     tx.put(APPOINTMENT_NEWS, &id, &told)?;
     arm(tx, key, None, Some(told.due_at))
 }

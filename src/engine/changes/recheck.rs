@@ -2,7 +2,9 @@
 //! when it may (behaviour.md 2): overnight they have answered, booked, or are archived. The guard looks at the
 //! number and the clock; here is what the text was for.
 
-use fulcrum_domain::automation::{Case, Enrolment, EnrolmentId, EnrolmentState, Hold, Verdict, Wait, When, decide};
+use fulcrum_domain::automation::{
+    Case, Enrolment, EnrolmentId, EnrolmentState, Hold, Verdict, Wait, When, decide,
+};
 use fulcrum_domain::bulk::number_of;
 use fulcrum_domain::{Delivery, Message, MessageId, OpportunityId, Purpose, Sight};
 use jiff::Timestamp;

@@ -18,9 +18,7 @@ use super::cancel::{CancelError, cancel};
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
-use crate::store::tables::{
-    COUNTERS, DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF,
-};
+use crate::store::tables::{COUNTERS, DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Of which interviews candidates are reminded.

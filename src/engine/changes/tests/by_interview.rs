@@ -6,14 +6,15 @@ use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{AppointmentId, Interview, Meeting, NewAppointment, Reminders, User, UserId};
 
-use super::held_up::{at, comes_back, dana, enrolment, leaves, open_by_day, stored, that_says, with_automation};
+use super::held_up::{
+    at, comes_back, dana, enrolment, leaves, open_by_day, stored, that_says, with_automation,
+};
 use super::*;
 use crate::store::tables::{ENROLMENTS, REMINDERS};
 
 fn with_texts(rules: Rules) -> Rules {
-    let template = |id: &str, text: &str| {
-        Template::new(id.into(), id.into(), text.into(), &Default::default()).unwrap()
-    };
+    let template =
+        |id: &str, text: &str| Template::new(id.into(), id.into(), text.into(), &Default::default()).unwrap();
     let templates = vec![
         template(REMINDER, "A reminder of {{ interview.date }}, {{ interview.time }}."),
         template(MOVED, "It moved to {{ interview.date }}, {{ interview.time }}."),

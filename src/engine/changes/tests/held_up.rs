@@ -88,7 +88,8 @@ pub(super) fn enrolment(life: &Life) -> Enrolment {
 fn hears(life: &mut Life, words: &'static str) {
     life.step(&Step::Writes {
         who: 0,
-        words: ["Yes", "after 2", "STOP", "start", "help"].iter().position(|one| *one == words).unwrap() as u8,
+        words: ["Yes", "after 2", "STOP", "start", "help"].iter().position(|one| *one == words).unwrap()
+            as u8,
     });
 }
 
