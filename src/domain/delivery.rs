@@ -211,10 +211,12 @@ impl SendFailure {
     }
 
     /// How often a text is tried: without end, unless what stops it is its own number, which a person
-    /// must put in order (in about three quarters of an hour, with the usual pauses).
+    /// must put in order (in about three quarters of an hour, with the usual pauses), or the carrier can do
+    /// nothing for this text, which nobody waits for (`unasked`).
     #[must_use]
-    pub const fn tries(self) -> u32 {
+    pub const fn tries(self, unasked: bool) -> u32 {
         match self {
+            Self::Congested | Self::Expired if unasked => 3,
             Self::Sender => 9,
             _ => u32::MAX,
         }
@@ -384,6 +386,17 @@ mod tests {
         check(&[21212, 21606, 20429, 20500, 20503], Remedy::RetryAfter(A_MOMENT));
         check(&[21611, 30001, 30022, 30036, 30450], Remedy::RetryAfter(SOON));
         check(&[30023, 30027], Remedy::RetryAfter(TOMORROW));
+    }
+
+    #[test]
+    fn a_text_that_nobody_waits_for_is_tried_three_times_in_half_an_hour() {
+        for class in [SendFailure::Congested, SendFailure::Expired] {
+            assert_eq!((class.tries(true), class.tries(false)), (3, u32::MAX));
+            let Remedy::RetryAfter(pause) = class.remedy() else { panic!("{class:?}") };
+            assert!(pause * (class.tries(true) - 1) <= Duration::from_secs(30 * 60));
+        }
+        // Nothing leaves while the carrier is down, and this is no text's fault.
+        assert_eq!(SendFailure::CarrierDown.tries(true), u32::MAX);
     }
 
     #[test]

@@ -45,8 +45,8 @@ impl Purpose {
         matches!(self, Self::OptOutConfirmation | Self::Help)
     }
 
-    /// Whether it answers what the candidate has just done. It is not held up by the clock.
-    fn answers_at_once(self) -> bool {
+    /// Whether it answers what the candidate has just done. The clock does not hold it up while it is fresh.
+    fn is_an_answer(self) -> bool {
         matches!(self, Self::OptOutConfirmation | Self::Help | Self::Booking)
     }
 }
@@ -110,6 +110,12 @@ pub enum Refusal {
     /// No moment of the week is open in every zone that the number allows.
     #[error("no hour is open in all time zones that the number allows")]
     NoHour,
+    /// It confirms an opt-out that was taken back before it left.
+    #[error("the opt-out that it confirms was taken back")]
+    TakenBack,
+    /// What it was written for does not hold any more.
+    #[error("what it was for does not hold any more")]
+    Lapsed,
 }
 
 impl Refusal {
@@ -129,6 +135,7 @@ impl Refusal {
 /// The first reason why not.
 pub fn refusal(purpose: Purpose, standing: &Standing) -> Result<(), Refusal> {
     match purpose {
+        Purpose::OptOutConfirmation if standing.suppression.is_none() => Err(Refusal::TakenBack),
         Purpose::OptOutConfirmation => Ok(()),
         _ if purpose.is_unasked() && standing.unusable => Err(Refusal::Unusable),
         _ if standing.suppression.is_some() => Err(Refusal::OptedOut),
@@ -185,21 +192,23 @@ pub enum Timing {
     Later(Timestamp),
 }
 
-/// An answer to somebody who wrote so recently is part of a talk, and not a disturbance.
+/// An answer to somebody who wrote so recently is part of a talk, and not a disturbance. One that was held up
+/// for longer (the carrier was down) is none any more.
 pub const TALK: SignedDuration = SignedDuration::from_mins(60);
 
 /// The openings after a quiet time are spread over so many seconds, so that not everybody is texted in
 /// the same second.
 const SPREAD: u64 = 600;
 
-/// When a text may leave. `overridden`: a person who may has said, with a reason, that it cannot wait.
-/// `whose` is any number that is the same for all texts to a person: theirs keep their order, since they
+/// When a text that was written at `written_at` may leave. `overridden`: a person who may has said, with a
+/// reason, that it cannot wait. `whose` is any number that is the same for all texts to a person: theirs keep their order, since they
 /// are all put off to the same moment.
 ///
 /// # Errors
 /// [`Refusal::Capped`], [`Refusal::NoHour`].
 pub fn timing(
     purpose: Purpose,
+    written_at: Timestamp,
     standing: &Standing,
     overridden: bool,
     whose: u64,
@@ -211,7 +220,13 @@ pub fn timing(
     }
     let in_a_talk =
         || standing.last_in.is_some_and(|at| (SignedDuration::ZERO..=TALK).contains(&now.duration_since(at)));
-    if purpose.answers_at_once() || (purpose == Purpose::Conversation && (overridden || in_a_talk())) {
+    // Either way: a clock is set right now and then.
+    let is_fresh = || now.duration_since(written_at).abs() <= TALK;
+    let at_once = match purpose {
+        Purpose::Conversation => overridden || in_a_talk(),
+        _ => purpose.is_an_answer() && is_fresh(),
+    };
+    if at_once {
         return Ok(Timing::Now);
     }
     let Clockwork { hours, fallback, .. } = clockwork;
@@ -273,7 +288,14 @@ mod tests {
     ) -> Result<Timing, Refusal> {
         let (hours, fallback) = (Hours::default(), TimeZone::get("America/New_York").unwrap());
         let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
-        timing(purpose, standing, overridden, 7, clockwork, now)
+        timing(purpose, now, standing, overridden, 7, clockwork, now)
+    }
+
+    /// As it is when such a text is written: a confirmation is for somebody who has opted out.
+    fn as_for(purpose: Purpose, standing: &Standing) -> Standing {
+        let stop = Suppression { at: Timestamp::UNIX_EPOCH, source: OptOutSource::Carrier };
+        let stop = (purpose == Purpose::OptOutConfirmation).then_some(stop);
+        Standing { suppression: standing.suppression.clone().or(stop), ..standing.clone() }
     }
 
     #[test]
@@ -284,8 +306,14 @@ mod tests {
             let expected =
                 if purpose == Purpose::OptOutConfirmation { Ok(()) } else { Err(Refusal::OptedOut) };
             assert_eq!(refusal(purpose, &opted_out), expected, "{purpose:?}");
-            assert_eq!(refusal(purpose, &standing("+12025550142")), Ok(()));
+            assert_eq!(refusal(purpose, &as_for(purpose, &standing("+12025550142"))), Ok(()));
         }
+    }
+
+    #[test]
+    fn what_confirms_an_opt_out_is_not_said_to_who_took_it_back() {
+        let purpose = Purpose::OptOutConfirmation;
+        assert_eq!(refusal(purpose, &standing("+12025550142")), Err(Refusal::TakenBack));
     }
 
     #[test]
@@ -295,7 +323,7 @@ mod tests {
         let said_no = Standing { consent: Some(Answer::No), ..standing("+12025550142") };
         let landline = Standing { unusable: true, ..standing("+12025550142") };
         for purpose in ALL {
-            let leaves = |standing| refusal(purpose, standing).is_ok();
+            let leaves = |standing| refusal(purpose, &as_for(purpose, standing)).is_ok();
             assert_eq!(Refusal::OptedOut.spares(purpose), leaves(&opted_out), "{purpose:?}");
             assert_eq!(Refusal::from(NoConsent::SaidNo).spares(purpose), leaves(&said_no), "{purpose:?}");
             assert!(leaves(&landline) || !Refusal::Unusable.spares(purpose), "{purpose:?}");
@@ -319,8 +347,9 @@ mod tests {
         let doubt = Standing { in_doubt: true, ..standing("+12025550142") };
         let landline = Standing { unusable: true, ..standing("+12025550142") };
         for purpose in ALL {
-            assert_eq!(refusal(purpose, &doubt).is_err(), purpose.is_unasked(), "{purpose:?}");
-            assert_eq!(refusal(purpose, &landline).is_err(), purpose.is_unasked(), "{purpose:?}");
+            let refused = |standing| refusal(purpose, &as_for(purpose, standing)).is_err();
+            assert_eq!(refused(&doubt), purpose.is_unasked(), "{purpose:?}");
+            assert_eq!(refused(&landline), purpose.is_unasked(), "{purpose:?}");
         }
     }
 
@@ -335,7 +364,7 @@ mod tests {
             decide(purpose, standing, overridden, night) == Ok(Timing::Now)
         };
         for purpose in ALL {
-            let at_once = purpose.answers_at_once();
+            let at_once = purpose.is_an_answer();
             let person = purpose == Purpose::Conversation;
             assert_eq!(leaves(purpose, &washington, false), at_once, "{purpose:?}");
             assert_eq!(leaves(purpose, &long_ago, false), at_once, "{purpose:?}");
@@ -344,6 +373,22 @@ mod tests {
         }
         let Ok(Timing::Later(then)) = decide(Purpose::Automatic, &washington, false, night) else { panic!() };
         assert!((at("2025-03-05T13:00:00Z")..at("2025-03-05T13:10:00Z")).contains(&then), "{then}");
+    }
+
+    #[test]
+    fn an_answer_that_was_held_up_keeps_the_hours_like_any_other_text() {
+        let (hours, fallback) = (Hours::default(), TimeZone::UTC);
+        let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
+        // 19:50 in Washington, the carrier is back at three.
+        let written = at("2025-03-05T00:50:00Z");
+        for purpose in ALL.into_iter().filter(|purpose| purpose.is_an_answer()) {
+            let decide = |now| timing(purpose, written, &standing("+12025550142"), false, 7, clockwork, now);
+            assert_eq!(decide(at("2025-03-05T01:50:00Z")), Ok(Timing::Now), "{purpose:?}");
+            let Ok(Timing::Later(then)) = decide(at("2025-03-05T08:00:00Z")) else { panic!("{purpose:?}") };
+            assert!((at("2025-03-05T13:00:00Z")..at("2025-03-05T13:10:00Z")).contains(&then), "{then}");
+            assert_eq!(decide(then), Ok(Timing::Now), "{purpose:?}");
+            assert_eq!(decide(written - SignedDuration::from_secs(2)), Ok(Timing::Now), "the clock was set");
+        }
     }
 
     #[test]
@@ -412,7 +457,7 @@ mod tests {
             let now = Timestamp::from_second(second).unwrap();
             let (hours, fallback) = (Hours::default(), TimeZone::UTC);
             let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
-            let decide = |now| timing(Purpose::Automatic, &standing, false, whose, clockwork, now).unwrap();
+            let decide = |now| timing(Purpose::Automatic, now, &standing, false, whose, clockwork, now).unwrap();
             match decide(now) {
                 Timing::Now => for clock in standing.zones.clocks(now) {
                     let minute = i32::from(clock.hour()) * 60 + i32::from(clock.minute());

@@ -147,6 +147,13 @@ macro_rules! own_uuids {
                 Self(uuid::Builder::from_unix_timestamp_millis(ms, random).into_uuid())
             }
 
+            /// The instant that it was made for, to the millisecond.
+            pub fn made_at(self) -> jiff::Timestamp {
+                let mut ms = [0; 8];
+                ms[2..].copy_from_slice(&self.0.as_bytes()[..6]);
+                jiff::Timestamp::from_millisecond(i64::from_be_bytes(ms)).unwrap_or(jiff::Timestamp::MAX)
+            }
+
             /// The bytes that stand for this id in a key of the store, in order of time.
             pub fn to_key(self) -> [u8; 16] {
                 self.0.into_bytes()

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use fulcrum_domain::automation::{
-    Automation, Card, CardState, Enrolment, EnrolmentState, Event, Flood, Surge, Trigger, Verdict, decide,
+    Automation, Card, CardState, Enrolment, EnrolmentState, Event, EventKind, Flood, Surge, Trigger, Verdict,
+    decide,
 };
 use fulcrum_domain::{Actor, Opportunity, OpportunityId, Sight};
 use jiff::Timestamp;
@@ -41,7 +42,11 @@ pub(super) fn back_test(
 ) -> Result<Vec<Tested>, StoreError> {
     let mut events = Vec::new();
     read.scan(EVENTS, &Keys::from(&(since, 0u64)), |_, event| {
-        let fires = automation.trigger.fires_on(&event.kind) && event.by.as_str() != automation.name;
+        // An interview is timed by where it stands now, however often it was moved.
+        let moves_it =
+            automation.trigger == Trigger::Interview && matches!(event.kind, EventKind::InterviewMoved(_));
+        let fires =
+            automation.trigger.fires_on(&event.kind) && !moves_it && event.by.as_str() != automation.name;
         events.extend(fires.then_some(event));
         Ok(ControlFlow::Continue(()))
     })?;
@@ -187,6 +192,7 @@ fn foreseen(
         due: Some(at),
         state: EnrolmentState::Waiting,
         card: None,
+        was: None,
     };
     for _ in 0..TRIES {
         let case = changes::foresee(read, Some(automation), &enrolment, true, rules, at)?.case;

@@ -79,7 +79,7 @@ impl Engine {
         let due: Vec<DeadlineKey> = due.iter().filter_map(|key| DeadlineKey::from_u64(*key)).collect();
         for batch in due.chunks(BATCH) {
             match self.meet(batch.to_vec()).await {
-                Err(error) if lies_in_a_row(&error) => {}
+                Err(error) if error.lies_in_a_row() => {}
                 outcome => {
                     outcome?;
                     continue;
@@ -87,7 +87,7 @@ impl Engine {
             }
             for key in batch {
                 match self.meet(vec![*key]).await {
-                    Err(error) if lies_in_a_row(&error) => {
+                    Err(error) if error.lies_in_a_row() => {
                         let error = &error as &dyn std::error::Error;
                         tracing::error!(
                             ?key,
@@ -116,11 +116,6 @@ impl Engine {
             })
             .await
     }
-}
-
-/// Whether the change itself failed, and not the store.
-fn lies_in_a_row(error: &StoreError) -> bool {
-    error.is_of_a_row() || matches!(error, StoreError::Panicked)
 }
 
 /// The wheel with every deadline of a snapshot, as seen from `now`.

@@ -152,7 +152,7 @@ impl Engine {
         let Some(Submission { message, to }) = begun else { return Ok(()) };
         match self.hand_over(&message, to).await {
             Ok(accepted) => self.accepted(id, accepted).await,
-            Err(error) => self.not_accepted(id, attempts, &error).await,
+            Err(error) => self.not_accepted(&message, attempts, &error).await,
         }
     }
 
@@ -184,7 +184,8 @@ impl Engine {
         self.settle_send(id, report).await
     }
 
-    async fn not_accepted(&self, id: MessageId, attempts: u32, error: &SendError) -> Result<(), StoreError> {
+    async fn not_accepted(&self, text: &Message, attempts: u32, error: &SendError) -> Result<(), StoreError> {
+        let id = text.id;
         let mut moment = self.clock.moment();
         let now = moment.now;
         let why = error.to_string();
@@ -199,7 +200,9 @@ impl Engine {
                 self.pause_sending();
                 after(PAUSE)
             }
-            Remedy::RetryAfter(least) if attempts < error.class.tries() => after(least),
+            Remedy::RetryAfter(least) if attempts < error.class.tries(text.purpose.is_unasked()) => {
+                after(least)
+            }
             Remedy::RetryAfter(_) | Remedy::GiveUp | Remedy::Suppress => {
                 let report = Report { delivery: Delivery::Failed, failure: Some(error.class), sid: None };
                 return self.settle_send(id, report).await;

@@ -25,9 +25,22 @@ impl Engine {
                 continue;
             }
             for (thread, ()) in due {
-                self.talk(thread).await?;
+                match self.talk(thread).await {
+                    Err(error) if error.lies_in_a_row() => self.leave_to_people(thread, &error).await?,
+                    done => done?,
+                }
             }
         }
+    }
+
+    /// What a talk is about cannot be read, or breaks us: it must not hold up the others.
+    async fn leave_to_people(&self, thread: ConversationId, error: &StoreError) -> Result<(), StoreError> {
+        tracing::error!(
+            %thread,
+            error = error as &dyn std::error::Error,
+            "a talk about times is left to people"
+        );
+        self.store.change(move |tx| changes::end_talk(tx, thread)).await
     }
 
     async fn talk(&self, thread: ConversationId) -> Result<(), StoreError> {

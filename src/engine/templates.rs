@@ -2,13 +2,13 @@
 
 use fulcrum_domain::booking::place;
 use fulcrum_domain::template::{Field, Fields, RenderError, Template};
-use fulcrum_domain::{InterviewId, OpportunityId, Sight, UserId};
+use fulcrum_domain::{Interview, OpportunityId, Sight, UserId};
 use jiff::Timestamp;
 
 use super::changes::{Rules, zones_of};
 use super::facts::{NextInterview, candidate};
 use super::{Engine, changes};
-use crate::store::tables::{Digest, INTERVIEWS, OPPORTUNITIES, TEMPLATE_WORDS, USERS};
+use crate::store::tables::{Digest, OPPORTUNITIES, TEMPLATE_WORDS, USERS};
 use crate::store::{Read, StoreError};
 
 /// In whose name a text is written.
@@ -83,12 +83,13 @@ impl Engine {
     }
 }
 
-/// The values for a candidate; those of an interview are of the next one, or of the one that is named.
+/// The values for a candidate; those of an interview are of the next one, or of the one that is given, if
+/// anything is known of it.
 pub(super) fn fields(
     read: &impl Read,
     id: OpportunityId,
     sender: Option<Sender>,
-    interview: Option<&InterviewId>,
+    interview: Option<Option<Interview>>,
     sight: Sight,
     rules: &Rules,
     now: Timestamp,
@@ -96,12 +97,8 @@ pub(super) fn fields(
     let opportunity = read.get(OPPORTUNITIES, &id)?.filter(|row| sight.reaches(row.confidential));
     let opportunity = opportunity.ok_or(TemplateError::UnknownOpportunity)?;
     let known = zones_of(read, opportunity.number())?;
-    let named = match interview {
-        Some(interview) => Some(read.get(INTERVIEWS, &(id.clone(), interview.clone()))?),
-        None => None,
-    };
     let candidate = candidate(read, id, opportunity, &known, sight, &rules.zone, now)?;
-    let interview = match named {
+    let interview = match interview {
         Some(row) => row.map(|row| NextInterview::of(row, &known, &rules.zone)),
         None => candidate.interview,
     };

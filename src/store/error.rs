@@ -98,6 +98,11 @@ impl StoreError {
         matches!(self, Self::Row { .. } | Self::Sealed { .. })
     }
 
+    /// Whether the change itself failed, and the store can do others.
+    pub fn lies_in_a_row(&self) -> bool {
+        self.is_of_a_row() || matches!(self, Self::Panicked)
+    }
+
     pub(super) fn redb(error: impl Into<redb::Error>) -> Self {
         Self::Redb(Box::new(error.into()))
     }

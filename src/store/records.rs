@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use fulcrum_domain::automation::{AutomationState, Card, Enrolment, EnrolmentId, Event, RunLine};
+use fulcrum_domain::automation::{
+    AutomationState, Card, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine,
+};
 use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient};
 use fulcrum_domain::file::FileState;
@@ -242,10 +244,11 @@ impl<'de> Deserialize<'de> for FileBytes {
     }
 }
 
-/// What a candidate knows of an interview that was changed in Lever since.
+/// What a candidate knows of an interview that was changed in Lever since. Until it begins, the text that tells
+/// them of that may not have left.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppointmentNews {
-    /// When they are told.
+    /// When they are told; once they were, when it begins.
     #[serde(with = "millisecond::required")]
     pub due_at: Timestamp,
     /// Its start.
@@ -255,6 +258,10 @@ pub struct AppointmentNews {
     pub minutes: u32,
     /// Its place.
     pub location: Option<String>,
+    /// The last text that tells them, which may wait still.
+    pub told: Option<MessageId>,
+    /// Whether it was changed after that text, or there is none.
+    pub changed_since: bool,
 }
 
 /// A key made at the first start and never shown.
@@ -372,7 +379,6 @@ stored! {
     Activity = 1;
     Appointment = 1;
     AppointmentId = 1;
-    AppointmentNews = 1;
     ArchiveReason = 1;
     AuditEntry = 1;
     BackfillState = 1;
@@ -391,7 +397,6 @@ stored! {
     Erasure = 1;
     Filing = 1;
     Hold = 1;
-    Enrolment = 1;
     Event = 1;
     FileBytes = 1;
     FileState = 1;
@@ -422,6 +427,56 @@ stored! {
     User = 1;
     UserId = 1;
     Version = 1;
+}
+
+impl Stored for AppointmentNews {
+    const VERSION: u8 = 2;
+
+    /// The first version went with the text.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Untold {
+            #[serde(with = "millisecond::required")]
+            due_at: Timestamp,
+            #[serde(with = "millisecond::required")]
+            starts_at: Timestamp,
+            minutes: u32,
+            location: Option<String>,
+        }
+        let Untold { due_at, starts_at, minutes, location } = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        Some(Self { due_at, starts_at, minutes, location, told: None, changed_since: true })
+    }
+}
+
+impl Stored for Enrolment {
+    const VERSION: u8 = 2;
+
+    /// The first version knew an interview by its id alone.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct First {
+            automation: String,
+            opportunity: OpportunityId,
+            event: EventKind,
+            #[serde(with = "millisecond::required")]
+            happened_at: Timestamp,
+            #[serde(with = "millisecond::required")]
+            enrolled_at: Timestamp,
+            #[serde(with = "millisecond::optional")]
+            due: Option<Timestamp>,
+            state: EnrolmentState,
+            card: Option<u64>,
+        }
+        let first: First = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        let First { automation, opportunity, event, happened_at, enrolled_at, due, state, card } = first;
+        Some(Self { automation, opportunity, event, happened_at, enrolled_at, due, state, card, was: None })
+    }
 }
 
 impl Stored for Idempotent {

@@ -3,19 +3,22 @@
 #![allow(clippy::disallowed_methods, reason = "candidates and a feed of their own, outside of the daemon")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use fulcrum::engine::changes::{BookError, LinkError};
+use fulcrum::engine::changes::{self, BookError, LinkError};
+use fulcrum::engine::clock::Moment;
 use fulcrum::engine::{BookingAct, BookingState, BookingView};
+use fulcrum::store::{self, Store};
 use fulcrum_domain::booking::{Booked, EventType, Interviewer, Offers, Over};
 use fulcrum_domain::slots::{Need, Terms, Week};
 use fulcrum_domain::{OpportunityId, Sight};
-use fulcrum_sandbox::{Event, Happened, Options, Permissions};
+use fulcrum_sandbox::{Event, Happened, Options, Permissions, Sandbox};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::world::{World, eventually, id, small};
+use crate::world::{World, break_first, engine, eventually, id, small};
 
 const DANA: &str = "+12025550142";
 const ERIN: &str = "+12025550143";
@@ -401,4 +404,33 @@ async fn an_interviewers_calendar_is_asked_and_asked_again_at_the_moment_that_co
     let erin = world.apply("Erin Cole", ERIN).await;
     let other = world.link(&erin).await;
     assert!(matches!(world.take(&other, times[30]).await, Err(BookError::NotFree)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_talk_that_cannot_be_read_holds_up_no_other() {
+    let world = standing().await;
+    let mut both = Vec::new();
+    for (name, phone) in [("Dana Reyes", DANA), ("Erin Cole", ERIN)] {
+        both.push(id(&world.apply(name, phone).await));
+    }
+    let (settings, clock) = (world.settings.clone(), world.clock.clone());
+    let (path, _folder) = world.end().await;
+    let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
+    for who in both {
+        let (rules, now) = (settings.rules.clone(), clock.now());
+        let offered = store.change(move |tx| {
+            changes::offer_times(tx, &who, "phone", &rules, &mut Moment::new(now, 1)).map(drop)
+        });
+        offered.await.unwrap();
+    }
+    store.close().await;
+    drop(store);
+    break_first(&path, "booking-talks-1").await;
+    let sandbox = Sandbox::start(allowed()).await.unwrap();
+    let engine = engine(&sandbox, store::Options::file(&path), settings, clock).await.unwrap();
+    eventually("the other is offered times", async || {
+        sandbox.ledger().entries().iter().filter(|entry| entry.kind == "message_created").count() == 1
+    })
+    .await;
+    engine.stop(Duration::from_secs(5)).await;
 }

@@ -6,8 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use fulcrum::engine::changes::BulkError;
+use fulcrum::engine::changes::{self, BulkError};
+use fulcrum::engine::clock::Moment;
 use fulcrum::engine::{BulkCounts, Listed, NewBulk, RecipientView, Who, read_list};
+use fulcrum::store::{self, Store};
 use fulcrum_domain::bulk::{Audience, BulkId, BulkState, RecipientState, Step, StepRefusal};
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
 use fulcrum_domain::{Actor, Sight};
@@ -16,7 +18,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
-use crate::world::{World, eventually, id, number, small, to};
+use crate::world::{World, break_first, engine, eventually, id, number, small, to};
 
 const HELLO: &str = "Hi {{ profile.first_name }}, still looking?";
 
@@ -314,4 +316,30 @@ async fn killed_at_any_moment_it_texts_everybody_exactly_once() {
         let in_doubt = recipient["status"] == "queued";
         assert!(reached.contains_key(&phone) || in_doubt, "{recipient}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_that_cannot_be_read_holds_up_no_other() {
+    let world = World::standing(small(), |settings| settings.templates = templates()).await;
+    let people = people(&world, 2).await;
+    let bulk = world.engine.make_bulk(new(listed(&people))).await.unwrap();
+    let (settings, clock) = (world.settings.clone(), world.clock.clone());
+    let (path, _folder) = world.end().await;
+    let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
+    let (rules, now) = (settings.rules.clone(), clock.now());
+    let confirmed = store.change(move |tx| {
+        let step = Step::Confirm { recipients: 2 };
+        changes::step_bulk(tx, bulk, step, &ana(), 250, &rules, &mut Moment::new(now, 1))
+    });
+    confirmed.await.unwrap();
+    store.close().await;
+    drop(store);
+    break_first(&path, "bulk-recipients-1").await;
+    let sandbox = Sandbox::start(small()).await.unwrap();
+    let engine = engine(&sandbox, store::Options::file(&path), settings, clock).await.unwrap();
+    eventually("the other has it", async || {
+        sandbox.ledger().entries().iter().filter(|entry| entry.kind == "message_created").count() == 1
+    })
+    .await;
+    engine.stop(Duration::from_secs(5)).await;
 }

@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use http::Method;
 use jiff::SignedDuration;
 
-use crate::world::{World, engine, eventually, number, request, small};
+use crate::world::{World, break_first, engine, eventually, number, request, small};
 
 const DANA: &str = "+12025550142";
 const LEE: &str = "+12025550143";
@@ -167,7 +167,7 @@ async fn a_session_that_cannot_be_filed_holds_up_no_other() {
     let (settings, clock) = (world.settings.clone(), world.clock.clone());
     let sandbox = fulcrum_sandbox::Sandbox::start(small()).await.unwrap();
     let (path, _folder) = world.end().await;
-    break_first_message(&path);
+    break_first_message(&path).await;
     let engine = engine(&sandbox, store::Options::file(&path), settings, clock.clone()).await.unwrap();
     clock.set(clock.now() + SignedDuration::from_hours(2));
     let deadlines = async || engine.status().await.unwrap().stored.deadlines;
@@ -188,7 +188,7 @@ async fn a_text_that_cannot_be_read_holds_up_no_other() {
         }
         let (settings, clock) = (world.settings.clone(), world.clock.clone());
         let (path, _folder) = world.end().await;
-        break_first_message(&path);
+        break_first_message(&path).await;
         if under_way {
             let store = Store::open(store::Options::file(&path), Box::new(|_| {})).unwrap();
             let taken = store.change(|tx| {
@@ -210,17 +210,8 @@ async fn a_text_that_cannot_be_read_holds_up_no_other() {
     }
 }
 
-/// Its bytes are those of no message.
-fn break_first_message(path: &std::path::Path) {
-    let mut builder = redb::Builder::new();
-    builder.set_concurrency_mode(redb::ConcurrencyMode::SingleWriter);
-    let transaction = builder.open(path).unwrap().begin_write().unwrap();
-    let messages = redb::TableDefinition::<&[u8], &[u8]>::new("messages-1");
-    let mut table = transaction.open_table(messages).unwrap();
-    let first = redb::ReadableTable::first(&table).unwrap().unwrap().0.value().to_vec();
-    table.insert(first.as_slice(), [99].as_slice()).unwrap();
-    drop(table);
-    transaction.commit().unwrap();
+async fn break_first_message(path: &std::path::Path) {
+    break_first(path, "messages-1").await;
 }
 
 /// The clock was set back between the wheel and the change: the wheel gave the deadline away, so it

@@ -444,3 +444,26 @@ pub(crate) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
     };
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "waited in vain until {what}");
 }
+
+/// The bytes of the first row of a table are none of its values, once nobody has the file open any more.
+pub(crate) async fn break_first(path: &Path, table: &str) {
+    let mut builder = redb::Builder::new();
+    builder.set_concurrency_mode(redb::ConcurrencyMode::SingleWriter);
+    let opening = async {
+        loop {
+            match builder.open(path) {
+                Ok(file) => break file,
+                Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    };
+    let transaction = tokio::time::timeout(PATIENCE, opening).await.unwrap().begin_write().unwrap();
+    let mut table = transaction.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(table)).unwrap();
+    let first = redb::ReadableTable::first(&table).unwrap().unwrap().0.value().to_vec();
+    table.insert(first.as_slice(), [99].as_slice()).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+}

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::EventKind;
-use crate::{Actor, MessageId, OpportunityId};
+use crate::{Actor, Interview, MessageId, OpportunityId};
 
 /// One candidate in one automation; its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +67,8 @@ pub struct Enrolment {
     pub state: EnrolmentState,
     /// The card that it waits on, by number.
     pub card: Option<u64>,
+    /// The interview that was called off, as it was then: Lever may have deleted it, and the text tells of it.
+    pub was: Option<Interview>,
 }
 
 impl Enrolment {

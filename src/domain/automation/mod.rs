@@ -105,7 +105,7 @@ impl Trigger {
                 | (Self::Hired, EventKind::Hired)
                 | (Self::ApplicationCreated, EventKind::ApplicationCreated)
                 | (Self::InterviewCreated | Self::Interview, EventKind::InterviewCreated(_))
-                | (Self::InterviewMoved, EventKind::InterviewMoved(_))
+                | (Self::InterviewMoved | Self::Interview, EventKind::InterviewMoved(_))
                 | (Self::InterviewCancelled, EventKind::InterviewCancelled(_))
                 | (Self::NoReply, EventKind::Texted(_))
         )
@@ -180,7 +180,8 @@ pub struct Automation {
     pub message: String,
     /// Whether it fires for each visit of a stage, each interview, each text; else once an opportunity.
     pub per_visit: bool,
-    /// What is seen later than this after it happened does not set it off.
+    /// What is seen later than this after it happened does not set it off; what the carrier has not taken for
+    /// so long is given up.
     pub max_age: SignedDuration,
     /// What calls it off.
     pub cancel_if: Vec<CancelIf>,

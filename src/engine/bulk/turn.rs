@@ -52,7 +52,17 @@ impl Engine {
                 self.meet_turn(turn).await?;
             }
             for id in round.done {
-                self.store.change(move |tx| changes::finish_bulk(tx, id, now)).await?;
+                match self.store.change(move |tx| changes::finish_bulk(tx, id, now)).await {
+                    Err(error) if error.lies_in_a_row() => {
+                        tracing::error!(
+                            %id,
+                            error = &error as &dyn std::error::Error,
+                            "a bulk text cannot be brought to its end"
+                        );
+                        self.store.change(move |tx| changes::leave_bulk(tx, id)).await?;
+                    }
+                    done => done?,
+                }
             }
             if round.next.is_none_or(|next| next > now) {
                 self.doze(news.as_mut(), round.next).await;
@@ -66,10 +76,25 @@ impl Engine {
         let met = self.store.change(move |tx| meet(tx, turn, &settings, &mut moment)).await;
         let why = match met {
             Ok(()) => return Ok(()),
+            Err(ComposeError::Store(error)) if error.lies_in_a_row() => {
+                tracing::error!(
+                    bulk = %turn.0,
+                    place = turn.2,
+                    error = &error as &dyn std::error::Error,
+                    "a recipient of a bulk text is passed by"
+                );
+                Exclusion::Refused(changes::UNREADABLE.to_owned())
+            }
             Err(ComposeError::Store(error)) => return Err(error),
             Err(error) => Exclusion::Refused(error.to_string()),
         };
-        self.store.change(move |tx| changes::exclude(tx, turn, why)).await
+        match self.store.change(move |tx| changes::exclude(tx, turn, why)).await {
+            // The recipient itself is what cannot be read. One broken row must not hold up the others.
+            Err(error) if error.lies_in_a_row() => {
+                self.store.change(move |tx| changes::leave_turn(tx, turn)).await
+            }
+            done => done,
+        }
     }
 }
 
@@ -178,7 +203,7 @@ fn write(
     };
     let standing = changes::standing(tx, number, &settings.rules, moment.now)?;
     let clockwork = settings.rules.clockwork();
-    match timing(Purpose::Bulk, &standing, false, number.as_u64(), clockwork, moment.now) {
+    match timing(Purpose::Bulk, moment.now, &standing, false, number.as_u64(), clockwork, moment.now) {
         Ok(Timing::Now) => {}
         Ok(Timing::Later(at)) => return Ok(Ok(Written::Later(at))),
         Err(why) => return Ok(Err(Exclusion::Refused(why.to_string()))),

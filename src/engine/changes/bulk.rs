@@ -147,6 +147,16 @@ pub fn exclude(tx: &mut Tx<'_>, turn: (BulkId, Timestamp, u64), why: Exclusion) 
     }
 }
 
+/// Takes a turn away of which nothing can be read.
+pub(crate) fn leave_turn(tx: &mut Tx<'_>, turn: (BulkId, Timestamp, u64)) -> Result<(), StoreError> {
+    tx.remove(TURNS, &turn).map(drop)
+}
+
+/// The same for a whole bulk text: it is not looked at any more.
+pub(crate) fn leave_bulk(tx: &mut Tx<'_>, id: BulkId) -> Result<(), StoreError> {
+    tx.remove(BULKS_RUNNING, &id).map(drop)
+}
+
 /// All recipients of a bulk text, in their order.
 pub fn all_recipients(read: &impl Read, id: BulkId) -> Result<Vec<(u64, Recipient)>, StoreError> {
     let mut all = Vec::new();

@@ -38,6 +38,17 @@ pub fn cancel(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), CancelError> {
+    cancel_at(tx, id, by, rules, moment.now)
+}
+
+/// The same, where nothing but the time is at hand.
+pub(super) fn cancel_at(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    by: Actor,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), CancelError> {
     let mut text = message(tx, id)?.ok_or(CancelError::Unknown)?;
     let mut conversation = tx.get(CONVERSATIONS, &text.conversation)?.ok_or(CancelError::Unknown)?;
     if !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued) {
@@ -48,9 +59,9 @@ pub fn cancel(
     tell(tx, &text);
     drop_effect(tx, &Effect::Send(id))?;
     leave_session(tx, &mut conversation, &text, rules)?;
-    introduce_anew(tx, &mut conversation, rules, moment.now)?;
+    introduce_anew(tx, &mut conversation, rules, now)?;
     store(tx, &conversation)?;
-    let activity = Activity::new(moment.now, by, ActivityKind::Message, "a text was called off");
+    let activity = Activity::new(now, by, ActivityKind::Message, "a text was called off");
     Ok(note(tx, &activity.of(text.conversation).about(text.opportunity))?)
 }
 

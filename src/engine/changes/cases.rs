@@ -4,23 +4,27 @@
 use std::time::Duration;
 
 use fulcrum_domain::automation::{
-    Automation, CancelIf, CardState, Case, Enrolment, EventKind, Hold, Trait, Traits, Trigger, Wait, When,
+    Automation, CancelIf, CardState, Case, Enrolment, EnrolmentState, EventKind, Hold, Trait, Traits,
+    Trigger, Wait, When,
 };
+use fulcrum_domain::booking::State;
 use fulcrum_domain::guard::{Timing, refusal, timing};
 use fulcrum_domain::{
-    Author, Delivery, Direction, InterviewId, MAX_BODY_CHARS, Message, Number, Opportunity, OpportunityId,
+    Appointment, Author, Delivery, Direction, MAX_BODY_CHARS, Message, Number, Opportunity, OpportunityId,
     Purpose, Refusal, Sight,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
+use super::appointment::appointments_of;
 use super::events::events_of;
 use super::guard::standing;
 use super::thread::{message, thread_of};
 use super::zone::zones_of;
 use crate::engine::templates::fields;
 use crate::store::tables::{
-    ARCHIVE_REASONS, AUTOMATIONS, CARDS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, STAGES, USERS,
+    ARCHIVE_REASONS, AUTOMATIONS, BOOKINGS, BOOKINGS_OF, CARDS, INTERVIEWS, MESSAGES, OPPORTUNITIES,
+    POSTINGS, STAGES, USERS,
 };
 use crate::store::{Keys, Read, StoreError};
 
@@ -201,7 +205,7 @@ pub(crate) fn foresee(
         None => Vec::new(),
     };
     let messages: Vec<Message> = messages.into_iter().map(|(_, text)| text).collect();
-    let rendered = render(read, automation, id, enrolment.event.interview(), rules, now)?;
+    let rendered = render(read, automation, enrolment, rules, now)?;
     let (refused, when) = match row.number() {
         None => (Some("the candidate has no number that can be texted".to_owned()), When::Now),
         Some(number) => by_guard(read, &row, number, rules, now)?,
@@ -273,7 +277,12 @@ fn cancelled(
 ) -> Result<Option<&'static str>, StoreError> {
     // What is timed by an interview happens when it is due: nothing has followed it yet.
     let timed = automation.trigger == Trigger::Interview;
-    let since = if timed { now } else { enrolment.happened_at };
+    let since = match enrolment.state {
+        // Its text was written then, and could not leave.
+        EnrolmentState::Sent(_) if timed => enrolment.due.unwrap_or(now),
+        _ if timed => now,
+        _ => enrolment.happened_at,
+    };
     let is_asked = |what| automation.cancel_if.contains(&what);
     let replied =
         messages.iter().any(|text| text.direction == Direction::In && text.at > since && text.at <= now);
@@ -288,6 +297,9 @@ fn cancelled(
         if events.iter().any(|event| event.at > since && event.at <= now && booked(&event.kind)) {
             return Ok(Some("they have an interview since"));
         }
+        if has_booked(read, enrolment, since, now)? {
+            return Ok(Some("they have an interview since"));
+        }
     }
     let by_person = |text: &&Message| {
         text.direction == Direction::Out
@@ -298,6 +310,37 @@ fn cancelled(
     let just_now = last.is_some_and(|at| now.duration_since(at) < PERSON_TEXTED);
     Ok((just_now && is_asked(CancelIf::PersonTexted))
         .then_some("a person has texted them in the last 4 hours"))
+}
+
+/// Whether an interview was arranged here since, be it in Lever yet or not: Lever may list it much later.
+fn has_booked(
+    read: &impl Read,
+    enrolment: &Enrolment,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let about = &enrolment.opportunity;
+    let is_it = |one: &Appointment| {
+        let there = one.lever.as_ref().map(|there| &there.interview);
+        there.is_some() && there == enrolment.event.interview()
+    };
+    let ours = appointments_of(read, about)?;
+    if ours.iter().any(|one| one.stands() && one.made_at > since && one.made_at <= now && !is_it(one)) {
+        return Ok(true);
+    }
+    // Of what Lever takes none of, it is not known when the time was taken.
+    if enrolment.event.interview().is_some() {
+        return Ok(false);
+    }
+    for ((_, id), ()) in read.list(BOOKINGS_OF, &Keys::beginning(about), usize::MAX)? {
+        if let Some(State::Booked(booked)) = read.get(BOOKINGS, &id)?.map(|booking| booking.state)
+            && booked.appointment.is_none()
+            && booked.starts_at > now
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn by_guard(
@@ -315,7 +358,7 @@ fn by_guard(
         return Ok((Some(why.to_string()), When::Now));
     }
     let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
-    Ok(match timing(Purpose::Automatic, &standing, false, whose, rules.clockwork(), now) {
+    Ok(match timing(Purpose::Automatic, now, &standing, false, whose, rules.clockwork(), now) {
         Ok(Timing::Now) => (None, When::Now),
         Ok(Timing::Later(at)) => (None, When::Later(at, "quiet hours".to_owned())),
         Err(why @ Refusal::NoHour) => (None, When::Never(why.to_string())),
@@ -327,12 +370,19 @@ fn by_guard(
 fn render(
     read: &impl Read,
     automation: &Automation,
-    id: &OpportunityId,
-    interview: Option<&InterviewId>,
+    enrolment: &Enrolment,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Result<String, String>, StoreError> {
     use crate::engine::TemplateError;
+    let id = &enrolment.opportunity;
+    let interview = match enrolment.event.interview() {
+        Some(interview) => {
+            let row = read.get(INTERVIEWS, &(id.clone(), interview.clone()))?;
+            Some(row.or_else(|| enrolment.was.clone()))
+        }
+        None => None,
+    };
     let fields = match fields(read, id.clone(), None, interview, Sight::All, rules, now) {
         Ok(fields) => fields,
         Err(TemplateError::Store(error)) => return Err(error),

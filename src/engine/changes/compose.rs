@@ -161,13 +161,11 @@ pub fn compose(
         let what = format!("quiet hours were overridden: {reason}");
         note_of(tx, &conversation, by, ActivityKind::Message, what, moment.now)?;
     }
-    let overridden = tx.has(OVERRIDES, &message.id)?;
     let mut send_at = draft.send_at.filter(|at| *at > moment.now);
     // One that only waits for somebody to call it off is decided at once: people see what becomes of it.
     let leaves_at = send_at.unwrap_or(moment.now);
     if is_soon(leaves_at, moment.now)
-        && let Timing::Later(until) =
-            decide(tx, &conversation, message.purpose, overridden, rules, leaves_at)??
+        && let Timing::Later(until) = decide(tx, &conversation, &message, rules, leaves_at)??
     {
         note_deferral(tx, &conversation, until, rules, moment.now)?;
         send_at = Some(until);

@@ -2,8 +2,8 @@
 
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, CarrierSid, Delivery, Effect, EffectState, Message, MessageId, NoConsent,
-    Number, OptOutSource, Refusal, SendFailure, Suppression,
+    Activity, ActivityKind, Actor, CarrierSid, Conversation, Delivery, Effect, EffectState, Message,
+    MessageId, NoConsent, Number, OptOutSource, Refusal, SendFailure, Suppression,
 };
 use jiff::Timestamp;
 
@@ -11,6 +11,7 @@ use super::activity::{note, note_of};
 use super::guard::{decide, decide_again, put_off};
 use super::introduce::introduce_anew;
 use super::outbox::{finish, postpone};
+use super::recheck::lapsed;
 use super::suppress::suppress;
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
 use super::{Mode, Rules};
@@ -39,7 +40,7 @@ pub fn begin_send(
     moment: &mut Moment,
 ) -> Result<Option<Submission>, StoreError> {
     let effect = Effect::Send(id);
-    let Some(mut text) = message(tx, id)? else {
+    let Some(text) = message(tx, id)? else {
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     };
@@ -52,36 +53,52 @@ pub fn begin_send(
         finish(tx, &effect, moment.now)?;
         return Ok(None);
     }
-    let overridden = tx.has(OVERRIDES, &id)?;
-    match decide(tx, &conversation, text.purpose, overridden, rules, moment.now)? {
-        Ok(Timing::Now) => {}
-        Ok(Timing::Later(until)) => {
+    let verdict = decide(tx, &conversation, &text, rules, moment.now)?;
+    let lapsed = match verdict {
+        Ok(_) => lapsed(tx, &text, rules, moment.now)?,
+        Err(_) => None,
+    };
+    let (why, words) = match (verdict, &lapsed) {
+        (Err(why), _) => (why, why.to_string()),
+        (Ok(_), Some(lapsed)) => (Refusal::Lapsed, lapsed.why.clone()),
+        (Ok(Timing::Now), None) => return leave(tx, text, conversation, rules, moment.now).map(Some),
+        (Ok(Timing::Later(until)), None) => {
             put_off(tx, text, conversation, until, rules, moment.now)?;
             return Ok(None);
         }
-        Err(why) => {
-            let what = format!("a text was not sent: {why}");
-            note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
-            call_off(tx, text, why)?;
-            introduce_anew(tx, &mut conversation, rules, moment.now)?;
-            store(tx, &conversation)?;
-            finish(tx, &effect, moment.now)?;
-            return Ok(None);
-        }
+    };
+    let what = format!("a text was not sent: {words}");
+    note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
+    if let Some(lapsed) = lapsed {
+        lapsed.settle(tx, moment.now)?;
     }
-    tx.remove(OVERRIDES, &id)?;
+    call_off(tx, text, why)?;
+    introduce_anew(tx, &mut conversation, rules, moment.now)?;
+    store(tx, &conversation)?;
+    finish(tx, &effect, moment.now)?;
+    Ok(None)
+}
+
+/// A text is handed over from here on.
+fn leave(
+    tx: &mut Tx<'_>,
+    mut text: Message,
+    mut conversation: Conversation,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Submission, StoreError> {
     if text.delivery == Delivery::Scheduled {
         // Its place in the thread is where it leaves, not where it was written.
-        text.at = moment.now;
+        text.at = now;
         conversation.texted = true;
         conversation.our_number = Some(text.our_number);
         super::thread::add_message(tx, &mut conversation, &text, rules)?;
     }
     text.delivery = Delivery::Submitting;
-    text.submitted_at = Some(moment.now);
+    text.submitted_at = Some(now);
     put_message(tx, &text)?;
     store(tx, &conversation)?;
-    Ok(Some(Submission { to: conversation.number, message: text }))
+    Ok(Submission { to: conversation.number, message: text })
 }
 
 /// Whether a text whose answer was lost may be handed over once more, by what stands now: it may not have
@@ -97,7 +114,11 @@ pub(crate) fn may_repeat(
     if text.delivery != Delivery::Submitting {
         return Ok(None);
     }
-    decide_again(read, &conversation, &text, rules, now).map(Some)
+    let verdict = decide_again(read, &conversation, &text, rules, now)?;
+    match verdict {
+        Ok(_) if lapsed(read, &text, rules, now)?.is_some() => Ok(Some(Err(Refusal::Lapsed))),
+        verdict => Ok(Some(verdict)),
+    }
 }
 
 /// A text that will not leave, since the guard says so: it is in no transcript.
@@ -179,6 +200,10 @@ pub fn report(
         }
     } else {
         tx.remove(AWAITING_RECEIPT, &id)?;
+    }
+    if !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued | Delivery::Submitting) {
+        // It is gone. Until then it may have to be tried again, and what cannot wait cannot wait then either.
+        tx.remove(OVERRIDES, &id)?;
     }
     put_message(tx, &text)?;
     if matches!(text.delivery, Delivery::Failed | Delivery::Undelivered) {

@@ -14,6 +14,7 @@ use fulcrum_domain::{Actor, Author, Body, DeadlineKey, MessageId, OpportunityId,
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
+use super::cancel::{CancelError, cancel_at};
 use super::cases::{Foreseen, case, due_of, fits, is_for};
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::flood::guard;
@@ -136,10 +137,11 @@ pub(super) fn follow(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for (id, row) in enrolments_of(tx, &event.opportunity)? {
+        let Some(automation) = rules.automations.get(&row.automation) else { continue };
         if !row.is_live() {
+            take_back(tx, id, &row, automation, event, rules, now)?;
             continue;
         }
-        let Some(automation) = rules.automations.get(&row.automation) else { continue };
         let entered = Event { kind: row.event.clone(), at: row.happened_at, ..event.clone() };
         if event.unsettles(&entered, rules.automations.settle) {
             end(tx, id, &row, "the stage was left before it had settled", now)?;
@@ -161,6 +163,38 @@ pub(super) fn follow(
         }
     }
     Ok(())
+}
+
+/// An interview moved whose text was written and has not left: it tells the old time, so it is called off, and
+/// another is written when that is due.
+fn take_back(
+    tx: &mut Tx<'_>,
+    id: EnrolmentId,
+    row: &Enrolment,
+    automation: &Automation,
+    event: &Event,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let moved = matches!(event.kind, EventKind::InterviewMoved(_));
+    let (true, EnrolmentState::Sent(text)) =
+        (moved && row.event.interview() == event.kind.interview(), &row.state)
+    else {
+        return Ok(());
+    };
+    match cancel_at(tx, *text, Actor::fulcrum(), rules, now) {
+        Ok(()) => {}
+        Err(CancelError::Store(error)) => return Err(error),
+        Err(CancelError::Unknown | CancelError::TooLate) => return Ok(()),
+    }
+    let due = match automation.wait.is_by_interview() {
+        true => due_of(tx, automation, &row.opportunity, &row.event, row.happened_at, rules)?,
+        false => None,
+    };
+    let due = due.map_or(now, |due| due.max(now));
+    put(tx, id, Some(row), &Enrolment { state: EnrolmentState::Waiting, due: Some(due), ..row.clone() })?;
+    let what = format!("the interview moved before the text had left: timed again for {}", told(due, rules));
+    log(tx, &row.opportunity, &row.automation, Some(id), what, None, now)
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is another word of one sentence")]
@@ -231,11 +265,17 @@ fn consider(
         enrolments_of(tx, about)?.iter().filter(|(_, other)| other.automation == automation.name)
     {
         let no_reply = automation.trigger == Trigger::NoReply;
-        if other.is_live() && (no_reply || other.event == event.kind) {
-            // It waits already; a newer text has moved it.
+        // However often it was moved, an interview is one.
+        let is_same =
+            other.event == event.kind || (timed && other.event.interview() == event.kind.interview());
+        if other.is_live() && (no_reply || is_same) {
+            // It waits already; a newer text, or the new time, has moved it.
             return Ok(());
         }
         let used = other.is_live() || matches!(other.state, EnrolmentState::Sent(_));
+        if used && timed && is_same && automation.per_visit {
+            return skip(tx, "once an interview");
+        }
         if used && !automation.per_visit {
             // Not for each text that follows.
             return if no_reply { Ok(()) } else { skip(tx, "once an opportunity") };
@@ -256,6 +296,12 @@ fn enrol(
     let settled = now.saturating_add(rules.automations.settle).unwrap_or(Timestamp::MAX);
     let due = due.max(settled);
     let id = EnrolmentId::new(next(tx, "enrolments")?);
+    let was = match &event.kind {
+        EventKind::InterviewCancelled(gone) => {
+            tx.get(INTERVIEWS, &(event.opportunity.clone(), gone.clone()))?
+        }
+        _ => None,
+    };
     let row = Enrolment {
         automation: automation.name.clone(),
         opportunity: event.opportunity.clone(),
@@ -265,6 +311,7 @@ fn enrol(
         due: Some(due),
         state: EnrolmentState::Waiting,
         card: None,
+        was,
     };
     put(tx, id, None, &row)?;
     tx.put(ENROLMENTS_OF, &(event.opportunity.clone(), id), &())?;

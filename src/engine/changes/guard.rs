@@ -2,7 +2,7 @@
 
 use fulcrum_domain::guard::{CAP_WINDOW, Standing, Timing, condemned, refusal, timing};
 use fulcrum_domain::{
-    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Purpose, Refusal,
+    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Refusal,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +14,7 @@ use super::outbox::{ask_later, drop_effect};
 use super::suppress::suppression_of;
 use super::thread::{leave_session, put_message, store, thread_of};
 use super::zone::zones_of;
-use crate::store::tables::MESSAGES;
+use crate::store::tables::{MESSAGES, OVERRIDES};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Nobody exchanges more texts in a week.
@@ -90,13 +90,12 @@ pub(super) fn standing_in(
 pub(super) fn decide(
     read: &impl Read,
     conversation: &Conversation,
-    purpose: Purpose,
-    overridden: bool,
+    text: &Message,
     rules: &Rules,
     at: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
     let standing = standing_in(read, conversation, rules, at)?;
-    Ok(verdict(purpose, &standing, conversation, overridden, rules, at))
+    verdict(read, text, &standing, conversation, rules, at)
 }
 
 /// The same for a text that may have left already: it does not count against itself.
@@ -111,19 +110,21 @@ pub(super) fn decide_again(
     if let Some(own) = standing.unasked.iter().position(|left| Some(*left) == text.submitted_at) {
         standing.unasked.swap_remove(own);
     }
-    Ok(verdict(text.purpose, &standing, conversation, false, rules, at))
+    verdict(read, text, &standing, conversation, rules, at)
 }
 
 fn verdict(
-    purpose: Purpose,
+    read: &impl Read,
+    text: &Message,
     standing: &Standing,
     conversation: &Conversation,
-    overridden: bool,
     rules: &Rules,
     at: Timestamp,
-) -> Result<Timing, Refusal> {
-    refusal(purpose, standing)?;
-    timing(purpose, standing, overridden, conversation.id.number(), rules.clockwork(), at)
+) -> Result<Result<Timing, Refusal>, StoreError> {
+    let overridden = read.has(OVERRIDES, &text.id)?;
+    let (written_at, whose) = (text.id.made_at(), conversation.id.number());
+    Ok(refusal(text.purpose, standing)
+        .and_then(|()| timing(text.purpose, written_at, standing, overridden, whose, rules.clockwork(), at)))
 }
 
 /// A text that was to leave waits until `until` and is decided anew then. Until it leaves, it is in no
@@ -167,7 +168,7 @@ pub(super) fn note_deferral(
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::{Author, Body, ConversationId, MessageId};
+    use fulcrum_domain::{Author, Body, ConversationId, MessageId, Purpose};
 
     use super::super::thread::put_message;
     use super::*;

@@ -25,6 +25,7 @@ mod filing;
 mod flood;
 mod guard;
 mod import;
+mod interview_news;
 mod introduce;
 mod made_from;
 mod mute;
@@ -32,6 +33,7 @@ mod outbox;
 mod posting;
 mod projection;
 mod receive;
+mod recheck;
 mod remind;
 mod retention;
 mod searchable;
@@ -65,6 +67,7 @@ pub use appointment::{
 };
 pub(crate) use appointment::{NextWrite, Settled, adopt_listed, begin_write, block_write, settle_write};
 pub use automations::{SwitchError, Waiting, align, decide_card, look_at_held, pause, resume};
+pub(crate) use booking::end_talk;
 pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
     interviewers_of, offer_times, standing_of, suggest_times, take_slot, take_turn_to_talk, zone_of,
@@ -72,6 +75,7 @@ pub use booking::{
 pub use bulk::{
     BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,
 };
+pub(crate) use bulk::{leave_bulk, leave_turn};
 pub use cancel::{CancelError, cancel, give_up};
 pub(crate) use cases::{due_of, fits, foresee, is_for};
 pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
@@ -119,7 +123,7 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
         DeadlineKey::Card(card) => automations::card_expires(tx, card, moment.now),
         DeadlineKey::Booking(id) => booking::deadline(tx, id, moment.now),
         DeadlineKey::Reminder(number) => remind::remind(tx, number, rules, moment),
-        DeadlineKey::AppointmentNews(id) => remind::tell_news(tx, id, rules, moment),
+        DeadlineKey::AppointmentNews(id) => interview_news::tell_news(tx, id, rules, moment),
     }
 }
 

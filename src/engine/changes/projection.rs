@@ -196,9 +196,8 @@ pub fn put_interviews(
     for row in before.values() {
         forget_meeting(tx, row)?;
     }
-    for known in before.keys().filter(|known| !listed.contains(known)) {
-        changed |= tx.remove(INTERVIEWS, &(id.clone(), known.clone()))?;
-    }
+    let gone: Vec<_> = before.keys().filter(|known| !listed.contains(known)).cloned().collect();
+    changed |= !gone.is_empty();
     for interview in list.iter().map(|one| &one.row) {
         let key = (id.clone(), interview.id.clone());
         let same = |stored: &Interview| Interview { as_of: interview.as_of, ..stored.clone() } == *interview;
@@ -223,6 +222,10 @@ pub fn put_interviews(
     tx.put(OPPORTUNITIES, id, &opportunity)?;
     if changed {
         interviews_differ(tx, id, &before, list, listed_before.then_some(as_of), rules, now)?;
+    }
+    // Whoever is told that one was called off is told which: until here it could be read.
+    for gone in gone {
+        tx.remove(INTERVIEWS, &(id.clone(), gone))?;
     }
     Ok(changed)
 }

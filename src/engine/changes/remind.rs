@@ -1,11 +1,11 @@
-//! What candidates are texted of their interviews by itself: reminders, and changes that were made in
-//! Lever (behaviour.md 4). Each text passes the guard like any other; one that has not left when the
+//! Reminders of interviews, and the words of all that candidates are texted of them by itself
+//! (behaviour.md 4; changes that were made in Lever: `interview_news`). Each text passes the guard like any other; one that has not left when the
 //! interview begins, or is moved, is called off.
 
 use fulcrum_domain::template::{Field, Fields, Templates};
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Appointment, AppointmentId, Author, Body, DeadlineKey, Meeting,
-    Opportunity, OpportunityId, Planned, Purpose, Reminded, Reminders, Sight, Wanted, remind_at,
+    Activity, ActivityKind, Actor, Appointment, Author, Body, DeadlineKey, Message, MessageId, Opportunity,
+    OpportunityId, Planned, Purpose, Reminded, Reminders, Sight, remind_at,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -18,10 +18,8 @@ use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
-use crate::store::tables::{
-    APPOINTMENT_NEWS, APPOINTMENTS, COUNTERS, DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF,
-};
-use crate::store::{AppointmentNews, Keys, Read, Signal, StoreError, Tx};
+use crate::store::tables::{COUNTERS, DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
+use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Of which interviews candidates are reminded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,13 +51,15 @@ pub const MOVED: &str = "moved";
 /// The id of the template that tells that an interview was cancelled in Lever.
 pub const CALLED_OFF: &str = "called-off";
 
-/// How long Lever must be quiet about an interview before its candidate is told.
-const QUIET: SignedDuration = SignedDuration::from_mins(5);
+/// Who writes the text of a template.
+pub(super) fn label(template: &str) -> String {
+    format!("interview: {template}")
+}
 
 /// An interview that stands and is to come.
-struct Standing {
+pub(super) struct Standing {
     of: Reminded,
-    starts_at: Timestamp,
+    pub(super) starts_at: Timestamp,
     location: Option<String>,
     minutes: u32,
     timezone: Option<String>,
@@ -128,7 +128,7 @@ fn standing(
     Ok(all)
 }
 
-fn of_ours(one: Appointment) -> Standing {
+pub(super) fn of_ours(one: Appointment) -> Standing {
     Standing {
         of: Reminded::Appointment(one.id),
         starts_at: one.meeting.starts_at,
@@ -148,7 +148,8 @@ fn arm_new(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let zones = zones_of(tx, opportunity.number())?;
-    let open = |at| rules.quiet_hours.is_open(&zones, &rules.zone, at);
+    let hours = opportunity.number().map_or(rules.quiet_hours, |number| rules.hours_for(number));
+    let open = |at| hours.is_open(&zones, &rules.zone, at);
     let own = one.leads.as_ref().map(|leads| leads.iter().map(|m| SignedDuration::from_mins((*m).into())));
     let leads: Vec<SignedDuration> =
         own.map_or_else(|| rules.interview_texts.leads.clone(), Iterator::collect);
@@ -175,7 +176,7 @@ fn arm_new(
     arm(tx, DeadlineKey::Reminder(number), None, Some(row.armed))
 }
 
-fn arm(
+pub(super) fn arm(
     tx: &mut Tx<'_>,
     key: DeadlineKey,
     before: Option<Timestamp>,
@@ -201,11 +202,41 @@ fn drop_reminders(
     arm(tx, DeadlineKey::Reminder(number), Some(row.armed), None)?;
     tx.remove(REMINDERS, &number)?;
     tx.remove(REMINDERS_OF, &(row.opportunity.clone(), number))?;
-    match row.sent.map(|text| cancel(tx, text, Actor::fulcrum(), rules, moment)) {
+    call_back(tx, row.sent, rules, moment)
+}
+
+/// Calls a text off that has not left yet.
+pub(super) fn call_back(
+    tx: &mut Tx<'_>,
+    text: Option<MessageId>,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    match text.map(|text| cancel(tx, text, Actor::fulcrum(), rules, moment)) {
         Some(Err(CancelError::Store(error))) => Err(error),
         // It has left, which is as it should be.
         _ => Ok(()),
     }
+}
+
+/// Whether a reminder is none any more: its interview has begun, was moved or called off, or a later one was
+/// written since. None for any other text.
+pub(super) fn is_old_reminder(
+    read: &impl Read,
+    text: &Message,
+    about: &OpportunityId,
+    now: Timestamp,
+) -> Result<Option<bool>, StoreError> {
+    if text.author != Author::Automatic(label(REMINDER)) {
+        return Ok(None);
+    }
+    for ((_, number), ()) in read.list(REMINDERS_OF, &Keys::beginning(about), usize::MAX)? {
+        let row = read.get(REMINDERS, &number)?;
+        if row.is_some_and(|row| row.sent == Some(text.id) && row.starts_at > now) {
+            return Ok(Some(false));
+        }
+    }
+    Ok(Some(true))
 }
 
 /// The time of a reminder, or the start of its interview, has come.
@@ -228,6 +259,8 @@ pub(super) fn remind(
     if row.take_due(moment.now) {
         let one = standing(tx, &row.opportunity, rules, moment.now)?;
         if let Some(one) = one.into_iter().find(|one| one.of == row.of && one.starts_at == row.starts_at) {
+            // The one before may wait still, for a carrier that is down: one is enough.
+            call_back(tx, row.sent, rules, moment)?;
             row.sent = text(tx, &row.opportunity.clone(), REMINDER, &one, rules, moment)?;
         }
     }
@@ -235,72 +268,6 @@ pub(super) fn remind(
     let before = std::mem::replace(&mut row.armed, next);
     tx.put(REMINDERS, &number, &row)?;
     arm(tx, key, Some(before), Some(row.armed))
-}
-
-/// An interview of ours was changed in Lever, from what `before` says: its candidate is told once Lever has
-/// been quiet about it.
-pub(super) fn arm_news(
-    tx: &mut Tx<'_>,
-    id: AppointmentId,
-    before: &Meeting,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let due_at = now.saturating_add(QUIET).unwrap_or(Timestamp::MAX);
-    let stored = tx.get(APPOINTMENT_NEWS, &id)?;
-    let armed = stored.as_ref().map(|news| news.due_at);
-    let news = stored.map_or_else(
-        || AppointmentNews {
-            due_at,
-            starts_at: before.starts_at,
-            minutes: before.minutes,
-            location: before.location.clone(),
-        },
-        |news| AppointmentNews { due_at, ..news },
-    );
-    tx.put(APPOINTMENT_NEWS, &id, &news)?;
-    arm(tx, DeadlineKey::AppointmentNews(id), armed, Some(due_at))
-}
-
-/// Lever has been quiet about an interview for long enough.
-pub(super) fn tell_news(
-    tx: &mut Tx<'_>,
-    id: AppointmentId,
-    rules: &Rules,
-    moment: &mut Moment,
-) -> Result<(), StoreError> {
-    let Some(news) = tx.get(APPOINTMENT_NEWS, &id)? else { return Ok(()) };
-    let key = DeadlineKey::AppointmentNews(id);
-    if news.due_at > moment.now {
-        tx.signal(Signal::Deadline(key, Some(news.due_at)));
-        return Ok(());
-    }
-    forget_news(tx, id)?;
-    let Some(one) = tx.get(APPOINTMENTS, &id)? else { return Ok(()) };
-    let opportunity = one.opportunity.clone();
-    let same = (one.meeting.starts_at, one.meeting.minutes, &one.meeting.location)
-        == (news.starts_at, news.minutes, &news.location);
-    let template = match one.wanted {
-        Wanted::GoneInLever => CALLED_OFF,
-        Wanted::Stands if !same => MOVED,
-        Wanted::Stands | Wanted::CalledOff => return Ok(()),
-    };
-    let mut told = of_ours(one);
-    if template == CALLED_OFF {
-        // They know the time that it had before.
-        told.starts_at = news.starts_at;
-    }
-    if told.starts_at <= moment.now {
-        return Ok(());
-    }
-    text(tx, &opportunity, template, &told, rules, moment).map(drop)
-}
-
-pub(super) fn forget_news(tx: &mut Tx<'_>, id: AppointmentId) -> Result<(), StoreError> {
-    if let Some(news) = tx.get(APPOINTMENT_NEWS, &id)? {
-        tx.remove(APPOINTMENT_NEWS, &id)?;
-        arm(tx, DeadlineKey::AppointmentNews(id), Some(news.due_at), None)?;
-    }
-    Ok(())
 }
 
 /// The opportunity is erased: nothing reminds of it any more.
@@ -316,21 +283,21 @@ pub(super) fn erase_reminders(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<(),
 }
 
 /// Writes a text about an interview, unless it may not be sent, which the activity tells then.
-fn text(
+pub(super) fn text(
     tx: &mut Tx<'_>,
     id: &OpportunityId,
     template: &str,
     one: &Standing,
     rules: &Rules,
     moment: &mut Moment,
-) -> Result<Option<fulcrum_domain::MessageId>, StoreError> {
+) -> Result<Option<MessageId>, StoreError> {
     let Some(fields) = fields(tx, id, one, rules, moment.now)? else { return Ok(None) };
     let refused = match rules.interview_texts.templates.render(template, &fields) {
         Ok(words) => {
             let draft = Draft {
                 to: Recipient::Opportunity(id.clone()),
                 body: Body::new(words),
-                author: Author::Automatic(format!("interview: {template}")),
+                author: Author::Automatic(label(template)),
                 purpose: Purpose::Automatic,
                 from: None,
                 send_at: None,

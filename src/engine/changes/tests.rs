@@ -26,6 +26,9 @@ use crate::store::tables::{
 };
 use crate::store::{Keys, Options, Read, SecretKey, Store, StoreError, Tx};
 
+mod by_interview;
+mod held_up;
+
 /// What may happen.
 #[derive(Clone, Debug)]
 enum Step {
@@ -322,12 +325,16 @@ impl Life {
 
     /// What the wheel would do.
     fn fire(&self) {
+        self.fire_by(rules());
+    }
+
+    fn fire_by(&self, rules: Rules) {
         let now = self.now;
         self.change(move |tx, moment| {
             for ((at, key), ()) in tx.list(DEADLINES, &Keys::all(), 1000)? {
                 let key = DeadlineKey::from_u64(key).unwrap();
                 if at <= now {
-                    fire(tx, key, &rules(), moment)?;
+                    fire(tx, key, &rules, moment)?;
                 }
             }
             Ok(())

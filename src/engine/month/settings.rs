@@ -6,8 +6,9 @@ use std::time::Duration;
 use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigger};
 use fulcrum_domain::booking::{EventType, Interviewer, Offers};
 use fulcrum_domain::guard::Caps;
-use fulcrum_domain::quiet::Hours;
+use fulcrum_domain::quiet::{Hours, Window};
 use fulcrum_domain::slots::{Need, Terms, Week};
+use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{FilingTimes, Number, Role};
 use jiff::SignedDuration;
@@ -38,12 +39,19 @@ pub(super) fn our_number() -> Number {
 /// How long before an interview its candidate is reminded.
 pub(super) const LEADS: [SignedDuration; 2] = [SignedDuration::from_hours(24), SignedDuration::from_hours(1)];
 
+/// The law lets nothing leave before this hour, an hour after what the settings say.
+pub(super) const OPENS: i8 = 9;
+
+fn window(opens: i8, closes: i8) -> Option<Window> {
+    Some(format!("{opens:02}:00-{closes:02}:00").parse().unwrap())
+}
+
 fn rules() -> Rules {
     Rules {
         consent: Default::default(),
         booking: offers(),
         quiet_hours: Hours::default(),
-        state_windows: Default::default(),
+        state_windows: StateWindows::new(Hours::new([window(OPENS, 20); 7]), Default::default()),
         quiet_overrides: vec![Role::Admin],
         caps: Caps::default(),
         organisation: "Acme".into(),

@@ -12,6 +12,9 @@ impl Month {
     pub(super) fn trouble_ahead(&mut self) {
         let days = self.ends.duration_since(self.now).as_hours() / 24;
         let month = self.ends.duration_since(self.now);
+        // Once the carrier is down for longer than the time between two reminders.
+        let (begins, lasts) = (self.between(hours(30), month), self.between(hours(23), hours(30)));
+        self.after(begins, move |month| month.carrier_goes_down(lasts));
         for _ in 0..=days / 3 {
             let (begins, lasts) =
                 (self.between(hours(1), month), self.between(SignedDuration::from_mins(5), hours(9)));

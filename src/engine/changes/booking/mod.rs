@@ -31,6 +31,7 @@ use crate::store::tables::{
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 pub use take::{BookError, Pick, call_off_booking, suggest_times, take_slot};
+pub(crate) use talk::end as end_talk;
 pub(super) use talk::hear;
 pub use talk::{offer_times, take_turn_to_talk, zone_of};
 pub use times::{Busy, SlotsOf, free_slots, interviewers_of};

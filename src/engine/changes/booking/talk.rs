@@ -91,7 +91,7 @@ fn put(tx: &mut Tx<'_>, thread: ConversationId, talk: &Talk) -> Result<(), Store
 }
 
 /// A talk is over: what the candidate says from now on is for people.
-fn end(tx: &mut Tx<'_>, thread: ConversationId) -> Result<(), StoreError> {
+pub(crate) fn end(tx: &mut Tx<'_>, thread: ConversationId) -> Result<(), StoreError> {
     tx.remove(TALKS_DUE, &thread)?;
     tx.remove(TALKS, &thread).map(drop)
 }

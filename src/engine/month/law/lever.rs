@@ -61,6 +61,9 @@ impl Month {
 
     /// Somebody has taken a time, or given it back: no two have the same one.
     pub(in crate::engine::month) fn look_at_booking(&mut self, id: BookingId, booked: Option<Booked>) {
+        let about = self.read(|snapshot| snapshot.get(BOOKINGS, &id)).map(|booking| booking.opportunity);
+        let number = about.and_then(|about| self.lever.candidates.get(&about)?.number());
+        self.law.asked_at.extend(number.map(|number| (number, self.now)));
         let Some(booked) = booked else {
             self.law.booked.remove(&id);
             self.law.tally.moved_or_off += 1;

@@ -35,6 +35,9 @@ pub(super) struct Law {
     /// What each number said about being texted, in its order.
     said: BTreeMap<Number, Vec<(Timestamp, Said)>>,
     heard_at: BTreeMap<Number, Timestamp>,
+    /// When each number last wrote something that is answered by itself, as the daemon learned of it, or had
+    /// a time booked, moved or called off.
+    asked_at: BTreeMap<Number, Timestamp>,
     left: BTreeMap<MessageId, Timestamp>,
     unasked: BTreeMap<Number, BTreeMap<MessageId, Timestamp>>,
     arrived: BTreeMap<MessageId, Number>,
@@ -189,6 +192,7 @@ impl Month {
         self.remember_answer(text);
         let heard = self.law.heard_at.entry(text.from).or_insert(text.at);
         *heard = (*heard).max(text.at);
+        self.law.asked_at.insert(text.from, self.now);
         let Some(said) = said else { return };
         let out = self.law.opted_out(text.from, self.now);
         let before = self.law.said.entry(text.from).or_default();

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::Month;
-use super::super::settings::LEADS;
+use super::super::settings::{LEADS, OPENS};
 use super::{Word, words_in};
 use crate::engine::changes;
 use crate::store::tables::{INTERVIEWS, MESSAGES};
@@ -23,8 +23,12 @@ impl Month {
         if text.delivery != Delivery::Submitting {
             self.broken(format_args!("a text leaves that is {:?}", text.delivery));
         }
-        if purpose != Purpose::OptOutConfirmation && self.law.opted_out(to, now) {
+        let confirms = purpose == Purpose::OptOutConfirmation;
+        if !confirms && self.law.opted_out(to, now) {
             self.broken(format_args!("a text ({purpose:?}) leaves for {to}, who opted out"));
+        }
+        if confirms && !self.law.opted_out(to, now) {
+            self.broken(format_args!("{to}, who may be texted, is told that there will be no more texts"));
         }
         if purpose.is_unasked() {
             if self.law.doubts(to) {
@@ -41,13 +45,14 @@ impl Month {
             }
         }
         let answers = matches!(purpose, Purpose::OptOutConfirmation | Purpose::Help | Purpose::Booking);
-        let talks = purpose == Purpose::Conversation
-            && self
-                .law
-                .heard_at
-                .get(&to)
-                .is_some_and(|at| now.duration_since(*at) <= SignedDuration::from_mins(60));
-        if !answers && !talks && !self.is_day(to, now) {
+        let just_now = |did: &BTreeMap<Number, Timestamp>| {
+            did.get(&to).is_some_and(|at| now.duration_since(*at) <= SignedDuration::from_mins(60))
+        };
+        let talks = match purpose {
+            Purpose::Conversation => just_now(&self.law.heard_at),
+            _ => answers && just_now(&self.law.asked_at),
+        };
+        if !talks && !self.is_day(to, now) {
             self.broken(format_args!("a text ({purpose:?}) leaves for {to} at night"));
         }
         if text.author == Author::Automatic("interview: reminder".into()) {
@@ -88,11 +93,11 @@ impl Month {
         }
     }
 
-    /// From eight to eight in each zone where that telephone may be.
+    /// From nine to eight in each zone where that telephone may be.
     fn is_day(&self, number: Number, at: Timestamp) -> bool {
         self.people.zones[&number].iter().all(|zone| {
             let hour = at.to_zoned_datetime(TimeZone::get(zone).unwrap()).hour();
-            (8..20).contains(&hour)
+            (OPENS..20).contains(&hour)
         })
     }
 

@@ -1,0 +1,130 @@
+//! What was changed in Lever about an interview of ours: its candidate is told once, when Lever has been quiet
+//! about it (behaviour.md 4, "Lever's side wins").
+//!
+//! That text may wait, for the morning or for a carrier that is down. So its row stays until the interview
+//! begins: another change, or the start, calls off what has not left, and what the candidate knows stays what it
+//! was.
+
+use fulcrum_domain::{AppointmentId, Author, DeadlineKey, Delivery, Meeting, Message, OpportunityId, Wanted};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Rules;
+use super::appointment::appointments_of;
+use super::remind::{CALLED_OFF, MOVED, arm, call_back, label, of_ours, text};
+use super::thread::message;
+use crate::engine::clock::Moment;
+use crate::store::tables::{APPOINTMENT_NEWS, APPOINTMENTS};
+use crate::store::{AppointmentNews, Read, Signal, StoreError, Tx};
+
+/// How long Lever must be quiet about an interview before its candidate is told.
+const QUIET: SignedDuration = SignedDuration::from_mins(5);
+
+/// An interview of ours was changed in Lever, from what `before` says: its candidate is told once Lever has
+/// been quiet about it.
+pub(super) fn arm_news(
+    tx: &mut Tx<'_>,
+    id: AppointmentId,
+    before: &Meeting,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let due_at = now.saturating_add(QUIET).unwrap_or(Timestamp::MAX);
+    let stored = tx.get(APPOINTMENT_NEWS, &id)?;
+    let armed = stored.as_ref().map(|news| news.due_at);
+    let known = match stored {
+        // They know what the last text says.
+        Some(AppointmentNews { told: Some(text), .. }) if has_left(tx, text)? => None,
+        stored => stored,
+    };
+    let news = known.map_or_else(
+        || AppointmentNews {
+            due_at,
+            starts_at: before.starts_at,
+            minutes: before.minutes,
+            location: before.location.clone(),
+            told: None,
+            changed_since: true,
+        },
+        |news| AppointmentNews { due_at, changed_since: true, ..news },
+    );
+    tx.put(APPOINTMENT_NEWS, &id, &news)?;
+    arm(tx, DeadlineKey::AppointmentNews(id), armed, Some(due_at))
+}
+
+fn has_left(read: &impl Read, text: fulcrum_domain::MessageId) -> Result<bool, StoreError> {
+    use Delivery::{Canceled, Failed, Queued, Scheduled};
+    let text = message(read, text)?;
+    Ok(text.is_some_and(|text| !matches!(text.delivery, Scheduled | Queued | Canceled | Failed)))
+}
+
+/// Lever has been quiet about an interview for long enough, or the interview of which its candidate was told
+/// begins.
+pub(super) fn tell_news(
+    tx: &mut Tx<'_>,
+    id: AppointmentId,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let Some(news) = tx.get(APPOINTMENT_NEWS, &id)? else { return Ok(()) };
+    let key = DeadlineKey::AppointmentNews(id);
+    if news.due_at > moment.now {
+        tx.signal(Signal::Deadline(key, Some(news.due_at)));
+        return Ok(());
+    }
+    forget_news(tx, id)?;
+    call_back(tx, news.told, rules, moment)?;
+    let Some(one) = tx.get(APPOINTMENTS, &id)?.filter(|_| news.changed_since) else { return Ok(()) };
+    let opportunity = one.opportunity.clone();
+    let same = (one.meeting.starts_at, one.meeting.minutes, &one.meeting.location)
+        == (news.starts_at, news.minutes, &news.location);
+    let template = match one.wanted {
+        Wanted::GoneInLever => CALLED_OFF,
+        Wanted::Stands if !same => MOVED,
+        Wanted::Stands | Wanted::CalledOff => return Ok(()),
+    };
+    let mut told = of_ours(one);
+    if template == CALLED_OFF {
+        // They know the time that it had before.
+        told.starts_at = news.starts_at;
+    }
+    if told.starts_at <= moment.now {
+        return Ok(());
+    }
+    let Some(text) = text(tx, &opportunity, template, &told, rules, moment)? else { return Ok(()) };
+    let told = AppointmentNews { due_at: told.starts_at, told: Some(text), changed_since: false, ..news };
+    tx.put(APPOINTMENT_NEWS, &id, &told)?;
+    arm(tx, key, None, Some(told.due_at))
+}
+
+pub(super) fn forget_news(tx: &mut Tx<'_>, id: AppointmentId) -> Result<(), StoreError> {
+    if let Some(news) = tx.get(APPOINTMENT_NEWS, &id)? {
+        tx.remove(APPOINTMENT_NEWS, &id)?;
+        arm(tx, DeadlineKey::AppointmentNews(id), Some(news.due_at), None)?;
+    }
+    Ok(())
+}
+
+/// Whether a text that tells of a change tells what is not so any more; none for any other text.
+pub(super) fn is_old_news(
+    read: &impl Read,
+    text: &Message,
+    about: &OpportunityId,
+    now: Timestamp,
+) -> Result<Option<bool>, StoreError> {
+    let Author::Automatic(name) = &text.author else { return Ok(None) };
+    let (moved, off) = (*name == label(MOVED), *name == label(CALLED_OFF));
+    if !moved && !off {
+        return Ok(None);
+    }
+    for one in appointments_of(read, about)? {
+        let news = read.get(APPOINTMENT_NEWS, &one.id)?;
+        if let Some(news) = news.filter(|news| news.told == Some(text.id)) {
+            let is_so = match one.wanted {
+                Wanted::Stands => moved && one.meeting.starts_at == news.due_at,
+                Wanted::GoneInLever => off,
+                Wanted::CalledOff => false,
+            };
+            return Ok(Some(news.changed_since || news.due_at <= now || !is_so));
+        }
+    }
+    Ok(Some(true))
+}

@@ -1,0 +1,100 @@
+//! A text that nobody wrote to its candidate and that could not leave at once is decided again from the start
+//! when it may (behaviour.md 2): overnight they have answered, booked, or are archived. The guard looks at the
+//! number and the clock; here is what the text was for.
+
+use fulcrum_domain::automation::{
+    Case, Enrolment, EnrolmentId, EnrolmentState, Hold, Verdict, Wait, When, decide,
+};
+use fulcrum_domain::bulk::number_of;
+use fulcrum_domain::{Delivery, Message, MessageId, OpportunityId, Purpose, Sight};
+use jiff::Timestamp;
+
+use super::Rules;
+use super::cases::case;
+use super::enrolment::{STALE, end, enrolments_of};
+use super::interview_news::is_old_news;
+use super::remind::is_old_reminder;
+use crate::store::tables::OPPORTUNITIES;
+use crate::store::{Read, StoreError, Tx};
+
+/// A text that is not to leave any more.
+pub(super) struct Lapsed {
+    /// Why, in words without data of people.
+    pub(super) why: String,
+    /// Whose text it was to be.
+    enrolment: Option<(EnrolmentId, Enrolment)>,
+}
+
+impl Lapsed {
+    /// The enrolment that wrote it comes to its end without a text.
+    pub(super) fn settle(self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        match self.enrolment {
+            Some((id, row)) => end(tx, id, &row, &self.why, now),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a text is not wanted any more, by what stands now.
+pub(super) fn lapsed(
+    read: &impl Read,
+    text: &Message,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Option<Lapsed>, StoreError> {
+    let Some(about) = text.opportunity.as_ref().filter(|_| text.purpose.is_unasked()) else {
+        return Ok(None);
+    };
+    let row = read.get(OPPORTUNITIES, about)?;
+    if row.as_ref().is_some_and(|row| row.confidential) && !rules.text_confidential {
+        let why = "the opportunity is confidential, and such are only read here".to_owned();
+        return Ok(Some(Lapsed { why, enrolment: None }));
+    }
+    if text.purpose == Purpose::Bulk {
+        let why = number_of(row.as_ref(), None, Sight::All).err();
+        return Ok(why.map(|why| Lapsed { why: why.to_string(), enrolment: None }));
+    }
+    let is_old = match is_old_reminder(read, text, about, now)? {
+        None => is_old_news(read, text, about, now)?,
+        is_old => is_old,
+    };
+    if is_old == Some(true) {
+        let why = "the interview has begun, or what it says of it does not hold any more".to_owned();
+        return Ok(Some(Lapsed { why, enrolment: None }));
+    }
+    let Some((id, row)) = writer_of(read, about, text.id)? else { return Ok(None) };
+    let why = match stale(text, &row, rules, now) {
+        true => Some(STALE.to_owned()),
+        false => over(case(read, &row, rules, now)?.case),
+    };
+    Ok(why.map(|why| Lapsed { why, enrolment: Some((id, row)) }))
+}
+
+/// The enrolment that came to this text.
+pub(super) fn writer_of(
+    read: &impl Read,
+    about: &OpportunityId,
+    text: MessageId,
+) -> Result<Option<(EnrolmentId, Enrolment)>, StoreError> {
+    let all = enrolments_of(read, about)?;
+    Ok(all.into_iter().find(|(_, row)| row.state == EnrolmentState::Sent(text)))
+}
+
+/// Why there would be no text now. Whether the automation was paused since, and what the guard says, is not
+/// asked here; the words stand already.
+fn over(case: Case) -> Option<String> {
+    let asked =
+        Case { active: true, refused: None, missing: None, when: When::Now, hold: Hold::None, ..case };
+    match decide(asked) {
+        Verdict::End(why) => Some(why),
+        Verdict::Send | Verdict::Later(..) | Verdict::Held(_) => None,
+    }
+}
+
+/// Whether the carrier has not taken it for so long that nobody would write it any more. What comes before an
+/// interview is good until then.
+fn stale(text: &Message, row: &Enrolment, rules: &Rules, now: Timestamp) -> bool {
+    let automation = rules.automations.get(&row.automation);
+    let max_age = automation.filter(|one| !matches!(one.wait, Wait::Before(_))).map(|one| one.max_age);
+    text.delivery == Delivery::Queued && max_age.is_some_and(|max_age| now.duration_since(text.at) > max_age)
+}

@@ -1,0 +1,215 @@
+//! Texts that could not leave at once, since the carrier was down or the hours closed: what has become of
+//! their reasons meanwhile decides, and not what held when they were written.
+
+use std::sync::Arc;
+
+use fulcrum_domain::automation::{Automation, Automations, CancelIf, Enrolment, EnrolmentState, Trigger};
+use fulcrum_domain::guard::Timing;
+use fulcrum_domain::template::{Template, Templates};
+
+use super::*;
+use crate::store::tables::{ENROLMENTS, OVERRIDES};
+
+pub(super) fn at(life: &mut Life, time: &str) {
+    life.now = time.parse().unwrap();
+    life.count += 1;
+}
+
+/// The hours that are usual; their zone is New York's, by the number.
+pub(super) fn open_by_day() -> Rules {
+    Rules { quiet_hours: Hours::default(), ..rules() }
+}
+
+/// The next text that is due, if it may leave.
+pub(super) fn leaves(life: &Life, rules: &Rules) -> Option<Submission> {
+    let Effect::Send(id) = life.take(Remote::Carrier)?.effect else { panic!("the carrier sends texts only") };
+    let rules = rules.clone();
+    life.change(move |tx, moment| begin_send(tx, id, &rules, moment))
+}
+
+/// The carrier answered that it cannot now.
+pub(super) fn comes_back(life: &Life, text: &Message) {
+    let id = text.id;
+    life.change(move |tx, moment| requeue_send(tx, id, Some(moment.now), "busy", moment));
+}
+
+/// Somebody of whom Lever tells, and an automation of that name, if it is set off by that.
+pub(super) fn dana(life: &Life, rules: &Rules) -> OpportunityId {
+    let ((id, row), now, rules) = (opportunity(0, true, life.now), life.now, rules.clone());
+    life.change(move |tx, _| {
+        align(tx, &rules, now)?;
+        put_opportunity(tx, &id, row, Arrival::Webhook, &rules, now)?;
+        Ok(id)
+    })
+}
+
+fn is_archived(life: &Life, id: &OpportunityId, rules: &Rules) {
+    let (mut row, now, id, rules) = (opportunity(0, false, life.now).1, life.now, id.clone(), rules.clone());
+    row.as_of = now;
+    life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules, now));
+}
+
+/// Rules with one automation.
+pub(super) fn with_automation(trigger: Trigger, wait: &str, rules: Rules) -> Rules {
+    that_says("Hello", trigger, wait, rules)
+}
+
+pub(super) fn that_says(text: &str, trigger: Trigger, wait: &str, rules: Rules) -> Rules {
+    let automation = Automation {
+        name: "hello".into(),
+        paused: false,
+        trigger,
+        scope: Vec::new(),
+        filter: Vec::new(),
+        wait: wait.parse().unwrap(),
+        wait_words: wait.into(),
+        message: "hello".into(),
+        per_visit: false,
+        max_age: SignedDuration::from_hours(6),
+        cancel_if: CancelIf::WORDS.map(|(_, what)| what).to_vec(),
+    };
+    let text = Template::new("hello".into(), "hello".into(), text.into(), &Default::default()).unwrap();
+    let automations = Automations {
+        list: vec![automation],
+        texts: Templates::new(vec![text], Default::default()),
+        settle: SignedDuration::ZERO,
+        ..Default::default()
+    };
+    Rules { automations: Arc::new(automations), ..rules }
+}
+
+/// How the only enrolment that there is stands.
+pub(super) fn enrolment(life: &Life) -> Enrolment {
+    let all = life.store.read_here(|read| read.list(ENROLMENTS, &Keys::all(), 9)).unwrap();
+    assert_eq!(all.len(), 1, "{all:?}");
+    all[0].1.clone()
+}
+
+fn hears(life: &mut Life, words: &'static str) {
+    life.step(&Step::Writes {
+        who: 0,
+        words: ["Yes", "after 2", "STOP", "start", "help"].iter().position(|one| *one == words).unwrap()
+            as u8,
+    });
+}
+
+pub(super) fn stored(life: &Life, id: MessageId) -> Message {
+    life.store.read_here(|read| message(read, id)).unwrap().unwrap()
+}
+
+#[test]
+fn what_cannot_wait_cannot_wait_when_the_carrier_was_busy_either() {
+    let (mut life, rules) = (Life::new(), open_by_day());
+    // Ten in the evening in New York.
+    at(&mut life, "2025-03-05T03:00:00Z");
+    let draft = Draft { cannot_wait: Some("the office is closed".into()), ..draft(0, None) };
+    let now = rules.clone();
+    let text = life.change(move |tx, moment| Ok(compose(tx, draft, &now, moment).unwrap()));
+    assert!(leaves(&life, &rules).is_some());
+    comes_back(&life, &text);
+    at(&mut life, "2025-03-05T03:00:10Z");
+    assert_eq!(leaves(&life, &rules).map(|one| one.message.id), Some(text.id));
+    // Nor where its answer was lost, and it is asked about by the same request.
+    let (id, now) = (text.id, life.now);
+    let again = life.store.read_here(|read| may_repeat(read, id, &rules, now)).unwrap();
+    assert_eq!(again, Some(Ok(Timing::Now)));
+    let sid = Some("SM1".parse().unwrap());
+    life.change(move |tx, moment| {
+        settle_send(tx, id, Report { delivery: Delivery::Accepted, failure: None, sid }, &rules, moment)?;
+        assert!(!tx.has(OVERRIDES, &id)?, "it is gone");
+        Ok(())
+    });
+}
+
+#[test]
+fn the_answer_to_help_that_was_held_up_waits_for_the_morning() {
+    let (mut life, rules) = (Life::new(), open_by_day());
+    at(&mut life, "2025-03-05T00:50:00Z");
+    hears(&mut life, "help");
+    let text = leaves(&life, &rules).unwrap().message;
+    comes_back(&life, &text);
+    // Three at night, and the carrier is back.
+    at(&mut life, "2025-03-05T08:00:00Z");
+    assert!(leaves(&life, &rules).is_none());
+    assert_eq!(stored(&life, text.id).delivery, Delivery::Scheduled);
+    at(&mut life, "2025-03-05T13:10:00Z");
+    assert_eq!(leaves(&life, &rules).map(|one| one.message.id), Some(text.id));
+}
+
+#[test]
+fn nobody_is_told_of_an_opt_out_that_they_took_back() {
+    let mut life = Life::new();
+    hears(&mut life, "STOP");
+    let text = leaves(&life, &rules()).unwrap().message;
+    comes_back(&life, &text);
+    hears(&mut life, "start");
+    assert!(leaves(&life, &rules()).is_none());
+    assert_eq!(stored(&life, text.id).delivery, Delivery::Canceled);
+    life.check();
+}
+
+#[test]
+fn what_an_automation_wrote_in_the_evening_is_decided_again_in_the_morning() {
+    type Night = fn(&mut Life, &OpportunityId, &Rules);
+    let nights: [(Night, Option<&str>); 3] = [
+        (|_, _, _| {}, None),
+        (|life, _, _| hears(life, "Yes"), Some("they have replied since")),
+        (is_archived_by_night, Some("the opportunity is archived")),
+    ];
+    fn is_archived_by_night(life: &mut Life, id: &OpportunityId, rules: &Rules) {
+        is_archived(life, id, rules);
+    }
+    for (night, why) in nights {
+        let mut life = Life::new();
+        let rules = with_automation(Trigger::StageEntered, "none", open_by_day());
+        // 19:50 in New York.
+        at(&mut life, "2025-03-05T00:50:00Z");
+        let id = dana(&life, &rules);
+        life.fire_by(rules.clone());
+        let text = leaves(&life, &rules).unwrap().message;
+        comes_back(&life, &text);
+        at(&mut life, "2025-03-05T01:30:00Z");
+        assert!(leaves(&life, &rules).is_none(), "it is night");
+        night(&mut life, &id, &rules);
+        at(&mut life, "2025-03-05T13:30:00Z");
+        let left = leaves(&life, &rules);
+        assert_eq!(left.is_none(), why.is_some(), "{why:?}");
+        if let Some(why) = why {
+            assert_eq!(stored(&life, text.id).delivery, Delivery::Canceled);
+            assert_eq!(enrolment(&life).state, EnrolmentState::Ended(why.into()));
+        }
+        life.check();
+    }
+}
+
+#[test]
+fn what_an_automation_wrote_is_not_told_when_the_carrier_was_down_for_long() {
+    for (hours, leaves_still) in [(5, true), (7, false)] {
+        let mut life = Life::new();
+        let rules = with_automation(Trigger::StageEntered, "none", rules());
+        dana(&life, &rules);
+        life.fire_by(rules.clone());
+        let text = leaves(&life, &rules).unwrap().message;
+        comes_back(&life, &text);
+        life.now += SignedDuration::from_hours(hours);
+        assert_eq!(leaves(&life, &rules).is_some(), leaves_still, "{hours}");
+    }
+}
+
+#[test]
+fn a_bulk_text_that_waits_does_not_leave_for_who_was_archived() {
+    for archived in [false, true] {
+        let mut life = Life::new();
+        let (id, rules) = (dana(&life, &rules()), rules());
+        life.now += SignedDuration::from_secs(1);
+        let (to, by) = (Recipient::Opportunity(id.clone()), Author::Automatic("open day".into()));
+        let draft = Draft { to, author: by, purpose: Purpose::Bulk, ..draft(0, None) };
+        let these = rules.clone();
+        let text = life.change(move |tx, moment| Ok(compose(tx, draft, &these, moment).unwrap()));
+        if archived {
+            is_archived(&life, &id, &rules);
+        }
+        assert_eq!(leaves(&life, &rules).is_some(), !archived);
+        assert_eq!(stored(&life, text.id).delivery == Delivery::Canceled, archived);
+    }
+}
