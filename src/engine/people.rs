@@ -215,8 +215,8 @@ impl Engine {
     /// [`CancelError`](changes::CancelError); then nothing changes.
     pub async fn cancel_text(&self, id: MessageId, by: Actor) -> Result<(), changes::CancelError> {
         let settings = self.settings.load_full();
-        let mut moment = self.clock.moment();
-        self.store.change(move |tx| changes::cancel(tx, id, by, &settings.rules, &mut moment)).await
+        let now = self.clock.now();
+        self.store.change(move |tx| changes::cancel(tx, id, by, &settings.rules, now)).await
     }
 }
 

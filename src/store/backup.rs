@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::dump::{self, Contents, Hashing, Part};
 use super::error::StoreError;
-use super::open::{self, SEALED_SCHEMA, migrate, sync_folder, with_ending};
+use super::migrations::{SEALED_SCHEMA, migrate, set_schema};
+use super::open::{self, sync_folder, with_ending};
 use super::records::Muted;
 use super::seal::{self, SealKeys};
 use super::sealing;
@@ -319,7 +320,7 @@ fn write_store(
     })?;
     filling.commit()?;
     let sealed = if contents.sealed { SEALED_SCHEMA } else { 0 };
-    open::set_schema(&new, contents.schema | sealed)?;
+    set_schema(&new, contents.schema | sealed)?;
     sealing::check(&new.begin_read().map_err(StoreError::redb)?, seals)?;
     migrate(&new, seals)?;
     let mut transaction = new.begin_write().map_err(StoreError::redb)?;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backup::BackupError;
 use super::error::StoreError;
-use super::open::{SEALED_SCHEMA, check, schema_of};
+use super::migrations::{SEALED_SCHEMA, check, schema_of};
 use super::tables::{ALL, RETIRED};
 use super::tx::definition;
 

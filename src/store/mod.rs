@@ -8,6 +8,7 @@ mod backup;
 mod codec;
 mod dump;
 mod error;
+mod migrations;
 mod open;
 mod records;
 mod renew;

@@ -17,7 +17,7 @@ use redb::{
 };
 
 use super::error::StoreError;
-use super::open::{META, SEALED_SCHEMA};
+use super::migrations::{META, SEALED_SCHEMA, schema_of};
 use super::records::SecretKey;
 use super::seal::{KeyId, SealKeys};
 use super::tables::{ALL, SECRETS};
@@ -171,7 +171,7 @@ pub(super) fn copy_marks(from: &ReadTransaction, to: &Database) -> Result<(), St
 }
 
 fn is_sealed(transaction: &ReadTransaction) -> Result<bool, StoreError> {
-    Ok(super::open::schema_of(transaction)? & SEALED_SCHEMA > 0)
+    Ok(schema_of(transaction)? & SEALED_SCHEMA > 0)
 }
 
 type PassTable = redb::ReadOnlyTable<&'static str, &'static [u8]>;

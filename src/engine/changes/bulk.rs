@@ -202,7 +202,7 @@ fn called_off(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<bool, StoreError> {
-    match cancel(tx, text, Actor::fulcrum(), rules, moment) {
+    match cancel(tx, text, Actor::fulcrum(), rules, moment.now) {
         Ok(()) => Ok(true),
         Err(CancelError::Unknown | CancelError::TooLate) => Ok(false),
         Err(CancelError::Store(error)) => Err(error),

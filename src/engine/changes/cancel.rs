@@ -1,6 +1,7 @@
 //! Calling off: a text before it leaves, and an effect that failed.
 
 use fulcrum_domain::{Activity, ActivityKind, Actor, Delivery, Effect, EffectState, MessageId};
+use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::{note, note_effect};
@@ -32,17 +33,6 @@ pub enum CancelError {
 /// # Errors
 /// [`CancelError`]; then nothing changes.
 pub fn cancel(
-    tx: &mut Tx<'_>,
-    id: MessageId,
-    by: Actor,
-    rules: &Rules,
-    moment: &mut Moment,
-) -> Result<(), CancelError> {
-    cancel_at(tx, id, by, rules, moment.now)
-}
-
-/// The same, where nothing but the time is at hand.
-pub(super) fn cancel_at(
     tx: &mut Tx<'_>,
     id: MessageId,
     by: Actor,

@@ -14,7 +14,7 @@ use fulcrum_domain::{Actor, Author, Body, DeadlineKey, MessageId, OpportunityId,
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
-use super::cancel::{CancelError, cancel_at};
+use super::cancel::{CancelError, cancel};
 use super::cases::{Foreseen, case, due_of, fits, is_for};
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::flood::guard;
@@ -182,7 +182,7 @@ fn take_back(
     else {
         return Ok(());
     };
-    match cancel_at(tx, *text, Actor::fulcrum(), rules, now) {
+    match cancel(tx, *text, Actor::fulcrum(), rules, now) {
         Ok(()) => {}
         Err(CancelError::Store(error)) => return Err(error),
         Err(CancelError::Unknown | CancelError::TooLate) => return Ok(()),

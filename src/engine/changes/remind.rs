@@ -212,7 +212,7 @@ pub(super) fn call_back(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
-    match text.map(|text| cancel(tx, text, Actor::fulcrum(), rules, moment)) {
+    match text.map(|text| cancel(tx, text, Actor::fulcrum(), rules, moment.now)) {
         Some(Err(CancelError::Store(error))) => Err(error),
         // It has left, which is as it should be.
         _ => Ok(()),

@@ -240,7 +240,7 @@ impl Life {
                 let ours = all.into_iter().map(|(_, m)| m).filter(|m| m.direction == Direction::Out);
                 let Some(text) = ours.into_iter().nth(nth.into()) else { return Ok(()) };
                 let may_be = matches!(text.delivery, Delivery::Scheduled | Delivery::Queued);
-                match cancel(tx, text.id, "ops".into(), &rules(), moment) {
+                match cancel(tx, text.id, "ops".into(), &rules(), moment.now) {
                     Ok(()) => assert!(may_be, "it had left: {text:?}"),
                     Err(CancelError::TooLate) => assert!(!may_be, "it had not left: {text:?}"),
                     Err(error) => panic!("{error}"),
@@ -492,7 +492,7 @@ fn a_text_that_is_called_off_leaves_the_session_as_if_it_had_never_been_written(
     let call_off = |life: &Life, text: &Message| {
         let id = text.id;
         life.change(move |tx, moment| {
-            cancel(tx, id, "priya".into(), &rules(), moment).unwrap();
+            cancel(tx, id, "priya".into(), &rules(), moment.now).unwrap();
             Ok(thread_of(tx, number(0))?.unwrap())
         })
     };
@@ -515,7 +515,7 @@ fn when_the_first_text_is_called_off_the_next_says_who_we_are() {
         let first = compose(tx, draft(0, soon), &rules(), moment).unwrap();
         let second = compose(tx, draft(0, later), &rules(), moment).unwrap();
         assert_eq!(second.body.reveal(), "Are you free?", "the first one says so");
-        cancel(tx, first.id, "priya".into(), &rules(), moment).unwrap();
+        cancel(tx, first.id, "priya".into(), &rules(), moment.now).unwrap();
         let second = message(tx, second.id)?.unwrap();
         assert_eq!(second.body.reveal(), first.body.reveal());
         Ok(())

@@ -267,7 +267,7 @@ impl Month {
             return;
         }
         let done =
-            self.change(move |tx, rules, moment| changes::cancel(tx, id, "priya".into(), rules, moment));
+            self.change(move |tx, rules, moment| changes::cancel(tx, id, "priya".into(), rules, moment.now));
         if let Err(CancelError::Store(error)) = done {
             self.broken(format_args!("{error}"));
         }

@@ -197,8 +197,7 @@ async fn a_program_that_knows_no_seals_takes_a_sealed_file_for_a_newer_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = made(folder.path(), keys(&[ONE], true)).await;
     let store = open(&path, keys(&[ONE], false)).unwrap();
-    let number =
-        |store: &Store| store.read_here(|read| super::super::open::schema_of(read.transaction())).unwrap();
+    let number = |store: &Store| store.read_here(|read| schema_of(read.transaction())).unwrap();
     assert!(number(&store) > u64::from(u32::MAX));
     to_the_end(&store).await;
     assert!(number(&store) < 100);

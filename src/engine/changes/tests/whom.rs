@@ -26,7 +26,7 @@ fn write(life: &mut Life, about: &OpportunityId, purpose: Purpose, at: Option<Ti
     let to = Recipient::Both(about.clone(), number(0));
     let author = match purpose {
         Purpose::Conversation => Author::Staff { user: None, name: "Priya".into() },
-        _ => Author::Automatic("interview: reminder".into()),
+        _ => Author::Automatic("a chase".into()),
     };
     let draft = Draft { to, author, purpose, ..draft(0, at) };
     let text = life.change(move |tx, moment| Ok(compose(tx, draft, &permissive(), moment).unwrap()));
@@ -123,7 +123,7 @@ fn what_nobody_else_can_be_meant_by_goes_back_and_waits() {
 }
 
 #[test]
-fn an_answer_to_a_reminder_is_about_whom_it_reminded() {
+fn an_answer_is_about_whom_the_text_was_about_whoever_wrote_it() {
     let mut life = Life::new();
     let ana = appears(&life, "ana", "ana", false);
     let ben = appears(&life, "ben", "ben", false);
@@ -174,7 +174,7 @@ fn a_stranger_is_known_from_when_somebody_wrote_to_them_though_that_text_never_l
     life.change(move |tx, _| put_opportunity(tx, &of, row, Arrival::Webhook, &rules(), now));
     let text = write(&mut life, &"dana".parse().unwrap(), Purpose::Conversation, later);
     life.change(move |tx, moment| {
-        cancel(tx, text.id, "priya".into(), &rules(), moment).unwrap();
+        cancel(tx, text.id, "priya".into(), &rules(), moment.now).unwrap();
         Ok(())
     });
     pass(&mut life, 90);
