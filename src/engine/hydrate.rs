@@ -101,7 +101,9 @@ impl Engine {
             }
             answer => answer,
         };
-        self.note_lever(sent.as_ref().map(|_| Endpoint::Opportunity));
+        if !sent.as_ref().is_err_and(|error| self.shows_nothing(error)) {
+            self.note_lever(sent.as_ref().map(|_| Endpoint::Opportunity));
+        }
         let sent = sent?;
         self.refused.single_read_works.store(true, Ordering::Relaxed);
         if sent.confidential && self.settings.load().confidential == Confidential::Off {
@@ -140,7 +142,12 @@ impl Engine {
                 profile.consent = convert::consent(&sent, row.created_at, &self.settings.load().rules);
                 row.posting = sent.posting;
             }
-            Err(LeverError::Forbidden { endpoint }) => self.refused.refuse(endpoint),
+            Err(LeverError::Forbidden { endpoint }) => {
+                // Of a whole page of them, one is enough to find out.
+                if !self.refused.has(endpoint) && self.is_shown(lane, id).await? {
+                    self.refused.refuse(endpoint);
+                }
+            }
             Err(LeverError::NotFound { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset) => {}
             Err(error) => return Err(error.into()),
         }
@@ -215,6 +222,46 @@ impl Engine {
         }
     }
 
+    /// What belongs to an opportunity is refused: whether Lever shows us the opportunity still, so that the
+    /// key lacks a tick-box. One that turned confidential, of which no webhook tells, is refused alike;
+    /// it is left out from now on, and others are asked for as before.
+    pub(crate) async fn is_shown(&self, lane: Lane, id: &OpportunityId) -> Result<bool, FetchError> {
+        let as_of = self.clock.now();
+        let error = match self.lever.opportunity(lane, id, false).await {
+            Ok(_) => {
+                self.refused.single_read_works.store(true, Ordering::Relaxed);
+                return Ok(true);
+            }
+            Err(error) => error,
+        };
+        if matches!(error, LeverError::Forbidden { .. }) {
+            self.try_single_read(lane, id).await?;
+        }
+        match error {
+            error if self.shows_nothing(&error) => {
+                let id = id.clone();
+                self.store.change(move |tx| changes::mark_invisible(tx, &id, as_of)).await?;
+                Ok(false)
+            }
+            // The key reads nobody alone, so that says nothing.
+            LeverError::Forbidden { .. } => Ok(true),
+            error => Err(error.into()),
+        }
+    }
+
+    /// Finds out by another opportunity whether the key may read one alone, unless that is known.
+    async fn try_single_read(&self, lane: Lane, but: &OpportunityId) -> Result<(), StoreError> {
+        if !self.refused.single_read_works.load(Ordering::Relaxed) {
+            let some = self.store.read(|snapshot| snapshot.list(OPPORTUNITIES, &Keys::all(), 2)).await?;
+            if let Some((other, _)) = some.into_iter().find(|(other, _)| other != but)
+                && self.lever.opportunity(lane, &other, false).await.is_ok()
+            {
+                self.refused.single_read_works.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
     /// A deletion was announced, and Lever's answer does not confirm it: it may lag behind its own
     /// webhook, or the key may read nobody. After the last pause the answer is believed.
     async fn doubt_deletion(&self, taken: Taken) -> Result<(), StoreError> {
@@ -257,7 +304,10 @@ impl Engine {
         let mut offset: Option<lever::Offset> = None;
         loop {
             let page = self.lever.interviews(lane, id, offset.as_ref()).await;
-            self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
+            // A refusal may be about this candidate alone.
+            if !matches!(page, Err(LeverError::Forbidden { .. })) {
+                self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
+            }
             let page = page?;
             for mut sent in page.items {
                 listed.extend(sent.note.take().map(|note| (sent.id.clone(), sent.panel.clone(), note)));
@@ -291,15 +341,20 @@ impl Engine {
             if !known {
                 self.fetch_opportunity(&id, taken.row.lane, Arrival::Webhook).await?;
             }
-            self.fetch_interviews(&id, taken.row.lane).await
+            match self.fetch_interviews(&id, taken.row.lane).await {
+                Err(FetchError::Lever(LeverError::Forbidden { .. })) => {
+                    self.is_shown(taken.row.lane, &id).await
+                }
+                listed => listed.map(|_| false),
+            }
         };
         match listing.await {
             // We are shown the opportunity, so it is the tick-box that is missing.
-            Err(FetchError::Lever(LeverError::Forbidden { endpoint: Endpoint::Interviews })) if known => {
+            Ok(true) => {
                 self.refused.refuse(Endpoint::Interviews);
                 self.want_interviews_later(taken, id).await
             }
-            Ok(_)
+            Ok(false)
             | Err(FetchError::Lever(
                 LeverError::NotFound { of_record: true, .. } | LeverError::Forbidden { .. },
             )) => self.finish(taken.effect).await,

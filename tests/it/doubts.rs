@@ -162,6 +162,49 @@ async fn whoever_may_no_longer_be_read_is_forgotten() {
     eventually("Dana is forgotten", async || matches!(found(&world, &dana).await, Found::Unknown)).await;
 }
 
+/// No webhook tells that a candidate turned confidential, so their next interview is refused like that
+/// of a key without the tick-box.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_who_turned_confidential_costs_nobody_else_their_interviews() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let ruth = world.apply("Ruth Okafor", "+12025550143").await;
+    let hide = Event::Confidential { opportunity: Some(dana.opportunity.clone()), on: true };
+    world.sandbox.happen(&interview(&dana)).unwrap();
+    world.sandbox.happen(&hide).unwrap();
+    world.hook(HookEvent::InterviewCreated, &dana).await;
+    eventually("Dana is left out", async || matches!(found(&world, &dana).await, Found::Unknown)).await;
+    let health = &world.engine.status().await.unwrap().health.components["lever"];
+    assert!(!health.detail.contains("interviews"), "{}", health.detail);
+    world.sandbox.happen(&interview(&ruth)).unwrap();
+    world.hook(HookEvent::InterviewCreated, &ruth).await;
+    eventually("Ruth's interview is known", async || has_interview(&world, &ruth).await).await;
+}
+
+/// The same while the initial sync reads interviews, before it is known that the key may read one alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_initial_sync_reads_the_interviews_of_all_but_the_one_that_is_refused() {
+    let mut world = World::start_with(small(), |s| s.interviews = BackfillScope::None).await;
+    world.backfilled().await;
+    // Whose turn comes first.
+    let open = world.sandbox.truth().filter(|truth| !truth.confidential && truth.archived_at.is_none());
+    let refused = open.map(|truth| truth.id).min().unwrap();
+    world.sandbox.faults().add(Rule::new(Remote::Lever, refusing(403)).path(&refused));
+    world.settings.interviews = BackfillScope::All;
+    let world = world.restart(Duration::from_secs(5)).await;
+    eventually("all other interviews are read", async || {
+        let (mut read, mut all) = (0, 0);
+        for truth in world.sandbox.truth().filter(|truth| !truth.confidential && truth.id != refused) {
+            let found = world.engine.opportunity(&truth.id.parse().unwrap(), Sight::All).await.unwrap();
+            let is_read = matches!(found, Found::Known(view) if view.opportunity.interviews_as_of.is_some());
+            (read, all) = (read + usize::from(is_read), all + 1);
+        }
+        read == all
+    })
+    .await;
+}
+
 /// Lever's word for a missing record is not that of a gateway.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_404_that_is_about_no_record_forgets_and_erases_nothing() {

@@ -285,6 +285,38 @@ async fn a_note_that_lever_refused_by_mistake_is_filed_after_all() {
     assert_eq!(world.notes()[0].opportunity, dana.opportunity);
 }
 
+/// That one candidate's notes are refused, since they turned confidential, says nothing of the others': after
+/// an answer that leaves doubt, theirs are looked for before they are posted again.
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_are_looked_for_though_somebody_turned_confidential() {
+    let world = World::standing(with(Permission::FindAllNotes), |_| {}).await;
+    let ruth = world.apply("Ruth Okafor", "+12025550143").await;
+    world.apply("Dana Reyes", DANA).await;
+    let hide = Event::Confidential { opportunity: Some(ruth.opportunity.clone()), on: true };
+    world.receive("+12025550143", "hello").await;
+    world.receive(DANA, "once and only once").await;
+    world.sandbox.happen(&hide).unwrap();
+    world.sandbox.faults().add(on_notes(Fault::Status { code: 503, body: None }).path(&ruth.opportunity));
+    world.file("+12025550143").await;
+    let refused = || world.sandbox.stats().lever.by_status.contains_key(&403);
+    eventually("Ruth's notes were looked for", async || refused()).await;
+    let looks = || world.sandbox.stats().lever.by_route["GET /v1/opportunities/{o}/notes"];
+    let before = looks();
+    world.sandbox.faults().clear();
+    world.sandbox.faults().add(on_notes(Fault::Status { code: 503, body: None }).times(1));
+    world.file(DANA).await;
+    let filed = async || {
+        world.advance(SignedDuration::from_mins(5));
+        let id = world.conversation(DANA).await.unwrap().conversation.id;
+        let filings = world.engine.filings(id, Sight::All).await.unwrap();
+        filings.iter().all(|view| view.filing.state == FilingState::Filed)
+    };
+    eventually("Dana's note is filed", filed).await;
+    assert_eq!(holding(&world.notes(), "once and only once"), 1);
+    // Whether the key may look at all, and whether the note stands.
+    assert!(looks() >= before + 2, "{before} and {}", looks());
+}
+
 /// The answer to a note is lost, or the daemon ends while it waits for one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_whose_fate_is_unknown_after_a_restart_stands_once_where_notes_can_be_listed() {
