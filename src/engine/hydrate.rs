@@ -108,7 +108,7 @@ impl Engine {
         self.refused.single_read_works.store(true, Ordering::Relaxed);
         if sent.confidential && self.settings.load().confidential == Confidential::Off {
             let id = id.clone();
-            self.store.change(move |tx| changes::mark_invisible(tx, &id, as_of)).await?;
+            self.store.change(move |tx| leave_out(tx, &id, lane, as_of)).await?;
             return Ok(Put::LeftOut);
         }
         let Some(mut profile) = convert::profile(sent, as_of, &self.settings.load().rules) else {
@@ -198,10 +198,10 @@ impl Engine {
         match error {
             error if self.shows_nothing(&error) && announced => self.erase(id, now).await,
             error if self.shows_nothing(&error) => {
-                let effect = taken.effect;
+                let Taken { effect, row } = taken;
                 self.store
                     .change(move |tx| {
-                        changes::mark_invisible(tx, &id, now)?;
+                        leave_out(tx, &id, row.lane, now)?;
                         changes::finish(tx, &effect, now)
                     })
                     .await
@@ -415,6 +415,15 @@ impl Engine {
             tracing::warn!("lever: {what}");
         }
     }
+}
+
+/// An opportunity is not for us to see. Those who were left out before are asked for once more, in their own
+/// lane, when that is a day old; a second time they are left alone.
+fn leave_out(tx: &mut Tx<'_>, id: &OpportunityId, lane: Lane, as_of: Timestamp) -> Result<(), StoreError> {
+    if lane == Lane::Reconcile && !tx.has(OPPORTUNITIES, id)? {
+        return Ok(());
+    }
+    changes::mark_invisible(tx, id, as_of).map(drop)
 }
 
 /// What a webhook asks for. Only ids were taken from it, so everything is fetched.

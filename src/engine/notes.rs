@@ -92,7 +92,10 @@ impl Engine {
             LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Unreadable(_) => {
                 self.postpone_post(id, EffectState::Unknown, why).await
             }
-            LeverError::Unauthorized
+            // A gateway's word says nothing of the opportunity.
+            LeverError::NotFound { .. }
+            | LeverError::Intercepted { .. }
+            | LeverError::Unauthorized
             | LeverError::Throttled
             | LeverError::Unreachable(_)
             | LeverError::Cancelled => self.postpone_post(id, EffectState::Due, why).await,

@@ -205,6 +205,60 @@ async fn the_initial_sync_reads_the_interviews_of_all_but_the_one_that_is_refuse
     .await;
 }
 
+/// A firewall refuses with 403 as Lever does, but in its own words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_403_that_is_not_of_lever_forgets_nobody() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let firewall = Fault::Status { code: 403, body: Some(json!("blocked")) };
+    world.sandbox.faults().add(Rule::new(Remote::Lever, firewall).path(&dana.opportunity));
+    world.hook(HookEvent::CandidateStageChange, &dana).await;
+    eventually("it was tried", async || {
+        world.engine.status().await.unwrap().stored.outbox.contains_key(&("hydrate", "due"))
+            && world.sandbox.stats().lever.by_status.contains_key(&403)
+    })
+    .await;
+    assert!(matches!(found(&world, &dana).await, Found::Known(_)));
+    world.sandbox.faults().clear();
+}
+
+/// Whoever vanished by mistake comes back though nothing of them changes; who stays hidden is asked for once.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_vanished_is_asked_for_once_more() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let ruth = world.apply("Ruth Okafor", "+12025550143").await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let count = |route: &str| world.sandbox.stats().lever.by_route[route];
+    let another_day = async || {
+        world.pass(SignedDuration::from_hours(25));
+        let looks = || count("GET /v1/opportunities");
+        let seen = looks();
+        eventually("it has looked twice", async || looks() >= seen + 6).await;
+        world.idle().await;
+    };
+    // So that no look at what changed reaches back to when they applied.
+    for _ in 0..3 {
+        another_day().await;
+    }
+    let hide = Event::Confidential { opportunity: Some(ruth.opportunity.clone()), on: true };
+    world.sandbox.happen(&hide).unwrap();
+    world.sandbox.faults().add(Rule::new(Remote::Lever, refusing(403)).path(&dana.opportunity));
+    for who in [&ruth, &dana] {
+        world.hook(HookEvent::CandidateStageChange, who).await;
+        eventually("they are forgotten", async || matches!(found(&world, who).await, Found::Unknown)).await;
+    }
+    world.sandbox.faults().clear();
+    another_day().await;
+    assert!(matches!(found(&world, &dana).await, Found::Known(_)), "Dana is back");
+    let reads = count("GET /v1/opportunities/{o}");
+    for _ in 0..3 {
+        another_day().await;
+    }
+    assert_eq!(count("GET /v1/opportunities/{o}"), reads);
+    assert!(matches!(found(&world, &ruth).await, Found::Unknown));
+}
+
 /// Lever's word for a missing record is not that of a gateway.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_404_that_is_about_no_record_forgets_and_erases_nothing() {
