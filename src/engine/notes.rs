@@ -78,7 +78,7 @@ impl Engine {
                     })
                     .await
             }
-            LeverError::NotFound { .. } => {
+            LeverError::NotFound { of_record: true, .. } => {
                 self.store.change(move |tx| changes::retarget(tx, id, &settings.rules, &mut moment)).await
             }
             LeverError::Forbidden { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset => {

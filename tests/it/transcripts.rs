@@ -265,7 +265,7 @@ async fn a_note_that_lever_refused_by_mistake_is_filed_after_all() {
     let world = World::standing(small(), |_| {}).await;
     let dana = world.apply("Dana Reyes", DANA).await;
     world.receive(DANA, "still there?").await;
-    let body = serde_json::json!({"code": "ResourceNotFound", "message": "opportunity was not found"});
+    let body = serde_json::json!({"code": "NotFoundError", "message": "opportunity was not found"});
     world.sandbox.faults().add(on_notes(Fault::Status { code: 404, body: Some(body) }).times(1));
     world.file(DANA).await;
     eventually("the messages are open again", async || {
@@ -283,6 +283,30 @@ async fn a_note_that_lever_refused_by_mistake_is_filed_after_all() {
     })
     .await;
     assert_eq!(world.notes()[0].opportunity, dana.opportunity);
+}
+
+/// A 404 of a gateway is no word of Lever's: the note goes nowhere else, and is neither lost nor made twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_finds_nothing_moves_no_note_and_doubles_none() {
+    let gateway = || Fault::Status { code: 404, body: Some(serde_json::json!({"message": "no route"})) };
+    for first in [gateway(), Fault::CutAfter] {
+        let world = World::standing(with(Permission::FindAllNotes), |_| {}).await;
+        let dana = world.apply("Dana Reyes", DANA).await;
+        world.apply_again("Dana Reyes", DANA, Some(&dana.contact)).await;
+        say(&world, to(&dana), "about the first job").await;
+        world.sandbox.faults().add(on_notes(first.clone()).times(1));
+        let looking = Rule::new(Remote::Lever, gateway()).path("/notes").method(&Method::GET);
+        world.sandbox.faults().add(looking.times(1));
+        world.file(DANA).await;
+        eventually("the note is filed", async || {
+            world.advance(SignedDuration::from_mins(5));
+            world.engine.status().await.unwrap().stored.outbox.is_empty()
+        })
+        .await;
+        let notes = world.notes();
+        assert_eq!(notes.len(), 1, "{first:?}");
+        assert_eq!(notes[0].opportunity, dana.opportunity, "{first:?}");
+    }
 }
 
 /// That one candidate's notes are refused, since they turned confidential, says nothing of the others': after
