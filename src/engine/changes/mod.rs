@@ -67,6 +67,7 @@ pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
     interviewers_of, offer_times, standing_of, suggest_times, take_slot, take_turn_to_talk, zone_of,
 };
+pub(crate) use bulk::pause_refused_bulk;
 pub use bulk::{
     BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,
 };

@@ -20,6 +20,8 @@ use crate::store::tables::{
 };
 use crate::store::{Keys, Options, Read, SecretKey, Store, StoreError, Tx};
 
+mod refused;
+
 /// What may happen.
 #[derive(Clone, Debug)]
 enum Step {
