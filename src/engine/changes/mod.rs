@@ -65,7 +65,8 @@ pub(crate) use appointment::{NextWrite, Settled, adopt_listed, begin_write, bloc
 pub use automations::{SwitchError, Waiting, align, decide_card, look_at_held, pause, resume};
 pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
-    interviewers_of, offer_times, standing_of, suggest_times, take_slot, take_turn_to_talk, zone_of,
+    interview_of, interviewers_of, location_of, offer_times, standing_of, suggest_times, take_slot,
+    take_turn_to_talk, zone_of,
 };
 pub(crate) use bulk::pause_refused_bulk;
 pub use bulk::{

@@ -20,6 +20,7 @@ use crate::store::tables::{
 };
 use crate::store::{Keys, Options, Read, SecretKey, Store, StoreError, Tx};
 
+mod rebooked;
 mod refused;
 
 /// What may happen.
