@@ -275,9 +275,8 @@ fn confirm(
             words.push_str(&format!(" {part}{end}"));
         }
     }
-    words.push_str(&format!(
-        " Add it to your calendar: {link}/calendar.ics R to reschedule, X to call it off."
-    ));
+    let change = if booked.may_move(moment.now).is_ok() { "R to reschedule, X" } else { "X" };
+    words.push_str(&format!(" Add it to your calendar: {link}/calendar.ics {change} to call it off."));
     match say(tx, booking, words, Purpose::Booking, rules, moment)? {
         Some(thread) => Ok(listen(tx, thread, id, booked.starts_at)?),
         None => Ok(()),

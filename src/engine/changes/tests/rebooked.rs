@@ -185,3 +185,67 @@ fn another_time_keeps_what_was_changed_of_a_meeting_and_tells_its_place() {
     assert!(life.last(0).contains("https://zoom.example/7"), "{}", life.last(0));
     assert!(!life.last(0).contains("We call you"), "{}", life.last(0));
 }
+
+#[test]
+fn of_two_who_want_one_time_by_text_the_second_is_offered_the_others() {
+    let (mut life, who) = life();
+    let threads = [life.offers(&who[0], rules), life.offers(&who[1], rules)];
+    let times = offered(&life.last(0));
+    assert!(times.len() == 3 && offered(&life.last(1)) == times, "{} {}", life.last(0), life.last(1));
+    for (who, thread) in [(0, threads[0]), (1, threads[1])] {
+        assert_eq!(life.says(who, "1"), 1);
+        life.turn(thread, rules);
+    }
+    assert!(life.last(0).contains("is booked for"), "{}", life.last(0));
+    let fresh = life.last(1);
+    assert!(fresh.contains("was just taken") && !offered(&fresh).contains(&times[0]), "{fresh}");
+    assert!(offered(&fresh).contains(&times[1]) && offered(&fresh).contains(&times[2]), "{fresh}");
+}
+
+/// The candidate may be texted for two hours each morning, and it is evening.
+fn quiet() -> Rules {
+    let window = Some("08:00-10:00".parse().unwrap());
+    Rules { quiet_hours: Hours::new([window; 7]), ..rules() }
+}
+
+#[test]
+fn times_that_leave_in_the_morning_can_be_taken_for_a_day_from_then() {
+    let (life, who) = life();
+    let thread = life.offers(&who[0], quiet);
+    let text = life.texts(0).pop().unwrap();
+    assert_eq!(text.delivery, Delivery::Scheduled, "it waits for the morning");
+    let leaves = life.row(move |tx| tx.get(OUTBOX, &Effect::Send(text.id))).due_at;
+    assert!(leaves.duration_since(life.now) > SignedDuration::from_hours(10), "{leaves}");
+    let talk = life.row(move |tx| tx.get(TALKS, &thread));
+    assert!(talk.until.duration_since(leaves) >= OFFER_LASTS, "{} {leaves}", talk.until);
+    let notice = SignedDuration::from_hours(4);
+    assert!(talk.offered.iter().all(|at| at.0.duration_since(leaves) >= notice), "{:?}", talk.offered);
+}
+
+#[test]
+fn an_answer_is_heard_though_a_colleagues_text_waits_for_tomorrow() {
+    let (mut life, who) = life();
+    life.offers(&who[0], rules);
+    let tomorrow = life.now.checked_add(SignedDuration::from_hours(24)).ok();
+    life.change(move |tx, moment| {
+        compose(tx, draft(0, tomorrow), &rules(), moment).unwrap();
+        Ok(())
+    });
+    assert_eq!(life.says(0, "2"), 1);
+}
+
+#[test]
+fn who_may_not_move_a_meeting_any_more_is_not_told_to_and_gets_an_answer() {
+    let (mut life, who) = life();
+    let id = link(&life, &who[0]);
+    for nth in [200, 210, 220] {
+        let booked = life.takes(id, nth);
+        let offers = life.last(0).contains("R to reschedule, X to call it off.");
+        assert_eq!(offers, booked.moves < 2, "{}", life.last(0));
+        assert!(life.last(0).contains("X to call it off."), "{}", life.last(0));
+        life.passes(1);
+    }
+    life.says(0, "R");
+    assert!(life.last(0).contains("cannot be changed here any more"), "{}", life.last(0));
+    assert!(matches!(life.booking(id).state, State::Booked(_)));
+}
