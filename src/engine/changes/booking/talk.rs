@@ -210,6 +210,8 @@ pub fn take_turn_to_talk(
             let zone = zone_of(tx, &booking, rules, moment.now)?;
             let timezone = zone.iana_name().unwrap_or_default().to_owned();
             let pick = Pick { start, timezone, revision: booking.revision };
+            // Whatever thread the confirmation goes to: this turn is taken.
+            put(tx, thread, &talk)?;
             match take_slot(tx, talk.booking, &pick, busy, rules, moment) {
                 Ok(_) => Ok(()),
                 Err(BookError::NotFree) => {

@@ -249,3 +249,30 @@ fn who_may_not_move_a_meeting_any_more_is_not_told_to_and_gets_an_answer() {
     assert!(life.last(0).contains("cannot be changed here any more"), "{}", life.last(0));
     assert!(matches!(life.booking(id).state, State::Booked(_)));
 }
+
+/// The candidate has a new number when their answer comes: what is booked is told there, and the turn in the
+/// old thread is taken all the same.
+#[test]
+fn a_turn_is_taken_once_though_the_confirmation_goes_to_another_thread() {
+    let (mut life, who) = life();
+    let thread = life.offers(&who[0], rules);
+    assert_eq!(life.says(0, "1"), 1);
+    let (now, about) = (life.now, who[0].clone());
+    life.change(move |tx, _| {
+        let mut row = tx.get(OPPORTUNITIES, &about)?.unwrap();
+        row.phones[0].number = Some(Number::from_e164("+12025550119").unwrap());
+        row.as_of = now;
+        put_opportunity(tx, &about, row, Arrival::Webhook, &rules(), now).map(drop)
+    });
+    for _ in 0..2 {
+        life.turn(thread, rules);
+        let talk = life.row(move |tx| tx.get(TALKS, &thread));
+        assert_eq!(talk.next, None::<Next>);
+        let State::Booked(booked) = life.booking(talk.booking).state else { panic!("nothing is booked") };
+        assert_eq!(booked.moves, 0);
+        life.change(|tx, _| {
+            assert!(tx.list(TALKS_DUE, &Keys::all(), 10)?.is_empty());
+            Ok(())
+        });
+    }
+}
