@@ -315,7 +315,7 @@ async fn a_gateway_that_finds_nothing_moves_no_note_and_doubles_none() {
 async fn notes_are_looked_for_though_somebody_turned_confidential() {
     let world = World::standing(with(Permission::FindAllNotes), |_| {}).await;
     let ruth = world.apply("Ruth Okafor", "+12025550143").await;
-    world.apply("Dana Reyes", DANA).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
     let hide = Event::Confidential { opportunity: Some(ruth.opportunity.clone()), on: true };
     world.receive("+12025550143", "hello").await;
     world.receive(DANA, "once and only once").await;
@@ -327,7 +327,9 @@ async fn notes_are_looked_for_though_somebody_turned_confidential() {
     let looks = || world.sandbox.stats().lever.by_route["GET /v1/opportunities/{o}/notes"];
     let before = looks();
     world.sandbox.faults().clear();
-    world.sandbox.faults().add(on_notes(Fault::Status { code: 503, body: None }).times(1));
+    // Ruth's is tried again meanwhile, and must not use it up.
+    let fails = on_notes(Fault::Status { code: 503, body: None }).path(&dana.opportunity);
+    world.sandbox.faults().add(fails.times(1));
     world.file(DANA).await;
     let filed = async || {
         world.advance(SignedDuration::from_mins(5));
