@@ -31,15 +31,20 @@ impl Answer {
         })
     }
 
-    /// The body of a good answer to a reading; `code` finds the carrier's own code in that of an error.
-    pub(super) fn whole(self, code: impl FnOnce(&[u8]) -> Option<u32>) -> Result<Vec<u8>, ReadError> {
+    /// The body of a good answer to a reading; `code` finds the carrier's own code in that of an error, and
+    /// `missing` says whether it stands for what is not there. Any other 404 is the word of a gateway.
+    pub(super) fn whole(
+        self,
+        code: impl FnOnce(&[u8]) -> Option<u32>,
+        missing: impl FnOnce(u32) -> bool,
+    ) -> Result<Vec<u8>, ReadError> {
         let status = self.status;
-        match status {
-            200..=299 => self.body,
-            404 => Err(ReadError::NotFound),
-            429 => Err(ReadError::Throttled { retry_after: self.retry_after }),
-            500.. => Err(ReadError::Down { status }),
-            _ => Err(ReadError::Refused { status, code: self.body.as_deref().ok().and_then(code) }),
+        match (status, self.body.as_deref().ok().and_then(code)) {
+            (200..=299, _) => self.body,
+            (404, Some(code)) if missing(code) => Err(ReadError::NotFound),
+            (429, _) => Err(ReadError::Throttled { retry_after: self.retry_after }),
+            (404 | 500.., _) => Err(ReadError::Down { status }),
+            (_, code) => Err(ReadError::Refused { status, code }),
         }
     }
 }

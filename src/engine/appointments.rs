@@ -65,7 +65,9 @@ impl Engine {
             (Write::Update(_), _) => return self.put_off_write(id, EffectState::Due, "it was changed").await,
             (Write::Delete(interview), _) => {
                 match self.lever.delete_interview(Lane::Interactive, performed, interview).await {
-                    Ok(()) | Err(LeverError::NotFound { names_user: false, .. }) => Ok(Settled::Gone),
+                    Ok(()) | Err(LeverError::NotFound { of_record: true, names_user: false, .. }) => {
+                        Ok(Settled::Gone)
+                    }
                     Err(error) => Err(error),
                 }
             }
@@ -107,7 +109,7 @@ impl Engine {
             match self.lever.create_interview(Lane::Interactive, performed, &panel, &body).await {
                 Ok(shown) => return Ok(Settled::Stands(shown.id, shown.panel.or(Some(panel)))),
                 // Its last interview was deleted meanwhile, and it went with that.
-                Err(LeverError::NotFound { names_user: false, .. }) => {}
+                Err(LeverError::NotFound { of_record: true, names_user: false, .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -139,7 +141,7 @@ impl Engine {
                         None => return Ok(found),
                     }
                 }
-                Err(LeverError::Forbidden { .. } | LeverError::NotFound { .. }) => {
+                Err(LeverError::Forbidden { .. } | LeverError::NotFound { of_record: true, .. }) => {
                     return Ok(self.known_panel(one).await);
                 }
                 Err(error) => return Err(error),
@@ -178,7 +180,7 @@ impl Engine {
                     })
                     .await
             }
-            LeverError::NotFound { .. }
+            LeverError::NotFound { of_record: true, .. }
             | LeverError::Forbidden { .. }
             | LeverError::BadRequest { .. }
             | LeverError::InvalidOffset => {
@@ -227,7 +229,7 @@ impl Engine {
                 Ok(false)
             }
             // No such opportunity: making it will tell.
-            Ok(None) | Err(LeverError::NotFound { .. }) => Ok(true),
+            Ok(None) | Err(LeverError::NotFound { of_record: true, .. }) => Ok(true),
             Err(error @ LeverError::Forbidden { .. }) => {
                 let mut moment = self.clock.moment();
                 let (id, why) =

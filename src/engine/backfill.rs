@@ -289,8 +289,17 @@ impl Engine {
             match self.fetch_interviews(id, Lane::Backfill).await {
                 Ok(_) => {}
                 Err(FetchError::Lever(LeverError::Forbidden { endpoint })) => {
-                    self.refused.refuse(endpoint);
-                    return Ok(());
+                    match self.is_shown(Lane::Backfill, id).await {
+                        Ok(true) => {
+                            self.refused.refuse(endpoint);
+                            return Ok(());
+                        }
+                        Ok(false) => {}
+                        Err(FetchError::Lever(error)) if error.passes() => {
+                            return Ok(self.read_after_the_others(rank, id).await?);
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
                 Err(FetchError::Lever(error @ (LeverError::Unauthorized | LeverError::Cancelled))) => {
                     return Err(error.into());

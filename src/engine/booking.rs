@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fulcrum_domain::booking::{Booked, EventType, Over, State};
 use fulcrum_domain::slots::{Day, Span, offer, zone_or};
-use fulcrum_domain::{Activity, ActivityKind, Actor, ConversationId, OpportunityId, Sight};
+use fulcrum_domain::{Activity, ActivityKind, Actor, BookingId, ConversationId, OpportunityId, Sight};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,8 +30,14 @@ pub struct BookingView {
     pub event: EventType,
     /// In which zone times are shown.
     pub zone: TimeZone,
+    /// Where it takes place.
+    pub location: String,
     /// Stands in the page's forms.
     pub revision: u32,
+    /// Which booking it is, for the candidate's calendar.
+    pub id: BookingId,
+    /// Grows with each change of what is booked, here or in Lever.
+    pub sequence: u32,
     /// How far it is.
     pub state: BookingState,
 }
@@ -350,7 +356,16 @@ fn view(
         State::Over(why) => BookingState::Over(why),
     };
     let name = row.map(|row| row.name).unwrap_or_default();
+    let (interview, location) = match &state {
+        BookingState::Booked { booked, .. } => {
+            (changes::interview_of(read, booked)?, changes::location_of(read, booked, &event)?)
+        }
+        BookingState::Open(_) | BookingState::Over(_) => (None, event.location.clone()),
+    };
     Ok(Some(BookingView {
+        id,
+        location,
+        sequence: booking.revision + interview.map_or(0, |one| one.revision),
         first_name: name.split_whitespace().next().unwrap_or_default().to_owned(),
         organisation: rules.organisation.clone(),
         zone,

@@ -255,6 +255,9 @@ impl Engine {
         if let Some(detail) = self.refused.in_words() {
             worsen(&mut components, "lever", HealthStatus::Degraded, detail);
         }
+        if let Some(detail) = self.capped_in_words(now) {
+            worsen(&mut components, "carrier", HealthStatus::Degraded, detail);
+        }
         worsen(&mut components, super::audit::PART, HealthStatus::Ok, self.audit_in_words());
         if let Some(every) = self.settings.load().poll_alone {
             let (status, detail) = self.polling_in_words(every, now);

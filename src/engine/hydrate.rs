@@ -96,12 +96,14 @@ impl Engine {
             }
             answer => answer,
         };
-        self.note_lever(sent.as_ref().map(|_| Endpoint::Opportunity));
+        if !sent.as_ref().is_err_and(|error| self.shows_nothing(error)) {
+            self.note_lever(sent.as_ref().map(|_| Endpoint::Opportunity));
+        }
         let sent = sent?;
         self.refused.single_read_works.store(true, Ordering::Relaxed);
         if sent.confidential && self.settings.load().confidential == Confidential::Off {
             let id = id.clone();
-            self.store.change(move |tx| changes::mark_invisible(tx, &id, as_of)).await?;
+            self.store.change(move |tx| leave_out(tx, &id, lane, as_of)).await?;
             return Ok(Put::LeftOut);
         }
         let Some(mut profile) = convert::profile(sent, as_of, &self.settings.load().rules) else {
@@ -135,7 +137,12 @@ impl Engine {
                 profile.consent = convert::consent(&sent, row.created_at, &self.settings.load().rules);
                 row.posting = sent.posting;
             }
-            Err(LeverError::Forbidden { endpoint }) => self.refused.refuse(endpoint),
+            Err(LeverError::Forbidden { endpoint }) => {
+                // Of a whole page of them, one is enough to find out.
+                if !self.refused.has(endpoint) && self.is_shown(lane, id).await? {
+                    self.refused.refuse(endpoint);
+                }
+            }
             Err(LeverError::NotFound { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset) => {}
             Err(error) => return Err(error.into()),
         }
@@ -186,10 +193,10 @@ impl Engine {
         match error {
             error if self.shows_nothing(&error) && announced => self.erase(id, now).await,
             error if self.shows_nothing(&error) => {
-                let effect = taken.effect;
+                let Taken { effect, row } = taken;
                 self.store
                     .change(move |tx| {
-                        changes::mark_invisible(tx, &id, now)?;
+                        leave_out(tx, &id, row.lane, now)?;
                         changes::finish(tx, &effect, now)
                     })
                     .await
@@ -208,6 +215,46 @@ impl Engine {
             LeverError::Forbidden { .. } => self.refused.single_read_works.load(Ordering::Relaxed),
             _ => false,
         }
+    }
+
+    /// What belongs to an opportunity is refused: whether Lever shows us the opportunity still, so that the
+    /// key lacks a tick-box. One that turned confidential, of which no webhook tells, is refused alike;
+    /// it is left out from now on, and others are asked for as before.
+    pub(crate) async fn is_shown(&self, lane: Lane, id: &OpportunityId) -> Result<bool, FetchError> {
+        let as_of = self.clock.now();
+        let error = match self.lever.opportunity(lane, id, false).await {
+            Ok(_) => {
+                self.refused.single_read_works.store(true, Ordering::Relaxed);
+                return Ok(true);
+            }
+            Err(error) => error,
+        };
+        if matches!(error, LeverError::Forbidden { .. }) {
+            self.try_single_read(lane, id).await?;
+        }
+        match error {
+            error if self.shows_nothing(&error) => {
+                let id = id.clone();
+                self.store.change(move |tx| changes::mark_invisible(tx, &id, as_of)).await?;
+                Ok(false)
+            }
+            // The key reads nobody alone, so that says nothing.
+            LeverError::Forbidden { .. } => Ok(true),
+            error => Err(error.into()),
+        }
+    }
+
+    /// Finds out by another opportunity whether the key may read one alone, unless that is known.
+    async fn try_single_read(&self, lane: Lane, but: &OpportunityId) -> Result<(), StoreError> {
+        if !self.refused.single_read_works.load(Ordering::Relaxed) {
+            let some = self.store.read(|snapshot| snapshot.list(OPPORTUNITIES, &Keys::all(), 2)).await?;
+            if let Some((other, _)) = some.into_iter().find(|(other, _)| other != but)
+                && self.lever.opportunity(lane, &other, false).await.is_ok()
+            {
+                self.refused.single_read_works.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
     }
 
     /// A deletion was announced, and Lever's answer does not confirm it: it may lag behind its own
@@ -252,7 +299,10 @@ impl Engine {
         let mut offset: Option<lever::Offset> = None;
         loop {
             let page = self.lever.interviews(lane, id, offset.as_ref()).await;
-            self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
+            // A refusal may be about this candidate alone.
+            if !matches!(page, Err(LeverError::Forbidden { .. })) {
+                self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
+            }
             let page = page?;
             for mut sent in page.items {
                 listed.extend(sent.note.take().map(|note| (sent.id.clone(), sent.panel.clone(), note)));
@@ -286,15 +336,20 @@ impl Engine {
             if !known {
                 self.fetch_opportunity(&id, taken.row.lane, Arrival::Webhook).await?;
             }
-            self.fetch_interviews(&id, taken.row.lane).await
+            match self.fetch_interviews(&id, taken.row.lane).await {
+                Err(FetchError::Lever(LeverError::Forbidden { .. })) => {
+                    self.is_shown(taken.row.lane, &id).await
+                }
+                listed => listed.map(|_| false),
+            }
         };
         match listing.await {
             // We are shown the opportunity, so it is the tick-box that is missing.
-            Err(FetchError::Lever(LeverError::Forbidden { endpoint: Endpoint::Interviews })) if known => {
+            Ok(true) => {
                 self.refused.refuse(Endpoint::Interviews);
                 self.want_interviews_later(taken, id).await
             }
-            Ok(_)
+            Ok(false)
             | Err(FetchError::Lever(
                 LeverError::NotFound { of_record: true, .. } | LeverError::Forbidden { .. },
             )) => self.finish(taken.effect).await,
@@ -370,6 +425,15 @@ fn note_webhooks(tx: &mut Tx<'_>, rows: &[(u64, HookRow)]) -> Result<(), StoreEr
         tx.put(HOOKS_VERIFIED, &event.to_owned(), &Seen(at))?;
     }
     Ok(())
+}
+
+/// An opportunity is not for us to see. Those who were left out before are asked for once more, in their own
+/// lane, when that is a day old; a second time they are left alone.
+fn leave_out(tx: &mut Tx<'_>, id: &OpportunityId, lane: Lane, as_of: Timestamp) -> Result<(), StoreError> {
+    if lane == Lane::Reconcile && !tx.has(OPPORTUNITIES, id)? {
+        return Ok(());
+    }
+    changes::mark_invisible(tx, id, as_of).map(drop)
 }
 
 /// What a webhook asks for. Only ids were taken from it, so everything is fetched.

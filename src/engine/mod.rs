@@ -57,6 +57,7 @@ pub(crate) mod status;
 mod talks;
 mod tasks;
 mod templates;
+mod undelivered;
 pub(crate) mod view;
 mod wake;
 mod wishes;
@@ -123,6 +124,8 @@ pub struct Shared {
     pub(crate) pulse: health::Pulse,
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
+    /// Which of our numbers have sent what the carrier takes in a day.
+    pub(crate) capped: undelivered::Capped,
     /// Whether nothing leaves, as the file says; kept here for pages.
     pub(crate) muted: std::sync::atomic::AtomicBool,
     pub(crate) refused: refused::Refused,

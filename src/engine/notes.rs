@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use fulcrum_domain::{Effect, EffectState, FilingId, FilingState, Lane, NoteId, OpportunityId, note};
 
 use super::changes::{self, AfterPost, NextPost, Taken};
+use super::people::FetchError;
 use super::{Engine, OnUnknown};
 use crate::lever::{Endpoint, LeverError, NewNote, Offset};
 use crate::store::tables::FILINGS;
@@ -77,7 +78,7 @@ impl Engine {
                     })
                     .await
             }
-            LeverError::NotFound { .. } => {
+            LeverError::NotFound { of_record: true, .. } => {
                 self.store.change(move |tx| changes::retarget(tx, id, &settings.rules, &mut moment)).await
             }
             LeverError::Forbidden { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset => {
@@ -91,7 +92,10 @@ impl Engine {
             LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Unreadable(_) => {
                 self.postpone_post(id, EffectState::Unknown, why).await
             }
-            LeverError::Unauthorized
+            // A gateway's word says nothing of the opportunity.
+            LeverError::NotFound { .. }
+            | LeverError::Intercepted { .. }
+            | LeverError::Unauthorized
             | LeverError::Throttled
             | LeverError::Unreachable(_)
             | LeverError::Cancelled => self.postpone_post(id, EffectState::Due, why).await,
@@ -105,7 +109,13 @@ impl Engine {
             && let Err(LeverError::Forbidden { .. }) =
                 self.lever.notes(Lane::Live, &filing.opportunity, None).await
         {
-            self.refused.list_notes.store(true, Ordering::Relaxed);
+            match self.is_shown(Lane::Live, &filing.opportunity).await {
+                Ok(true) => self.refused.list_notes.store(true, Ordering::Relaxed),
+                Ok(false) => return Ok(false),
+                // It is asked again when the note is looked for.
+                Err(FetchError::Lever(_)) => {}
+                Err(FetchError::Store(error)) => return Err(error),
+            }
         }
         Ok(!self.refused.list_notes.load(Ordering::Relaxed))
     }
@@ -126,7 +136,7 @@ impl Engine {
         };
         let (FilingState::Posting, Some(part)) = (&filing.state, filing.next_part()) else { return Ok(true) };
         let reference = note::reference(id, part + 1, filing.parts.len());
-        match self.find_note(&filing.opportunity, &reference).await {
+        match self.find_note(&filing.opportunity, &reference).await? {
             Look::Found(note) => {
                 tracing::info!(filing = %id, "a note whose answer was lost was found");
                 self.posted(id, filing.opportunity, note).await
@@ -151,7 +161,7 @@ impl Engine {
         }
     }
 
-    async fn find_note(&self, opportunity: &OpportunityId, reference: &str) -> Look {
+    async fn find_note(&self, opportunity: &OpportunityId, reference: &str) -> Result<Look, StoreError> {
         let mut offset: Option<Offset> = None;
         loop {
             match self.lever.notes(Lane::Live, opportunity, offset.as_ref()).await {
@@ -160,17 +170,24 @@ impl Engine {
                     let found =
                         page.items.iter().find(|note| note.fields.iter().any(|field| has(&field.value)));
                     if let Some(note) = found {
-                        return Look::Found(note.id.clone());
+                        return Ok(Look::Found(note.id.clone()));
                     }
                     match page.next {
                         Some(next) => offset = Some(next),
-                        None => return Look::Absent,
+                        None => return Ok(Look::Absent),
                     }
                 }
-                Err(LeverError::Forbidden { .. }) => return Look::NotAllowed,
+                Err(LeverError::Forbidden { .. }) => {
+                    return match self.is_shown(Lane::Live, opportunity).await {
+                        Ok(true) => Ok(Look::NotAllowed),
+                        Ok(false) => Ok(Look::Absent),
+                        Err(FetchError::Lever(error)) => Ok(Look::Failed(error)),
+                        Err(FetchError::Store(error)) => Err(error),
+                    };
+                }
                 // No such opportunity: posting will tell and find another.
-                Err(LeverError::NotFound { .. }) => return Look::Absent,
-                Err(error) => return Look::Failed(error),
+                Err(LeverError::NotFound { of_record: true, .. }) => return Ok(Look::Absent),
+                Err(error) => return Ok(Look::Failed(error)),
             }
         }
     }

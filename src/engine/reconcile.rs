@@ -232,7 +232,7 @@ impl Engine {
             self.daily("coming interviews", now, self.ask_for_coming_interviews(now)).await,
             self.daily("forgetting", now, async {
                 self.forget_seen().await?;
-                Ok(self.store.change(move |tx| forget_vanished(tx, back(now, DAY))).await?)
+                Ok(self.store.change(move |tx| forget_vanished(tx, back(now, DAY), now)).await?)
             })
             .await,
             self.daily("retention", now, async { Ok(self.erase_what_is_over(now).await.map(drop)?) }).await,
@@ -309,10 +309,12 @@ fn back(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_sub(by).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn forget_vanished(tx: &mut Tx<'_>, before: Timestamp) -> Result<(), StoreError> {
+fn forget_vanished(tx: &mut Tx<'_>, before: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     for (id, Seen(at)) in tx.list(VANISHED, &Keys::all(), usize::MAX)? {
         if at < before {
             tx.remove(VANISHED, &id)?;
+            // Lever, or something before it, may have been wrong: they are asked for once more.
+            changes::ask(tx, &Effect::Hydrate(id), Lane::Reconcile, now)?;
         }
     }
     Ok(())

@@ -88,7 +88,9 @@ fn why(error: &FetchError) -> &'static str {
             LeverError::Forbidden { .. } => "the API key may not see this candidate",
             LeverError::NotFound { .. } => "Lever does not show this candidate any more",
             LeverError::Throttled => "Lever is busy",
-            LeverError::Unreachable(_) | LeverError::Interrupted(_) => "Lever cannot be reached",
+            LeverError::Unreachable(_) | LeverError::Interrupted(_) | LeverError::Intercepted { .. } => {
+                "Lever cannot be reached"
+            }
             LeverError::Server { .. } | LeverError::Unreadable(_) => "Lever is not well",
             LeverError::InvalidOffset | LeverError::BadRequest { .. } => "Lever refuses the request",
             LeverError::Cancelled => "fulcrum is stopping",

@@ -1,7 +1,7 @@
 //! Handing texts to the carrier: at our numbers' pace, one at a time to a recipient, checked in
 //! the transaction before each leaves, and never a second time unless it surely did not leave.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +47,8 @@ struct DueSend {
     room: u32,
     /// Nothing leaves: it is only asked about.
     is_look_up: bool,
+    /// Nobody wrote it to this person.
+    is_unasked: bool,
 }
 
 /// What one dispatcher keeps in mind; nothing of it needs to survive.
@@ -87,11 +89,13 @@ impl Engine {
                 self.doze(news.as_mut(), Some(until)).await;
                 continue;
             }
+            let capped = self.capped.at(now);
             let round;
             (turns, round) = self
                 .store
                 .read(move |snapshot| {
-                    let round = turns.choose(snapshot, now, tokio::time::Instant::now().into_std())?;
+                    let at = tokio::time::Instant::now().into_std();
+                    let round = turns.choose(snapshot, &capped, now, at)?;
                     Ok::<_, StoreError>((turns, round))
                 })
                 .await?;
@@ -276,7 +280,13 @@ impl Turns {
 
     /// Goes through what is due, the most urgent first. The texts of a number that must rest wait in
     /// their order; those of other numbers pass them by, and so do look-ups, which send nothing.
-    fn choose(&mut self, read: &impl Read, now: Timestamp, at: Instant) -> Result<Round, StoreError> {
+    fn choose(
+        &mut self,
+        read: &impl Read,
+        capped: &BTreeMap<Number, Timestamp>,
+        now: Timestamp,
+        at: Instant,
+    ) -> Result<Round, StoreError> {
         let mut round = Round::default();
         let mut busy = self.busy().clone();
         let mut resting = HashSet::new();
@@ -295,6 +305,9 @@ impl Turns {
                 }
                 Err(error) => return Err(error),
             };
+            if one.is_unasked && !one.is_look_up && capped.contains_key(&one.from) {
+                return Ok(ControlFlow::Continue(()));
+            }
             if busy.contains(&one.to) || (!one.is_look_up && resting.contains(&one.from)) {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -312,6 +325,7 @@ impl Turns {
             round.chosen.push(one);
             Ok(ControlFlow::Continue(()))
         })?;
+        round.next = round.next.into_iter().chain(capped.values().copied()).min();
         self.busy().extend(round.chosen.iter().map(|one| one.to));
         Ok(round)
     }
@@ -333,6 +347,7 @@ fn due_send(
             to,
             segments,
             room: segments + spared,
+            is_unasked: text.purpose.is_unasked(),
             is_look_up: text.delivery == Delivery::Submitting && lost_answer == LostAnswer::LookFor,
         }
     }))

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fulcrum_domain::Lane;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::DATE;
+use reqwest::header::{DATE, LOCATION};
 use reqwest::{Client, ClientBuilder, Method, Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
@@ -88,6 +88,18 @@ impl<'a> Ask<'a> {
         Self { endpoint, method: Method::GET, path, query, body: None }
     }
 }
+
+/// An answer to one request.
+struct Sent {
+    status: StatusCode,
+    /// Where to ask instead.
+    moved: Option<Url>,
+    /// An error where it did not end.
+    body: Result<String, LeverError>,
+}
+
+/// How often a read is sent on before it counts as sent astray.
+const HOPS_MAX: u32 = 2;
 
 /// A page of 100 opportunities with everything expanded has a few hundred KiB.
 const BODY_BYTES_MAX: usize = 32 << 20;
@@ -174,47 +186,77 @@ impl LeverClient {
         ask: &Ask<'_>,
         read: impl Fn(&str) -> Result<T, Unreadable>,
     ) -> Result<T, LeverError> {
-        let turn = self.0.pacer.turn(lane).await.map_err(|_| LeverError::Cancelled)?;
-        let began = Instant::now();
-        let (status, answer) = match self.send(ask).await {
-            Ok((status, body)) if status.is_success() => {
-                (Some(status), body.and_then(|body| read(&body).map_err(LeverError::Unreadable)))
+        let mut moved: Option<Url> = None;
+        let mut hops = 0;
+        loop {
+            let turn = self.0.pacer.turn(lane).await.map_err(|_| LeverError::Cancelled)?;
+            let began = Instant::now();
+            let mut next = None;
+            let (status, answer) = match self.send(ask, moved.take()).await {
+                Ok(Sent { status, body, .. }) if status.is_success() => {
+                    (Some(status), body.and_then(|body| read(&body).map_err(LeverError::Unreadable)))
+                }
+                // A refusal is one, whether or not the rest of it could be read.
+                Ok(Sent { status, body, moved }) => {
+                    next = moved;
+                    let body = body.unwrap_or_default();
+                    (Some(status), Err(LeverError::of_answer(ask.endpoint, status, &body)))
+                }
+                Err(error) => (None, Err(error)),
+            };
+            match &answer {
+                Err(LeverError::Throttled) => turn.throttled(),
+                Err(
+                    LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Intercepted { .. },
+                ) => turn.troubled(),
+                _ => {}
             }
-            // A refusal is one, whether or not the rest of it could be read.
-            Ok((status, body)) => {
-                let body = body.unwrap_or_default();
-                (Some(status), Err(LeverError::of_answer(ask.endpoint, status, &body)))
+            (self.0.observer)(Seen { lane, endpoint: ask.endpoint, status, took: began.elapsed() });
+            if next.is_none() || hops == HOPS_MAX {
+                return answer;
             }
-            Err(error) => (None, Err(error)),
-        };
-        match &answer {
-            Err(LeverError::Throttled) => turn.throttled(),
-            Err(LeverError::Server { .. } | LeverError::Interrupted(_)) => turn.troubled(),
-            _ => {}
+            (moved, hops) = (next, hops + 1);
         }
-        (self.0.observer)(Seen { lane, endpoint: ask.endpoint, status, took: began.elapsed() });
-        answer
     }
 
-    /// Sends it. The outer error means that no answer began, the inner that none ended.
-    async fn send(&self, ask: &Ask<'_>) -> Result<(StatusCode, Result<String, LeverError>), LeverError> {
-        let mut url = self.0.base_url.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(ask.path);
-        }
+    /// Sends it, to where it has moved if it has. The outer error means that no answer began.
+    async fn send(&self, ask: &Ask<'_>, moved: Option<Url>) -> Result<Sent, LeverError> {
+        let url = moved.unwrap_or_else(|| self.address(ask));
         let mut request = self
             .0
             .http
-            .request(ask.method.clone(), url)
-            .basic_auth(self.0.api_key.expose_secret(), None::<&str>)
-            .query(&ask.query);
+            .request(ask.method.clone(), url.clone())
+            .basic_auth(self.0.api_key.expose_secret(), None::<&str>);
         if let Some(body) = &ask.body {
             request = request.json(body);
         }
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
         self.keep_date(&response);
-        Ok((status, whole_body(response).await))
+        let moved = self.moved_to(&url, ask, &response);
+        Ok(Sent { status, moved, body: whole_body(response).await })
+    }
+
+    fn address(&self, ask: &Ask<'_>) -> Url {
+        let mut url = self.0.base_url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(ask.path);
+        }
+        if !ask.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&ask.query);
+        }
+        url
+    }
+
+    /// Where else what was asked at `url` can be read (lever-api.md 1.5). Only at Lever, since the key goes
+    /// along; and a write is never sent on.
+    fn moved_to(&self, url: &Url, ask: &Ask<'_>, response: &Response) -> Option<Url> {
+        if ask.method != Method::GET || !response.status().is_redirection() {
+            return None;
+        }
+        let location = response.headers().get(LOCATION)?.to_str().ok()?;
+        let to = url.join(location).ok()?;
+        (to.origin() == self.0.base_url.origin()).then_some(to)
     }
 
     fn keep_date(&self, response: &Response) {

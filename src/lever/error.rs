@@ -23,6 +23,12 @@ pub enum LeverError {
         /// What was asked.
         endpoint: Endpoint,
     },
+    /// Something that stands before Lever refuses, such as a firewall: it says nothing of the key.
+    #[error("something on the way to lever refuses with status {status}")]
+    Intercepted {
+        /// The status.
+        status: u16,
+    },
     /// There is no such record, or none that this key sees. Not a proof of deletion.
     #[error("lever finds nothing at {endpoint}")]
     NotFound {
@@ -88,6 +94,7 @@ impl LeverError {
         match self {
             Self::Unauthorized
             | Self::Forbidden { .. }
+            | Self::Intercepted { .. }
             | Self::NotFound { .. }
             | Self::InvalidOffset
             | Self::BadRequest { .. }
@@ -103,6 +110,7 @@ impl LeverError {
         matches!(
             self,
             Self::Throttled
+                | Self::Intercepted { .. }
                 | Self::Server { .. }
                 | Self::Unreachable(_)
                 | Self::Interrupted(_)
@@ -114,13 +122,17 @@ impl LeverError {
     /// What an answer with this status means, other than success.
     pub(super) fn of_answer(endpoint: Endpoint, status: StatusCode, body: &str) -> Self {
         let mut fields = Fields::parse(body);
+        let is_object = fields.is_some();
         let mut text = |key| fields.as_mut().map(|fields| fields.text(key)).unwrap_or_default();
         let (code, message) = (word(text("code")), text("message").to_ascii_lowercase());
         let names_user = ["user", "perform_as", "performas"].iter().any(|word| message.contains(word));
+        let of_record = code == RECORD_NOT_FOUND;
         match status.as_u16() {
             401 => Self::Unauthorized,
+            // Lever's refusals are objects (lever-api.md 1.5); a web page is somebody else's.
+            403 if !is_object => Self::Intercepted { status: 403 },
             403 => Self::Forbidden { endpoint },
-            404 => Self::NotFound { endpoint, of_record: code == RECORD_NOT_FOUND, names_user },
+            404 => Self::NotFound { endpoint, of_record, names_user: of_record && names_user },
             429 => Self::Throttled,
             400 if message.contains("invalid offset token") => Self::InvalidOffset,
             // A proxy's word for a request that did not arrive whole, or did it.
@@ -173,9 +185,10 @@ mod tests {
             LeverError::InvalidOffset.to_string()
         );
         assert_eq!(
-            shown(403, "<html>"),
+            shown(403, r#"{"code":"ForbiddenError","message":"no"}"#),
             "the api key may not use create_note: it needs \u{201c}Create an opportunity note\u{201d}"
         );
+        assert_eq!(shown(403, "<html>"), "something on the way to lever refuses with status 403");
         assert_eq!(shown(503, "<html>"), "lever fails with status 503");
         assert_eq!(shown(302, ""), "the answer from lever cannot be read: it sends us elsewhere");
     }
@@ -200,6 +213,17 @@ mod tests {
         assert!(of_record(r#"{"code":"NotFoundError","message":"Opportunity was not found"}"#));
         assert!(!of_record(r#"{"code":"ResourceNotFound","message":"/v1/x does not exist"}"#));
         assert!(!of_record("<html>404 page not found"));
+    }
+
+    #[test]
+    fn a_refusal_of_a_firewall_says_nothing_of_the_key_and_passes() {
+        for body in ["<html>blocked", "", r#""blocked""#, r#"{"code":"Forb"#] {
+            let error = LeverError::of_answer(Endpoint::Opportunity, StatusCode::FORBIDDEN, body);
+            assert!(matches!(error, LeverError::Intercepted { .. }) && error.passes(), "{body}: {error}");
+        }
+        let word = r#"{"code":"ForbiddenError","message":"no"}"#;
+        let error = LeverError::of_answer(Endpoint::Opportunity, StatusCode::FORBIDDEN, word);
+        assert!(matches!(error, LeverError::Forbidden { .. }) && !error.passes());
     }
 
     #[test]

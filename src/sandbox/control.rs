@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::faults::Rule;
-use crate::lever::{Event, Moves};
+use crate::lever::{EVENTS_KNOWN, Event, Moves};
 use crate::sandbox::Shared;
 use crate::twilio::{Addresses, InboundMedia};
 
@@ -92,6 +92,7 @@ async fn events(State(shared): State<Shared>, bytes: Bytes) -> Answer {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Text {
     from: String,
     to: Option<String>,
@@ -101,6 +102,7 @@ struct Text {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct File {
     content_type: String,
     base64: String,
@@ -118,18 +120,13 @@ async fn inbound(State(shared): State<Shared>, bytes: Bytes) -> Answer {
     Ok(Json(json!({"sid": sid})))
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Rules {
-    Many(Vec<Rule>),
-    One(Box<Rule>),
-}
-
 async fn add_faults(State(shared): State<Shared>, bytes: Bytes) -> Answer {
     let rules = match parse(&bytes)? {
-        Rules::Many(rules) => rules,
-        Rules::One(rule) => vec![*rule],
+        Value::Array(rules) => rules,
+        rule => vec![rule],
     };
+    let rules: Result<Vec<Rule>, String> = rules.into_iter().map(Rule::read).collect();
+    let rules = rules.map_err(|why| Refusal(StatusCode::BAD_REQUEST, why))?;
     let added = rules.len();
     rules.into_iter().for_each(|rule| shared.faults.add(rule));
     Ok(Json(json!({"added": added})))
@@ -165,6 +162,7 @@ async fn stats(State(shared): State<Shared>) -> Json<Value> {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Webhooks {
     url: String,
     tokens: Option<BTreeMap<String, String>>,
@@ -174,10 +172,24 @@ struct Webhooks {
 
 async fn webhooks(State(shared): State<Shared>, bytes: Bytes) -> Answer {
     let Webhooks { url, tokens, verify } = parse(&bytes)?;
-    let tokens = tokens.as_ref().unwrap_or(&shared.webhook_tokens);
-    shared.lever.set_webhooks(&url, tokens);
+    let tokens = match tokens {
+        Some(tokens) => by_event(tokens).map_err(|why| Refusal(StatusCode::BAD_REQUEST, why))?,
+        None => shared.webhook_tokens.clone(),
+    };
+    shared.lever.set_webhooks(&url, &tokens);
     let failed = if verify { shared.lever.verify_webhooks().await } else { Vec::new() };
     Ok(Json(json!({"tokens": tokens, "failed": failed})))
+}
+
+/// Tokens by Lever's names of the events, which may be written as in a file of tokens, too.
+fn by_event(tokens: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let known = |name: &str| EVENTS_KNOWN.into_iter().find(|event| plain(event) == plain(name));
+    let named = |(name, token): (String, String)| match known(&name) {
+        Some(event) => Ok((event.to_owned(), token)),
+        None => Err(format!("there is no event `{name}`, expected one of `{}`", EVENTS_KNOWN.join("`, `"))),
+    };
+    tokens.into_iter().map(named).collect()
 }
 
 async fn twilio(State(shared): State<Shared>, bytes: Bytes) -> Answer {
@@ -310,6 +322,41 @@ mod tests {
         assert_eq!(control.get("/stats").await["lever"]["requests"], 2);
         assert_eq!(control.post("/events", &json!({"event": "unarchive", "opportunity": "x"})).await.0, 404);
         control.sandbox.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_not_understood_is_refused_in_words_that_help_and_does_nothing() {
+        let control = Control::start().await;
+        let url = "http://127.0.0.1:1/hooks/lever";
+        for (path, body, word) in [
+            ("/events", json!({"event": "delete", "opportunity_id": "x"}), "expected `opportunity`"),
+            ("/events", json!({"event": "stage", "too": "offer"}), "`to`"),
+            ("/inbound", json!({"from": "+12025550155", "text": "Hi"}), "`body`"),
+            ("/moves", json!({"a_second": 1}), "`per_second`"),
+            ("/webhooks", json!({"url": url, "token": {}}), "`tokens`"),
+            ("/webhooks", json!({"url": url, "tokens": {"candidate_moved": "t"}}), "`candidateStageChange`"),
+            ("/faults", json!({"remote": "lever", "kind": "status", "status": 429}), "`code`"),
+            ("/faults", json!([{"remote": "lever", "kind": "hang", "count": 3}]), "`times`"),
+            ("/faults", json!({"remote": "lever", "kind": "hung"}), "`hang`"),
+            ("/faults", json!({"remote": "lever", "kind": "hang", "code": 500}), "`for_ms`"),
+            ("/faults", json!({"kind": "hang"}), "`remote`"),
+        ] {
+            let (status, answer) = control.post(path, &body).await;
+            let why = answer["error"].as_str().unwrap().to_owned();
+            assert!(status == 400 && why.contains(word), "{body}: {status} {why}");
+        }
+        let truth: Vec<Truth> = control.sandbox.truth().collect();
+        assert_eq!(truth.len(), 200);
+        assert!(!control.sandbox.ledger().entries().iter().any(|entry| entry.kind == "happened"));
+        let stages = format!("{}/stages", control.sandbox.lever_url());
+        assert_eq!(control.http.get(&stages).send().await.unwrap().status(), 401, "no fault was added");
+        // What is natural to write is taken.
+        let (_, ana) = control.post("/events", &json!({"event": "apply"})).await;
+        let stage = json!({"event": "stage", "opportunity": ana["opportunity"], "stage": "offer"});
+        assert_eq!(control.post("/events", &stage).await.1["stage"], "offer");
+        let tokens = json!({"candidate_stage_change": "a", "interviewCreated": "b"});
+        let (_, answer) = control.post("/webhooks", &json!({"url": url, "tokens": tokens})).await;
+        assert_eq!(answer["tokens"], json!({"candidateStageChange": "a", "interviewCreated": "b"}));
     }
 
     #[tokio::test]

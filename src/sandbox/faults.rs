@@ -102,6 +102,16 @@ pub struct Rule {
     pub for_ms: Option<u64>,
 }
 
+impl Fault {
+    /// Whether it concerns a single attempt to deliver a webhook, and not when and how often it is delivered.
+    pub(crate) fn is_of_an_attempt(&self) -> bool {
+        !matches!(
+            self,
+            Self::Duplicate | Self::Reorder | Self::Delay { .. } | Self::Latency { .. } | Self::Drop
+        )
+    }
+}
+
 impl Rule {
     /// `fault` at `remote`, every time.
     #[must_use]
@@ -142,6 +152,27 @@ impl Rule {
     pub fn lasting(mut self, duration: Duration) -> Self {
         self.for_ms = Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         self
+    }
+
+    /// Reads a rule. Serde cannot refuse unknown keys beside a flattened field, so that is done here: a key that
+    /// is not understood would let the fault go on for ever, or be another.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what is known.
+    pub(crate) fn read(value: Value) -> Result<Self, String> {
+        const ANY: [&str; 7] = ["remote", "kind", "method", "path", "times", "probability", "for_ms"];
+        let of_kind: &[&str] = match value["kind"].as_str() {
+            Some("status") => &["code", "body"],
+            Some("latency" | "delay") => &["ms"],
+            _ => &[],
+        };
+        let known = || ANY.iter().chain(of_kind);
+        let keys = || value.as_object().into_iter().flat_map(|fields| fields.keys());
+        if let Some(unknown) = keys().find(|key| !known().any(|known| known == key)) {
+            let known: Vec<String> = known().map(|key| format!("`{key}`")).collect();
+            return Err(format!("unknown field `{unknown}`, expected one of {}", known.join(", ")));
+        }
+        serde_json::from_value(value).map_err(|error| error.to_string())
     }
 
     fn matches(&self, remote: Remote, method: &Method, path: &str) -> bool {
@@ -191,6 +222,17 @@ impl Faults {
     /// What goes wrong with this request, if anything. For webhooks `path` is the event.
     #[must_use]
     pub fn draw(&self, remote: Remote, method: &Method, path: &str) -> Option<Fault> {
+        self.draw_of(remote, method, path, |_| true)
+    }
+
+    /// The same among faults of some kinds only; the others are neither drawn nor used up.
+    pub(crate) fn draw_of(
+        &self,
+        remote: Remote,
+        method: &Method,
+        path: &str,
+        fits: impl Fn(&Fault) -> bool,
+    ) -> Option<Fault> {
         let mut state = self.lock();
         let State { rules, dice } = &mut *state;
         rules.retain(|active| {
@@ -199,7 +241,8 @@ impl Faults {
             !over && active.rule.times != Some(0)
         });
         let hit = rules.iter_mut().find(|active| {
-            active.rule.matches(remote, method, path)
+            fits(&active.rule.fault)
+                && active.rule.matches(remote, method, path)
                 && active.rule.probability.is_none_or(|p| dice.chance(p))
         })?;
         if let Some(times) = &mut hit.rule.times {

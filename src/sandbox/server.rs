@@ -144,7 +144,11 @@ fn error_body(remote: Remote, status: StatusCode) -> Value {
     let reason = status.canonical_reason().unwrap_or("Error");
     match remote {
         Remote::Twilio | Remote::TwilioWebhook => {
-            let code = if status == StatusCode::TOO_MANY_REQUESTS { 20429 } else { 20500 };
+            let code = match status {
+                StatusCode::NOT_FOUND => 20404,
+                StatusCode::TOO_MANY_REQUESTS => 20429,
+                _ => 20500,
+            };
             json!({"code": code, "message": reason, "more_info": format!("https://www.twilio.com/docs/errors/{code}"),
                    "status": status.as_u16()})
         }

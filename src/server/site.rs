@@ -36,6 +36,11 @@ impl Site {
         format!("{}{}{path}", self.origin(), self.base())
     }
 
+    /// The host alone.
+    pub(super) fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
     /// Scheme, host and port, as browsers send it.
     pub(super) fn origin(&self) -> String {
         self.url.origin().ascii_serialization()

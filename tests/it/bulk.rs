@@ -6,13 +6,14 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use fulcrum::carrier::StatusUpdate;
 use fulcrum::engine::changes::{self, BulkError};
 use fulcrum::engine::clock::Moment;
-use fulcrum::engine::{BulkCounts, Listed, NewBulk, RecipientView, Who, read_list};
+use fulcrum::engine::{BulkCounts, HealthStatus, Listed, NewBulk, RecipientView, Who, read_list};
 use fulcrum::store::{self, Store};
 use fulcrum_domain::bulk::{Audience, BulkId, BulkState, RecipientState, Step, StepRefusal};
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
-use fulcrum_domain::{Actor, Sight};
+use fulcrum_domain::{Actor, Delivery, SendFailure, Sight};
 use fulcrum_sandbox::{Event, Happened, Sandbox};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -215,6 +216,33 @@ async fn it_can_be_paused_and_stopped_and_lets_people_write_meanwhile() {
     assert_eq!((stopped.written, stopped.called_off, stopped.waiting), (left - 1, 39 - (left - 1), 0));
     let refused = world.engine.step_bulk(bulk, Step::Resume, ana()).await;
     assert!(matches!(refused, Err(BulkError::Refused(StepRefusal::NotNow("stopped")))));
+}
+
+/// The carrier says by a report that a number has sent what it takes in a day. What people write is tried all
+/// the same, since not every recipient's network counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_has_had_its_day_rests_from_bulk_texts() {
+    let world = World::standing(small(), |settings| settings.templates = templates()).await;
+    let people = people(&world, 4).await;
+    let bulk = world.engine.make_bulk(new(listed(&people[1..]))).await.unwrap();
+    world.text(to(&people[0]), "Are you free at 2?").await.unwrap();
+    world.idle().await;
+    let text = world.messages(&phone(0)).await.remove(0);
+    let (mid, sid) = (Some(text.id), text.sid.unwrap());
+    let capped = Some(SendFailure::DailyCap);
+    let report = StatusUpdate { mid, sid, status: Some(Delivery::Failed), failure: capped };
+    world.engine.take_status(report).await.unwrap();
+    let carrier = async || world.engine.status().await.unwrap().health.components["carrier"].clone();
+    let told = carrier().await;
+    assert!(told.status == HealthStatus::Degraded && told.detail.contains("today"), "{told:?}");
+    confirm(&world, bulk, 3).await;
+    eventually("they are written", async || counts(&world, bulk).await.written == 3).await;
+    world.text(to(&people[0]), "Or at 3?").await.unwrap();
+    assert_eq!(world.texted(2).await[1].0, phone(0));
+    assert_eq!(world.texts().len(), 2);
+    world.advance(SignedDuration::from_hours(24));
+    world.texted(5).await;
+    assert_eq!(carrier().await.status, HealthStatus::Ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -162,6 +162,103 @@ async fn whoever_may_no_longer_be_read_is_forgotten() {
     eventually("Dana is forgotten", async || matches!(found(&world, &dana).await, Found::Unknown)).await;
 }
 
+/// No webhook tells that a candidate turned confidential, so their next interview is refused like that
+/// of a key without the tick-box.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_who_turned_confidential_costs_nobody_else_their_interviews() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let ruth = world.apply("Ruth Okafor", "+12025550143").await;
+    let hide = Event::Confidential { opportunity: Some(dana.opportunity.clone()), on: true };
+    world.sandbox.happen(&interview(&dana)).unwrap();
+    world.sandbox.happen(&hide).unwrap();
+    world.hook(HookEvent::InterviewCreated, &dana).await;
+    eventually("Dana is left out", async || matches!(found(&world, &dana).await, Found::Unknown)).await;
+    let health = &world.engine.status().await.unwrap().health.components["lever"];
+    assert!(!health.detail.contains("interviews"), "{}", health.detail);
+    world.sandbox.happen(&interview(&ruth)).unwrap();
+    world.hook(HookEvent::InterviewCreated, &ruth).await;
+    eventually("Ruth's interview is known", async || has_interview(&world, &ruth).await).await;
+}
+
+/// The same while the initial sync reads interviews, before it is known that the key may read one alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_initial_sync_reads_the_interviews_of_all_but_the_one_that_is_refused() {
+    let mut world = World::start_with(small(), |s| s.interviews = BackfillScope::None).await;
+    world.backfilled().await;
+    // Whose turn comes first.
+    let open = world.sandbox.truth().filter(|truth| !truth.confidential && truth.archived_at.is_none());
+    let refused = open.map(|truth| truth.id).min().unwrap();
+    world.sandbox.faults().add(Rule::new(Remote::Lever, refusing(403)).path(&refused));
+    world.settings.interviews = BackfillScope::All;
+    let world = world.restart(Duration::from_secs(5)).await;
+    eventually("all other interviews are read", async || {
+        let (mut read, mut all) = (0, 0);
+        for truth in world.sandbox.truth().filter(|truth| !truth.confidential && truth.id != refused) {
+            let found = world.engine.opportunity(&truth.id.parse().unwrap(), Sight::All).await.unwrap();
+            let is_read = matches!(found, Found::Known(view) if view.opportunity.interviews_as_of.is_some());
+            (read, all) = (read + usize::from(is_read), all + 1);
+        }
+        read == all
+    })
+    .await;
+}
+
+/// A firewall refuses with 403 as Lever does, but in its own words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_403_that_is_not_of_lever_forgets_nobody() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let firewall = Fault::Status { code: 403, body: Some(json!("blocked")) };
+    world.sandbox.faults().add(Rule::new(Remote::Lever, firewall).path(&dana.opportunity));
+    world.hook(HookEvent::CandidateStageChange, &dana).await;
+    eventually("it was tried", async || {
+        world.engine.status().await.unwrap().stored.outbox.contains_key(&("hydrate", "due"))
+            && world.sandbox.stats().lever.by_status.contains_key(&403)
+    })
+    .await;
+    assert!(matches!(found(&world, &dana).await, Found::Known(_)));
+    world.sandbox.faults().clear();
+}
+
+/// Whoever vanished by mistake comes back though nothing of them changes; who stays hidden is asked for once.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_vanished_is_asked_for_once_more() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let ruth = world.apply("Ruth Okafor", "+12025550143").await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let count = |route: &str| world.sandbox.stats().lever.by_route[route];
+    let another_day = async || {
+        world.pass(SignedDuration::from_hours(25));
+        let looks = || count("GET /v1/opportunities");
+        let seen = looks();
+        eventually("it has looked twice", async || looks() >= seen + 6).await;
+        world.idle().await;
+    };
+    // So that no look at what changed reaches back to when they applied.
+    for _ in 0..3 {
+        another_day().await;
+    }
+    let hide = Event::Confidential { opportunity: Some(ruth.opportunity.clone()), on: true };
+    world.sandbox.happen(&hide).unwrap();
+    world.sandbox.faults().add(Rule::new(Remote::Lever, refusing(403)).path(&dana.opportunity));
+    for who in [&ruth, &dana] {
+        world.hook(HookEvent::CandidateStageChange, who).await;
+        eventually("they are forgotten", async || matches!(found(&world, who).await, Found::Unknown)).await;
+    }
+    world.sandbox.faults().clear();
+    another_day().await;
+    assert!(matches!(found(&world, &dana).await, Found::Known(_)), "Dana is back");
+    let reads = count("GET /v1/opportunities/{o}");
+    for _ in 0..3 {
+        another_day().await;
+    }
+    assert_eq!(count("GET /v1/opportunities/{o}"), reads);
+    assert!(matches!(found(&world, &ruth).await, Found::Unknown));
+}
+
 /// Lever's word for a missing record is not that of a gateway.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_404_that_is_about_no_record_forgets_and_erases_nothing() {

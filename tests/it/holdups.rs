@@ -8,7 +8,7 @@ use fulcrum::engine::changes::{self, Recipient};
 use fulcrum::engine::clock::Moment;
 use fulcrum::engine::{Component, HealthStatus, SendRequest};
 use fulcrum::store::{self, Signal, Store};
-use fulcrum_domain::{DeadlineKey, Delivery, HookEvent, Message};
+use fulcrum_domain::{DeadlineKey, Delivery, HookEvent, Message, SendFailure};
 use fulcrum_sandbox::twilio::InboundMedia;
 use fulcrum_sandbox::{Fault, Remote, Rule};
 use futures_util::future::join_all;
@@ -102,6 +102,49 @@ async fn a_report_that_lacks_our_name_for_a_text_goes_by_the_carriers() {
     assert!(world.engine.take_status(report(sid)).await.unwrap());
     assert_eq!(delivery(&world, DANA, &text).await, Delivery::Delivered);
     assert!(!world.engine.take_status(report("SM0".parse().unwrap())).await.unwrap());
+}
+
+fn report(text: &Message, delivery: Delivery, failure: Option<SendFailure>) -> StatusUpdate {
+    let sid = text.sid.clone().unwrap();
+    StatusUpdate { mid: Some(text.id), sid, status: Some(delivery), failure }
+}
+
+/// A text as it stands now.
+async fn again(world: &World, phone: &str, text: &Message) -> Message {
+    world.messages(phone).await.into_iter().find(|message| message.id == text.id).unwrap()
+}
+
+/// An account that is not registered: the carrier takes each text, and says afterwards that it does not leave.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_not_in_order_is_told_and_paused_for_by_reports_too() {
+    let world = World::standing(small(), |_| {}).await;
+    let send = async |words: &str| {
+        let text = world.text(Recipient::Number(number(DANA)), words).await.unwrap();
+        world.idle().await;
+        again(&world, DANA, &text).await
+    };
+    let text = send("hello").await;
+    assert_eq!(health(&world, "carrier").await.status, HealthStatus::Ok);
+    let failed = report(&text, Delivery::Failed, Some(SendFailure::Config));
+    assert!(world.engine.take_status(failed.clone()).await.unwrap());
+    assert_eq!(health(&world, "carrier").await.status, HealthStatus::Failing);
+    // Nothing leaves for a while, then it is tried; that it is taken says nothing.
+    let second = world.text(Recipient::Number(number(DANA)), "are you there?").await.unwrap();
+    world.advance(SignedDuration::from_secs(30));
+    assert_eq!(world.texts().len(), 1);
+    world.advance(SignedDuration::from_secs(31));
+    world.idle().await;
+    assert_eq!(health(&world, "carrier").await.status, HealthStatus::Failing);
+    let second = again(&world, DANA, &second).await;
+    world.engine.take_status(report(&second, Delivery::Delivered, None)).await.unwrap();
+    assert_eq!(health(&world, "carrier").await.status, HealthStatus::Ok);
+    // The first report comes once more: it is no news.
+    world.engine.take_status(failed).await.unwrap();
+    assert_eq!(health(&world, "carrier").await.status, HealthStatus::Ok);
+    let third = send("and now?").await;
+    world.engine.take_status(report(&third, Delivery::Failed, Some(SendFailure::Filtered))).await.unwrap();
+    let carrier = health(&world, "carrier").await;
+    assert!(carrier.status == HealthStatus::Degraded && carrier.detail.contains("spam"), "{carrier:?}");
 }
 
 /// Hours without webhooks: more texts than a page of the carrier's list holds, one with a picture

@@ -140,6 +140,26 @@ async fn an_interview_whose_answer_was_lost_is_found_and_not_made_twice() {
     assert_eq!(made[0]["interviews"][0]["id"], found.lever.unwrap().to_string());
 }
 
+/// The look for it, and the deletion, meet a gateway that finds nothing: Lever has said nothing yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_finds_nothing_makes_no_second_interview_and_leaves_none() {
+    let gateway = |method| {
+        let body = serde_json::json!({"message": "no route"});
+        let fault = Fault::Status { code: 404, body: Some(body) };
+        Rule::new(Remote::Lever, fault).method(&method).path("/interviews").times(1)
+    };
+    let (world, dana) = with_dana(allowed()).await;
+    let lost = Rule::new(Remote::Lever, Fault::CutAfter).method(&http::Method::POST).path("/panels").times(1);
+    world.sandbox.faults().add(lost);
+    world.sandbox.faults().add(gateway(http::Method::GET));
+    let id = arrange(&world, &dana).await;
+    reaches(&world, &dana, InterviewState::InLever).await;
+    assert_eq!(written(&world, "panel_created").len(), 1);
+    world.sandbox.faults().add(gateway(http::Method::DELETE));
+    world.engine.call_off_interview(id, Actor::from("hr-scripts")).await.unwrap();
+    eventually("it is deleted in Lever", async || !written(&world, "interview_deleted").is_empty()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_is_killed_while_it_posts_makes_no_second_interview() {
     let mut options = allowed();

@@ -265,7 +265,7 @@ async fn a_note_that_lever_refused_by_mistake_is_filed_after_all() {
     let world = World::standing(small(), |_| {}).await;
     let dana = world.apply("Dana Reyes", DANA).await;
     world.receive(DANA, "still there?").await;
-    let body = serde_json::json!({"code": "ResourceNotFound", "message": "opportunity was not found"});
+    let body = serde_json::json!({"code": "NotFoundError", "message": "opportunity was not found"});
     world.sandbox.faults().add(on_notes(Fault::Status { code: 404, body: Some(body) }).times(1));
     world.file(DANA).await;
     eventually("the messages are open again", async || {
@@ -283,6 +283,64 @@ async fn a_note_that_lever_refused_by_mistake_is_filed_after_all() {
     })
     .await;
     assert_eq!(world.notes()[0].opportunity, dana.opportunity);
+}
+
+/// A 404 of a gateway is no word of Lever's: the note goes nowhere else, and is neither lost nor made twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_finds_nothing_moves_no_note_and_doubles_none() {
+    let gateway = || Fault::Status { code: 404, body: Some(serde_json::json!({"message": "no route"})) };
+    for first in [gateway(), Fault::CutAfter] {
+        let world = World::standing(with(Permission::FindAllNotes), |_| {}).await;
+        let dana = world.apply("Dana Reyes", DANA).await;
+        world.apply_again("Dana Reyes", DANA, Some(&dana.contact)).await;
+        say(&world, to(&dana), "about the first job").await;
+        world.sandbox.faults().add(on_notes(first.clone()).times(1));
+        let looking = Rule::new(Remote::Lever, gateway()).path("/notes").method(&Method::GET);
+        world.sandbox.faults().add(looking.times(1));
+        world.file(DANA).await;
+        eventually("the note is filed", async || {
+            world.advance(SignedDuration::from_mins(5));
+            world.engine.status().await.unwrap().stored.outbox.is_empty()
+        })
+        .await;
+        let notes = world.notes();
+        assert_eq!(notes.len(), 1, "{first:?}");
+        assert_eq!(notes[0].opportunity, dana.opportunity, "{first:?}");
+    }
+}
+
+/// That one candidate's notes are refused, since they turned confidential, says nothing of the others': after
+/// an answer that leaves doubt, theirs are looked for before they are posted again.
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_are_looked_for_though_somebody_turned_confidential() {
+    let world = World::standing(with(Permission::FindAllNotes), |_| {}).await;
+    let ruth = world.apply("Ruth Okafor", "+12025550143").await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let hide = Event::Confidential { opportunity: Some(ruth.opportunity.clone()), on: true };
+    world.receive("+12025550143", "hello").await;
+    world.receive(DANA, "once and only once").await;
+    world.sandbox.happen(&hide).unwrap();
+    world.sandbox.faults().add(on_notes(Fault::Status { code: 503, body: None }).path(&ruth.opportunity));
+    world.file("+12025550143").await;
+    let refused = || world.sandbox.stats().lever.by_status.contains_key(&403);
+    eventually("Ruth's notes were looked for", async || refused()).await;
+    let looks = || world.sandbox.stats().lever.by_route["GET /v1/opportunities/{o}/notes"];
+    let before = looks();
+    world.sandbox.faults().clear();
+    // Ruth's is tried again meanwhile, and must not use it up.
+    let fails = on_notes(Fault::Status { code: 503, body: None }).path(&dana.opportunity);
+    world.sandbox.faults().add(fails.times(1));
+    world.file(DANA).await;
+    let filed = async || {
+        world.advance(SignedDuration::from_mins(5));
+        let id = world.conversation(DANA).await.unwrap().conversation.id;
+        let filings = world.engine.filings(id, Sight::All).await.unwrap();
+        filings.iter().all(|view| view.filing.state == FilingState::Filed)
+    };
+    eventually("Dana's note is filed", filed).await;
+    assert_eq!(holding(&world.notes(), "once and only once"), 1);
+    // Whether the key may look at all, and whether the note stands.
+    assert!(looks() >= before + 2, "{before} and {}", looks());
 }
 
 /// The answer to a note is lost, or the daemon ends while it waits for one.

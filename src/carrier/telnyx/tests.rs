@@ -106,8 +106,12 @@ async fn what_became_of_a_text_is_read_by_its_id() {
     let failed = MESSAGE
         .replace("queued", "delivery_failed")
         .replace(r#""errors":[]"#, r#""errors":[{"code":"40008"}]"#);
-    let (url, server) =
-        serve(vec![answer("200 OK", MESSAGE), answer("200 OK", &failed), answer("404 Not Found", "")]);
+    let (url, server) = serve(vec![
+        answer("200 OK", MESSAGE),
+        answer("200 OK", &failed),
+        answer("404 Not Found", r#"{"errors":[{"code":"10005","title":"Resource not found"}]}"#),
+        answer("404 Not Found", "<html>"),
+    ]);
     let carrier = carrier(settings(url));
     let sid = "84cca175-9755-4859-b67f-4730d7f58aa3".parse().unwrap();
     let listed = carrier.fetch(&sid).await.unwrap();
@@ -115,6 +119,7 @@ async fn what_became_of_a_text_is_read_by_its_id() {
     let listed = carrier.fetch(&sid).await.unwrap();
     assert_eq!((listed.status, listed.failure), (Some(Delivery::Undelivered), Some(SendFailure::Unknown)));
     assert!(matches!(carrier.fetch(&sid).await, Err(ReadError::NotFound)));
+    assert!(matches!(carrier.fetch(&sid).await, Err(ReadError::Down { status: 404 })));
     assert!(server.join().unwrap()[0].starts_with(&format!("GET /v2/messages/{sid} HTTP/1.1\r\n")));
 }
 

@@ -179,7 +179,10 @@ impl Client {
 
     /// The body of a good answer.
     async fn whole(&self, method: Method, url: Url) -> Result<Vec<u8>, ReadError> {
-        self.answer(self.request(method, url)).await.map_err(ReadError::network)?.whole(code)
+        self.answer(self.request(method, url))
+            .await
+            .map_err(ReadError::network)?
+            .whole(code, |code| code == MISSING)
     }
 
     /// Asks, when fewer than [`MAX_IN_FLIGHT`] do. An error means that no answer came.
@@ -188,6 +191,9 @@ impl Client {
         Answer::to(request).await
     }
 }
+
+/// Twilio's code for what is not there (carriers.md 1.3).
+const MISSING: u32 = 20404;
 
 /// Twilio's code in an error.
 fn code(body: &[u8]) -> Option<u32> {

@@ -234,7 +234,13 @@ async fn reading_says_what_is_wrong() {
         server.join().unwrap();
         result.unwrap_err()
     };
-    assert!(matches!(check(answer("404 Not Found", "")).await, ReadError::NotFound));
+    let missing = r#"{"code":20404,"message":"The requested resource was not found","status":404}"#;
+    assert!(matches!(check(answer("404 Not Found", missing)).await, ReadError::NotFound));
+    // A gateway between us and Twilio knows nothing of the text.
+    for body in ["", "<html>", r#"{"message":"no route"}"#, r#"{"code":404}"#] {
+        let error = check(answer("404 Not Found", body)).await;
+        assert!(matches!(error, ReadError::Down { status: 404 }), "{body}: {error}");
+    }
     assert!(matches!(check(answer("429 Too Many", "")).await, ReadError::Throttled { retry_after: None }));
     assert!(matches!(check(answer("502 Bad Gateway", "x")).await, ReadError::Down { status: 502 }));
     assert!(matches!(check(answer("200 OK", "<html>")).await, ReadError::Unreadable));

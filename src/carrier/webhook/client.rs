@@ -48,7 +48,7 @@ impl Client {
     pub(in crate::carrier) async fn check(&self, at: Timestamp) -> Result<Account, ReadError> {
         let id = format!("ping_{}", Uuid::new_v4().simple());
         let request = self.request(&id, "ping", wire::Nothing {}, at).ok_or(ReadError::Unreadable)?;
-        self.answer(request).await.map_err(ReadError::network)?.whole(|_| None)?;
+        self.answer(request).await.map_err(ReadError::network)?.whole(|_| None, |_| false)?;
         Ok(Account { status: "active".into(), trial: false })
     }
 

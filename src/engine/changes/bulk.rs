@@ -9,12 +9,13 @@ use std::ops::ControlFlow;
 use fulcrum_domain::bulk::{
     self, Bulk, BulkId, BulkState, Exclusion, Recipient, RecipientState, Step, StepRefusal,
 };
-use fulcrum_domain::{Activity, ActivityKind, Actor, MessageId};
+use fulcrum_domain::{Activity, ActivityKind, Actor, Message, MessageId, Purpose, SendFailure};
 use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note;
 use super::cancel::{CancelError, cancel};
+use super::thread::message;
 use crate::engine::clock::Moment;
 use crate::store::tables::{BULKS, BULKS_RUNNING, COUNTERS, RECIPIENTS, TURNS};
 use crate::store::{Keys, Read, StoreError, Tx};
@@ -165,6 +166,53 @@ pub fn all_recipients(read: &impl Read, id: BulkId) -> Result<Vec<(u64, Recipien
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(all)
+}
+
+/// So many texts in a row that fail for our account say that the next ones will.
+const REFUSED: usize = 5;
+
+/// A text has come to its end. If it is one of a bulk text whose newest have all failed since our account at
+/// the carrier is not in order, those who wait are kept for a person to decide.
+pub(crate) fn pause_refused_bulk(
+    tx: &mut Tx<'_>,
+    text: &Message,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let refused = |text: &Message| text.failure == Some(SendFailure::Config);
+    if text.purpose != Purpose::Bulk || !refused(text) {
+        return Ok(());
+    }
+    for (id, ()) in tx.list(BULKS_RUNNING, &Keys::all(), usize::MAX)? {
+        let mut own = Vec::new();
+        for (_, recipient) in all_recipients(tx, id)? {
+            own.extend(match recipient.state {
+                RecipientState::Written(text) => vec![text],
+                RecipientState::Nudged { first, nudge } => vec![first, nudge],
+                _ => Vec::new(),
+            });
+        }
+        if !own.contains(&text.id) {
+            continue;
+        }
+        let mut ended = Vec::new();
+        for text in own {
+            ended.extend(message(tx, text)?.filter(|text| text.delivery.is_final()));
+        }
+        ended.sort_by_key(|text| std::cmp::Reverse(text.submitted_at));
+        if ended.len() < REFUSED || !ended.iter().take(REFUSED).all(refused) {
+            continue;
+        }
+        match step_bulk(tx, id, Step::Pause, &Actor::fulcrum(), usize::MAX, rules, moment) {
+            Ok(()) => {
+                let why = "paused, since the account at the carrier is not in order: let it go on once it is";
+                tell(tx, id, why, Actor::fulcrum(), moment.now)?;
+            }
+            Err(BulkError::Store(error)) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// What was written and has not left is called off: it is written again when it goes on, or never.

@@ -70,8 +70,10 @@ pub use automations::{SwitchError, Waiting, align, decide_card, look_at_held, pa
 pub(crate) use booking::end_talk;
 pub use booking::{
     BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
-    interviewers_of, offer_times, standing_of, suggest_times, take_slot, take_turn_to_talk, zone_of,
+    interview_of, interviewers_of, location_of, offer_times, standing_of, suggest_times, take_slot,
+    take_turn_to_talk, zone_of,
 };
+pub(crate) use bulk::pause_refused_bulk;
 pub use bulk::{
     BulkError, all_recipients, exclude, finish_bulk, give_turn, make_bulk, move_on, step_bulk, take_turn,
 };

@@ -28,6 +28,8 @@ use crate::store::{Keys, Options, Read, SecretKey, Store, StoreError, Tx};
 
 mod by_interview;
 mod held_up;
+mod rebooked;
+mod refused;
 
 /// What may happen.
 #[derive(Clone, Debug)]

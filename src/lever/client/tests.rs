@@ -174,6 +174,43 @@ async fn a_refusal_is_final() {
     }
 }
 
+fn moved(to: &str) -> Reply {
+    let head = "HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\nConnection: close\r\nLocation: ";
+    Reply::Raw(format!("{head}{to}\r\n\r\n").into_bytes())
+}
+
+#[tokio::test]
+async fn a_read_of_what_has_moved_within_lever_follows() {
+    let mut bench = Bench::new([moved("/v1/levels?limit=1"), moved("grades"), EMPTY]).await;
+    assert!(bench.client.stages(Lane::Live, None).await.unwrap().items.is_empty());
+    let asked = bench.asked();
+    let lines: Vec<_> = asked.iter().map(|request| request.lines().next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        ["GET /v1/stages?limit=100 HTTP/1.1", "GET /v1/levels?limit=1 HTTP/1.1", "GET /v1/grades HTTP/1.1"]
+    );
+    assert!(asked.iter().all(|request| request.contains("authorization: Basic ay9lK3k6\r\n")));
+    // Each of them took a turn: they count against the rate.
+    assert_eq!(bench.client.pacer().status().turns, [0, 3, 0, 0]);
+}
+
+#[tokio::test]
+async fn the_key_goes_nowhere_else_and_nothing_goes_in_circles() {
+    let mut elsewhere = Bench::new([]).await;
+    let there = elsewhere.client.0.base_url.join("/v1/stages").unwrap();
+    let ask = Ask::get(Endpoint::Stages, &["stages"], Vec::new());
+    for (reply, requests) in [(moved(there.as_str()), 1), (moved("/v1/stages"), 3)] {
+        let mut bench = Bench::new(vec![reply; 9]).await;
+        let error = bench.client.once(Lane::Live, &ask, |_| Ok(())).await.unwrap_err();
+        assert!(matches!(error, LeverError::Unreadable(Unreadable::Redirect)), "{error}");
+        assert_eq!(bench.asked().len(), requests);
+    }
+    assert!(elsewhere.asked().is_empty());
+    let mut bench = Bench::new([moved("/v1/notes")]).await;
+    assert_eq!(create(&bench).await.outcome(), Outcome::Unknown);
+    assert_eq!(bench.asked().len(), 1, "a write is sent once");
+}
+
 #[tokio::test]
 async fn a_bad_offset_is_told_apart() {
     let bad = r#"{"code":"BadRequestError","message":"Invalid offset token: x"}"#;

@@ -15,7 +15,7 @@ use super::wire::{Interview, Interviewer, Panel, Phone};
 /// Something that happens. Where no opportunity is named, a random active one is taken; likewise for the
 /// rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields say what they are; each is an id or a value of Lever's")]
 pub enum Event {
     /// Somebody applies: a new contact, or one that is known.
@@ -29,6 +29,7 @@ pub enum Event {
     /// Somebody is moved to another stage, by a user: the owner, unless one is named.
     Stage {
         opportunity: Option<String>,
+        #[serde(alias = "stage")]
         to: Option<String>,
         #[serde(default)]
         by: Option<String>,

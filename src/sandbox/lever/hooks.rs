@@ -33,6 +33,12 @@ pub const WEBHOOK_EVENTS: [&str; 8] = [
     "interviewDeleted",
 ];
 
+/// All events that a webhook can be for.
+pub(crate) const EVENTS_KNOWN: [&str; 10] = {
+    let [a, b, c, d, e, f, g, h] = WEBHOOK_EVENTS;
+    [a, b, c, d, e, f, g, h, "contactCreated", "contactUpdated"]
+};
+
 /// How long the sender waits for a first attempt before it turns to the next event.
 const IN_ORDER: Duration = Duration::from_millis(250);
 /// How long an event that is to be reordered waits for one to overtake it.
@@ -177,7 +183,7 @@ impl Sender {
                 },
             };
             if let Some(delivery) = next {
-                match self.0.faults.draw(Remote::LeverWebhook, &Method::POST, &delivery.event) {
+                match self.draw(&delivery, |fault| !fault.is_of_an_attempt()) {
                     Some(Fault::Reorder) if held.is_none() => {
                         held = Some(delivery);
                         continue;
@@ -241,7 +247,28 @@ impl Sender {
         self.record("webhook_given_up", delivery, json!({}));
     }
 
+    fn draw(&self, delivery: &Delivery, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        self.0.faults.draw_of(Remote::LeverWebhook, &Method::POST, &delivery.event, fits)
+    }
+
+    /// Tries once. What went wrong on the way is a failed attempt, after which Lever tries again.
     async fn attempt(&self, delivery: &Delivery, attempt: u32) -> bool {
+        let fault = self.draw(delivery, Fault::is_of_an_attempt);
+        let failed = |status: Option<u16>, error: &str| {
+            let detail = json!({"attempt": attempt, "status": status, "error": error});
+            self.record("webhook_sent", delivery, detail);
+        };
+        match &fault {
+            Some(Fault::CutBefore | Fault::Hang) => {
+                failed(None, "fault: it did not arrive");
+                return false;
+            }
+            Some(Fault::Status { code, .. }) => {
+                failed(Some(*code), "fault: something on the way answered");
+                return (200..300).contains(code);
+            }
+            _ => {}
+        }
         let request = self.0.client.post(&delivery.url).header(header::ACCEPT, "*/*").json(&delivery.body);
         let answer = request.send().await;
         let status = answer.as_ref().ok().map(reqwest::Response::status);
@@ -251,7 +278,8 @@ impl Sender {
             delivery,
             json!({"attempt": attempt, "status": status.map(|status| status.as_u16()), "error": error}),
         );
-        status.is_some_and(|status| status.is_success())
+        // The receiver has it, and Lever does not know.
+        fault != Some(Fault::CutAfter) && status.is_some_and(|status| status.is_success())
     }
 
     fn record(&self, kind: &'static str, delivery: &Delivery, mut detail: Value) {

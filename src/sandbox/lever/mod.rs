@@ -44,6 +44,7 @@ use tokio_util::task::TaskTracker;
 
 pub use bucket::Stats;
 pub use events::{Event, EventError, Happened};
+pub(crate) use hooks::EVENTS_KNOWN;
 pub use hooks::{WEBHOOK_EVENTS, WebhookRetries};
 pub use mover::Moves;
 pub use permissions::{Permission, Permissions, UnknownPermission};

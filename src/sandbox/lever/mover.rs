@@ -14,7 +14,7 @@ use super::Lever;
 
 /// How much moves by itself. Zero is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Moves {
     /// Moves in a second of real time, in the background.
     pub per_second: f64,

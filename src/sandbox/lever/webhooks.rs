@@ -14,7 +14,7 @@ use super::Lever;
 use super::api::{body, data};
 use super::error::{ApiError, Reply};
 use super::generator::ORIGINS;
-use super::hooks::{Hook, WEBHOOK_EVENTS};
+use super::hooks::{EVENTS_KNOWN, Hook};
 use super::permissions::Permission;
 
 #[derive(Deserialize)]
@@ -127,7 +127,7 @@ fn check(url: &str, event: &str) -> Result<(), ApiError> {
     if url::Url::parse(url).is_err() {
         return Err(ApiError::bad_request("Invalid URL at /url"));
     }
-    if !WEBHOOK_EVENTS.contains(&event) && !["contactCreated", "contactUpdated"].contains(&event) {
+    if !EVENTS_KNOWN.contains(&event) {
         return Err(ApiError::bad_request("Unknown event at /event"));
     }
     Ok(())

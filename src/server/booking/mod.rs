@@ -190,10 +190,11 @@ async fn calendar(
     let url = shared.site.absolute(&format!("/b/{token}"));
     let minutes = jiff::SignedDuration::from_mins(booked.minutes.into());
     let text = file(&Invitation {
-        uid: &format!("{}@fulcrum", form_token(&token, 0)),
-        revision: view.revision,
+        // The same for every link to it: a calendar moves the entry that it has (RFC 5545, 3.8.4.7).
+        uid: &format!("booking-{}@{}", view.id.number(), shared.site.host()),
+        revision: view.sequence,
         summary: &format!("{}, {}", view.event.name, view.organisation),
-        location: &view.event.location,
+        location: &view.location,
         url: &url,
         start: booked.starts_at,
         end: booked.starts_at.saturating_add(minutes).unwrap_or(booked.starts_at),

@@ -90,7 +90,7 @@ pub(super) fn page(
         first_name: &view.first_name,
         title: &view.event.name,
         minutes: view.event.minutes(),
-        location: &view.event.location,
+        location: &view.location,
         zone,
         zones: std::iter::once(zone).chain(ZONES.into_iter().filter(|name| *name != zone)).collect(),
         form: form_token(token, view.revision),

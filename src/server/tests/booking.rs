@@ -145,11 +145,21 @@ async fn a_candidate_books_moves_and_calls_off_without_a_script() {
     let start: Timestamp = shown.starts[40].parse().unwrap();
     assert!(file.text.contains(&start.strftime("DTSTART:%Y%m%dT%H%M%SZ").to_string()), "{}", file.text);
 
+    // Each text has a link of its own.
+    let another = world.link(ADA).await;
     let others = form(&world.look(&format!("{path}?move=1")).await);
     assert_eq!(world.take(&path, &others, &others.starts[20]).await.status, 303);
     let moved = world.look(&format!("{path}/calendar.ics")).await;
     let uid = |text: &str| text.lines().find(|line| line.starts_with("UID:")).unwrap().to_owned();
     assert_eq!(uid(&moved.text), uid(&file.text), "calendars move the entry that they have");
+    let again = world.look(&format!("{another}/calendar.ics")).await;
+    assert_eq!(uid(&again.text), uid(&file.text), "whichever link it comes by");
+    assert!(uid(&again.text).ends_with("@127.0.0.1"), "{}", again.text);
+    let sequence = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("SEQUENCE:")).unwrap();
+        line.trim().parse::<u32>().unwrap()
+    };
+    assert!(sequence(&moved.text) > sequence(&file.text), "{} {}", moved.text, file.text);
 
     let shown = form(&world.look(&path).await);
     let ended = world.submit(&path, &[("form", &shown.token), ("do", "call-off")]).await;

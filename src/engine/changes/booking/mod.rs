@@ -13,10 +13,10 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use fulcrum_domain::booking::{Booked, Booking, LINK_LASTS, Over, State};
+use fulcrum_domain::booking::{Booked, Booking, EventType, LINK_LASTS, Over, State};
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, BookingId, ConversationId, DeadlineKey, Opportunity, OpportunityId,
-    Refusal,
+    Activity, ActivityKind, Actor, Appointment, BookingId, ConversationId, DeadlineKey, Opportunity,
+    OpportunityId, Refusal,
 };
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -123,10 +123,28 @@ fn digest_of(token: &str) -> Digest {
 pub fn standing_of(read: &impl Read, booking: &Booking, now: Timestamp) -> Result<State, StoreError> {
     let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
     let appointment = match &booking.state {
-        State::Booked(Booked { appointment: Some(id), .. }) => read.get(APPOINTMENTS, id)?,
-        State::Booked(_) | State::Open | State::Over(_) => None,
+        State::Booked(booked) => interview_of(read, booked)?,
+        State::Open | State::Over(_) => None,
     };
     Ok(booking.standing(row.as_ref(), appointment.as_ref(), now))
+}
+
+/// The interview that Lever has, or gets, for a time that is taken.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn interview_of(read: &impl Read, booked: &Booked) -> Result<Option<Appointment>, StoreError> {
+    booked.appointment.map_or(Ok(None), |id| read.get(APPOINTMENTS, &id))
+}
+
+/// Where a booked meeting takes place: as its interview says, which people may have changed; without one,
+/// as the config does.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn location_of(read: &impl Read, booked: &Booked, event: &EventType) -> Result<String, StoreError> {
+    let interview = interview_of(read, booked)?;
+    Ok(interview.map_or_else(|| event.location.clone(), |one| one.meeting.location.unwrap_or_default()))
 }
 
 /// The booking that a token leads to.

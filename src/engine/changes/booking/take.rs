@@ -3,14 +3,14 @@
 use fulcrum_domain::booking::{Booked, Booking, EventType, Fixed, Over, State, spoken};
 use fulcrum_domain::slots::{Need, choose, zone_or};
 use fulcrum_domain::{
-    Actor, AppointmentId, Author, Body, BookingId, ConversationId, Delivery, Direction, Meeting, Message,
-    MessageId, NewAppointment, Purpose, UserId,
+    Actor, Appointment, AppointmentId, Author, Body, BookingId, ConversationId, Delivery, Direction, Meeting,
+    Message, MessageId, NewAppointment, Purpose, UserId,
 };
 use jiff::Timestamp;
 
 use super::talk::listen;
 use super::times::{Busy, free_slots};
-use super::{link, note_about, standing_of};
+use super::{interview_of, link, location_of, note_about, standing_of};
 use crate::engine::changes::Rules;
 use crate::engine::changes::appointment::{
     AppointmentError, call_off_appointment, change_appointment, make_appointment,
@@ -140,7 +140,11 @@ pub fn take_slot(
     for user in &booked.interviewers {
         tx.put(TAKEN, &(user.clone(), booked.starts_at, id), &())?;
     }
-    booked.appointment = arrange(tx, &booking, &event, &booked, rules, moment)?;
+    let before = match &state {
+        State::Booked(before) => before.interviewers.as_slice(),
+        State::Open | State::Over(_) => &[],
+    };
+    booked.appointment = arrange(tx, &booking, &event, before, &booked, rules, moment)?;
     booking.state = State::Booked(booked.clone());
     booking.revision += 1;
     tx.put(BOOKINGS, &id, &booking)?;
@@ -150,17 +154,19 @@ pub fn take_slot(
     Ok(booked)
 }
 
-/// The interview in Lever, made or moved. What Lever may not be told keeps nobody from meeting: the
-/// activity says that it is not there.
+/// The interview in Lever, made or moved; `before` are those who were to interview. What Lever may not be
+/// told keeps nobody from meeting: the activity says that it is not there.
 fn arrange(
     tx: &mut Tx<'_>,
     booking: &Booking,
     event: &EventType,
+    before: &[UserId],
     booked: &Booked,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<Option<AppointmentId>, BookError> {
-    let meeting = Meeting {
+    let stands = interview_of(tx, booked)?.filter(Appointment::stands);
+    let meeting = stands.map(|one| moved(one.meeting, before, booked)).unwrap_or_else(|| Meeting {
         subject: Some(event.name.clone()),
         note: None,
         location: Some(event.location.clone()),
@@ -169,7 +175,7 @@ fn arrange(
         timezone: rules.zone.iana_name().unwrap_or("UTC").to_owned(),
         interviewers: booked.interviewers.iter().cloned().collect(),
         feedback_template: event.feedback_template.clone(),
-    };
+    });
     let Some(perform_as) = booked.interviewers.first().cloned() else { return Ok(None) };
     let opportunity = booking.opportunity.clone();
     let arranged = match booked.appointment {
@@ -187,6 +193,18 @@ fn arrange(
             Ok(booked.appointment)
         }
     }
+}
+
+/// The same meeting at another time: what people have changed of it since stays. Where others of the event type
+/// have the new time, they take the place of those who had the old one, unless people had them replaced.
+fn moved(stands: Meeting, before: &[UserId], booked: &Booked) -> Meeting {
+    let mut interviewers = stands.interviewers;
+    let leave: Vec<&UserId> = before.iter().filter(|user| !booked.interviewers.contains(user)).collect();
+    let left = leave.iter().filter(|user| interviewers.remove(**user)).count();
+    if leave.is_empty() || left > 0 {
+        interviewers.extend(booked.interviewers.iter().filter(|user| !before.contains(user)).cloned());
+    }
+    Meeting { starts_at: booked.starts_at, minutes: booked.minutes, interviewers, ..stands }
 }
 
 fn not_in_lever(error: &AppointmentError) -> String {
@@ -250,16 +268,15 @@ fn confirm(
     let link = link(tx, id, booking.clone(), rules, moment)?;
     let begin = if booked.moves == 0 { "is booked for" } else { "is moved to" };
     let mut words = format!("{}: your {} {begin} {when}.", rules.organisation, event.name);
-    for part in [&event.location, &event.confirmation] {
+    for part in [&location_of(tx, booked, event)?, &event.confirmation] {
         if !part.is_empty() {
             let end =
                 if part.ends_with(|c: char| ".!?/".contains(c)) || part.contains("://") { "" } else { "." };
             words.push_str(&format!(" {part}{end}"));
         }
     }
-    words.push_str(&format!(
-        " Add it to your calendar: {link}/calendar.ics R to reschedule, X to call it off."
-    ));
+    let change = if booked.may_move(moment.now).is_ok() { "R to reschedule, X" } else { "X" };
+    words.push_str(&format!(" Add it to your calendar: {link}/calendar.ics {change} to call it off."));
     match say(tx, booking, words, Purpose::Booking, rules, moment)? {
         Some(thread) => Ok(listen(tx, thread, id, booked.starts_at)?),
         None => Ok(()),
@@ -342,4 +359,47 @@ pub fn suggest_times(
     add_message(tx, &mut conversation, &message, rules)?;
     tell(tx, &message);
     Ok(store(tx, &conversation)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users(ids: &[&str]) -> Vec<UserId> {
+        ids.iter().map(|id| id.parse().unwrap()).collect()
+    }
+
+    fn at_another_time(stands: &[&str], before: &[&str], after: &[&str]) -> Vec<String> {
+        let meeting = Meeting {
+            subject: None,
+            note: None,
+            location: None,
+            starts_at: Timestamp::UNIX_EPOCH,
+            minutes: 30,
+            timezone: "UTC".into(),
+            interviewers: users(stands).into_iter().collect(),
+            feedback_template: None,
+        };
+        let booked = Booked {
+            starts_at: Timestamp::UNIX_EPOCH,
+            minutes: 30,
+            interviewers: users(after),
+            timezone: "UTC".into(),
+            moves: 1,
+            appointment: None,
+        };
+        moved(meeting, &users(before), &booked).interviewers.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn another_time_changes_only_who_was_chosen_for_it() {
+        assert_eq!(at_another_time(&["ana"], &["ana"], &["ana"]), ["ana"]);
+        assert_eq!(at_another_time(&["ana", "cid"], &["ana"], &["ana"]), ["ana", "cid"]);
+        assert_eq!(at_another_time(&["ana", "cid"], &["ana"], &["ben"]), ["ben", "cid"]);
+        // In Lever somebody else was put in her place.
+        assert_eq!(at_another_time(&["cid"], &["ana"], &["ana"]), ["cid"]);
+        assert_eq!(at_another_time(&["cid"], &["ana"], &["ben"]), ["cid"]);
+        // The config has one more now.
+        assert_eq!(at_another_time(&["ana"], &["ana"], &["ana", "ben"]), ["ana", "ben"]);
+    }
 }

@@ -9,11 +9,11 @@
 use fulcrum_domain::booking::{
     Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken,
 };
-use fulcrum_domain::guard::refusal;
+use fulcrum_domain::guard::{Timing, refusal};
 use fulcrum_domain::slots::{Slot, spaced};
 use fulcrum_domain::{
-    ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Direction, Message, OpportunityId,
-    Purpose,
+    ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Delivery, Direction, Message,
+    OpportunityId, Purpose,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -23,9 +23,9 @@ use super::times::{Busy, free_slots};
 use super::{LinkError, link, note_about, standing_of, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
-use crate::engine::changes::guard::standing;
+use crate::engine::changes::guard::{decide, standing};
 use crate::engine::changes::suppress::suppression_of;
-use crate::engine::changes::thread::{open, store};
+use crate::engine::changes::thread::{open, store, thread_of};
 use crate::engine::changes::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::store::tables::{BOOKINGS, CONVERSATIONS, MESSAGES, OPPORTUNITIES, TALKS, TALKS_DUE};
@@ -143,6 +143,11 @@ pub(in crate::engine::changes) fn hear(
             let words = format!("Choose another time here: {link} Until then the one that you have stays.");
             in_store(say(tx, &booking, words, Purpose::Booking, rules, moment)).map(drop)
         }
+        (State::Booked(booked), Reply::Move) if moment.now < booked.starts_at => {
+            let words =
+                "Sorry, that time cannot be changed here any more. Tell us what you need: a person reads it.";
+            in_store(say(tx, &booking, words.into(), Purpose::Booking, rules, moment)).map(drop)
+        }
         (State::Booked(booked), Reply::CallOff) if booked.may_call_off(moment.now).is_ok() => {
             let called_off = call_off_booking(tx, talk.booking, booking.revision, rules, moment);
             in_store(called_off)?;
@@ -161,12 +166,16 @@ fn in_store<T>(outcome: Result<T, BookError>) -> Result<Option<T>, StoreError> {
     }
 }
 
-/// Whether the newest text to the candidate is a person's.
+/// Whether the newest text that the candidate has had is a person's.
 fn spoke_last(read: &impl Read, conversation: &Conversation) -> Result<bool, StoreError> {
     const LOOK_BACK: usize = 50;
     let rows = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
-    let newest =
-        rows.into_iter().map(|(_, message)| message).find(|m: &Message| m.direction == Direction::Out);
+    // What they have not seen they do not answer.
+    let stayed = [Delivery::Scheduled, Delivery::Queued, Delivery::Canceled, Delivery::Failed];
+    let newest = rows
+        .into_iter()
+        .map(|(_, message)| message)
+        .find(|m: &Message| m.direction == Direction::Out && !stayed.contains(&m.delivery));
     Ok(newest.is_some_and(|message| matches!(message.author, Author::Staff { .. })))
 }
 
@@ -201,9 +210,13 @@ pub fn take_turn_to_talk(
             let zone = zone_of(tx, &booking, rules, moment.now)?;
             let timezone = zone.iana_name().unwrap_or_default().to_owned();
             let pick = Pick { start, timezone, revision: booking.revision };
+            // Whatever thread the confirmation goes to: this turn is taken.
+            put(tx, thread, &talk)?;
             match take_slot(tx, talk.booking, &pick, busy, rules, moment) {
                 Ok(_) => Ok(()),
                 Err(BookError::NotFree) => {
+                    // The others of that offer may be free still.
+                    talk.offered.clear();
                     let sorry = "Sorry, that time was just taken. ";
                     offer(tx, thread, talk, &booking, &event, sorry, busy, rules, moment)
                 }
@@ -236,11 +249,18 @@ fn offer(
     if let State::Over(_) | State::Booked(_) = standing_of(tx, booking, moment.now)? {
         return end(tx, thread);
     }
+    // The first is asked for by a person, the others by the candidate.
+    let purpose = if talk.round == 0 { Purpose::Conversation } else { Purpose::Booking };
     let zone = zone_of(tx, booking, rules, moment.now)?;
+    let leaves_at = leaves_at(tx, booking, purpose, rules, moment.now)?;
+    let earliest = leaves_at.saturating_add(event.terms.notice).unwrap_or(Timestamp::MAX);
     let found = free_slots(tx, talk.booking, booking, event, busy, rules, moment.now)?;
     let last = talk.offered.iter().map(|Offered(at)| *at).max();
-    let fresh: Vec<Slot> =
-        found.slots.into_iter().filter(|slot| last.is_none_or(|last| slot.start > last)).collect();
+    let fresh: Vec<Slot> = found
+        .slots
+        .into_iter()
+        .filter(|slot| slot.start >= earliest && last.is_none_or(|last| slot.start > last))
+        .collect();
     let times = spaced(&fresh, &zone, TIMES);
     if times.is_empty() || talk.round >= ROUNDS {
         let what = "no more times can be offered by text; a person is to write";
@@ -256,15 +276,29 @@ fn offer(
         lines.join("\n"),
         numbers(times.len()),
     );
-    // The first is asked for by a person, the others by the candidate.
-    let purpose = if talk.round == 0 { Purpose::Conversation } else { Purpose::Booking };
     talk.round += 1;
     talk.offered = times.into_iter().map(Offered).collect();
-    talk.until = moment.now.saturating_add(OFFER_LASTS).unwrap_or(Timestamp::MAX);
+    talk.until = leaves_at.saturating_add(OFFER_LASTS).unwrap_or(Timestamp::MAX);
     match in_store(say(tx, booking, words, purpose, rules, moment))?.flatten() {
         Some(_) => put(tx, thread, &talk),
         None => end(tx, thread),
     }
+}
+
+/// When a text to the candidate of a booking leaves that is written now: quiet hours may hold it up.
+fn leaves_at(
+    read: &impl Read,
+    booking: &Booking,
+    purpose: Purpose,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    let number = read.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
+    let thread = number.map(|number| thread_of(read, number)).transpose()?.flatten();
+    Ok(match thread.map(|thread| decide(read, &thread, purpose, false, rules, now)).transpose()? {
+        Some(Ok(Timing::Later(at))) => at,
+        _ => now,
+    })
 }
 
 /// "1, 2 or 3", "1 or 2", "1".

@@ -165,6 +165,28 @@ async fn webhooks_are_doubled_reordered_and_dropped_on_demand() {
     assert_eq!(receiver.next().await["data"]["opportunityId"], json!(told.opportunity));
 }
 
+/// What is between Lever and the receiver fails, and Lever tries again.
+#[tokio::test]
+async fn what_goes_wrong_on_the_way_is_a_failed_attempt() {
+    let (client, mut receiver) = connected().await;
+    let way = [Fault::CutBefore, Fault::Status { code: 503, body: None }, Fault::Hang, Fault::CutAfter];
+    for fault in way {
+        client.sandbox.faults().add(Rule::new(Remote::LeverWebhook, fault).times(1));
+    }
+    stage(&client);
+    let first = receiver.next().await;
+    assert_eq!(receiver.next().await, first, "the answer to the first was lost");
+    let mut seen = Vec::new();
+    let sent = loop {
+        seen.extend(client.sandbox.ledger().wait_past(seen.len() as u64).await);
+        let sent: Vec<_> = seen.iter().filter(|entry| entry.kind == "webhook_sent").collect();
+        if sent.len() == 5 {
+            break sent.iter().map(|entry| entry.detail["status"].clone()).collect::<Vec<_>>();
+        }
+    };
+    assert_eq!(sent, [json!(null), json!(503), json!(null), json!(200), json!(200)]);
+}
+
 #[tokio::test]
 async fn the_envelopes_id_can_be_left_out() {
     let mut receiver = Receiver::start().await;
