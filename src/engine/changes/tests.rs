@@ -1,8 +1,12 @@
 //! Random days in the life of a few threads: after each step the rows must agree with each other,
 //! whatever came before. A step that fails prints its whole history.
 
+mod by_interview;
 mod gone;
+mod held_up;
 mod introduced;
+mod rebooked;
+mod refused;
 mod whom;
 mod wishes;
 mod zones;
@@ -25,11 +29,6 @@ use crate::store::tables::{
     OUTBOX, OUTBOX_DUE, PLACES, SECRETS, SHELVES, UNFILED,
 };
 use crate::store::{Keys, Options, Read, SecretKey, Store, StoreError, Tx};
-
-mod by_interview;
-mod held_up;
-mod rebooked;
-mod refused;
 
 /// What may happen.
 #[derive(Clone, Debug)]

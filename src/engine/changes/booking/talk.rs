@@ -9,7 +9,7 @@
 use fulcrum_domain::booking::{
     Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken,
 };
-use fulcrum_domain::guard::{Timing, refusal};
+use fulcrum_domain::guard::{Timing, refusal, timing};
 use fulcrum_domain::slots::{Slot, spaced};
 use fulcrum_domain::{
     ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Delivery, Direction, Message,
@@ -23,7 +23,7 @@ use super::times::{Busy, free_slots};
 use super::{LinkError, link, note_about, standing_of, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
-use crate::engine::changes::guard::{decide, standing};
+use crate::engine::changes::guard::standing;
 use crate::engine::changes::suppress::suppression_of;
 use crate::engine::changes::thread::{open, store, thread_of};
 use crate::engine::changes::zone::zones_of;
@@ -294,9 +294,11 @@ fn leaves_at(
     now: Timestamp,
 ) -> Result<Timestamp, StoreError> {
     let number = read.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
-    let thread = number.map(|number| thread_of(read, number)).transpose()?.flatten();
-    Ok(match thread.map(|thread| decide(read, &thread, purpose, false, rules, now)).transpose()? {
-        Some(Ok(Timing::Later(at))) => at,
+    let Some(number) = number else { return Ok(now) };
+    let standing = standing(read, number, rules, now)?;
+    let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
+    Ok(match timing(purpose, now, &standing, false, whose, rules.clockwork(), now) {
+        Ok(Timing::Later(at)) => at,
         _ => now,
     })
 }
