@@ -11,6 +11,10 @@ use minijinja::{Error, ErrorKind};
 /// dozens; a thousand are too many for the stack of a thread.
 const KNOTS: usize = 300;
 
+/// Bytes of a text with all its tags; filled in it has some hundreds. minijinja counts columns in 16 bits, and
+/// where a line is longer one of its errors overflows.
+const BYTES: usize = 16 * 1024;
+
 /// Words that join two values, or go before one.
 const JOINING: [&str; 7] = ["not", "and", "or", "if", "elif", "is", "in"];
 
@@ -20,6 +24,9 @@ const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 
 /// Refuses a text that could take more than its share of memory or stack.
 pub(super) fn check(text: &str) -> Result<(), Error> {
+    if text.len() > BYTES {
+        return Err(refused("the text is too long for a template"));
+    }
     let mut knots = 0;
     let mut rest = text;
     while let Some(start) = next_tag(rest) {
@@ -123,6 +130,12 @@ mod tests {
         }
         assert!(refused_for(&format!("{{% if 1 %}}{}{{% endif %}}", "{% elif 1 %}".repeat(301))).is_some());
         assert!(refused_for(&"{{ -1 }}".repeat(301)).is_some());
+    }
+
+    #[test]
+    fn a_text_has_a_longest_length() {
+        assert_eq!(refused_for(&"a".repeat(BYTES)), None);
+        assert!(refused_for(&format!("{{{{\"{}", "a".repeat(BYTES))).is_some());
     }
 
     #[test]
