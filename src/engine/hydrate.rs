@@ -1,64 +1,20 @@
 //! Reading single candidates again: after a webhook, and when somebody waits.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use fulcrum_domain::{
-    Activity, ActivityKind, Effect, EffectState, ErasureCause, HookEvent, Lane, Opportunity, OpportunityId,
-};
+use fulcrum_domain::{Effect, EffectState, ErasureCause, Lane, Opportunity, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, Arrival, Profile, Put, Taken};
 use super::health::HealthStatus;
-use super::intake::LEVER;
 use super::people::FetchError;
 use super::status::FOUND_BY_POLL;
 use super::{Confidential, Engine, convert};
 use crate::lever::{self, Confidentiality, Endpoint, LeverError};
-use crate::store::tables::{COUNTERS, HOOKS_VERIFIED, INBOX, INTERVIEWS_WANTED, OPPORTUNITIES};
-use crate::store::{HookRow, Keys, Read, Seen, StoreError, Tx};
-
-/// Webhooks that are turned into effects at a time.
-const INBOX_BATCH: usize = 256;
+use crate::store::tables::{COUNTERS, INTERVIEWS_WANTED, OPPORTUNITIES};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 impl Engine {
-    /// Turns waiting webhooks into effects: many of one candidate become one read.
-    pub(crate) async fn run_inbox(self) -> Result<(), StoreError> {
-        loop {
-            let mut news = std::pin::pin!(self.wake.inbox.notified());
-            news.as_mut().enable();
-            let now = self.clock.now();
-            let waiting = self.store.read(|snapshot| snapshot.len(INBOX)).await?;
-            if waiting == 0 {
-                news.await;
-                continue;
-            }
-            let about_nobody = self
-                .store
-                .change(move |tx| {
-                    let rows = tx.list(INBOX, &Keys::all(), INBOX_BATCH)?;
-                    note_webhooks(tx, &rows)?;
-                    let mut about_nobody = Vec::new();
-                    for (number, row) in rows {
-                        match row.opportunity {
-                            Some(id) => ask_for(tx, row.event, id, now)?,
-                            None => about_nobody.push(row.event),
-                        }
-                        tx.remove(INBOX, &number)?;
-                    }
-                    Ok::<_, StoreError>(about_nobody)
-                })
-                .await?;
-            for event in about_nobody {
-                self.metrics.webhook(event.as_key(), "no_opportunity");
-                tracing::warn!(
-                    event = event.as_key(),
-                    "a webhook names no opportunity: looking will find it"
-                );
-            }
-        }
-    }
-
     /// Which records the lists are asked for.
     pub(crate) fn confidentiality(&self) -> Confidentiality {
         let wanted = self.settings.load().confidential != Confidential::Off;
@@ -412,21 +368,6 @@ impl Engine {
     }
 }
 
-/// Writes down that webhooks came. Here and not where they came in: there, each row more costs the sender time.
-fn note_webhooks(tx: &mut Tx<'_>, rows: &[(u64, HookRow)]) -> Result<(), StoreError> {
-    let (mut activities, mut last) = (Vec::with_capacity(rows.len()), BTreeMap::new());
-    for (_, HookRow { event, opportunity, received_at, .. }) in rows {
-        let what = Activity::new(*received_at, LEVER.into(), ActivityKind::Webhook, event.as_key());
-        activities.push(what.about(opportunity.clone()));
-        last.insert(event.as_key(), *received_at);
-    }
-    changes::note_all(tx, &activities)?;
-    for (event, at) in last {
-        tx.put(HOOKS_VERIFIED, &event.to_owned(), &Seen(at))?;
-    }
-    Ok(())
-}
-
 /// An opportunity is not for us to see. Those who were left out before are asked for once more, in their own
 /// lane, when that is a day old; a second time they are left alone.
 fn leave_out(tx: &mut Tx<'_>, id: &OpportunityId, lane: Lane, as_of: Timestamp) -> Result<(), StoreError> {
@@ -434,18 +375,4 @@ fn leave_out(tx: &mut Tx<'_>, id: &OpportunityId, lane: Lane, as_of: Timestamp) 
         return Ok(());
     }
     changes::mark_invisible(tx, id, as_of).map(drop)
-}
-
-/// What a webhook asks for. Only ids were taken from it, so everything is fetched.
-fn ask_for(tx: &mut Tx<'_>, event: HookEvent, id: OpportunityId, now: Timestamp) -> Result<(), StoreError> {
-    match event {
-        HookEvent::CandidateDeleted => changes::ask_after_deletion(tx, &Effect::Hydrate(id), now),
-        HookEvent::InterviewCreated | HookEvent::InterviewUpdated | HookEvent::InterviewDeleted => {
-            changes::ask(tx, &Effect::Interviews(id), Lane::Live, now)
-        }
-        HookEvent::ApplicationCreated
-        | HookEvent::CandidateStageChange
-        | HookEvent::CandidateArchiveChange
-        | HookEvent::CandidateHired => changes::ask(tx, &Effect::Hydrate(id), Lane::Live, now),
-    }
 }

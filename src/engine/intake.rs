@@ -16,7 +16,7 @@ use super::changes::{self, Incoming, Keyword, Received, Report};
 use super::setup::HookRefusal;
 use super::undelivered::End;
 use crate::carrier::{self, ReceivedText, StatusUpdate};
-use crate::store::tables::{BY_SID, COUNTERS, HOOKS_REFUSED, HOOKS_VERIFIED, INBOX, SEEN_HOOKS};
+use crate::store::tables::{BY_SID, HOOKS_REFUSED, HOOKS_VERIFIED, INBOX, SEEN_HOOKS};
 use crate::store::{HookRow, Read, RefusedHook, Seen, Signal, StoreError};
 
 /// Webhooks triggered longer ago are refused: a rerun may be days old, a replay much older.
@@ -128,9 +128,7 @@ impl Engine {
                 if tx.put(SEEN_HOOKS, &digest, &Seen(now))? {
                     return Ok(HookOutcome::Duplicate);
                 }
-                let name = "inbox".to_owned();
-                let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-                tx.put(COUNTERS, &name, &number)?;
+                let number = changes::next_number(tx, changes::Counter::Inbox)?;
                 let row = HookRow {
                     event: hook.event,
                     opportunity: hook.opportunity,

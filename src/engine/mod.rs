@@ -30,6 +30,7 @@ mod forgetting;
 mod health;
 mod hydrate;
 mod inbound;
+mod inbox;
 mod indexing;
 mod intake;
 mod lost;

@@ -8,8 +8,8 @@ use fulcrum_domain::bulk::{Bulk, BulkId, Exclusion, Recipient, RecipientState};
 use fulcrum_domain::guard::{Timing, timing};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Answer, Author, Body, Consent, ConsentSource, Delivery, Lane, Message,
-    Purpose, Remote, Sight,
+    Activity, ActivityKind, Actor, Answer, Consent, ConsentSource, Delivery, Lane, Message, Purpose, Remote,
+    Sight,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -217,15 +217,12 @@ fn write(
         };
         changes::put_consent(tx, number, &consent, moment.now)?;
     }
-    let draft = Draft {
-        to: changes::Recipient::Opportunity(recipient.opportunity.clone()),
-        body: Body::new(words),
-        author: Author::Automatic(bulk.name.clone()),
-        purpose: Purpose::Bulk,
-        from: None,
-        send_at: None,
-        cannot_wait: None,
-    };
+    let draft = Draft::by_itself(
+        changes::Recipient::Opportunity(recipient.opportunity.clone()),
+        words,
+        bulk.name.clone(),
+        Purpose::Bulk,
+    );
     let message = changes::compose(tx, draft, &settings.rules, moment)?;
     changes::made_from(tx, message.id, version)?;
     Ok(Ok(Written::Now(Box::new(message))))

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note;
+use super::counter::{Counter, next};
 use super::filing::fallback_author;
 use super::interview_news::{arm_news, forget_news};
 use super::outbox::{ask, drop_effect, finish, postpone};
@@ -20,7 +21,7 @@ use super::thread::thread_of;
 use super::users::refuse_author;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    APPOINTMENT_AT, APPOINTMENTS, APPOINTMENTS_BLOCKED, APPOINTMENTS_OF, COUNTERS, OPPORTUNITIES, USERS,
+    APPOINTMENT_AT, APPOINTMENTS, APPOINTMENTS_BLOCKED, APPOINTMENTS_OF, OPPORTUNITIES, USERS,
 };
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
@@ -71,9 +72,7 @@ pub fn make_appointment(
     for user in meeting.interviewers.iter().chain([&new.perform_as]) {
         known(tx, user)?;
     }
-    let name = "appointments".to_owned();
-    let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-    tx.put(COUNTERS, &name, &number)?;
+    let number = next(tx, Counter::Appointments)?;
     let id = AppointmentId::new(number);
     let one = Appointment::new(id, NewAppointment { meeting, ..new }, by.clone(), moment.now);
     tx.put(APPOINTMENTS_OF, &(one.opportunity.clone(), id), &())?;

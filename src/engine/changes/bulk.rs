@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use super::Rules;
 use super::activity::note;
 use super::cancel::{CancelError, cancel};
+use super::counter::{Counter, next};
 use super::thread::message;
 use crate::engine::clock::Moment;
-use crate::store::tables::{BULKS, BULKS_RUNNING, COUNTERS, RECIPIENTS, TURNS};
+use crate::store::tables::{BULKS, BULKS_RUNNING, RECIPIENTS, TURNS};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Why a step is not taken.
@@ -36,9 +37,7 @@ pub enum BulkError {
 
 /// Writes down a bulk text and whom it is for.
 pub fn make_bulk(tx: &mut Tx<'_>, bulk: &Bulk, recipients: Vec<Recipient>) -> Result<BulkId, StoreError> {
-    let name = "bulks".to_owned();
-    let count = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-    tx.put(COUNTERS, &name, &count)?;
+    let count = next(tx, Counter::Bulks)?;
     let id = BulkId::new(count);
     tx.put(BULKS, &id, bulk)?;
     for (place, recipient) in (1..).zip(recipients) {

@@ -49,6 +49,21 @@ pub struct Draft {
     pub cannot_wait: Option<String>,
 }
 
+impl Draft {
+    /// A text that nobody typed, under the name of what wrote it: it leaves when it may.
+    pub fn by_itself(to: Recipient, words: String, writer: String, purpose: Purpose) -> Self {
+        Self {
+            to,
+            body: Body::new(words),
+            author: Author::Automatic(writer),
+            purpose,
+            from: None,
+            send_at: None,
+            cannot_wait: None,
+        }
+    }
+}
+
 /// Why a text is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {

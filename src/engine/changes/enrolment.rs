@@ -10,18 +10,19 @@ use fulcrum_domain::automation::{
     Automation, CardState, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine, Trigger,
     Verdict, decide,
 };
-use fulcrum_domain::{Actor, Author, Body, DeadlineKey, MessageId, OpportunityId, Purpose};
+use fulcrum_domain::{Actor, DeadlineKey, MessageId, OpportunityId, Purpose};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::cancel::{CancelError, cancel};
 use super::cases::{Foreseen, case, due_of, fits, is_for};
 use super::compose::{ComposeError, Draft, Recipient, compose};
+use super::counter::{Counter, next};
 use super::flood::guard;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    AUTOMATIONS, CARDS, COUNTERS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS,
-    LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG,
+    AUTOMATIONS, CARDS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS, LIVE_ENROLMENTS,
+    OPPORTUNITIES, RUN_LOG,
 };
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
@@ -30,14 +31,6 @@ pub(crate) const STALE: &str = "stale: too long ago";
 
 /// Nothing is timed by an interview that was so long ago.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// The next number of a counter.
-pub(super) fn next(tx: &mut Tx<'_>, name: &str) -> Result<u64, StoreError> {
-    let name = name.to_owned();
-    let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-    tx.put(COUNTERS, &name, &number)?;
-    Ok(number)
-}
 
 /// Writes a line of the run log.
 pub(super) fn log(
@@ -49,7 +42,7 @@ pub(super) fn log(
     message: Option<MessageId>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let number = next(tx, "run log")?;
+    let number = next(tx, Counter::RunLog)?;
     let line = RunLine { at, automation: automation.to_owned(), enrolment, what: what.into(), message };
     tx.put(RUN_LOG, &(about.clone(), number), &line).map(drop)
 }
@@ -295,7 +288,7 @@ fn enrol(
     // No text leaves before the stage has settled and the flood guard has seen who else comes.
     let settled = now.saturating_add(rules.automations.settle).unwrap_or(Timestamp::MAX);
     let due = due.max(settled);
-    let id = EnrolmentId::new(next(tx, "enrolments")?);
+    let id = EnrolmentId::new(next(tx, Counter::Enrolments)?);
     let was = match &event.kind {
         EventKind::InterviewCancelled(gone) => {
             tx.get(INTERVIEWS, &(event.opportunity.clone(), gone.clone()))?
@@ -351,15 +344,12 @@ pub(super) fn is_due(
             put(tx, id, Some(&row), &Enrolment { due: Some(at), ..row.clone() })
         }
         Verdict::Send => {
-            let draft = Draft {
-                to: Recipient::Opportunity(about.clone()),
-                body: Body::new(text),
-                author: Author::Automatic(row.automation.clone()),
-                purpose: Purpose::Automatic,
-                from: None,
-                send_at: None,
-                cannot_wait: None,
-            };
+            let draft = Draft::by_itself(
+                Recipient::Opportunity(about.clone()),
+                text,
+                row.automation.clone(),
+                Purpose::Automatic,
+            );
             let message = match compose(tx, draft, rules, moment) {
                 Ok(message) => message,
                 Err(ComposeError::Store(error)) => return Err(error),

@@ -12,9 +12,10 @@ use fulcrum_domain::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
+use super::counter::{Counter, next};
 use super::enrolment::{follow, look_again, on_event};
 use super::projection::{Arrival, ListedInterview};
-use crate::store::tables::{ARCHIVE_REASONS, COUNTERS, EVENTS, EVENTS_OF, EventKey, USERS};
+use crate::store::tables::{ARCHIVE_REASONS, EVENTS, EVENTS_OF, EventKey, USERS};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// How long events are kept, for back-tests; what is older when it is seen is not written.
@@ -134,9 +135,7 @@ fn happened(
         return follow(tx, &event, rules, now);
     }
     if is_recent {
-        let name = "events".to_owned();
-        let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-        tx.put(COUNTERS, &name, &number)?;
+        let number = next(tx, Counter::Events)?;
         let key: EventKey = (at, number);
         tx.put(EVENTS, &key, &event)?;
         tx.put(EVENTS_OF, &(id.clone(), key), &())?;

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note;
-use super::enrolment::{next, put};
+use super::counter::{Counter, next};
+use super::enrolment::put;
 use crate::store::tables::{CARDS, DEADLINES, ENROLMENTS, ENROLMENTS_ON, FLOODS};
 use crate::store::{Read, Signal, StoreError, Tx};
 
@@ -33,7 +34,7 @@ pub(super) fn guard(
         join(tx, &mut card, number, id)?;
         tx.put(CARDS, &number, &card)?;
     } else if surge == Surge::Strikes {
-        let number = next(tx, "cards")?;
+        let number = next(tx, Counter::Cards)?;
         let mut card = Card { by: event.by.clone(), opened_at: now, state: CardState::Waiting, count: 0 };
         for other in flood.recent.iter().map(|(_, other)| *other).chain([id]) {
             join(tx, &mut card, number, other)?;

@@ -4,7 +4,7 @@
 
 use fulcrum_domain::template::{Field, Fields, Templates};
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Appointment, Author, Body, DeadlineKey, Message, MessageId, Opportunity,
+    Activity, ActivityKind, Actor, Appointment, Author, DeadlineKey, Message, MessageId, Opportunity,
     OpportunityId, Planned, Purpose, Reminded, Reminders, Sight, remind_at,
 };
 use jiff::tz::TimeZone;
@@ -15,10 +15,11 @@ use super::activity::note;
 use super::appointment::{appointment_at, appointments_of};
 use super::cancel::{CancelError, cancel};
 use super::compose::{ComposeError, Draft, Recipient, compose};
+use super::counter::{Counter, next};
 use super::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
-use crate::store::tables::{COUNTERS, DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
+use crate::store::tables::{DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
 /// Of which interviews candidates are reminded.
@@ -168,9 +169,7 @@ fn arm_new(
         }
     }
     let row = Reminders::new(id.clone(), one.of, one.starts_at, times);
-    let name = "reminders".to_owned();
-    let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-    tx.put(COUNTERS, &name, &number)?;
+    let number = next(tx, Counter::Reminders)?;
     tx.put(REMINDERS, &number, &row)?;
     tx.put(REMINDERS_OF, &(id.clone(), number), &())?;
     arm(tx, DeadlineKey::Reminder(number), None, Some(row.armed))
@@ -294,15 +293,12 @@ pub(super) fn text(
     let Some(fields) = fields(tx, id, one, rules, moment.now)? else { return Ok(None) };
     let refused = match rules.interview_texts.templates.render(template, &fields) {
         Ok(words) => {
-            let draft = Draft {
-                to: Recipient::Opportunity(id.clone()),
-                body: Body::new(words),
-                author: Author::Automatic(label(template)),
-                purpose: Purpose::Automatic,
-                from: None,
-                send_at: None,
-                cannot_wait: None,
-            };
+            let draft = Draft::by_itself(
+                Recipient::Opportunity(id.clone()),
+                words,
+                label(template),
+                Purpose::Automatic,
+            );
             match compose(tx, draft, rules, moment) {
                 Ok(message) => return Ok(Some(message.id)),
                 Err(ComposeError::Store(error)) => return Err(error),

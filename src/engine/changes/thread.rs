@@ -6,13 +6,14 @@ use fulcrum_domain::{
 };
 use jiff::Timestamp;
 
+use super::counter::{Counter, next};
 use super::desk::{note_message, place};
 use super::events::texted;
 use super::searchable::to_index;
 use super::{Mode, Rules};
 use crate::store::tables::{
-    BY_NUMBER, CONVERSATIONS, COUNTERS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, SPOKEN_OF,
-    THREADS, UNFILED,
+    BY_NUMBER, CONVERSATIONS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS,
+    UNFILED,
 };
 use crate::store::{Keys, Place, Read, Signal, StoreError, Tx};
 
@@ -30,9 +31,7 @@ pub(super) fn open(tx: &mut Tx<'_>, number: Number) -> Result<Conversation, Stor
     if let Some(conversation) = thread_of(tx, number)? {
         return Ok(conversation);
     }
-    let name = "conversations".to_owned();
-    let count = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-    tx.put(COUNTERS, &name, &count)?;
+    let count = next(tx, Counter::Conversations)?;
     Ok(Conversation::new(ConversationId::new(count), number))
 }
 

@@ -23,10 +23,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::Rules;
 use super::activity::note;
+use crate::engine::changes::counter::{Counter, next};
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    APPOINTMENTS, BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, COUNTERS, DEADLINES, Digest, OPPORTUNITIES, TALKS,
-    TALKS_DUE,
+    APPOINTMENTS, BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, DEADLINES, Digest, OPPORTUNITIES, TALKS, TALKS_DUE,
 };
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
 
@@ -182,9 +182,7 @@ fn under_way(
             State::Booked(_) | State::Over(_) => {}
         }
     }
-    let name = "bookings".to_owned();
-    let count = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-    tx.put(COUNTERS, &name, &count)?;
+    let count = next(tx, Counter::Bookings)?;
     let id = BookingId::new(count);
     tx.put(BOOKINGS_OF, &(opportunity.clone(), id), &())?;
     arm(tx, id, expires_at, true)?;

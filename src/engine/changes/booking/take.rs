@@ -293,15 +293,12 @@ pub(super) fn say(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<Option<ConversationId>, BookError> {
-    let draft = Draft {
-        to: Recipient::Opportunity(booking.opportunity.clone()),
-        body: Body::new(words),
-        author: Author::Automatic(LABEL.to_owned()),
+    let draft = Draft::by_itself(
+        Recipient::Opportunity(booking.opportunity.clone()),
+        words,
+        LABEL.to_owned(),
         purpose,
-        from: None,
-        send_at: None,
-        cannot_wait: None,
-    };
+    );
     match compose(tx, draft, rules, moment) {
         Ok(message) => Ok(Some(message.conversation)),
         Err(ComposeError::Store(error)) => Err(error.into()),
