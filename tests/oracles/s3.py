@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -168,7 +169,10 @@ class Oracle:
     def a_large_one_goes_up_in_parts_and_the_oldest_leave(self):
         made = self.folder / "made"
         [newest] = made.glob("fulcrum-*.backup")
-        large = made / "fulcrum-20990101T000000Z.backup"
+        # A second newer, and of a second that is over: what is dated ahead takes nobody's place.
+        made_at = datetime.strptime(newest.name, "fulcrum-%Y%m%dT%H%M%SZ.backup")
+        large = made / (made_at + timedelta(seconds=1)).strftime("fulcrum-%Y%m%dT%H%M%SZ.backup")
+        time.sleep(2)
         large.write_bytes(os.urandom(LARGE))
         self.start_daemon(("", 'prefix = "plain"\nunencrypted = true\nkeep = 1'))
 
