@@ -1,6 +1,6 @@
 // The console's pages: live lists, the keyboard, copying, and the conversation that is open.
 
-import { isLeft, mount, reading } from "./conversation.js";
+import { isLeft, mount, pending } from "./conversation.js";
 import { listen } from "./events.js";
 
 const { base, csrf, news } = document.body.dataset;
@@ -36,7 +36,7 @@ async function refresh() {
 
 async function replace() {
   if (isLeft()) return;
-  const answer = await reading(call(location.href));
+  const answer = await pending(call(location.href));
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const old of document.querySelectorAll("[data-live]")) {

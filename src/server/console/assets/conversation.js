@@ -37,7 +37,7 @@ export const isLeft = () => left;
 
 /** Answers that are on their way: with each of them the conversation counts as read. */
 const readings = new Set();
-export function reading(answer) {
+export function pending(answer) {
   readings.add(answer);
   answer.catch(() => {}).then(() => readings.delete(answer));
   return answer;
@@ -89,7 +89,7 @@ class Conversation {
     }
     this.reading = true;
     try {
-      const answer = await reading(this.fetch(`${this.base}${this.root.dataset.fragment}`, { signal: this.ended.signal }));
+      const answer = await pending(this.fetch(`${this.base}${this.root.dataset.fragment}`, { signal: this.ended.signal }));
       if (answer.ok) this.take(await answer.text());
     } catch {
       // The next piece of news asks again.
