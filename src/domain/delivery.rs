@@ -92,6 +92,12 @@ impl Delivery {
         matches!(self, Self::Delivered | Self::Undelivered | Self::Failed | Self::Canceled | Self::Received)
     }
 
+    /// Whether the one whom a text is for has not had it: it waits, or was never handed over.
+    #[must_use]
+    pub fn has_stayed(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Queued | Self::Canceled | Self::Failed)
+    }
+
     /// The word in the API and on the command line (interface.md, HTTP).
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -72,7 +72,8 @@ impl Engine {
         loop {
             if let Some(plan) = self.settings.load().backup.clone() {
                 let now = self.clock.now();
-                self.tell_of_dates("dates", made_in(&plan.directory).unwrap_or_default().iter(), now);
+                let made = made_in(&plan.directory).await.unwrap_or_default();
+                self.tell_of_dates("dates", made.iter(), now);
                 match self.backup_if_due(&plan, now).await {
                     Ok(false) => {}
                     Ok(true) => {
@@ -157,19 +158,26 @@ pub(crate) fn last_backup(read: &impl Read) -> Result<Option<Timestamp>, StoreEr
 
 /// Takes the oldest backups away.
 fn keep_newest(directory: &Path, keep: usize, now: Timestamp) -> io::Result<()> {
-    let mut names = made_in(directory)?;
+    let mut names = names_in(directory)?;
     names.retain(|name| !is_ahead(name, now));
     let too_many = names.len().saturating_sub(keep);
     names.iter().take(too_many).try_for_each(|name| std::fs::remove_file(directory.join(name)))
 }
 
 /// The backups in a folder: what has another name is not ours. Their names sort by time.
-fn made_in(directory: &Path) -> io::Result<BTreeSet<String>> {
+fn names_in(directory: &Path) -> io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(directory)? {
         names.extend(entry?.file_name().to_str().filter(|name| is_ours(name)).map(str::to_owned));
     }
     Ok(names)
+}
+
+/// The same for who must not block.
+async fn made_in(directory: &Path) -> io::Result<BTreeSet<String>> {
+    let directory = directory.to_owned();
+    let names = tokio::task::spawn_blocking(move || names_in(&directory)).await;
+    names.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
 }
 
 fn is_ours(name: &str) -> bool {

@@ -79,8 +79,8 @@ impl Options {
 pub(super) fn open(options: Options) -> Result<Database, StoreError> {
     let mut builder = Builder::new();
     builder.set_cache_size(options.cache_bytes);
-    let database = match options.place {
-        Place::Backend(open_on) => open_on(&builder).map_err(StoreError::redb)?,
+    let (database, path) = match options.place {
+        Place::Backend(open_on) => (open_on(&builder).map_err(StoreError::redb)?, None),
         Place::File(path) => {
             // Single writer: `fulcrum status` may read while the daemon writes.
             builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
@@ -101,16 +101,23 @@ pub(super) fn open(options: Options) -> Result<Database, StoreError> {
             let database = builder.create(&path).map_err(|error| refusal(&path, error))?;
             // Only so that a second process can be told who is first; it may fail.
             let _ = fs::write(holder_file(&path), format!("process {}", std::process::id()));
-            let found = schema_of(&database.begin_read().map_err(StoreError::redb)?)? & !SEALED_SCHEMA;
-            if (1..SCHEMA).contains(&found) {
-                bring_up_to_date(database, &builder, &path, &options.keys)?
-            } else {
-                database
-            }
+            (database, Some(path))
         }
     };
-    sealing::check(&database.begin_read().map_err(StoreError::redb)?, &options.keys)?;
-    migrate(&database, &options.keys)?;
+    let found = {
+        let transaction = database.begin_read().map_err(StoreError::redb)?;
+        sealing::check(&transaction, &options.keys)?;
+        schema_of(&transaction)? & !SEALED_SCHEMA
+    };
+    let database = match path {
+        Some(path) if (1..SCHEMA).contains(&found) => {
+            bring_up_to_date(database, &builder, &path, &options.keys)?
+        }
+        _ => {
+            migrate(&database, &options.keys)?;
+            database
+        }
+    };
     sealing::begin(&database, &options.keys)?;
     Ok(database)
 }
@@ -130,7 +137,6 @@ fn bring_up_to_date(
         give_up(path)?;
         fs::copy(path, unfinished(path)).map_err(io)?;
         let new = builder.create(unfinished(path)).map_err(|error| refusal(path, error))?;
-        sealing::check(&new.begin_read().map_err(StoreError::redb)?, keys)?;
         migrate(&new, keys)?;
         appear(path)?;
         Ok(new)

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fulcrum_domain::{Activity, ActivityKind, Actor};
@@ -179,9 +179,7 @@ pub(crate) fn last_copy(read: &impl Read) -> Result<Option<Timestamp>, StoreErro
 
 /// The backups of a folder that may be copied.
 async fn made(directory: &Path, unencrypted: bool, now: Timestamp) -> Result<BTreeSet<String>, CopyError> {
-    let directory: PathBuf = directory.to_owned();
-    let made = tokio::task::spawn_blocking(move || made_in(&directory)).await;
-    let mut made = made.unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map_err(CopyError::Folder)?;
+    let mut made = made_in(directory).await.map_err(CopyError::Folder)?;
     made.retain(|name| (unencrypted || name.ends_with(ENDS[1])) && !is_ahead(name, now));
     Ok(made)
 }

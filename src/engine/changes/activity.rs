@@ -3,11 +3,10 @@
 use fulcrum_domain::{Activity, ActivityKind, Actor, Conversation, ConversationId, Effect};
 use jiff::Timestamp;
 
+use super::counter::{Counter, next_of_many};
 use super::thread::message;
 use crate::engine::audit;
-use crate::store::tables::{
-    ACTIVITY, ACTIVITY_OF, APPOINTMENTS, ActivityKey, CONVERSATIONS, COUNTERS, FILINGS,
-};
+use crate::store::tables::{ACTIVITY, ACTIVITY_OF, APPOINTMENTS, ActivityKey, CONVERSATIONS, FILINGS};
 use crate::store::{Keys, Read, StoreError, Subject, Tx, readable};
 
 /// Writes down what happened.
@@ -17,10 +16,8 @@ pub fn note(tx: &mut Tx<'_>, activity: &Activity) -> Result<(), StoreError> {
 
 /// Writes down all that happened; they are numbered at once.
 pub fn note_all(tx: &mut Tx<'_>, activities: &[Activity]) -> Result<(), StoreError> {
-    let name = "activity".to_owned();
-    let mut number = tx.get(COUNTERS, &name)?.unwrap_or(0);
-    for activity in activities {
-        number += 1;
+    let first = next_of_many(tx, Counter::Activity, activities.len())?;
+    for (number, activity) in (first..).zip(activities) {
         if activity.kind.is_audited() {
             audit::append(tx, activity)?;
         }
@@ -30,7 +27,7 @@ pub fn note_all(tx: &mut Tx<'_>, activities: &[Activity]) -> Result<(), StoreErr
             tx.put(ACTIVITY_OF, &(subject, key), &())?;
         }
     }
-    tx.put(COUNTERS, &name, &number).map(drop)
+    Ok(())
 }
 
 /// The same for what happened in a thread, about its current opportunity.

@@ -9,12 +9,12 @@ use std::ops::ControlFlow;
 use fulcrum_domain::bulk::{
     self, Bulk, BulkId, BulkState, Exclusion, Recipient, RecipientState, Step, StepRefusal,
 };
-use fulcrum_domain::{Activity, ActivityKind, Actor, Message, MessageId, Purpose, SendFailure};
+use fulcrum_domain::{Activity, ActivityKind, Actor, Message, Purpose, SendFailure};
 use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note;
-use super::cancel::{CancelError, cancel};
+use super::cancel::cancel_if_waiting;
 use super::counter::{Counter, next};
 use super::thread::message;
 use crate::engine::clock::Moment;
@@ -225,14 +225,14 @@ fn call_back(
 ) -> Result<(), StoreError> {
     let state = match &recipient.state {
         RecipientState::Waiting if for_good => RecipientState::CalledOff,
-        RecipientState::Written(text) if called_off(tx, *text, rules, moment)? => {
+        RecipientState::Written(text) if cancel_if_waiting(tx, *text, rules, moment.now)? => {
             if for_good {
                 RecipientState::CalledOff
             } else {
                 RecipientState::Waiting
             }
         }
-        RecipientState::Nudged { first, nudge } if called_off(tx, *nudge, rules, moment)? => {
+        RecipientState::Nudged { first, nudge } if cancel_if_waiting(tx, *nudge, rules, moment.now)? => {
             RecipientState::Written(*first)
         }
         _ => return Ok(()),
@@ -242,20 +242,6 @@ fn call_back(
     }
     move_on(tx, id, place, recipient, state)
 }
-
-fn called_off(
-    tx: &mut Tx<'_>,
-    text: MessageId,
-    rules: &Rules,
-    moment: &mut Moment,
-) -> Result<bool, StoreError> {
-    match cancel(tx, text, Actor::fulcrum(), rules, moment.now) {
-        Ok(()) => Ok(true),
-        Err(CancelError::Unknown | CancelError::TooLate) => Ok(false),
-        Err(CancelError::Store(error)) => Err(error),
-    }
-}
-
 fn tell(tx: &mut Tx<'_>, id: BulkId, what: &str, by: Actor, at: Timestamp) -> Result<(), StoreError> {
     let what = format!("bulk text {id} was {what}");
     note(tx, &Activity::new(at, by, ActivityKind::Message, what))

@@ -55,6 +55,20 @@ pub fn cancel(
     Ok(note(tx, &activity.of(text.conversation).about(text.opportunity))?)
 }
 
+/// Calls a text of ours off that is not wanted any more. False when it has left, which is as it should be.
+pub(super) fn cancel_if_waiting(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    match cancel(tx, id, Actor::fulcrum(), rules, now) {
+        Ok(()) => Ok(true),
+        Err(CancelError::Unknown | CancelError::TooLate) => Ok(false),
+        Err(CancelError::Store(error)) => Err(error),
+    }
+}
+
 /// Gives up a failed effect, by a person's wish, and does what follows from that. False when there
 /// is no such failure.
 pub fn give_up(

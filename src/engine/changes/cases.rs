@@ -8,7 +8,7 @@ use fulcrum_domain::automation::{
     Trigger, Wait, When,
 };
 use fulcrum_domain::booking::State;
-use fulcrum_domain::guard::{Timing, refusal, timing};
+use fulcrum_domain::guard::{Timing, refusal};
 use fulcrum_domain::{
     Appointment, Author, Delivery, Direction, MAX_BODY_CHARS, Message, Number, Opportunity, OpportunityId,
     Purpose, Refusal, Sight,
@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Rules;
 use super::appointment::appointments_of;
 use super::events::events_of;
-use super::guard::standing;
+use super::guard::{leaves, standing};
 use super::thread::{message, thread_of};
 use super::zone::zones_of;
 use crate::engine::templates::fields;
@@ -294,10 +294,8 @@ fn cancelled(
         let booked = |kind: &EventKind| {
             matches!(kind, EventKind::InterviewCreated(_)) && kind.interview() != enrolment.event.interview()
         };
-        if events.iter().any(|event| event.at > since && event.at <= now && booked(&event.kind)) {
-            return Ok(Some("they have an interview since"));
-        }
-        if has_booked(read, enrolment, since, now)? {
+        let is_told = events.iter().any(|event| event.at > since && event.at <= now && booked(&event.kind));
+        if is_told || has_booked(read, enrolment, since, now)? {
             return Ok(Some("they have an interview since"));
         }
     }
@@ -357,8 +355,7 @@ fn by_guard(
     if let Err(why) = refusal(Purpose::Automatic, &standing) {
         return Ok((Some(why.to_string()), When::Now));
     }
-    let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
-    Ok(match timing(Purpose::Automatic, now, &standing, false, whose, rules.clockwork(), now) {
+    Ok(match leaves(read, number, Purpose::Automatic, &standing, rules, now)? {
         Ok(Timing::Now) => (None, When::Now),
         Ok(Timing::Later(at)) => (None, When::Later(at, "quiet hours".to_owned())),
         Err(why @ Refusal::NoHour) => (None, When::Never(why.to_string())),

@@ -1,5 +1,6 @@
-//! The numbers that things of ours go by. Each is given out once, in the transaction that makes the thing; what is
-//! counted stands in one table, so the names are all here, and no two things count with one.
+//! The numbers that things of ours go by. Each is given out once, in the transaction that makes the thing.
+//! (Other counters in the same table: how many effects are in which state, and the chain of the audit log and the
+//! certificates of erasures, whose last number is also read.)
 
 use crate::store::tables::COUNTERS;
 use crate::store::{Read, StoreError, Tx};
@@ -7,6 +8,7 @@ use crate::store::{Read, StoreError, Tx};
 /// What is numbered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Counter {
+    Activity,
     Appointments,
     Bookings,
     Bulks,
@@ -23,6 +25,7 @@ impl Counter {
     /// As the file has it.
     fn name(self) -> &'static str {
         match self {
+            Self::Activity => "activity",
             Self::Appointments => "appointments",
             Self::Bookings => "bookings",
             Self::Bulks => "bulks",
@@ -39,8 +42,13 @@ impl Counter {
 
 /// The next number of these, the first of which is 1.
 pub(crate) fn next(tx: &mut Tx<'_>, of: Counter) -> Result<u64, StoreError> {
+    next_of_many(tx, of, 1)
+}
+
+/// The first of so many numbers in a row.
+pub(super) fn next_of_many(tx: &mut Tx<'_>, of: Counter, many: usize) -> Result<u64, StoreError> {
     let name = of.name().to_owned();
-    let number = tx.get(COUNTERS, &name)?.unwrap_or(0) + 1;
-    tx.put(COUNTERS, &name, &number)?;
-    Ok(number)
+    let given = tx.get(COUNTERS, &name)?.unwrap_or(0);
+    tx.put(COUNTERS, &name, &(given + many as u64))?;
+    Ok(given + 1)
 }

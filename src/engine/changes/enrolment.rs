@@ -14,7 +14,7 @@ use fulcrum_domain::{Actor, DeadlineKey, MessageId, OpportunityId, Purpose};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
-use super::cancel::{CancelError, cancel};
+use super::cancel::cancel_if_waiting;
 use super::cases::{Foreseen, case, due_of, fits, is_for};
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::counter::{Counter, next};
@@ -175,10 +175,8 @@ fn take_back(
     else {
         return Ok(());
     };
-    match cancel(tx, *text, Actor::fulcrum(), rules, now) {
-        Ok(()) => {}
-        Err(CancelError::Store(error)) => return Err(error),
-        Err(CancelError::Unknown | CancelError::TooLate) => return Ok(()),
+    if !cancel_if_waiting(tx, *text, rules, now)? {
+        return Ok(());
     }
     let due = match automation.wait.is_by_interview() {
         true => due_of(tx, automation, &row.opportunity, &row.event, row.happened_at, rules)?,

@@ -155,9 +155,9 @@ pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId, as_of: Timestamp) -> 
     forget(tx, id, as_of).map(|forgotten| forgotten.is_some())
 }
 
-/// The numbers that an opportunity had when Lever showed it last, for whoever looks after what stands by them
-/// from now on.
-pub(super) fn vanished_numbers(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<Vec<Number>, StoreError> {
+/// Takes away the numbers that an opportunity had when Lever showed it last, for whoever looks after what
+/// stands by them from now on.
+pub(super) fn take_vanished_numbers(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<Vec<Number>, StoreError> {
     let mut numbers = Vec::new();
     for (key, ()) in tx.list(VANISHED_NUMBERS, &Keys::beginning(id), usize::MAX)? {
         tx.remove(VANISHED_NUMBERS, &key)?;
@@ -307,7 +307,7 @@ impl Erasing {
         }
         forget_bookings(tx, id, &threads)?;
         let forgotten = forget(tx, id, self.now)?;
-        for number in numbers.into_iter().chain(vanished_numbers(tx, id)?) {
+        for number in numbers.into_iter().chain(take_vanished_numbers(tx, id)?) {
             self.has_more |= forget_owner(tx, number)?;
         }
         if let Some(interviews) = forgotten {

@@ -2,7 +2,7 @@
 
 use fulcrum_domain::guard::{CAP_WINDOW, Standing, Timing, condemned, refusal, timing};
 use fulcrum_domain::{
-    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Refusal,
+    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Purpose, Refusal,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -84,6 +84,19 @@ pub(super) fn standing_in(
         zones: zones_of(read, conversation.number)?,
         lawful: rules.state_windows.of(conversation.number),
     })
+}
+
+/// When a text to a number may leave that is written now, by what stands of it.
+pub(super) fn leaves(
+    read: &impl Read,
+    number: Number,
+    purpose: Purpose,
+    standing: &Standing,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Result<Timing, Refusal>, StoreError> {
+    let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
+    Ok(timing(purpose, now, standing, false, whose, rules.clockwork(), now))
 }
 
 /// Whether a text may leave at `at`, or when.
@@ -168,7 +181,7 @@ pub(super) fn note_deferral(
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::{Author, Body, ConversationId, MessageId, Purpose};
+    use fulcrum_domain::{Author, Body, ConversationId, MessageId};
 
     use super::super::thread::put_message;
     use super::*;

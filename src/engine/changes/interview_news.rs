@@ -5,12 +5,15 @@
 //! begins: another change, or the start, calls off what has not left, and what the candidate knows stays what it
 //! was.
 
-use fulcrum_domain::{AppointmentId, Author, DeadlineKey, Delivery, Meeting, Message, OpportunityId, Wanted};
+use fulcrum_domain::{
+    AppointmentId, Author, DeadlineKey, Meeting, Message, MessageId, OpportunityId, Wanted,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::appointment::appointments_of;
-use super::remind::{CALLED_OFF, MOVED, arm, call_back, label, of_ours, text};
+use super::cancel::cancel_if_waiting;
+use super::remind::{CALLED_OFF, MOVED, arm, label, of_ours, text};
 use super::thread::message;
 use crate::engine::clock::Moment;
 use crate::store::tables::{APPOINTMENT_NEWS, APPOINTMENTS};
@@ -50,10 +53,8 @@ pub(super) fn arm_news(
     arm(tx, DeadlineKey::AppointmentNews(id), armed, Some(due_at))
 }
 
-fn has_left(read: &impl Read, text: fulcrum_domain::MessageId) -> Result<bool, StoreError> {
-    use Delivery::{Canceled, Failed, Queued, Scheduled};
-    let text = message(read, text)?;
-    Ok(text.is_some_and(|text| !matches!(text.delivery, Scheduled | Queued | Canceled | Failed)))
+fn has_left(read: &impl Read, text: MessageId) -> Result<bool, StoreError> {
+    Ok(message(read, text)?.is_some_and(|text| !text.delivery.has_stayed()))
 }
 
 /// Lever has been quiet about an interview for long enough, or the interview of which its candidate was told
@@ -71,7 +72,9 @@ pub(super) fn tell_news(
         return Ok(());
     }
     forget_news(tx, id)?;
-    call_back(tx, news.told, rules, moment)?;
+    if let Some(told) = news.told {
+        cancel_if_waiting(tx, told, rules, moment.now)?;
+    }
     let Some(one) = tx.get(APPOINTMENTS, &id)?.filter(|_| news.changed_since) else { return Ok(()) };
     let opportunity = one.opportunity.clone();
     let same = (one.meeting.starts_at, one.meeting.minutes, &one.meeting.location)

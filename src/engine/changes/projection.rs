@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::appointment::{appointments_of, see_appointment};
 use super::consent::forget_owner;
-use super::erase::{erase_opportunity, vanished_numbers};
+use super::erase::{erase_opportunity, take_vanished_numbers};
 use super::events::{Fetched, interviews_differ, opportunity_differs};
 use super::filing::attach;
 use super::outbox::ask;
@@ -145,7 +145,7 @@ fn index(
     }
     tx.put(BY_CONTACT, &(fetched.contact.clone(), id.clone()), &())?;
     let mut before: BTreeSet<Number> = stored.into_iter().flat_map(Opportunity::numbers).collect();
-    before.extend(vanished_numbers(tx, id)?);
+    before.extend(take_vanished_numbers(tx, id)?);
     let after: BTreeSet<Number> = fetched.numbers().collect();
     for number in before.difference(&after) {
         tx.remove(BY_NUMBER, &(*number, id.clone()))?;

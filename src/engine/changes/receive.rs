@@ -233,10 +233,7 @@ fn newest_outbound(
         .rev()
         .map(|(_, message)| message)
         .filter(|m| m.direction == Direction::Out && !m.purpose.is_of_the_number())
-        .filter(|m| {
-            let stayed = [Delivery::Scheduled, Delivery::Queued, Delivery::Canceled, Delivery::Failed];
-            !stayed.contains(&m.delivery) && left_at(m) <= at
-        })
+        .filter(|m| !m.delivery.has_stayed() && left_at(m) <= at)
         .filter_map(|m| m.opportunity.clone().map(|opportunity| (opportunity, left_at(&m))))
         .max_by_key(|(_, left)| *left))
 }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Rules;
 use super::activity::note;
 use super::appointment::{appointment_at, appointments_of};
-use super::cancel::{CancelError, cancel};
+use super::cancel::cancel_if_waiting;
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::counter::{Counter, next};
 use super::zone::zones_of;
@@ -201,21 +201,10 @@ fn drop_reminders(
     arm(tx, DeadlineKey::Reminder(number), Some(row.armed), None)?;
     tx.remove(REMINDERS, &number)?;
     tx.remove(REMINDERS_OF, &(row.opportunity.clone(), number))?;
-    call_back(tx, row.sent, rules, moment)
-}
-
-/// Calls a text off that has not left yet.
-pub(super) fn call_back(
-    tx: &mut Tx<'_>,
-    text: Option<MessageId>,
-    rules: &Rules,
-    moment: &mut Moment,
-) -> Result<(), StoreError> {
-    match text.map(|text| cancel(tx, text, Actor::fulcrum(), rules, moment.now)) {
-        Some(Err(CancelError::Store(error))) => Err(error),
-        // It has left, which is as it should be.
-        _ => Ok(()),
+    if let Some(text) = row.sent {
+        cancel_if_waiting(tx, text, rules, moment.now)?;
     }
+    Ok(())
 }
 
 /// Whether a reminder is none any more: its interview has begun, was moved or called off, or a later one was
@@ -259,7 +248,9 @@ pub(super) fn remind(
         let one = standing(tx, &row.opportunity, rules, moment.now)?;
         if let Some(one) = one.into_iter().find(|one| one.of == row.of && one.starts_at == row.starts_at) {
             // The one before may wait still, for a carrier that is down: one is enough.
-            call_back(tx, row.sent, rules, moment)?;
+            if let Some(text) = row.sent {
+                cancel_if_waiting(tx, text, rules, moment.now)?;
+            }
             row.sent = text(tx, &row.opportunity.clone(), REMINDER, &one, rules, moment)?;
         }
     }

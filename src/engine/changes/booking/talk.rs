@@ -9,11 +9,11 @@
 use fulcrum_domain::booking::{
     Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken,
 };
-use fulcrum_domain::guard::{Timing, refusal, timing};
+use fulcrum_domain::guard::{Timing, refusal};
 use fulcrum_domain::slots::{Slot, spaced};
 use fulcrum_domain::{
-    ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Delivery, Direction, Message,
-    OpportunityId, Purpose,
+    ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Direction, Message, OpportunityId,
+    Purpose,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -23,9 +23,9 @@ use super::times::{Busy, free_slots};
 use super::{LinkError, link, note_about, standing_of, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
-use crate::engine::changes::guard::standing;
+use crate::engine::changes::guard::{leaves, standing};
 use crate::engine::changes::suppress::suppression_of;
-use crate::engine::changes::thread::{open, store, thread_of};
+use crate::engine::changes::thread::{open, store};
 use crate::engine::changes::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::store::tables::{BOOKINGS, CONVERSATIONS, MESSAGES, OPPORTUNITIES, TALKS, TALKS_DUE};
@@ -171,11 +171,10 @@ fn spoke_last(read: &impl Read, conversation: &Conversation) -> Result<bool, Sto
     const LOOK_BACK: usize = 50;
     let rows = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
     // What they have not seen they do not answer.
-    let stayed = [Delivery::Scheduled, Delivery::Queued, Delivery::Canceled, Delivery::Failed];
     let newest = rows
         .into_iter()
         .map(|(_, message)| message)
-        .find(|m: &Message| m.direction == Direction::Out && !stayed.contains(&m.delivery));
+        .find(|m: &Message| m.direction == Direction::Out && !m.delivery.has_stayed());
     Ok(newest.is_some_and(|message| matches!(message.author, Author::Staff { .. })))
 }
 
@@ -296,8 +295,7 @@ fn leaves_at(
     let number = read.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
     let Some(number) = number else { return Ok(now) };
     let standing = standing(read, number, rules, now)?;
-    let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
-    Ok(match timing(purpose, now, &standing, false, whose, rules.clockwork(), now) {
+    Ok(match leaves(read, number, purpose, &standing, rules, now)? {
         Ok(Timing::Later(at)) => at,
         _ => now,
     })
