@@ -96,13 +96,13 @@ pub(super) fn read(
     mut f: impl FnMut(&Contents, Part<'_>) -> Result<(), BackupError>,
 ) -> Result<Contents, BackupError> {
     let mut input = Hashing::new(input);
-    let mut magic = [0; MAGIC.len()];
-    match input.inner.read_exact(&mut magic) {
-        Ok(()) if magic == *MAGIC => input.hash.update(magic),
-        Ok(()) if magic.starts_with(REDB) => return Err(BackupError::IsStore),
-        Ok(()) => return Err(BackupError::NotABackup),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(BackupError::NotABackup),
-        Err(error) => return Err(BackupError::read(error)),
+    // What can be read to a short end is something else; what cannot be read that far is damaged.
+    let mut magic = Vec::with_capacity(MAGIC.len());
+    input.inner.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(BackupError::read)?;
+    match magic.as_slice() {
+        MAGIC => input.hash.update(MAGIC),
+        other if other.starts_with(REDB) => return Err(BackupError::IsStore),
+        _ => return Err(BackupError::NotABackup),
     }
     let schema = u64::from_be_bytes(input.take()?);
     let made_at = i64::from_be_bytes(input.take()?);
