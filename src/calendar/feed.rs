@@ -1,6 +1,6 @@
 //! Somebody's calendar, read for one thing: when they have no time.
 //!
-//! The crate `icalendar` takes the text apart and `rrule` repeats events. It repeats the clock on the
+//! The crate `icalendar` takes each line apart and `rrule` repeats events. It repeats the clock on the
 //! wall, as if all of it were UTC, and each start becomes a moment by our own tables only then: so zones
 //! and nights of clock change are jiff's alone, and Windows' names and a zone that nobody knows can be
 //! dealt with. An event whose zone is not known blocks every moment that it could mean.
@@ -9,18 +9,21 @@
 //! is an error, by which nothing is offered in its owner's name. Whoever invites the owner writes into it,
 //! so what it may nest and how much it may repeat is bounded by counts.
 
+mod nested;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime as ChronoDateTime, TimeZone as _};
 use fulcrum_domain::slots::Span;
-use icalendar::parser::{Component, Property, read_calendar, unfold};
+use icalendar::parser::{Component, Property, unfold};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use rrule::{RRule, RRuleSet, Unvalidated};
 
 use super::windows;
+use nested::nested;
 
 /// Starts of one repeating event that are looked at: an hourly one of ten years.
 const STARTS: usize = 100_000;
@@ -30,8 +33,6 @@ const ALL_STARTS: usize = 50 * STARTS;
 const TIMES_OF_DAY: usize = 24 * 4;
 /// Busy times of one calendar in the weeks that are asked for.
 const SPANS: usize = 20_000;
-/// A calendar with its zones and alarms nests three deep. The parser goes down with them on its stack.
-const DEPTH: usize = 16;
 /// No zone has a longer name.
 const ZONE_BYTES: usize = 200;
 
@@ -56,10 +57,7 @@ pub enum BadFeed {
 /// [`BadFeed`].
 pub fn busy(text: &str, zone: &TimeZone, window: Span) -> Result<Vec<Span>, BadFeed> {
     let text = unfold(text.trim_start_matches('\u{feff}'));
-    if depth(&text) > DEPTH {
-        return Err(BadFeed::NotACalendar);
-    }
-    let calendar = read_calendar(&text).map_err(|_| BadFeed::NotACalendar)?;
+    let calendar = nested(&text)?;
     let own = calendar.properties.iter().find(|property| property.name == "X-WR-TIMEZONE");
     let floating = own.and_then(|property| known(property.val.as_str())).unwrap_or_else(|| zone.clone());
     let left = Cell::new(ALL_STARTS);
@@ -92,25 +90,6 @@ pub fn busy(text: &str, zone: &TimeZone, window: Span) -> Result<Vec<Span>, BadF
     spans.retain(|span| span.start < span.end && span.overlaps(window));
     spans.sort_unstable();
     Ok(spans)
-}
-
-/// How deep the components of a text nest, or more where it is none.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0);
-    for line in text.lines() {
-        match line.split_once(':') {
-            Some((word, _)) if word.eq_ignore_ascii_case("BEGIN") => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            // What stands behind a second colon may begin something.
-            Some((word, name)) if word.eq_ignore_ascii_case("END") && !name.contains(':') => {
-                depth = depth.saturating_sub(1);
-            }
-            _ => {}
-        }
-    }
-    deepest
 }
 
 fn named<'c, 'i>(
@@ -316,6 +295,10 @@ impl Reader {
 
     /// The starts of a repeating event that come before the window's end.
     fn starts(&self, first: &When, rule: &str) -> Result<Vec<When>, BadFeed> {
+        // `rrule` cuts days of the week by bytes, which panics within a character.
+        if !rule.is_ascii() {
+            return Err(BadFeed::Unreadable);
+        }
         let rule: RRule<Unvalidated> =
             self.by_wall_clock(first, rule)?.parse().map_err(|_| BadFeed::Unreadable)?;
         let times_of_day = [rule.get_by_hour().len(), rule.get_by_minute().len(), rule.get_by_second().len()];

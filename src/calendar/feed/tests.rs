@@ -1,5 +1,6 @@
 //! Calendars as programs write them: each of the cases that make a difference, in New York in March.
 
+use super::nested::DEPTH;
 use super::*;
 
 fn at(text: &str) -> Timestamp {
@@ -125,6 +126,9 @@ fn a_calendar_that_cannot_be_understood_is_refused() {
     assert_eq!(of(&with(&event("DTSTART:tomorrow"))), Err(BadFeed::Unreadable));
     let endless = "DTSTART:20000101T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY";
     assert_eq!(of(&with(&event(endless))), Err(BadFeed::TooMany));
+    // A panic in the crate that repeats events: it cut within the letter.
+    let no_day = "DTSTART:20250305T000000Z\nRRULE:FREQ=WEEKLY;BYDAY=M\u{e4}";
+    assert_eq!(of(&with(&event(no_day))), Err(BadFeed::Unreadable));
 }
 
 fn outcome(events: &str) -> Result<usize, BadFeed> {
@@ -142,6 +146,18 @@ fn a_calendar_that_nests_without_end_is_refused() {
     assert_eq!(outcome(&"BEGIN:VEVENT\n".repeat(100_000)), Err(BadFeed::NotACalendar));
     // What ends and begins in one line goes down all the same.
     assert_eq!(outcome(&"BEGIN:A\nEND:ABEGIN:B\n".repeat(50_000)), Err(BadFeed::NotACalendar));
+}
+
+/// To the parser of whole calendars, what stood between two kinds of line ends was one value.
+#[test]
+fn a_line_ends_where_it_ends_whichever_way() {
+    let text = |events: &str| format!("BEGIN:VCALENDAR\nVERSION:2.0\r\n{events}END:VCALENDAR\n");
+    let window = Span { start: at("2025-03-03T00:00:00Z"), end: at("2025-03-17T00:00:00Z") };
+    let of = |events: &str| busy(&text(events), &TimeZone::UTC, window).map(|spans| spans.len());
+    let event = "BEGIN:VEVENT\r\nDTSTART:20250305T000000Z\r\nDURATION:PT1M\r\nSUMMARY:A\nEND:VEVENT\n";
+    assert_eq!(of(&event.repeat(5_000)), Ok(5_000));
+    assert_eq!(of("begin:vevent\ndtstart:20250305T000000Z\nduration:PT1M\nend:vevent\n"), Ok(1));
+    assert_eq!(of(event.strip_suffix("END:VEVENT\n").unwrap()), Err(BadFeed::NotACalendar));
 }
 
 /// An invitation of 600 bytes took gigabytes: all seconds of a year at once.
