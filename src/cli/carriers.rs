@@ -22,7 +22,7 @@ const CARRIER_IDLE: Duration = Duration::from_secs(20);
 /// [`WiringError::Roots`], [`WiringError::Carrier`], [`WiringError::WebhookKey`].
 pub(super) fn client(config: &Config) -> Result<Carrier, WiringError> {
     let http = |base_url: &Url| -> Result<reqwest::Client, WiringError> {
-        network::http(config, WiringError::Carrier)?
+        network::http_to(config, base_url, WiringError::Carrier)?
             .https_only(wiring::is_https(base_url))
             .pool_idle_timeout(CARRIER_IDLE)
             .build()

@@ -31,14 +31,23 @@ impl Check {
             }
             Err(problems) => return Err(problems.into()),
         };
-        let wired = wiring::remotes(&config).and_then(|_| wiring::settings(&config));
-        let wired = wired.and_then(|_| wiring::server(&config));
-        if let Err(error) = wired {
-            if !self.form.json {
-                return Err(error.into());
+        // What only setting things up shows, such as a file that holds no certificate.
+        let flaws =
+            [wiring::remotes(&config).err(), wiring::settings(&config).err(), wiring::server(&config).err()];
+        let flaws = flaws.into_iter().flatten();
+        let mut flaws: Vec<_> =
+            flaws.map(|error| (error.key(), format!("{:#}", anyhow::Error::from(error)))).collect();
+        flaws.dedup();
+        if !flaws.is_empty() {
+            if self.form.json {
+                let shape = |(key, found): &(_, _)| json!({ "key": key, "file": path, "found": found });
+                let problems: Vec<_> = flaws.iter().map(shape).collect();
+                screen::json(&json!({ "ok": false, "problems": problems }))?;
+            } else {
+                for (_, found) in flaws {
+                    screen::note(format_args!("fulcrum: {found}"))?;
+                }
             }
-            let found = format!("{:#}", anyhow::Error::from(error));
-            screen::json(&json!({ "ok": false, "problems": [{ "file": path, "found": found }] }))?;
             return Ok(Exit::BadConfig);
         }
         let summary = Summary::of(&config);

@@ -10,11 +10,11 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use url::Host;
+use url::{Host, Url};
 
 use super::wiring::WiringError;
 use crate::calendar::Calendars;
-use crate::config::{Config, Network};
+use crate::config::{Config, Network, is_loopback};
 use crate::engine::audit::Syslog;
 
 /// To have a connection to the carrier or the identity provider. They answer in less than a second.
@@ -51,6 +51,18 @@ pub(super) fn http(
         http = http.proxy(proxy.no_proxy(reqwest::NoProxy::from_string(&network.no_proxy.join(","))));
     }
     Ok(http)
+}
+
+/// The same to one address. What is near is asked without the proxy of the environment, which is for
+/// addresses out there; one in the config is meant.
+pub(super) fn http_to(
+    config: &Config,
+    url: &Url,
+    error: impl Fn(reqwest::Error) -> WiringError,
+) -> Result<reqwest::ClientBuilder, WiringError> {
+    let http = http(config, error)?;
+    let is_direct = config.network.proxy.is_none() && is_loopback(url);
+    Ok(if is_direct { http.no_proxy() } else { http })
 }
 
 /// The client for the identity provider, whose address can change while the daemon runs.

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::{InvalidDnsNameError, pem};
 use url::Url;
 
 use super::carriers;
-use super::network::{calendars, http, provider_http, syslog};
+use super::network::{calendars, http_to, provider_http, syslog};
 use crate::bucket::{Bucket, BucketError, BucketSettings};
 use crate::config::{self, BackfillInterviews, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::audit::{AuditOutputs, KeyError, Signer};
@@ -87,6 +87,30 @@ pub enum WiringError {
     /// The day from which opportunities are synced.
     #[error("backfill.since")]
     Since(#[source] jiff::Error),
+}
+
+impl WiringError {
+    /// The setting that it is about.
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Posting { .. } => "transcript.postings",
+            Self::Roots(_) => "network.ca_file",
+            Self::Identity(_) => "network.identity_file",
+            Self::Carrier(_)
+            | Self::Provider(_)
+            | Self::Calendars(_)
+            | Self::Pem(_)
+            | Self::Syslog(_) => "network",
+            Self::Certificate(_) => "server.tls_cert_file",
+            Self::WebhookKey(_) => "carrier.webhook.secret_file",
+            Self::SigningKey(_) => "audit.signing_key_file",
+            Self::SyslogName(_) => "audit.syslog.address",
+            Self::StoreKeys(_) => "store.keys_file",
+            Self::Bucket(_) => "backup.s3",
+            Self::Lever(_) => "lever",
+            Self::Since(_) => "backfill.since",
+        }
+    }
 }
 
 /// What the engine talks to.
@@ -205,7 +229,10 @@ fn copies(config: &Config, s3: &config::BackupS3) -> Result<CopyPlan, WiringErro
         key_id: key_id.to_owned(),
         secret: SecretString::from(secret),
     };
-    let bucket = Bucket::new(&settings, http(config, |error| BucketError::Connection(error).into())?)?;
+    let bucket = Bucket::new(
+        &settings,
+        http_to(config, &s3.endpoint, |error| BucketError::Connection(error).into())?,
+    )?;
     Ok(CopyPlan { bucket, keep: s3.keep, unencrypted: s3.unencrypted })
 }
 
@@ -290,7 +317,7 @@ pub fn lever(config: &Config) -> Result<LeverSettings, WiringError> {
         base_url: config.lever.base_url.clone(),
         api_key: secret(&config.lever.api_key),
         https_only: is_https(&config.lever.base_url),
-        way: http(config, |error| SettingsError::Connection(error).into())?,
+        way: http_to(config, &config.lever.base_url, |error| SettingsError::Connection(error).into())?,
         connect_timeout: config.lever.connect_timeout,
         deadline: config.lever.request_timeout,
     })

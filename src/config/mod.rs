@@ -76,6 +76,7 @@ pub use webhook_tokens::WebhookTokens;
 
 pub use fulcrum_domain::{Right, Role};
 
+pub(crate) use check::is_loopback;
 use check::{Check, Checked};
 use reading::{ConfigFile, Reading};
 use schema::{DEFAULT, Schema, join};

@@ -1,10 +1,12 @@
 //! The figures of interface.md, in a registry of their own. Labels are words from closed lists:
 //! nothing that a stranger or a person wrote.
 
+mod process;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use fulcrum_domain::{Delivery, Direction};
+use fulcrum_domain::{Delivery, Direction, Effect, EffectState, HookEvent};
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -79,7 +81,6 @@ pub struct Metrics {
     inbox: Gauge,
     found_by_poll: Gauge,
     store_bytes: Gauge,
-    resident: Gauge,
     components: Family<Part, Gauge>,
     last_backup: Gauge,
     last_copy: Gauge,
@@ -93,7 +94,9 @@ const LAG: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0, 8640
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("fulcrum");
+        let mut whole = Registry::default();
+        whole.register_collector(Box::new(process::Process));
+        let registry = whole.sub_registry_with_prefix("fulcrum");
         let mut metrics = Self {
             registry: Arc::default(),
             webhooks: Family::default(),
@@ -111,7 +114,6 @@ impl Metrics {
             inbox: Gauge::default(),
             found_by_poll: Gauge::default(),
             store_bytes: Gauge::default(),
-            resident: Gauge::default(),
             components: Family::default(),
             last_backup: Gauge::default(),
             last_copy: Gauge::default(),
@@ -161,7 +163,6 @@ impl Metrics {
             "Rows that are not yet known to be sealed as the config wants it",
             m.rows_to_seal.clone(),
         );
-        registry.register_with_unit("process_resident", "Memory in use", Unit::Bytes, m.resident.clone());
         registry.register(
             "component_state",
             "Health of each part: 0 ok, 1 degraded, 2 failing",
@@ -181,10 +182,24 @@ impl Metrics {
         );
         registry.register("backup_copies", "Tries to copy a backup, by outcome", m.copies.clone());
         registry.register("limited", "What a limit of the listener held back", m.limited.clone());
+        // What has not happened yet is counted as none: a rate over what is missing is missing, too.
         for outcome in ["copied", "failed"] {
             drop(m.copies.get_or_create(&Copies { outcome }));
         }
-        metrics.registry = Arc::new(registry);
+        for event in HookEvent::ALL.map(HookEvent::as_key) {
+            for outcome in ["stored", "duplicate", "verified", "bad_signature"] {
+                drop(m.webhooks.get_or_create(&Webhook { event, outcome }));
+            }
+        }
+        for (direction, status) in [
+            (Direction::Out, ["queued", "sent", "delivered", "unconfirmed", "failed"].as_slice()),
+            (Direction::In, &["received", "ignored"]),
+        ] {
+            for status in status {
+                drop(m.texts.get_or_create(&Texts { direction: direction_word(direction), status }));
+            }
+        }
+        metrics.registry = Arc::new(whole);
         metrics
     }
 
@@ -250,16 +265,17 @@ impl Metrics {
         self.backfill_done.set(signed(stored.backfill.phases.iter().map(|phase| phase.done).sum()));
         let known = stored.backfill.phases.iter().map(|phase| phase.known.unwrap_or(phase.done)).sum();
         self.backfill_known.set(signed(known));
-        self.outbox.clear();
-        for ((effect, state), rows) in &stored.outbox {
-            self.outbox.get_or_create(&Rows { effect, state }).set(signed(*rows));
+        for effect in Effect::KINDS {
+            for state in EffectState::ALL.map(EffectState::as_str) {
+                let rows = stored.outbox.get(&(effect, state)).copied().unwrap_or(0);
+                self.outbox.get_or_create(&Rows { effect, state }).set(signed(rows));
+            }
         }
         self.oldest.set(signed(stored.outbox_oldest_seconds));
         self.deadlines.set(signed(stored.deadlines));
         self.inbox.set(signed(stored.inbox));
         self.found_by_poll.set(signed(stored.found_by_poll));
         self.store_bytes.set(signed(status.store_bytes));
-        self.resident.set(signed(resident_bytes()));
         for (component, part) in &status.health.components {
             self.components.get_or_create(&Part { component }).set(part.status as i64);
         }
@@ -271,14 +287,4 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
-}
-
-/// Resident memory, from `/proc/self/statm` in pages of 4 KiB; 0 where there is none.
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm
-        .split_whitespace()
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok())
-        .map_or(0, |pages| pages * 4096)
 }

@@ -121,12 +121,7 @@ async fn inbound(State(shared): State<Shared>, bytes: Bytes) -> Answer {
 }
 
 async fn add_faults(State(shared): State<Shared>, bytes: Bytes) -> Answer {
-    let rules = match parse(&bytes)? {
-        Value::Array(rules) => rules,
-        rule => vec![rule],
-    };
-    let rules: Result<Vec<Rule>, String> = rules.into_iter().map(Rule::read).collect();
-    let rules = rules.map_err(|why| Refusal(StatusCode::BAD_REQUEST, why))?;
+    let rules = Rule::read_all(parse(&bytes)?).map_err(|why| Refusal(StatusCode::BAD_REQUEST, why))?;
     let added = rules.len();
     rules.into_iter().for_each(|rule| shared.faults.add(rule));
     Ok(Json(json!({"added": added})))

@@ -154,12 +154,23 @@ impl Rule {
         self
     }
 
+    /// Reads one rule, or a list of them, in JSON.
+    ///
+    /// # Errors
+    /// What is wrong with one of them; then none is taken.
+    pub fn read_all(value: Value) -> Result<Vec<Self>, String> {
+        match value {
+            Value::Array(rules) => rules.into_iter().map(Self::read).collect(),
+            rule => Ok(vec![Self::read(rule)?]),
+        }
+    }
+
     /// Reads a rule. Serde cannot refuse unknown keys beside a flattened field, so that is done here: a key that
     /// is not understood would let the fault go on for ever, or be another.
     ///
     /// # Errors
     /// What is wrong with it, and what is known.
-    pub(crate) fn read(value: Value) -> Result<Self, String> {
+    fn read(value: Value) -> Result<Self, String> {
         const ANY: [&str; 7] = ["remote", "kind", "method", "path", "times", "probability", "for_ms"];
         let of_kind: &[&str] = match value["kind"].as_str() {
             Some("status") => &["code", "body"],

@@ -16,6 +16,7 @@ mod gateway;
 mod ledger;
 mod lever;
 mod sandbox;
+mod seen;
 mod server;
 mod telnyx;
 pub mod twilio;
@@ -29,3 +30,4 @@ pub use lever::{
     TruthNote, UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
 };
 pub use sandbox::{Options, Sandbox, SandboxError, SandboxStats, TextError};
+pub use seen::Requests;

@@ -26,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::lever::{
     Event, EventError, Happened, Lever, LeverOptions, Moves, Permissions, Stats, Truth, WEBHOOK_EVENTS,
 };
+use crate::seen::{Requests, Seen};
 use crate::server::{serve, with_faults};
 use crate::telnyx::{self, Telnyx};
 use crate::twilio::{self, Addresses, InboundError, InboundMedia, TwilioOptions, TwilioState};
@@ -86,6 +87,14 @@ pub struct Sandbox {
     stop: CancellationToken,
 }
 
+/// What each carrier was asked.
+#[derive(Clone, Default)]
+pub(crate) struct SeenByCarriers {
+    twilio: Seen,
+    telnyx: Seen,
+    gateway: Seen,
+}
+
 /// What the control routes share with the methods.
 #[derive(Clone)]
 pub(crate) struct Shared {
@@ -97,6 +106,7 @@ pub(crate) struct Shared {
     pub(crate) clock: SimClock,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
+    pub(crate) seen: SeenByCarriers,
     pub(crate) base_url: String,
     pub(crate) numbers: Vec<String>,
     pub(crate) webhook_tokens: BTreeMap<String, String>,
@@ -123,6 +133,12 @@ pub enum TextError {
 pub struct SandboxStats {
     /// Requests to the simulated Lever.
     pub lever: Stats,
+    /// Requests to the simulated Twilio.
+    pub twilio: Requests,
+    /// Requests to the simulated Telnyx.
+    pub telnyx: Requests,
+    /// Requests to the gateway that the generic webhook is for.
+    pub gateway: Requests,
     /// Lever's webhook events that are neither delivered nor given up.
     pub webhooks_waiting: u64,
     /// Entries in the ledger.
@@ -176,6 +192,7 @@ impl Sandbox {
             clock,
             ledger,
             faults: faults.clone(),
+            seen: SeenByCarriers::default(),
             base_url,
             numbers,
             webhook_tokens,
@@ -188,12 +205,13 @@ impl Sandbox {
         let telnyx = with_faults(telnyx, Remote::Telnyx, faults.clone(), 0..0);
         let gateway = gateway::router(shared.gateway.clone());
         let gateway = with_faults(gateway, Remote::Gateway, faults.clone(), 0..0);
+        let seen = &shared.seen;
         // The control routes come first: a path that nobody has is then answered without Lever's meter.
         let router = control::router(shared.clone())
             .merge(shared.lever.router(faults))
-            .merge(twilio)
-            .merge(telnyx)
-            .merge(gateway);
+            .merge(seen.twilio.count(twilio))
+            .merge(seen.telnyx.count(telnyx))
+            .merge(seen.gateway.count(gateway));
         tasks.spawn(serve(listener, router, stop.clone()));
         Ok(Self { address, shared, tasks, stop })
     }
@@ -377,6 +395,9 @@ impl Shared {
     pub(crate) fn stats(&self) -> SandboxStats {
         SandboxStats {
             lever: self.lever.stats(),
+            twilio: self.seen.twilio.so_far(),
+            telnyx: self.seen.telnyx.so_far(),
+            gateway: self.seen.gateway.so_far(),
             webhooks_waiting: self.lever.webhooks_waiting(),
             ledger: self.ledger.len(),
         }

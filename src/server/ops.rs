@@ -5,7 +5,7 @@
 //! | `GET /health/live` | 200 while the process makes progress, else 503 |
 //! | `GET /health/ready` | 200 when hooks can be stored, else 503 |
 //! | `GET /health` | every component; 503 only when one is failing |
-//! | `GET /metrics` | Prometheus text |
+//! | `GET /metrics` | Prometheus text, as OpenMetrics to whoever asks for that |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -27,8 +27,8 @@ use crate::engine::{Health, HealthStatus};
 /// A store that takes longer is not ready: Lever would have given up.
 const READY_TIME: Duration = Duration::from_secs(2);
 
-/// What the metrics' text is: `prometheus_client` writes OpenMetrics.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -70,9 +70,38 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
     (code, Json(HealthBody::from(health))).into_response()
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Response, Problem> {
     let status = shared.engine.status().await?;
-    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], shared.engine.metrics().text(&status)).into_response())
+    let text = shared.engine.metrics().text(&status);
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (kind, text) = if accepted.into_iter().any(|kinds| kinds.contains("application/openmetrics-text")) {
+        (OPENMETRICS, text)
+    } else {
+        (PROMETHEUS, in_prometheus_text(&text))
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// OpenMetrics in the older format, which has no units and no end, and where a counter's family has the name
+/// of its samples. `prometheus_client` writes the newer one alone.
+fn in_prometheus_text(openmetrics: &str) -> String {
+    let (mut text, mut help) = (String::with_capacity(openmetrics.len()), None);
+    for line in openmetrics.lines() {
+        let Some(comment) = line.strip_prefix("# ") else {
+            text.extend([line, "\n"]);
+            continue;
+        };
+        if let Some(words) = comment.strip_prefix("HELP ") {
+            help = words.split_once(' ');
+        } else if let Some((name, kind)) = comment.strip_prefix("TYPE ").and_then(|words| words.split_once(' ')) {
+            let ending = if kind == "counter" { "_total" } else { "" };
+            if let Some((_, help)) = help.take() {
+                text.extend(["# HELP ", name, ending, " ", help, "\n"]);
+            }
+            text.extend(["# TYPE ", name, ending, " ", kind, "\n"]);
+        }
+    }
+    text
 }
 
 /// How the daemon and its parts are.

@@ -48,7 +48,11 @@ pub enum StoreError {
         source: Box<StoreError>,
     },
     /// The file was not closed in order, and only opening it for writing repairs it.
-    #[error("the store {} was not closed in order: the daemon's next start repairs it", path.display())]
+    #[error(
+        "the store {} was not closed in order, and may not be written: its owner, or the daemon's next start, \
+         repairs it",
+        path.display()
+    )]
     Unrepaired {
         /// The file.
         path: PathBuf,

@@ -232,13 +232,21 @@ impl ReadOnly {
         Self::open_with(path, Arc::default())
     }
 
-    /// Opens an existing file.
+    /// Opens an existing file. One that a killed daemon left open is closed in order first, so that whoever
+    /// cannot start it can look, and make a backup.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it is no store, [`StoreError::Newer`] when it is too new,
-    /// [`StoreError::Locked`] when it is sealed with a key that is not among these.
+    /// [`StoreError::Locked`] when it is sealed with a key that is not among these,
+    /// [`StoreError::Unrepaired`] when it was left open and may not be written.
     pub fn open_with(path: &Path, keys: Arc<SealKeys>) -> Result<Self, StoreError> {
-        let database = open::open_read_only(path, &keys)?;
+        let database = match open::open_read_only(path, &keys) {
+            Err(left_open @ StoreError::Unrepaired { .. }) => {
+                open::close_in_order(path).map_err(|_| left_open)?;
+                open::open_read_only(path, &keys)?
+            }
+            opened => opened?,
+        };
         Ok(Self { database, keys })
     }
 

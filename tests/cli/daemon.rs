@@ -41,6 +41,10 @@ fn a_text_goes_out_and_its_transcript_is_filed_over_a_crash() {
 
     daemon.signal("KILL");
     daemon.wait();
+    // A daemon that does not start again must not keep anybody from looking, or from making a backup.
+    let left_open = world.command(&["messages", conversation]).assert().code(0);
+    assert!(told(&left_open).contains("the daemon is not running"));
+    assert!(String::from_utf8_lossy(&left_open.get_output().stdout).contains("See you at 10?"));
     let mut daemon = world.daemon();
     world.command(&["file", conversation]).assert().code(0);
     wait_for("the note", || (world.ledger("note_created") == 1).then_some(()));

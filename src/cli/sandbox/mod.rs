@@ -122,5 +122,6 @@ impl Sandbox {
 
 fn read_faults(path: &PathBuf) -> anyhow::Result<Vec<Rule>> {
     let reading = || format!("reading the faults in {}", path.display());
-    serde_json::from_slice(&fs::read(path).with_context(reading)?).with_context(reading)
+    let rules = serde_json::from_slice(&fs::read(path).with_context(reading)?).with_context(reading)?;
+    Rule::read_all(rules).map_err(anyhow::Error::msg).with_context(reading)
 }

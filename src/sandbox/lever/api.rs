@@ -4,7 +4,7 @@
 //! then the key. `/candidates/…` is Lever's own old name for `/opportunities/…`.
 
 use axum::body::Bytes;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -23,7 +23,8 @@ use super::render::Shape;
 use super::tenant::Tenant;
 use super::{Lever, interviews, notes, opportunities, site, tables, webhooks};
 use crate::faults::{Faults, Remote};
-use crate::server::{Cut, with_faults};
+use crate::seen::{route_of, status_of};
+use crate::server::with_faults;
 
 impl Lever {
     /// Everything below `/v1`, metered, and the site that people use.
@@ -70,8 +71,7 @@ fn of_opportunities() -> Router<Lever> {
 
 /// Counts every request, and refuses those over the limit.
 async fn meter(State(lever): State<Lever>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
-    let route = format!("{} {route}", request.method());
+    let route = route_of(&request);
     let allowed = {
         let mut bucket = lever.bucket();
         *bucket.stats.by_route.entry(route).or_default() += 1;
@@ -89,8 +89,7 @@ async fn meter(State(lever): State<Lever>, request: Request, next: Next) -> Resp
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     }
-    let status = if response.extensions().get::<Cut>().is_some() { 0 } else { response.status().as_u16() };
-    *lever.bucket().stats.by_status.entry(status).or_default() += 1;
+    *lever.bucket().stats.by_status.entry(status_of(&response)).or_default() += 1;
     response
 }
 

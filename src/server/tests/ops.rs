@@ -80,11 +80,23 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
     world.post("/hooks/lever", "{}").await;
     world.post_json("/api/v1/messages", ADMIN, &serde_json::json!({"to": "+14155552671", "body": "x"})).await;
     world.engine.metrics().filed(0.5);
+    let newer = world.client.get(world.ops_url("/metrics")).header("accept", "application/openmetrics-text");
+    let newer = Answer::of(newer).await;
+    assert!(newer.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(newer.text.ends_with("# EOF\n"));
+    assert!(newer.text.contains("# TYPE fulcrum_webhooks counter\n"));
     let metrics = Answer::of(world.client.get(world.ops_url("/metrics"))).await;
-    assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
-    assert!(metrics.text.ends_with("# EOF\n"));
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    assert!(!metrics.text.contains("# EOF") && !metrics.text.contains("# UNIT"));
     for name in [
+        "# HELP fulcrum_webhooks_total ",
+        "# TYPE fulcrum_webhooks_total counter",
+        "# TYPE fulcrum_note_lag_seconds histogram",
         "fulcrum_webhooks_total{event=\"unknown\",outcome=\"malformed\"} 1",
+        // What did not happen yet can be watched all the same.
+        "fulcrum_webhooks_total{event=\"candidateHired\",outcome=\"stored\"} 0",
+        "fulcrum_outbox_rows{effect=\"post_note\",state=\"failed\"} 0",
+        "fulcrum_messages_total{direction=\"in\",status=\"received\"} 0",
         "fulcrum_lever_requests_total{lane=",
         "fulcrum_lever_rate_used_ratio ",
         "fulcrum_backfill_done ",
@@ -96,7 +108,10 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
         "fulcrum_note_lag_seconds_bucket{le=\"0.5\"} 1",
         "fulcrum_messages_total{direction=\"out\",status=\"queued\"} 1",
         "fulcrum_store_bytes ",
-        "fulcrum_process_resident_bytes ",
+        "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ",
+        "process_start_time_seconds ",
+        "process_open_fds ",
         "fulcrum_component_state{component=\"lever\"} ",
     ] {
         assert!(
@@ -122,7 +137,8 @@ async fn a_text_is_counted_once_in_each_status_however_often_it_is_reported() {
         assert!(world.engine.take_status(update).await.unwrap());
     }
     let metrics = Answer::of(world.client.get(world.ops_url("/metrics"))).await.text;
-    let lines: Vec<_> = metrics.lines().filter(|line| line.starts_with("fulcrum_messages_total")).collect();
+    let counts = |line: &&str| line.starts_with("fulcrum_messages_total") && !line.ends_with(" 0");
+    let lines: Vec<_> = metrics.lines().filter(counts).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
     for status in ["queued", "sent"] {
         let line = format!("fulcrum_messages_total{{direction=\"out\",status=\"{status}\"}} 1");
