@@ -35,6 +35,10 @@ pub(super) struct Audit {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Check the store's log, or one that was exported
+    #[command(after_help = "Examples:
+  fulcrum audit verify
+  fulcrum audit verify audit-2025-03.jsonl --continues
+  fulcrum audit verify audit-2025-03.jsonl --key 6b5e...")]
     Verify {
         /// An exported log, which is checked without the store
         #[arg(value_name = "FILE")]
@@ -49,11 +53,16 @@ enum What {
         form: Form,
     },
     /// List the signed checkpoints, and the public key to keep elsewhere
+    #[command(after_help = "Example:
+  fulcrum audit checkpoints --json")]
     Checkpoints {
         #[command(flatten)]
         form: Form,
     },
     /// Write the log as lines of JSON
+    #[command(after_help = "Examples:
+  fulcrum audit export audit-2025-03.jsonl
+  fulcrum audit export - | gzip > audit-2025-03.jsonl.gz")]
     Export {
         /// The file to make; `-` is standard output
         #[arg(value_name = "FILE")]

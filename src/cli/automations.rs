@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::control::Control;
 use super::conversations::local;
+use super::offline::Offline;
 use super::screen::Mood;
 use super::shapes::Page;
 use super::{Form, Outcome, load, screen};
@@ -29,12 +30,21 @@ pub(super) struct Automations {
 #[derive(Debug, Subcommand)]
 enum What {
     /// List the automations of the config, and what waits for approval
+    #[command(after_help = "Example:
+  fulcrum automations list")]
     List(List),
     /// Show what one would have done in the last days; nothing is sent
+    #[command(after_help = "Example:
+  fulcrum automations test phone-screen --days 14")]
     Test(Test),
     /// Pause one
+    #[command(after_help = "Examples:
+  fulcrum automations pause phone-screen
+  fulcrum automations pause phone-screen --waiting drop")]
     Pause(Pause),
     /// Let one go on
+    #[command(after_help = "Example:
+  fulcrum automations resume phone-screen")]
     Resume(Resume),
 }
 
@@ -132,7 +142,10 @@ impl Automations {
         let zone = &config.organisation.timezone;
         match self.what {
             What::List(List { form }) => {
-                let answer = control.get("/api/v1/automations", &[]).await?;
+                let answer = match control.get("/api/v1/automations", &[]).await {
+                    Err(error) if error.is_not_running() => Offline::open(&config)?.automations(&config)?,
+                    asked => asked?,
+                };
                 form.print(answer, show)
             }
             What::Test(Test { name, days, form }) => {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::control::Control;
+use super::offline::Offline;
 use super::shapes::Page;
 use super::{Form, Outcome, load, screen};
 
@@ -58,14 +59,19 @@ struct Done {
 
 impl Hold {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let control = Control::new(&load(config)?)?;
+        let config = load(config)?;
+        let control = Control::new(&config)?;
         let named = [("opportunity", self.opportunity), ("contact", self.contact), ("number", self.number)];
         let mut request: Map<_, _> = Map::new();
         for (name, value) in named {
             request.extend(value.map(|value| (name.to_owned(), json!(value))));
         }
         if request.is_empty() {
-            return self.form.print(control.get("/api/v1/holds", &[]).await?, show);
+            let answer = match control.get("/api/v1/holds", &[]).await {
+                Err(error) if error.is_not_running() => Offline::open(&config)?.holds()?,
+                asked => asked?,
+            };
+            return self.form.print(answer, show);
         }
         request.insert("release".to_owned(), json!(self.release));
         request.extend(self.reason.map(|reason| ("reason".to_owned(), json!(reason))));

@@ -4,16 +4,18 @@
 //! an answer comes from. What only a running daemon knows (rates, tasks, health) is not there.
 
 use anyhow::{Context, bail};
-use fulcrum_domain::{ConversationId, Sight};
+use fulcrum_domain::{ConversationId, MessageId, OpportunityId, Sight};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::conversations::Paging;
 use super::{screen, wiring};
 use crate::config::Config;
 use crate::engine::clock::Clock;
-use crate::engine::{StoredStatus, view};
-use crate::server::{ConversationBody, Cursor, Listing, MessageBody, StoredBody};
+use crate::engine::{self, StoredStatus, view};
+use crate::server::{
+    AutomationsBody, ConversationBody, Cursor, HoldBody, Listing, MessageBody, ReasonBody, StoredBody,
+};
 use crate::store::{ReadOnly, Snapshot};
 
 /// The file of a daemon that does not run.
@@ -43,7 +45,9 @@ impl Offline {
         let now = Clock::System.now();
         self.read(|snapshot| {
             let stored = StoredStatus::read(snapshot, self.rate, now)?;
-            Ok(StoredBody::new(stored, self.bytes))
+            let mut told = serde_json::to_value(StoredBody::new(stored, self.bytes))?;
+            told["lever"] = json!({ "rate_used": null });
+            Ok(told)
         })
     }
 
@@ -67,6 +71,42 @@ impl Offline {
             }
             Ok(Listing::<MessageBody>::from(view::messages(snapshot, id, after, paging.limit(), Sight::All)?))
         })
+    }
+
+    pub(super) fn automations(&self, config: &Config) -> anyhow::Result<Value> {
+        let settings = wiring::settings(config)?;
+        self.read(|snapshot| {
+            Ok(AutomationsBody::from(engine::standing(snapshot, &settings.rules.automations.list)?))
+        })
+    }
+
+    pub(super) fn why(&self, id: &str) -> anyhow::Result<Value> {
+        let unknown = "no such text is known";
+        let id: MessageId = id.parse().context(unknown)?;
+        self.read(|snapshot| {
+            let reasons = engine::why(snapshot, id, Sight::All)?.context(unknown)?;
+            Ok(Listing::<ReasonBody>::from(reasons))
+        })
+    }
+
+    pub(super) fn why_not(
+        &self,
+        config: &Config,
+        candidate: &str,
+        automation: &str,
+    ) -> anyhow::Result<Value> {
+        let unknown = "no such automation or candidate is known";
+        let id: OpportunityId = candidate.parse().context(unknown)?;
+        let settings = wiring::settings(config)?;
+        let automation = settings.rules.automations.get(automation).context(unknown)?;
+        self.read(|snapshot| {
+            let reasons = engine::why_not(snapshot, &id, automation, Sight::All)?.context(unknown)?;
+            Ok(Listing::<ReasonBody>::from(reasons))
+        })
+    }
+
+    pub(super) fn holds(&self) -> anyhow::Result<Value> {
+        self.read(|snapshot| Ok(Listing::<HoldBody>::from(engine::holds(snapshot)?)))
     }
 
     fn read<T: Serialize>(&self, read: impl FnOnce(&Snapshot) -> anyhow::Result<T>) -> anyhow::Result<Value> {

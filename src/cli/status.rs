@@ -166,12 +166,14 @@ fn show(status: &Shape) -> std::io::Result<()> {
     let state = if status.backfill.is_complete() { Mood::Good } else { Mood::Doubtful };
     facts.add_row([Cell::new("initial sync"), screen::word(sync(status), state)]);
     if let Some(used) = status.lever.rate_used {
-        let waiting: u64 = status.lever.waiting.values().sum();
+        let waiting: Vec<_> =
+            status.lever.waiting.iter().map(|(lane, waiting)| format!("{waiting} {lane}")).collect();
+        let waiting = if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") };
         let slowed = match status.lever.rate_percent {
             Some(percent) if percent < 100 => format!(", slowed to {percent} % after complaints"),
             _ => String::new(),
         };
-        let rate = format!("{:.0} % of Lever's rate used{slowed}, {waiting} requests wait", used * 100.0);
+        let rate = format!("{:.0} % of Lever's rate used{slowed}; requests wait: {waiting}", used * 100.0);
         facts.add_row([Cell::new("lever"), Cell::new(rate)]);
     }
     let failed = match status.outbox.failed() {

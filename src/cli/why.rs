@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::control::Control;
 use super::conversations::local;
+use super::offline::Offline;
 use super::shapes::Page;
 use super::{Form, Outcome, load, screen};
 
@@ -39,13 +40,21 @@ struct Reason {
 impl Why {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
-        let path = match (self.not.as_deref(), self.message) {
-            (Some([candidate, automation]), _) => {
-                format!("/api/v1/automations/{automation}/why-not/{candidate}")
-            }
-            (_, message) => format!("/api/v1/messages/{}/why", message.unwrap_or_default()),
+        let message = self.message.unwrap_or_default();
+        let path = match self.not.as_deref() {
+            Some([candidate, automation]) => format!("/api/v1/automations/{automation}/why-not/{candidate}"),
+            _ => format!("/api/v1/messages/{message}/why"),
         };
-        let answer = Control::new(&config)?.get(&path, &[]).await?;
+        let answer = match Control::new(&config)?.get(&path, &[]).await {
+            Err(error) if error.is_not_running() => {
+                let offline = Offline::open(&config)?;
+                match self.not.as_deref() {
+                    Some([candidate, automation]) => offline.why_not(&config, candidate, automation)?,
+                    _ => offline.why(&message)?,
+                }
+            }
+            asked => asked?,
+        };
         self.form.print(answer, |page| show(page, &config.organisation.timezone))
     }
 }

@@ -96,11 +96,9 @@ impl WiringError {
             Self::Posting { .. } => "transcript.postings",
             Self::Roots(_) => "network.ca_file",
             Self::Identity(_) => "network.identity_file",
-            Self::Carrier(_)
-            | Self::Provider(_)
-            | Self::Calendars(_)
-            | Self::Pem(_)
-            | Self::Syslog(_) => "network",
+            Self::Carrier(_) | Self::Provider(_) | Self::Calendars(_) | Self::Pem(_) | Self::Syslog(_) => {
+                "network"
+            }
             Self::Certificate(_) => "server.tls_cert_file",
             Self::WebhookKey(_) => "carrier.webhook.secret_file",
             Self::SigningKey(_) => "audit.signing_key_file",

@@ -90,37 +90,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn automations(&self) -> Result<(Vec<AutomationView>, Vec<CardView>), StoreError> {
         let settings = self.settings.load_full();
-        self.store
-            .read(move |read| {
-                let list = &settings.rules.automations.list;
-                let mut views = list.iter().map(|row| view(read, row)).collect::<Result<Vec<_>, _>>()?;
-                for (id, ()) in read.list(LIVE_ENROLMENTS, &Keys::all(), usize::MAX)? {
-                    let Some(row) = read.get(ENROLMENTS, &id)? else { continue };
-                    let Some(view) = views.iter_mut().find(|view| view.name == row.automation) else {
-                        continue;
-                    };
-                    match row.state {
-                        EnrolmentState::Held(why) => {
-                            match view.held.iter_mut().find(|(held, _)| *held == why) {
-                                Some((_, count)) => *count += 1,
-                                None => view.held.push((why, 1)),
-                            }
-                        }
-                        _ => view.waiting += 1,
-                    }
-                }
-                let cards = read.list(CARDS, &Keys::all(), usize::MAX)?.into_iter();
-                let cards = cards.filter(|(_, card)| card.state == CardState::Waiting);
-                let cards = cards.map(|(number, card)| CardView {
-                    number,
-                    by: card.by.as_str().to_owned(),
-                    opened_at: card.opened_at,
-                    expires_at: card.expires_at(),
-                    count: card.count,
-                });
-                Ok((views, cards.collect()))
-            })
-            .await
+        self.store.read(move |read| standing(read, &settings.rules.automations.list)).await
     }
 
     /// What an automation would have done in the last `days`, by the events that are stored and by what is
@@ -196,6 +166,35 @@ impl Engine {
     }
 }
 
+/// How these automations stand, in their order, and the cards that wait for approval.
+pub(crate) fn standing(
+    read: &impl Read,
+    list: &[Automation],
+) -> Result<(Vec<AutomationView>, Vec<CardView>), StoreError> {
+    let mut views = list.iter().map(|row| view(read, row)).collect::<Result<Vec<_>, _>>()?;
+    for (id, ()) in read.list(LIVE_ENROLMENTS, &Keys::all(), usize::MAX)? {
+        let Some(row) = read.get(ENROLMENTS, &id)? else { continue };
+        let Some(view) = views.iter_mut().find(|view| view.name == row.automation) else { continue };
+        match row.state {
+            EnrolmentState::Held(why) => match view.held.iter_mut().find(|(held, _)| *held == why) {
+                Some((_, count)) => *count += 1,
+                None => view.held.push((why, 1)),
+            },
+            _ => view.waiting += 1,
+        }
+    }
+    let cards = read.list(CARDS, &Keys::all(), usize::MAX)?.into_iter();
+    let cards = cards.filter(|(_, card)| card.state == CardState::Waiting);
+    let cards = cards.map(|(number, card)| CardView {
+        number,
+        by: card.by.as_str().to_owned(),
+        opened_at: card.opened_at,
+        expires_at: card.expires_at(),
+        count: card.count,
+    });
+    Ok((views, cards.collect()))
+}
+
 fn view(read: &impl Read, automation: &Automation) -> Result<AutomationView, StoreError> {
     let state = read.get(AUTOMATIONS, &automation.name)?.unwrap_or_default();
     Ok(AutomationView {
@@ -217,7 +216,8 @@ fn lines(read: &impl Read, id: &OpportunityId) -> Result<Vec<RunLine>, StoreErro
     Ok(rows.into_iter().map(|(_, line)| line).collect())
 }
 
-fn why(read: &impl Read, id: MessageId, sight: Sight) -> Result<Option<Vec<Reason>>, StoreError> {
+/// Why a text was written, and what became of it.
+pub(crate) fn why(read: &impl Read, id: MessageId, sight: Sight) -> Result<Option<Vec<Reason>>, StoreError> {
     let Some(message) = changes::message(read, id)? else { return Ok(None) };
     if !Gaze::new(read, sight).reaches(message.opportunity.as_ref())? {
         return Ok(None);
@@ -251,7 +251,8 @@ fn reason(line: RunLine, with_name: bool) -> Reason {
     Reason { at: Some(line.at), what }
 }
 
-fn why_not(
+/// Why an automation has not texted a candidate, or has.
+pub(crate) fn why_not(
     read: &impl Read,
     id: &OpportunityId,
     automation: &Automation,

@@ -65,6 +65,7 @@ mod wishes;
 
 pub use arranging::{InterviewRefusal, InterviewRequest};
 pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
+pub(crate) use automations::{standing, why, why_not};
 pub use backups::{BackupPlan, CopyError, CopyPlan};
 pub use booking::{BookingAct, BookingState, BookingView, OfferRefusal};
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
@@ -79,6 +80,7 @@ pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
 pub use refresh::Freshness;
 pub use repeats::{KeyReused, Once};
+pub(crate) use retention::holds;
 pub use search::{HITS_MAX, Hit, QUERY_CHARS_MAX, SearchError, SearchQuery, SnippetPart};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
 pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed};

@@ -14,6 +14,11 @@ const DECISIONS: usize = 500;
 /// Threads that are looked at in one change: others need not wait for long.
 const BATCH: usize = 100;
 
+/// All legal holds.
+pub(crate) fn holds(read: &impl Read) -> Result<Vec<(OpportunityId, Hold)>, StoreError> {
+    read.list(HOLDS, &Keys::all(), usize::MAX)
+}
+
 impl Engine {
     /// Keeps everything of a person until the hold is released. How many opportunities that are.
     ///
@@ -38,7 +43,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn holds(&self) -> Result<Vec<(OpportunityId, Hold)>, StoreError> {
-        self.store.read(|snapshot| snapshot.list(HOLDS, &Keys::all(), usize::MAX)).await
+        self.store.read(holds).await
     }
 
     /// Erases what was said where its time is over. How many threads that were.

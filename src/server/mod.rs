@@ -54,7 +54,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use api::{ConversationBody, Cursor, Listing, MessageBody, StoredBody};
+pub(crate) use api::{
+    AutomationsBody, ConversationBody, Cursor, HoldBody, Listing, MessageBody, ReasonBody, StoredBody,
+};
 pub use console::SetupSettings;
 pub use keys::Keys;
 pub use settings::ServerSettings;

@@ -93,7 +93,9 @@ fn in_prometheus_text(openmetrics: &str) -> String {
         };
         if let Some(words) = comment.strip_prefix("HELP ") {
             help = words.split_once(' ');
-        } else if let Some((name, kind)) = comment.strip_prefix("TYPE ").and_then(|words| words.split_once(' ')) {
+        } else if let Some((name, kind)) =
+            comment.strip_prefix("TYPE ").and_then(|words| words.split_once(' '))
+        {
             let ending = if kind == "counter" { "_total" } else { "" };
             if let Some((_, help)) = help.take() {
                 text.extend(["# HELP ", name, ending, " ", help, "\n"]);

@@ -15,10 +15,25 @@ fn names() -> Vec<String> {
     fulcrum::cli::Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
+/// Every command as it is typed, those within others too.
+fn all_commands() -> Vec<Vec<String>> {
+    fn add(command: &clap::Command, before: &[String], to: &mut Vec<Vec<String>>) {
+        for part in command.get_subcommands() {
+            let words = [before, &[part.get_name().to_owned()]].concat();
+            add(part, &words, to);
+            to.push(words);
+        }
+    }
+    let mut all = Vec::new();
+    add(&fulcrum::cli::Cli::command(), &[], &mut all);
+    all
+}
+
 #[test]
 fn every_command_has_help_with_an_example() {
-    for name in names() {
-        let output = fulcrum().args([&name, "--help"]).assert().code(0).get_output().clone();
+    for words in all_commands() {
+        let name = words.join(" ");
+        let output = fulcrum().args(&words).arg("--help").assert().code(0).get_output().clone();
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(help.contains("Example") && help.contains(&format!("fulcrum {name}")), "{name}: {help}");
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}: {help}");

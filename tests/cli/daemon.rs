@@ -57,6 +57,13 @@ fn a_text_goes_out_and_its_transcript_is_filed_over_a_crash() {
     let offline = world.command(&["messages", conversation]).assert().code(0);
     assert!(told(&offline).contains("the daemon is not running"));
     assert!(String::from_utf8_lossy(&offline.get_output().stdout).contains("See you at 10?"));
+    let why = world.json(&["why", delivered["id"].as_str().unwrap()]);
+    assert_eq!(why["data"][0]["what"], "a person wrote it");
+    assert_eq!(world.json(&["hold"])["data"], json!([]));
+    assert_eq!(world.json(&["automations", "list"])["data"][0]["name"], "phone-screen");
+    assert!(world.json(&["status"])["lever"]["rate_used"].is_null());
+    let nobody = world.command(&["why", "--not", opportunity, "none"]).assert().code(1);
+    assert!(told(&nobody).contains("no such automation"), "{}", told(&nobody));
 }
 
 #[test]

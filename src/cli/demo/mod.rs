@@ -65,11 +65,8 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("fulcrum-demo-").tempdir().context("making a folder")?;
         let (speed, opportunities) = (self.speed.min(FASTEST), self.opportunities.max(FEWEST));
         // The key may all that fulcrum can do with it.
-        let lever = LeverOptions {
-            opportunities,
-            permissions: Permissions::all(),
-            ..LeverOptions::default()
-        };
+        let lever =
+            LeverOptions { opportunities, permissions: Permissions::all(), ..LeverOptions::default() };
         let options = Options { seed: self.seed, lever, ..Options::default() };
         let sandbox = Sandbox::start(options).await?;
         // Lever's limits as they are; and its user sees all there is to see.

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
+use procfs::process::{LimitValue, Process as Own};
+use procfs::{ProcResult, boot_time_secs, page_size, ticks_per_second};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
-use procfs::process::{LimitValue, Process as Own};
-use procfs::{ProcResult, boot_time_secs, page_size, ticks_per_second};
 
 /// Reads them when somebody asks. Where there is no `/proc` there are none.
 #[derive(Debug)]

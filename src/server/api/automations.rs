@@ -21,7 +21,7 @@ use crate::server::problem::{Kind, Problem, ProblemBody};
 /// The automations of the config, and what waits for approval.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Automations)]
-pub(super) struct AutomationsBody {
+pub(crate) struct AutomationsBody {
     /// In the order of the config.
     data: Vec<AutomationBody>,
     /// Many texts at once, which somebody approves or not.
@@ -79,6 +79,15 @@ struct CardBody {
     expires_at: Timestamp,
     /// How many texts wait on it.
     count: u64,
+}
+
+impl From<(Vec<AutomationView>, Vec<CardView>)> for AutomationsBody {
+    fn from((list, cards): (Vec<AutomationView>, Vec<CardView>)) -> Self {
+        Self {
+            data: list.into_iter().map(Into::into).collect(),
+            cards: cards.into_iter().map(Into::into).collect(),
+        }
+    }
 }
 
 impl From<AutomationView> for AutomationBody {
@@ -159,7 +168,7 @@ pub(super) struct Pausing {
 /// A line of the reasons.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reason)]
-pub(super) struct ReasonBody {
+pub(crate) struct ReasonBody {
     /// When it was decided; null for how things stand now.
     #[schema(value_type = Option<String>, format = DateTime)]
     at: Option<Timestamp>,
@@ -173,10 +182,6 @@ impl From<Reason> for ReasonBody {
     }
 }
 
-fn listing<V: Into<T>, T>(rows: Vec<V>) -> Json<Listing<T>> {
-    Json(Listing { data: rows.into_iter().map(Into::into).collect(), next: None })
-}
-
 fn unknown() -> Problem {
     Problem::not_found("no such automation or candidate is known")
 }
@@ -187,11 +192,7 @@ fn unknown() -> Problem {
     security(("bearer" = []))
 )]
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<AutomationsBody>, Problem> {
-    let (list, cards) = shared.engine.automations().await?;
-    Ok(Json(AutomationsBody {
-        data: list.into_iter().map(Into::into).collect(),
-        cards: cards.into_iter().map(Into::into).collect(),
-    }))
+    Ok(Json(shared.engine.automations().await?.into()))
 }
 
 #[utoipa::path(
@@ -210,7 +211,7 @@ pub(super) async fn test(
 ) -> Result<Json<Listing<TestedBody>>, Problem> {
     let days = params.days.unwrap_or(TEST_DAYS_MAX);
     let tested = shared.engine.test_automation(&name, days, caller.sight).await?;
-    Ok(listing(tested.ok_or_else(unknown)?))
+    Ok(Json(tested.ok_or_else(unknown)?.into()))
 }
 
 #[utoipa::path(
@@ -319,7 +320,7 @@ pub(super) async fn why_not(
 ) -> Result<Json<Listing<ReasonBody>>, Problem> {
     let id: OpportunityId = id.parse().map_err(|_| unknown())?;
     let reasons = shared.engine.why_not(id, &name, caller.sight).await?;
-    Ok(listing(reasons.ok_or_else(unknown)?))
+    Ok(Json(reasons.ok_or_else(unknown)?.into()))
 }
 
 #[utoipa::path(
@@ -335,7 +336,7 @@ pub(super) async fn why(
 ) -> Result<Json<Listing<ReasonBody>>, Problem> {
     let unknown = || Problem::not_found("no such text is known");
     let id: MessageId = id.parse().map_err(|_| unknown())?;
-    Ok(listing(shared.engine.why(id, caller.sight).await?.ok_or_else(unknown)?))
+    Ok(Json(shared.engine.why(id, caller.sight).await?.ok_or_else(unknown)?.into()))
 }
 
 impl From<SwitchError> for Problem {

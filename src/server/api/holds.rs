@@ -39,7 +39,7 @@ pub(super) struct NewHold {
 /// A hold on an opportunity.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Hold)]
-pub(super) struct HoldBody {
+pub(crate) struct HoldBody {
     /// Lever's id.
     opportunity: String,
     /// Since when.
@@ -126,6 +126,5 @@ pub(super) async fn hold(
     security(("bearer" = []))
 )]
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<Listing<HoldBody>>, Problem> {
-    let holds = shared.engine.holds().await?;
-    Ok(Json(Listing { data: holds.into_iter().map(Into::into).collect(), next: None }))
+    Ok(Json(shared.engine.holds().await?.into()))
 }

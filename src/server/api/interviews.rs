@@ -165,7 +165,7 @@ pub(super) async fn list(
     let id = opportunity_id(&id)?;
     seen(&shared, &caller, &id).await?;
     let views = shared.engine.interviews_of(&id).await?;
-    Ok(Json(Listing { data: views.into_iter().map(Into::into).collect(), next: None }))
+    Ok(Json(views.into()))
 }
 
 #[utoipa::path(

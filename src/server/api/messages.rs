@@ -33,7 +33,7 @@ pub(super) struct NewMessage {
     /// The number, as a person writes it.
     #[schema(example = "+12025550142")]
     to: Option<String>,
-    /// The words, at most 1,600 characters.
+    /// The words, at most 1,600 characters with what a first text says besides: who we are, and how to say STOP.
     #[schema(required)]
     body: Option<String>,
     /// The template that the words were made from, so that the message can say so.

@@ -46,7 +46,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(super) use automations::decide_card;
+pub(crate) use automations::{AutomationsBody, ReasonBody};
 pub(crate) use conversations::ConversationBody;
+pub(crate) use holds::HoldBody;
 pub(crate) use input::Cursor;
 pub(crate) use messages::MessageBody;
 pub(super) use outbox::{effect_id, effect_of};
@@ -217,6 +219,13 @@ pub(crate) struct Listing<T> {
     data: Vec<T>,
     /// The cursor of the next page; null at the end.
     next: Option<String>,
+}
+
+/// A list that is short enough to be told whole.
+impl<T, V: Into<T>> From<Vec<V>> for Listing<T> {
+    fn from(rows: Vec<V>) -> Self {
+        Self { data: rows.into_iter().map(Into::into).collect(), next: None }
+    }
 }
 
 impl<T, V: Into<T>, C: Cursor> From<Page<V, C>> for Listing<T> {

@@ -140,7 +140,7 @@ pub(super) async fn failed(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Listing<FailedBody>>, Problem> {
     let failed = shared.engine.failed_effects(caller.sight).await?;
-    Ok(Json(Listing { data: failed.into_iter().map(Into::into).collect(), next: None }))
+    Ok(Json(failed.into()))
 }
 
 #[utoipa::path(

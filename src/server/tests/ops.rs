@@ -94,8 +94,8 @@ async fn the_metrics_have_the_names_that_dashboards_rely_on() {
         "# TYPE fulcrum_note_lag_seconds histogram",
         "fulcrum_webhooks_total{event=\"unknown\",outcome=\"malformed\"} 1",
         // What did not happen yet can be watched all the same.
-        "fulcrum_webhooks_total{event=\"candidateHired\",outcome=\"stored\"} 0",
-        "fulcrum_outbox_rows{effect=\"post_note\",state=\"failed\"} 0",
+        "fulcrum_webhooks_total{event=\"candidate_hired\",outcome=\"stored\"} 0",
+        "fulcrum_outbox_rows{effect=\"note\",state=\"failed\"} 0",
         "fulcrum_messages_total{direction=\"in\",status=\"received\"} 0",
         "fulcrum_lever_requests_total{lane=",
         "fulcrum_lever_rate_used_ratio ",
