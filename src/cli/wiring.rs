@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fulcrum_domain::booking::{Interviewer, Offers};
-use fulcrum_domain::{BadId, FilingTimes, HookEvent, PostingId};
+use fulcrum_domain::{BadId, Confidential, FilingTimes, HookEvent, PostingId};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use tokio_rustls::rustls;
@@ -19,12 +19,10 @@ use url::Url;
 use super::carriers;
 use super::network::{calendars, http_to, provider_http, syslog};
 use crate::bucket::{Bucket, BucketError, BucketSettings};
-use crate::config::{self, BackfillInterviews, Config, OptOutHandler, Secret, TranscriptMode};
+use crate::config::{self, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::audit::{AuditOutputs, KeyError, Signer};
-use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, RemindOf, Rules};
-use crate::engine::{
-    BackfillScope, BackupPlan, Confidential, CopyPlan, FileRules, OnUnknown, Remotes, Settings,
-};
+use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, Rules};
+use crate::engine::{BackupPlan, CopyPlan, FileRules, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Certificate, CertificateError, Keys, ServerSettings, SetupSettings};
 use crate::store::{self, BadSealKey, SealKeys};
@@ -140,21 +138,10 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
         poll_alone: config.carrier.poll_alone,
         files: FileRules { fetch: config.files.fetch, most_bytes: config.files.most_bytes },
         segments_per_second: config.carrier.kind.segments_per_second(),
-        interviews: match config.backfill.interviews {
-            BackfillInterviews::Active => BackfillScope::Active,
-            BackfillInterviews::All => BackfillScope::All,
-            BackfillInterviews::None => BackfillScope::None,
-        },
+        interviews: config.backfill.interviews,
         since: since.transpose().map_err(WiringError::Since)?,
-        confidential: match config.lever.confidential {
-            config::Confidential::Off => Confidential::Off,
-            config::Confidential::Read => Confidential::Read,
-            config::Confidential::Full => Confidential::Full,
-        },
-        on_unknown: match config.transcript.on_unknown {
-            config::OnUnknown::Repost => OnUnknown::Repost,
-            config::OnUnknown::Hold => OnUnknown::Hold,
-        },
+        confidential: config.lever.confidential,
+        on_unknown: config.transcript.on_unknown,
         notify_followers: config.transcript.notify_followers,
         backup: backup(config)?,
         audit: AuditOutputs { file: config.audit.file.clone(), syslog: syslog(config)?.map(Arc::new) },
@@ -261,18 +248,14 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         mode: mode(transcript.mode),
         mode_of: modes.collect::<Result<_, _>>()?,
         secret_notes: transcript.secret,
-        text_confidential: config.lever.confidential == config::Confidential::Full,
+        text_confidential: config.lever.confidential == Confidential::Full,
         max_note_chars: transcript.max_note_chars,
         public_url: config.server.public_url.to_string(),
         booking: offers(&config.booking),
         notes_as: config.lever.notes_as.clone(),
         automations: Arc::new(config.automations.clone()),
         interview_texts: InterviewTexts {
-            remind_of: match config.reminders.interviews {
-                config::RemindOf::Ours => RemindOf::Ours,
-                config::RemindOf::All => RemindOf::All,
-                config::RemindOf::None => RemindOf::None,
-            },
+            remind_of: config.reminders.interviews,
             leads: config.reminders.leads.iter().copied().map(signed).collect(),
             templates: config.reminders.texts.clone(),
         },

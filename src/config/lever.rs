@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
+use fulcrum_domain::{BackfillScope, Confidential};
 use jiff::civil::Date;
 use serde::Deserialize;
 use url::Url;
@@ -52,35 +53,13 @@ pub struct Lever {
     pub poll_interval: Duration,
 }
 
-/// What is done with confidential opportunities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Confidential {
-    /// Left out.
-    Off,
-    /// Synced.
-    Read,
-    /// Synced and texted.
-    Full,
-}
-
 /// The initial sync. Needs a restart.
 #[derive(Clone, Debug)]
 pub struct Backfill {
     /// Whose interviews are fetched.
-    pub interviews: BackfillInterviews,
+    pub interviews: BackfillScope,
     /// Opportunities created before this day are left out.
     pub since: Option<Date>,
-}
-
-/// Whose interviews the initial sync fetches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackfillInterviews {
-    /// Those of active opportunities.
-    Active,
-    /// Those of all, one request for each opportunity.
-    All,
-    /// Nobody's.
-    None,
 }
 
 #[derive(Deserialize)]
@@ -194,11 +173,7 @@ impl RawBackfill {
         let interviews = check.choice(
             "backfill.interviews",
             &self.interviews,
-            &[
-                ("active", BackfillInterviews::Active),
-                ("all", BackfillInterviews::All),
-                ("none", BackfillInterviews::None),
-            ],
+            &[("active", BackfillScope::Active), ("all", BackfillScope::All), ("none", BackfillScope::None)],
         );
         let since = match self.since.as_str() {
             "" => Ok(None),

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use fulcrum_domain::RemindOf;
 use fulcrum_domain::template::{SavedLinks, Templates};
 use serde::Deserialize;
 
@@ -10,17 +11,6 @@ use super::check::{Check, Checked};
 use super::templates;
 
 const LEAD: RangeInclusive<Duration> = Duration::from_mins(5)..=Duration::from_hours(14 * 24);
-
-/// Of which interviews candidates are reminded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RemindOf {
-    /// Those that were arranged here.
-    Ours,
-    /// Those that were arranged in Lever, too.
-    All,
-    /// None.
-    None,
-}
 
 /// What candidates are texted of their interviews.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
+use fulcrum_domain::OnUnknown;
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
@@ -40,15 +41,6 @@ pub enum TranscriptMode {
     Instant,
     /// Never.
     Off,
-}
-
-/// What happens when nobody can know whether a note was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// It is posted again; the reference in it shows the repeat.
-    Repost,
-    /// A person decides.
-    Hold,
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fulcrum_domain::Retention;
 use fulcrum_domain::template::Templates;
+pub use fulcrum_domain::{BackfillScope, Confidential, OnUnknown};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -14,27 +15,6 @@ use super::audit::{AuditOutputs, Signer};
 use super::backups::BackupPlan;
 use super::changes::Rules;
 use super::files::FileRules;
-pub use crate::store::BackfillScope;
-
-/// What becomes of a note whose answer was lost and that cannot be looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// It is posted again; the reference lets a reader see the repeat.
-    Repost,
-    /// A person decides.
-    Hold,
-}
-
-/// Which confidential records are synced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Confidential {
-    /// None.
-    Off,
-    /// All that the key shows; nobody is texted about them.
-    Read,
-    /// The same, and they may be texted.
-    Full,
-}
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]

@@ -33,9 +33,9 @@ pub use error::{StoreError, readable};
 pub use open::Options;
 pub(crate) use open::sync_folder;
 pub use records::{
-    AppointmentNews, AuditEntry, BackfillScope, BackfillState, Created, Deleted, DeskRow, Engagement, Erased,
-    FileBytes, FloodRow, Hold, HookRefusal, HookRow, Idempotent, Lifted, Muted, Phase, PhaseName, PhaseState,
-    Place, RefusedHook, Scope, SecretKey, Seen, Subject,
+    AppointmentNews, AuditEntry, BackfillState, Created, Deleted, DeskRow, Engagement, Erased, FileBytes,
+    FloodRow, Hold, HookRefusal, HookRow, Idempotent, Lifted, Muted, Phase, PhaseName, PhaseState, Place,
+    RefusedHook, Scope, SecretKey, Seen, Subject,
 };
 pub use seal::{BadSealKey, KeyId, SealKeys};
 pub use sealing::Sealing;

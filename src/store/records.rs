@@ -14,10 +14,10 @@ use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
 use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
-    Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
-    ConversationId, Desk, EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message, MessageId,
-    Opportunity, OpportunityId, Posting, Reminders, Searchable, Shelf, SignIn, Stage, Suppression, User,
-    UserId,
+    Activity, Actor, Appointment, AppointmentId, ArchiveReason, BackfillScope, BookingId, Consent,
+    Conversation, ConversationId, Desk, EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message,
+    MessageId, Opportunity, OpportunityId, Posting, Reminders, Searchable, Shelf, SignIn, Stage, Suppression,
+    User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -315,17 +315,6 @@ pub struct Phase {
     pub requests: u64,
     /// Where it goes on: Lever's offset.
     pub cursor: Option<String>,
-}
-
-/// Which interviews the initial sync lists, one request an opportunity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum BackfillScope {
-    /// None.
-    None,
-    /// Those of active opportunities.
-    Active,
-    /// All.
-    All,
 }
 
 /// What the initial sync was told to read.

@@ -17,10 +17,9 @@ use std::{
 };
 
 use fulcrum::config::{
-    CarrierKind, Confidential, Config, OnUnknown, Origin, Problem, Problems, Role, Secret, Sources,
-    TranscriptMode,
+    CarrierKind, Config, Origin, Problem, Problems, Role, Secret, Sources, TranscriptMode,
 };
-use fulcrum_domain::{HookEvent, quiet::Hours, template::Template};
+use fulcrum_domain::{Confidential, HookEvent, OnUnknown, quiet::Hours, template::Template};
 use tempfile::TempDir;
 
 const MINIMAL: &str = include_str!("../../config/examples/minimal.toml");

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fulcrum::engine::changes::{CALLED_OFF, InterviewTexts, MOVED, REMINDER, RemindOf};
+use fulcrum::engine::changes::{CALLED_OFF, InterviewTexts, MOVED, REMINDER};
 use fulcrum::engine::{InterviewRefusal, InterviewRequest, InterviewState, InterviewView, Once};
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
-use fulcrum_domain::{Actor, AppointmentId, Meeting, UserId};
+use fulcrum_domain::{Actor, AppointmentId, Meeting, RemindOf, UserId};
 use fulcrum_sandbox::{Event, Fault, Happened, Options, Permission, Permissions, Remote, Rule};
 use jiff::SignedDuration;
 use serde_json::Value;

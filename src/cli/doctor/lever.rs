@@ -4,14 +4,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fulcrum_domain::Lane;
+use fulcrum_domain::{Confidential, Lane};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Finding, State};
 use crate::cli::wiring::{self, WiringError};
-use crate::config::{Confidential, Config};
+use crate::config::Config;
 use crate::engine::clock::Clock;
 use crate::lever::{Endpoint, LeverClient, LeverError, PaceSettings, Pacer, Verdict, probe};
 

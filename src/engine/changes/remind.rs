@@ -5,7 +5,7 @@
 use fulcrum_domain::template::{Field, Fields, Templates};
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Appointment, Author, DeadlineKey, Message, MessageId, Opportunity,
-    OpportunityId, Planned, Purpose, Reminded, Reminders, Sight, remind_at,
+    OpportunityId, Planned, Purpose, RemindOf, Reminded, Reminders, Sight, remind_at,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -21,18 +21,6 @@ use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
 use crate::store::tables::{DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
-
-/// Of which interviews candidates are reminded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RemindOf {
-    /// Those that were arranged here.
-    Ours,
-    /// Those that were arranged in Lever, too.
-    All,
-    /// None.
-    #[default]
-    None,
-}
 
 /// What candidates are texted of their interviews.
 #[derive(Clone, Debug, Default)]

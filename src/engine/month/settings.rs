@@ -10,13 +10,11 @@ use fulcrum_domain::quiet::{Hours, Window};
 use fulcrum_domain::slots::{Need, Terms, Week};
 use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
-use fulcrum_domain::{FilingTimes, Number, Role};
+use fulcrum_domain::{FilingTimes, Number, RemindOf, Role};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use crate::engine::changes::{
-    CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, Mode, REMINDER, RemindOf, Rules,
-};
+use crate::engine::changes::{CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, Mode, REMINDER, Rules};
 use crate::engine::{BackfillScope, Confidential, FileRules, OnUnknown, Settings};
 
 /// Those who interview, as Lever knows them.

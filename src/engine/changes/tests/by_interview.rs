@@ -4,7 +4,7 @@ use fulcrum_domain::automation::{EnrolmentState, Trigger};
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
-use fulcrum_domain::{AppointmentId, Interview, Meeting, NewAppointment, Reminders, User, UserId};
+use fulcrum_domain::{AppointmentId, Interview, Meeting, NewAppointment, RemindOf, Reminders, User, UserId};
 
 use super::held_up::{
     at, comes_back, dana, enrolment, leaves, open_by_day, stored, that_says, with_automation,
