@@ -202,8 +202,9 @@ impl Engine {
                 Ok::<_, StoreError>(stored)
             })
             .await?;
-        for _ in 0..stored {
-            self.metrics.text_found_by_poll();
+        // Where no webhook comes, none was missed.
+        if self.settings.load().poll_alone.is_none() {
+            (0..stored).for_each(|_| self.metrics.text_found_by_poll());
         }
         Ok(())
     }

@@ -99,7 +99,8 @@ pub(super) fn open(options: Options) -> Result<Database, StoreError> {
                 make(&builder, &path)?;
             }
             let database = builder.create(&path).map_err(|error| refusal(&path, error))?;
-            // Only so that a second process can be told who is first; it may fail.
+            // Only so that a second process can be told who is first; it may fail. Anew, since it may be root's.
+            let _ = fs::remove_file(holder_file(&path));
             let _ = fs::write(holder_file(&path), format!("process {}", std::process::id()));
             (database, Some(path))
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use procfs::process::{LimitValue, Process as Own};
-use procfs::{ProcResult, boot_time_secs, page_size, ticks_per_second};
+use procfs::{ProcResult, page_size, ticks_per_second};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -12,11 +12,13 @@ use prometheus_client::registry::Unit;
 
 /// Reads them when somebody asks. Where there is no `/proc` there are none.
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct Process {
+    /// Seconds since the epoch. The kernel's own word needs `/proc/stat`, which the unit hides.
+    pub(super) started_at: i64,
+}
 
 struct Figures {
     cpu_seconds: f64,
-    started_at: u64,
     resident: u64,
     mapped: u64,
     open_files: u64,
@@ -27,13 +29,11 @@ impl Figures {
     fn read() -> ProcResult<Self> {
         let own = Own::myself()?;
         let stat = own.stat()?;
-        let ticks = ticks_per_second();
         let files_max = own.limits()?.max_open_files.soft_limit;
         #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are millions of years")]
-        let cpu_seconds = (stat.utime + stat.stime) as f64 / ticks as f64;
+        let cpu_seconds = (stat.utime + stat.stime) as f64 / ticks_per_second() as f64;
         Ok(Self {
             cpu_seconds,
-            started_at: boot_time_secs()? + stat.starttime / ticks,
             resident: stat.rss * page_size(),
             mapped: stat.vsize,
             open_files: u64::try_from(own.fd_count()?).unwrap_or(u64::MAX),
@@ -51,17 +51,17 @@ impl Collector for Process {
         let cpu = ConstCounter::new(figures.cpu_seconds);
         let words = "Time of processors used, of the system's included";
         cpu.encode(to.encode_descriptor("process_cpu", words, Some(&Unit::Seconds), cpu.metric_type())?)?;
-        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: u64| {
-            let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: i64| {
+            let value = ConstGauge::new(value);
             value.encode(to.encode_descriptor(name, help, unit, value.metric_type())?)
         };
-        let started_at = figures.started_at;
-        gauge("process_start_time", "When the process began", Some(&Unit::Seconds), started_at)?;
-        gauge("process_resident_memory", "Memory in use", Some(&Unit::Bytes), figures.resident)?;
-        gauge("process_virtual_memory", "Addresses in use", Some(&Unit::Bytes), figures.mapped)?;
-        gauge("process_open_fds", "Open files and connections", None, figures.open_files)?;
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        gauge("process_start_time", "When the process began", Some(&Unit::Seconds), self.started_at)?;
+        gauge("process_resident_memory", "Memory in use", Some(&Unit::Bytes), signed(figures.resident))?;
+        gauge("process_virtual_memory", "Addresses in use", Some(&Unit::Bytes), signed(figures.mapped))?;
+        gauge("process_open_fds", "Open files and connections", None, signed(figures.open_files))?;
         if let Some(most) = figures.files_max {
-            gauge("process_max_fds", "As many may be open", None, most)?;
+            gauge("process_max_fds", "As many may be open", None, signed(most))?;
         }
         Ok(())
     }
