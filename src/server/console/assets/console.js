@@ -63,9 +63,15 @@ const watchers = new Set();
 const live = document.querySelectorAll("[data-live]").length > 0;
 const open = document.querySelector(".open-conversation");
 if (live || open) {
-  listen(base, news, (id) => {
-    for (const tell of watchers) tell(id);
-    if (live) refresh();
+  listen({
+    call,
+    base,
+    place: news,
+    signal: new AbortController().signal,
+    tell: (id) => {
+      for (const tell of watchers) tell(id);
+      if (live) refresh();
+    },
   });
 }
 if (open) {
