@@ -35,6 +35,7 @@ export async function listen({ call, base, place, tell, signal }) {
 
 /** Resolves when the page is looked at. */
 function looked(signal) {
+  if (!document.hidden) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const look = () => !document.hidden && resolve();
     document.addEventListener("visibilitychange", look, { signal });

@@ -588,6 +588,7 @@ fn js_texts() -> String {
         "no_time": texts::JS_NO_TIME,
         "taken": texts::JS_TAKEN,
         "cancelled": texts::JS_CANCELLED,
+        "done": texts::JS_DONE,
         "failed": texts::JS_FAILED,
         "unreachable": texts::JS_UNREACHABLE,
     })
