@@ -65,7 +65,8 @@ async fn whoever_marks_a_conversation_as_unread_leaves_it() {
 async fn older_messages_are_read_anew_as_such() {
     let world = world().await;
     for n in 2..=102 {
-        let text = ReceivedText { sid: format!("SM{n}").parse().unwrap(), body: format!("text {n}."), ..hi() };
+        let text =
+            ReceivedText { sid: format!("SM{n}").parse().unwrap(), body: format!("text {n}."), ..hi() };
         world.engine.take_text(text).await.unwrap();
     }
     let mut browser = Browser::new(&world);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
-use jiff::civil::DateTime;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -285,12 +285,7 @@ async fn whole(
     }
 }
 
-async fn fragment(
-    shared: &Shared,
-    caller: &Caller,
-    which: Which,
-    older: Older,
-) -> Result<Response, Problem> {
+async fn fragment(shared: &Shared, caller: &Caller, which: Which, older: Older) -> Result<Response, Problem> {
     let talk = talk(shared, caller, which, older.before.as_deref(), Draft::default()).await;
     Ok(page(&talk.map_err(Missing::into_problem)?))
 }
