@@ -4,7 +4,7 @@ use fulcrum_domain::{
     Account, Activity, ActivityKind, Actor, Author, Body, ConversationId, Effect, Lane, Message, MessageId,
     Number, OpportunityId, Purpose, Sight,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::changes::{self, Arrival, ComposeError, Draft, Recipient};
@@ -41,6 +41,9 @@ pub struct SendRequest {
     pub once: Option<Once>,
 }
 
+/// A time may be over by so much: a caller's clock is not ours, and a request takes its time.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+
 /// Why a text is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SendRefusal {
@@ -50,6 +53,9 @@ pub enum SendRefusal {
     /// The candidate was deleted.
     #[error("the opportunity was deleted")]
     Deleted,
+    /// Nobody means a time that is over: sent at once, it would leave when nobody chose.
+    #[error("the chosen time is over; choose another")]
+    TimeIsOver,
     /// No such template.
     #[error("no such template is configured")]
     UnknownTemplate,
@@ -90,6 +96,10 @@ impl Engine {
     pub async fn send_text(&self, request: SendRequest) -> Result<Message, SendRefusal> {
         if let Some(before) = self.answered_before(&request).await? {
             return Ok(before);
+        }
+        let is_over = |at: Timestamp| self.now().duration_since(at) > CLOCKS_DIFFER;
+        if request.send_at.is_some_and(is_over) {
+            return Err(SendRefusal::TimeIsOver);
         }
         if let Recipient::Opportunity(id) | Recipient::Both(id, _) = &request.to {
             match self.opportunity(id, Sight::All).await? {

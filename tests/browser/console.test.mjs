@@ -1,7 +1,7 @@
 // The console as its users use it, in a real browser against a daemon and a simulated Lever.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 
 import { World } from "./world.mjs";
 
@@ -160,6 +160,125 @@ describe("a conversation", () => {
     assert.equal(await page.locator(".message .file img").getAttribute("alt"), "picture, image/png, 1 kB");
     await world.accessible(page);
     assert.deepEqual(page.complaints, []);
+  });
+});
+
+describe("an open conversation", () => {
+  // Signing in is counted: these tests do it once. Pages of one browser share six connections, and an
+  // open page holds one.
+  let context;
+  before(async () => {
+    context = (await world.signedIn("recruiter")).context();
+  });
+  afterEach(() => Promise.all(context.pages().map((page) => page.close())));
+  const another = () => context.newPage();
+
+  test("a text leaves when it was last chosen to, whatever went wrong before", async () => {
+    const dana = await candidate();
+    const page = await another();
+    await page.goto(`${world.url}/o/${dana.id}`);
+    const asked = [];
+    await page.route("**/api/v1/messages", (route) => {
+      asked.push(route.request().postDataJSON());
+      return asked.length === 1 ? route.abort() : route.continue();
+    });
+    await page.getByLabel("Write a text").fill("See you then");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByRole("alert").getByText("cannot be reached").waitFor();
+    await page.getByLabel("When").selectOption({ index: 1 });
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByRole("button", { name: "Cancel" }).waitFor();
+    assert.equal(asked[0].undo, true, "the server counts");
+    assert.ok(Date.parse(asked[1].send_at) > Date.now() + 60_000, asked[1].send_at);
+    assert.equal(await page.getByLabel("When").inputValue(), "now", "the next text is another matter");
+  });
+
+  test("what is typed while a text is on its way stays, and so does the focus on Undo", async () => {
+    const dana = await candidate();
+    const page = await another();
+    await world.inbound(dana.number, "Hello?");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    const box = page.getByLabel("Write a text");
+    await box.fill("Party at 2 \u{1f389}");
+    await page.getByText("\u201c\u{1f389}\u201d makes it Unicode").waitFor();
+    let go;
+    const held = new Promise((done) => (go = done));
+    await page.route("**/api/v1/messages", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await box.press("End");
+    await box.pressSequentially(" And bring a friend");
+    go();
+    const undo = page.getByRole("button", { name: "Undo" });
+    await undo.focus();
+    assert.equal(await box.inputValue(), "And bring a friend");
+    await world.inbound(dana.number, "Are you there?");
+    await page.locator(".message.in").getByText("Are you there?").waitFor();
+    assert.ok(await undo.evaluate((button) => button === document.activeElement));
+  });
+
+  test("a page whose news were refused comes back", async () => {
+    const dana = await candidate();
+    const page = await another();
+    await page.route(/\/events(\?|$)/, (route) => route.fulfill({ status: 503 }), { times: 1 });
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await world.inbound(dana.number, "Still there?");
+    await page.locator(".message.in").getByText("Still there?").waitFor();
+  });
+
+  test("what comes while nobody looks stays unread", async () => {
+    const dana = await candidate();
+    const [page, list] = [await another(), await another()];
+    await world.inbound(dana.number, "Hi");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    const look = (hidden) =>
+      page.evaluate((hidden) => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, hidden);
+    await look(true);
+    await world.inbound(dana.number, "Anybody there?");
+    await list.goto(`${world.url}/inbox?folder=team`);
+    const unread = list.locator("li.unread").getByText(dana.name);
+    await unread.waitFor();
+    await new Promise((done) => setTimeout(done, 1_500));
+    assert.equal(await unread.count(), 1);
+    await look(false);
+    await page.locator(".message.in").getByText("Anybody there?").waitFor();
+    await unread.waitFor({ state: "detached" });
+  });
+
+  test("what is typed beside it stays while others write, and is recorded once", async () => {
+    const dana = await candidate();
+    const page = await another();
+    await world.inbound(dana.number, "Hello?");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByText("Record a wish").click();
+    const how = page.getByLabel("How that is known").first();
+    await how.fill("on the telephone");
+    await page.getByLabel("Write a text").focus();
+    await world.inbound(dana.number, "Are you there?");
+    await page.locator(".message.in").getByText("Are you there?").waitFor();
+    assert.equal(await how.inputValue(), "on the telephone");
+    await how.press("Enter");
+    await page.getByText("Done.", { exact: true }).first().waitFor();
+    await page.getByText("on the telephone").waitFor();
+    assert.equal(await how.inputValue(), "", "a second Enter records nothing");
+    assert.ok(await how.isVisible(), "what was unfolded is so still");
+  });
+
+  test("a refusal is seen where nothing can be written", async () => {
+    const dana = await candidate();
+    const page = await another();
+    await world.inbound(dana.number, "STOP");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    assert.ok(await page.getByLabel("Write a text").isDisabled());
+    await page.getByText("Set the time zone").click();
+    await page.getByLabel("Time zone").fill("Berlin");
+    await page.getByLabel("Time zone").press("Enter");
+    await page.getByRole("alert").getByText(/./).waitFor();
   });
 });
 

@@ -1,21 +1,13 @@
-// The extension's reader of server-sent events, against what a stream may look like in pieces.
+// The reader of server-sent events, against what a stream may look like in pieces.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const source = new URL("../../src/server/extension/source/", import.meta.url);
+import { reader } from "../../src/server/console/assets/events.js";
 
-/** The reader alone: its module imports what only a browser has. */
-async function reader() {
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(new URL("stream.js", source), "utf8");
-  const alone = text.replace(/^import .*$/m, "");
-  return (await import(`data:text/javascript,${encodeURIComponent(alone)}`)).reader;
-}
-
-async function events(pieces) {
+function events(pieces) {
   const found = [];
-  const read = (await reader())((event) => found.push(event));
+  const read = reader((event) => found.push(event));
   pieces.forEach(read);
   return found;
 }
@@ -27,23 +19,23 @@ const EXPECTED = [
   { type: "message", id: undefined, data: "c" },
 ];
 
-test("events come out whole, whatever the pieces", async () => {
+test("events come out whole, whatever the pieces", () => {
   for (const size of [1, 2, 3, 7, 1000]) {
     const pieces = STREAM.match(new RegExp(`[^]{1,${size}}`, "g"));
-    assert.deepEqual(await events(pieces), EXPECTED, `in pieces of ${size}`);
+    assert.deepEqual(events(pieces), EXPECTED, `in pieces of ${size}`);
   }
 });
 
-test("every end of a line is one", async () => {
+test("every end of a line is one", () => {
   for (const end of ["\r\n", "\r"]) {
     const stream = `${STREAM.replaceAll("\n", end)}: the end${end}`;
     for (const size of [1, 5, 1000]) {
       const pieces = stream.match(new RegExp(`[^]{1,${size}}`, "g"));
-      assert.deepEqual(await events(pieces), EXPECTED, `${JSON.stringify(end)} in pieces of ${size}`);
+      assert.deepEqual(events(pieces), EXPECTED, `${JSON.stringify(end)} in pieces of ${size}`);
     }
   }
 });
 
-test("an event that was cut off is not told", async () => {
-  assert.deepEqual(await events(["event: conversation\ndata: {"]), []);
+test("an event that was cut off is not told", () => {
+  assert.deepEqual(events(["event: conversation\ndata: {"]), []);
 });

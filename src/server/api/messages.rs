@@ -7,7 +7,7 @@ use axum::{Extension, Json};
 use fulcrum_domain::file::FileState;
 use fulcrum_domain::{Account, Author, Body, Number, OpportunityId, Refusal};
 use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,6 +23,9 @@ use crate::server::problem::{Kind, Problem, ProblemBody};
 
 /// The longest reason.
 const REASON_CHARS: usize = 200;
+
+/// How long a text can be called off that is to leave now.
+const UNDO: SignedDuration = SignedDuration::from_secs(10);
 
 /// A text that is to be sent: to a candidate, to a number, or to one of a candidate's numbers.
 #[derive(Default, Deserialize, ToSchema)]
@@ -42,10 +45,12 @@ pub(super) struct NewMessage {
     r#as: Option<String>,
     /// Which of our numbers it leaves from; else the one that spoke last.
     from: Option<String>,
-    /// Not before. In quiet hours it waits for their end in any case, unless it answers somebody who wrote
-    /// within the last hour.
+    /// Not before; a time that is over is refused. In quiet hours it waits for their end in any case,
+    /// unless it answers somebody who wrote within the last hour.
     #[schema(value_type = Option<String>, format = DateTime)]
     send_at: Option<Timestamp>,
+    /// Whether it waits ten seconds, in which it can be called off. Not with `send_at`.
+    undo: bool,
     /// Why it cannot wait for the end of quiet hours; for people with a role of `quiet_hours.overrides`.
     override_quiet_hours: Option<String>,
 }
@@ -220,6 +225,10 @@ pub(super) async fn send(
     let number = |field, text: String| {
         Number::parse(&text, region).map_err(|error| Problem::invalid(field, error.to_string()))
     };
+    if wanted.undo && wanted.send_at.is_some() {
+        return Err(Problem::invalid("undo", "a text leaves at a time or in ten seconds, not both"));
+    }
+    let in_ten_seconds = || shared.engine.now().checked_add(UNDO).ok();
     let to = wanted.to.map(|text| number("to", text)).transpose()?;
     let opportunity = wanted.opportunity.as_deref().map(opportunity_id).transpose()?;
     let request = SendRequest {
@@ -233,7 +242,7 @@ pub(super) async fn send(
         template: wanted.template,
         on_behalf_of: wanted.r#as.filter(|_| caller.account.is_none()),
         from: wanted.from.map(|text| number("from", text)).transpose()?,
-        send_at: wanted.send_at,
+        send_at: if wanted.undo { in_ten_seconds() } else { wanted.send_at },
         cannot_wait,
         once: key.of(&caller, input.digest),
         account: caller.account.clone(),
@@ -301,6 +310,7 @@ impl From<SendRefusal> for Problem {
             SendRefusal::Compose(ComposeError::NotTheirNumber) => Self::invalid("to", detail),
             SendRefusal::Compose(ComposeError::NoBookingLink(_)) => Self::invalid("body", detail),
             SendRefusal::Compose(ComposeError::NotOurNumber) => Self::invalid("from", detail),
+            SendRefusal::TimeIsOver => Self::invalid("send_at", detail),
             SendRefusal::Deleted => Self::new(Kind::Deleted, detail).at("opportunity"),
             SendRefusal::UnknownTemplate => Self::invalid("template", detail),
             SendRefusal::UnknownAuthor => Self::invalid("as", detail),

@@ -158,6 +158,7 @@ texts! {
     JS_NO_TIME = "Choose a time.";
     JS_TAKEN = "Taken. It can be undone for 10 seconds.";
     JS_CANCELLED = "Not sent.";
+    JS_DONE = "Done.";
     JS_FAILED = "That did not work. Nothing was sent.";
     JS_UNREACHABLE = "The server cannot be reached. What you typed is still here; try again.";
     CONFIDENTIAL = "confidential";

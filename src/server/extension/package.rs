@@ -35,7 +35,6 @@ const SOURCE: &[(&str, &[u8])] = &[
     ("panel.html", include_bytes!("source/panel.html")),
     ("panel.js", include_bytes!("source/panel.js")),
     ("pictures.js", include_bytes!("source/pictures.js")),
-    ("stream.js", include_bytes!("source/stream.js")),
     ("tab.css", include_bytes!("source/tab.css")),
     ("texts.js", include_bytes!("source/texts.js")),
 ];
@@ -43,6 +42,7 @@ const SOURCE: &[(&str, &[u8])] = &[
 /// What the panel shares with the console: the very same files.
 const SHARED: &[(&str, &[u8])] = &[
     ("assets/conversation.js", include_bytes!("../console/assets/conversation.js")),
+    ("assets/events.js", include_bytes!("../console/assets/events.js")),
     ("assets/icon.svg", include_bytes!("../console/assets/icon.svg")),
     ("assets/segments.js", include_bytes!("../console/assets/segments.js")),
     ("assets/style.css", include_bytes!("../console/assets/style.css")),

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::sign_in::Browser;
 use super::*;
 use crate::carrier::ReceivedText;
 use crate::engine::News;
@@ -9,7 +10,12 @@ use crate::engine::News;
 /// A world with one conversation.
 async fn world() -> World {
     let world = World::start(Choice::default()).await;
-    let text = ReceivedText {
+    world.engine.take_text(hi()).await.unwrap();
+    world
+}
+
+fn hi() -> ReceivedText {
+    ReceivedText {
         sid: "SM1".parse().unwrap(),
         from: "+14155552671".into(),
         to: OURS.into(),
@@ -18,9 +24,7 @@ async fn world() -> World {
         segments: 1,
         opt_out: None,
         at: None,
-    };
-    world.engine.take_text(text).await.unwrap();
-    world
+    }
 }
 
 impl World {
@@ -54,6 +58,30 @@ async fn whoever_marks_a_conversation_as_unread_leaves_it() {
     let answer = form.form(&[("call", me.to_string())]).send().await.unwrap();
     assert_eq!(answer.status(), 303);
     assert!(answer.headers()["location"].to_str().unwrap().ends_with("/inbox"));
+}
+
+/// A page of older messages that is read anew shows those again, and nothing newer was read.
+#[tokio::test]
+async fn older_messages_are_read_anew_as_such() {
+    let world = world().await;
+    for n in 2..=102 {
+        let text =
+            ReceivedText { sid: format!("SM{n}").parse().unwrap(), body: format!("text {n}."), ..hi() };
+        world.engine.take_text(text).await.unwrap();
+    }
+    let mut browser = Browser::new(&world);
+    browser.sign_in("recruiter@acme.example", PASSWORD, "").await;
+    let newest = world.get("/c/0001", VIEWER).await.text;
+    let (_, link) = newest.split_once("/c/0001?before=").unwrap();
+    let before = link.split('"').next().unwrap();
+    for page in ["/c/0001", "/fragments/c/0001"] {
+        let older = browser.get(&format!("{page}?before={before}")).await.text;
+        assert!(older.contains(">text 2.<") && !older.contains(">text 102.<"), "{older}");
+        assert!(older.contains(&format!("data-fragment=\"/fragments/c/0001?before={before}\"")), "{older}");
+        assert_eq!(browser.get("/api/v1/inbox").await.json()["data"][0]["unread"], true);
+    }
+    browser.get("/fragments/c/0001").await;
+    assert_eq!(browser.get("/api/v1/inbox").await.json()["data"][0]["unread"], false);
 }
 
 /// What is typed beside the call goes into it, as the page's module does it.

@@ -140,6 +140,41 @@ async fn a_text_waits_for_its_time_until_it_is_called_off() {
 
 const MID: &str = "0190f3c2-0000-7000-8000-000000000001";
 
+/// A page that was left open overnight still offers yesterday's "next morning".
+#[tokio::test]
+async fn a_text_for_a_time_that_is_over_is_not_sent_at_once() {
+    let world = World::start(Choice::default()).await;
+    let at = |seconds| world.engine.now().checked_add(SignedDuration::from_secs(seconds)).unwrap();
+    let text = |at: Timestamp| json!({"to": THEIRS, "body": "Good morning", "send_at": at});
+    let over = world.post_json("/api/v1/messages", RECRUITER, &text(at(-120))).await;
+    assert_eq!(over.problem(422, "invalid").as_deref(), Some("/send_at"));
+    let form = [("body", "Good morning".to_owned()), ("when", at(-40_000).to_string())];
+    let taken = world.post_json("/api/v1/messages", RECRUITER, &text(at(3_600))).await.json();
+    let thread = taken["conversation"].as_str().unwrap();
+    let post = world.client.post(world.url(&format!("/c/{thread}/texts"))).bearer_auth(RECRUITER).form(&form);
+    assert_eq!(Answer::of(post).await.status, 422, "nor by the form");
+    // Clocks are not that exact.
+    assert_eq!(world.post_json("/api/v1/messages", RECRUITER, &text(at(-5))).await.status, 202);
+}
+
+/// By our clock, whatever a browser's says.
+#[tokio::test]
+async fn a_text_that_can_be_undone_waits_ten_seconds() {
+    let world = World::start(Choice::default()).await;
+    let text = json!({"to": THEIRS, "body": "Hello", "undo": true});
+    let before = world.engine.now();
+    let taken = world.post_json("/api/v1/messages", RECRUITER, &text).await.json();
+    let path = format!("/api/v1/conversations/{}/messages", taken["conversation"].as_str().unwrap());
+    let waiting = world.get(&path, VIEWER).await.json()["data"][0].clone();
+    assert_eq!(waiting["status"], "scheduled");
+    let at: Timestamp = waiting["send_at"].as_str().unwrap().parse().unwrap();
+    let waits = at.duration_since(before).as_secs();
+    assert!((9..60).contains(&waits), "{waits} s");
+    let both = json!({"to": THEIRS, "body": "Hello", "undo": true, "send_at": at});
+    let both = world.post_json("/api/v1/messages", RECRUITER, &both).await;
+    assert_eq!(both.problem(422, "invalid").as_deref(), Some("/undo"));
+}
+
 #[tokio::test]
 async fn the_activity_tells_what_happened_and_no_words() {
     let world = World::start(Choice::default()).await;

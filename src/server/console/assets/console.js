@@ -1,6 +1,6 @@
 // The console's pages: live lists, the keyboard, copying, and the conversation that is open.
 
-import { isLeft, mount, pending } from "./conversation.js";
+import { isLeft, keepFocus, mount, pending } from "./conversation.js";
 import { listen } from "./events.js";
 
 const { base, csrf, news } = document.body.dataset;
@@ -19,9 +19,17 @@ function say(words) {
   document.getElementById("live").textContent = words;
 }
 
+/** Whether something came while nobody looked: read here, an open conversation would count as read. */
+let missed = false;
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && missed) refresh();
+});
+
 /** Replaces the parts of the page that carry `data-live` by what the server says now. */
 let [reading, again] = [false, false];
 async function refresh() {
+  missed = document.hidden;
+  if (missed) return;
   again = true;
   if (reading) return;
   reading = true;
@@ -36,6 +44,10 @@ async function refresh() {
 
 async function replace() {
   if (isLeft()) return;
+  if (document.hidden) {
+    missed = true;
+    return;
+  }
   const answer = await pending(call(location.href));
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -50,22 +62,29 @@ function focusedField() {
   return focused?.matches("input, select, textarea") ? focused : null;
 }
 
-/** Puts `next` in the place of `old`; who had a link focused has it still. */
+/** Puts `next` in the place of `old`. */
 function swap(old, next) {
-  const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   const top = old.scrollTop;
-  old.replaceChildren(...document.adoptNode(next).childNodes);
+  keepFocus(old, () => {
+    old.replaceChildren(...document.adoptNode(next).childNodes);
+    return old;
+  });
   old.scrollTop = top;
-  if (focused) [...old.querySelectorAll("a[href]")].find((link) => link.getAttribute("href") === focused)?.focus();
 }
 
 const watchers = new Set();
 const live = document.querySelectorAll("[data-live]").length > 0;
 const open = document.querySelector(".open-conversation");
 if (live || open) {
-  listen(base, news, (id) => {
-    for (const tell of watchers) tell(id);
-    if (live) refresh();
+  listen({
+    call,
+    base,
+    place: news,
+    signal: new AbortController().signal,
+    tell: (id) => {
+      for (const tell of watchers) tell(id);
+      if (live) refresh();
+    },
   });
 }
 if (open) {

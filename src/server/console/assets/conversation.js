@@ -4,8 +4,8 @@
 
 import { explain } from "./segments.js";
 
-/** How long a text can be called back before it leaves. */
-const UNDO_SECONDS = 10;
+/** Whoever comes back after so long reads everything anew, news or not. */
+const AWAY_MS = 60_000;
 
 /**
  * Makes the conversation inside `place` live.
@@ -43,6 +43,41 @@ export function pending(answer) {
   return answer;
 }
 
+/**
+ * Replaces what `part` shows: `replace()` gives what stands in its place then. Who had a link or a button
+ * of it focused has its like still.
+ */
+export function keepFocus(part, replace) {
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  const key = focused && keyOf(focused);
+  const alike = (root) => [...root.querySelectorAll("a[href], button, summary")].filter((one) => keyOf(one) === key);
+  const place = key ? alike(part).indexOf(focused) : -1;
+  const shown = replace();
+  if (place < 0 || document.activeElement === focused) return;
+  const found = alike(shown);
+  (found[place] ?? found[0])?.focus({ preventScroll: true });
+}
+
+/** What a control is known by when the part around it is drawn anew. */
+function keyOf(control) {
+  if (control.matches("summary")) return nameOf(control.parentElement);
+  return control.dataset.cancel ?? control.getAttribute("href") ?? control.form?.getAttribute("action");
+}
+
+/** What folded lines are known by. */
+function nameOf(details) {
+  return `${details.querySelector("summary").textContent} ${details.querySelector("form")?.getAttribute("action")}`;
+}
+
+/** Whether somebody has changed a field of `part`. */
+function isTouched(part) {
+  return [...part.querySelectorAll("input:not([type=hidden]), select, textarea")].some((field) => {
+    if (!field.options) return field.value !== field.defaultValue;
+    const preset = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(0, preset);
+  });
+}
+
 class Conversation {
   constructor(root, { base, fetch, say, dress }) {
     Object.assign(this, { root, base, fetch, say, dress });
@@ -53,6 +88,11 @@ class Conversation {
     this.on(root, "input", (event) => event.target.name === "body" && this.typed());
     this.on(root, "change", (event) => this.changed(event));
     this.on(root, "keydown", (event) => this.key(event));
+    this.on(document, "visibilitychange", () => this.looked());
+    // What the server said of each part and each line, however it looks by now.
+    this.source = new WeakMap();
+    for (const part of root.querySelectorAll("header, .facts, .notices")) this.source.set(part, part.innerHTML);
+    for (const line of root.querySelectorAll(".thread > li")) this.source.set(line, line.outerHTML);
     // What was typed of each text that can still be called back: a first one leaves with more words.
     this.sent = new Map();
     this.restoreDraft();
@@ -83,6 +123,11 @@ class Conversation {
   /** Reads the conversation anew. What somebody is typing, and where they are, stays. */
   async refresh() {
     if (left) return;
+    if (document.hidden) {
+      // What is read here counts as read, and nobody looks.
+      this.missed = true;
+      return;
+    }
     if (this.reading) {
       this.again = true;
       return;
@@ -102,6 +147,15 @@ class Conversation {
     }
   }
 
+  looked() {
+    if (document.hidden) {
+      this.hiddenAt = Date.now();
+    } else if (this.missed || Date.now() - this.hiddenAt > AWAY_MS) {
+      this.missed = false;
+      this.refresh();
+    }
+  }
+
   take(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html").querySelector(".conversation");
     if (!fresh) return;
@@ -111,23 +165,76 @@ class Conversation {
       if (fresh.dataset[name]) this.root.dataset[name] = fresh.dataset[name];
     }
     const known = new Set([...this.root.querySelectorAll(".message")].map((message) => message.id));
-    for (const part of ["header", ".thread", ".facts", ".notices"]) {
+    const [thread, lines] = [this.root, fresh].map((place) => place.querySelector(".thread"));
+    if (thread && lines) this.takeLines(thread, lines);
+    for (const part of ["header", ".facts", ".notices"]) {
       const [old, next] = [this.root.querySelector(part), fresh.querySelector(part)];
-      if (old && next && old.innerHTML !== next.innerHTML && !old.contains(this.focusIn(old))) {
-        old.replaceWith(document.adoptNode(next));
-      }
+      if (old && next && !this.focusIn(old) && !isTouched(old)) this.takePart(old, next);
     }
     const form = fresh.querySelector(".composer");
     const blocked = Boolean(form?.querySelector("textarea")?.disabled);
-    if (this.box && this.box.disabled !== blocked) this.root.querySelector(".composer").replaceWith(document.adoptNode(form));
+    if (this.box && this.box.disabled !== blocked) {
+      // What went wrong a moment ago is said on.
+      const [said, place] = [this.root.querySelector(".composer .wrong"), form.querySelector(".wrong")];
+      if (said && place) place.replaceWith(said);
+      this.root.querySelector(".composer").replaceWith(document.adoptNode(form));
+    } else {
+      this.takeMorning(form);
+    }
     for (const message of this.root.querySelectorAll(".message")) {
       if (!known.has(message.id)) {
         message.classList.add("new");
         if (message.classList.contains("in")) this.say(`${this.texts.arrived} ${message.querySelector(".body").textContent}`);
       }
     }
+    this.tick();
     if (wasAtEnd) this.toEnd();
     this.root.dispatchEvent(new CustomEvent("fulcrum:refreshed", { bubbles: true }));
+  }
+
+  /** Puts in what changed of a part; what is unfolded stays so. */
+  takePart(old, next) {
+    const html = next.innerHTML;
+    if (this.source.get(old) === html) return;
+    const open = new Map([...old.querySelectorAll("details")].map((one) => [nameOf(one), one.open]));
+    for (const one of next.querySelectorAll("details")) one.open = open.get(nameOf(one)) ?? one.open;
+    keepFocus(old, () => {
+      old.replaceWith(document.adoptNode(next));
+      return next;
+    });
+    this.source.set(next, html);
+  }
+
+  /** Puts in the lines that changed. The others are left alone: somebody may be about to press a button there. */
+  takeLines(old, next) {
+    const kept = new Map();
+    for (const line of old.children) {
+      const html = this.source.get(line);
+      kept.set(html, [...(kept.get(html) ?? []), line]);
+    }
+    const lines = [...next.children].map((line) => {
+      const html = line.outerHTML;
+      const same = kept.get(html)?.shift();
+      if (!same) this.source.set(line, html);
+      return same ?? document.adoptNode(line);
+    });
+    keepFocus(old, () => {
+      for (const gone of [...kept.values()].flat()) gone.remove();
+      let at = old.firstElementChild;
+      for (const line of lines) {
+        if (line === at) at = at.nextElementSibling;
+        else old.insertBefore(line, at);
+      }
+      return old;
+    });
+  }
+
+  /** The next morning of a page that was open overnight is another one. */
+  takeMorning(form) {
+    const [old, next] = [this.root, form].map((place) => place?.querySelector("option.morning"));
+    if (!old || !next) return;
+    old.value = next.value;
+    old.textContent = next.textContent;
   }
 
   /** The focused field inside `part`, if somebody is in one: it is not taken from under them. */
@@ -149,7 +256,13 @@ class Conversation {
   tick() {
     for (const place of this.root.querySelectorAll("[data-until]")) {
       const left = Math.max(0, Math.ceil((Date.parse(place.dataset.until) - Date.now()) / 1000));
-      place.textContent = left > 90 ? place.dataset.later : this.texts.sends_in.replace("{}", left);
+      const counts = left <= 90;
+      const words = counts ? this.texts.sends_in.replace("{}", left) : place.dataset.later;
+      if (place.textContent === words) continue;
+      // The thread is a log: a screen reader would say each second of it.
+      if (counts) place.setAttribute("aria-hidden", "true");
+      else place.removeAttribute("aria-hidden");
+      place.textContent = words;
     }
   }
 
@@ -168,12 +281,12 @@ class Conversation {
     const found = explain(text);
     const segments = found.segments === 1 ? this.texts.one_segment : this.texts.segments.replace("{}", found.segments);
     let words = `${[...text].length} · ${segments} · ${found.encoding}`;
-    if (found.forcedBy) words += ` · ${this.texts.forced_by.replace("{}", found.forcedBy.char)}`;
+    if (found.forced_by) words += ` · ${this.texts.forced_by.replace("{}", found.forced_by.char)}`;
     count.textContent = words;
   }
 
   draftKey() {
-    return `draft:${this.root.dataset.fragment}`;
+    return `draft:${this.root.dataset.fragment.split("?")[0]}`;
   }
 
   keepDraft(text) {
@@ -215,14 +328,18 @@ class Conversation {
   async fillIn(select) {
     const id = select.value;
     select.value = "";
-    const answer = await this.call("POST", `/api/v1/templates/${encodeURIComponent(id)}/render`, {
-      opportunity: this.root.dataset.opportunity,
-    });
-    if (!answer.ok) return this.wrong(await reason(answer, this.texts));
-    const { text } = await answer.json();
-    this.wrong("");
-    this.madeFrom = id;
-    this.insert(text);
+    try {
+      const answer = await this.call("POST", `/api/v1/templates/${encodeURIComponent(id)}/render`, {
+        opportunity: this.root.dataset.opportunity,
+      });
+      if (!answer.ok) return this.wrong(await reason(answer, this.texts));
+      const { text } = await answer.json();
+      this.wrong("");
+      this.madeFrom = id;
+      this.insert(text);
+    } catch {
+      this.wrong(this.texts.unreachable);
+    }
   }
 
   key(event) {
@@ -251,42 +368,50 @@ class Conversation {
     }
   }
 
-  sendAt(form) {
+  /** What the API is asked for; undefined when the time is missing. */
+  wish(form, body) {
+    const wanted = { body };
+    if (this.root.dataset.opportunity) wanted.opportunity = this.root.dataset.opportunity;
+    if (this.root.dataset.number) wanted.to = this.root.dataset.number;
+    if (this.madeFrom) wanted.template = this.madeFrom;
+    const pressing = form.elements.cannot_wait?.value.trim();
+    if (pressing) wanted.override_quiet_hours = pressing;
     const when = form.elements.when?.value ?? "now";
-    if (when === "now") return new Date(Date.now() + UNDO_SECONDS * 1000);
-    if (when === "at") return new Date(form.elements.at.value);
-    return new Date(when);
+    if (when === "now") {
+      // The server counts: this browser's clock may be wrong.
+      wanted.undo = true;
+      return wanted;
+    }
+    const at = new Date(when === "at" ? form.elements.at.value : when);
+    return Number.isNaN(at.getTime()) ? undefined : { ...wanted, send_at: at.toISOString() };
   }
 
   async send(form) {
     const body = this.box.value;
     if (!body.trim()) return this.wrong(this.texts.empty, this.box);
-    const at = this.sendAt(form);
-    if (Number.isNaN(at.getTime())) return this.wrong(this.texts.no_time, form.elements.at);
-    const to = {};
-    if (this.root.dataset.opportunity) to.opportunity = this.root.dataset.opportunity;
-    if (this.root.dataset.number) to.to = this.root.dataset.number;
+    const wanted = this.wish(form, body);
+    if (!wanted) return this.wrong(this.texts.no_time, form.elements.at);
     const button = form.querySelector(".send");
     button.disabled = true;
-    // The same key for a repeat of the same words: a text whose answer was lost is not sent twice.
-    if (this.sending?.body !== body) this.sending = { body, at, key: crypto.randomUUID() };
+    // The same key for a repeat of the same wish: a text whose answer was lost is not sent twice.
+    const wish = JSON.stringify(wanted);
+    if (this.sending?.wish !== wish) this.sending = { wish, key: crypto.randomUUID() };
     try {
-      const wanted = { ...to, body, send_at: this.sending.at.toISOString() };
-      if (this.madeFrom) wanted.template = this.madeFrom;
-      const pressing = form.elements.cannot_wait?.value.trim();
-      if (pressing) wanted.override_quiet_hours = pressing;
       const answer = await this.call("POST", "/api/v1/messages", wanted, this.sending.key);
       if (!answer.ok) {
-        this.sending = undefined;
+        // A proxy's word says nothing about whether it was taken.
+        if (answer.status < 500) this.sending = undefined;
+        // What could be chosen may be over.
+        this.refresh();
         return this.wrong(await reason(answer, this.texts), this.box);
       }
       this.sending = undefined;
       this.sent.set((await answer.json()).id, body);
       this.wrong("");
-      this.madeFrom = undefined;
-      this.box.value = "";
-      this.typed();
+      this.clear(form, body);
       this.say(this.texts.taken);
+      // Whoever wrote beside older messages sees the newest now.
+      this.root.dataset.fragment = this.root.dataset.fragment.split("?")[0];
       await this.refresh();
       this.toEnd();
       this.box.focus();
@@ -295,6 +420,17 @@ class Conversation {
     } finally {
       button.disabled = false;
     }
+  }
+
+  /** Empties the composer of what was sent, but not of what was typed since. */
+  clear(form, sent) {
+    if (this.box.value.startsWith(sent)) this.box.value = this.box.value.slice(sent.length).trimStart();
+    for (const name of ["at", "cannot_wait"]) if (form.elements[name]) form.elements[name].value = "";
+    if (form.elements.when) form.elements.when.value = "now";
+    const exact = form.querySelector(".exact");
+    if (exact) exact.hidden = true;
+    this.madeFrom = undefined;
+    this.typed();
   }
 
   async cancel(button) {
@@ -311,20 +447,38 @@ class Conversation {
       this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);
     }
     await this.refresh();
+    // The button is gone, and who pressed it by the keyboard goes on where the words are.
+    if (document.activeElement === document.body) this.box?.focus();
   }
 
   /** A button of the page whose form names a call of the API. */
   async act(form) {
     const body = JSON.parse(form.elements.call.value);
+    for (const field of form.querySelectorAll("[data-field]")) if (field.value) body[field.name] = field.value;
+    const button = form.querySelector("button");
+    const typed = form.querySelector("[data-field]");
+    const focused = form.contains(document.activeElement);
+    // While it is disabled, no second Enter records it again.
+    button.disabled = true;
     left = Boolean(form.dataset.leave);
     if (left) await Promise.allSettled(readings);
-    for (const field of form.querySelectorAll("[data-field]")) if (field.value) body[field.name] = field.value;
     const answer = await this.call("POST", form.dataset.call, body).catch(() => undefined);
     if (answer?.ok && left) return location.assign(form.dataset.leave);
     left = false;
-    if (answer?.ok) this.wrong("");
-    else this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);
+    button.disabled = false;
+    if (focused && document.activeElement === document.body) button.focus();
+    if (!answer?.ok) {
+      this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);
+      return this.refresh();
+    }
+    this.wrong("");
+    if (typed) {
+      form.reset();
+      // Out of the field, so that the part around it shows what is known now.
+      if (form.contains(document.activeElement)) button.focus();
+    }
     await this.refresh();
+    if (typed) this.done();
   }
 
   call(method, path, body, key) {
@@ -334,7 +488,16 @@ class Conversation {
     return this.fetch(`${this.base}${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   }
 
+  /** Something is recorded that may not be seen elsewhere. */
+  done() {
+    this.say(this.texts.done);
+    const place = this.root.querySelector(".composer .done");
+    if (place) place.hidden = false;
+  }
+
   wrong(words, field) {
+    const done = this.root.querySelector(".composer .done");
+    if (done) done.hidden = true;
     const place = this.root.querySelector(".composer .wrong");
     if (!place) return;
     place.textContent = words;

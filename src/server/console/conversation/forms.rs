@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
+use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,9 +16,6 @@ use crate::server::caller::Caller;
 use crate::server::console::{frame, texts};
 use crate::server::problem::Problem;
 use crate::server::{Shared, api, sign_in};
-
-/// How long a text can be called back before it leaves.
-const UNDO: SignedDuration = SignedDuration::from_secs(10);
 
 /// A text.
 #[derive(Deserialize)]
@@ -67,12 +64,15 @@ async fn send(
     if !text.booking.is_empty() {
         text.body = format!("{} {}", text.body, text.booking);
     }
-    let Some(send_at) = send_at(&shared, &text) else {
+    let mut wanted = json!({ "body": text.body, "override_quiet_hours": text.cannot_wait });
+    if matches!(text.when.as_str(), "" | "now") {
+        wanted["undo"] = true.into();
+    } else if let Some(at) = send_at(&shared, &text) {
+        wanted["send_at"] = at.to_string().into();
+    } else {
         let problem = Problem::invalid("at", texts::JS_NO_TIME);
         return again(&shared, &caller, which, text.body, &problem).await;
-    };
-    let mut wanted =
-        json!({ "body": text.body, "send_at": send_at, "override_quiet_hours": text.cannot_wait });
+    }
     match &which {
         Which::Candidate(id) => wanted["opportunity"] = id.to_string().into(),
         Which::Thread(id) => match shared.engine.conversation(*id, caller.sight).await? {
@@ -99,11 +99,10 @@ async fn again(
     Ok((problem.status(), page).into_response())
 }
 
-/// When it is to leave: a moment from now, so that it can be undone, or later. A time without a
-/// zone is the organisation's: without our module the browser does not tell its own.
+/// The time that was chosen. One without a zone is the organisation's: without our module the browser
+/// does not tell its own.
 fn send_at(shared: &Shared, text: &Text) -> Option<Timestamp> {
     match text.when.as_str() {
-        "" | "now" => shared.engine.now().checked_add(UNDO).ok(),
         "at" => {
             let at: DateTime = text.at.parse().ok()?;
             shared.engine.zone().to_timestamp(at).ok()

@@ -254,9 +254,10 @@ pub(super) async fn thread_fragment(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    Query(older): Query<Older>,
 ) -> Result<Response, Problem> {
     let id = id.parse().map_err(|_| Missing::Nothing.into_problem())?;
-    fragment(&shared, &caller, Which::Thread(id)).await
+    fragment(&shared, &caller, Which::Thread(id), older).await
 }
 
 /// `GET /fragments/o/{id}`.
@@ -264,9 +265,10 @@ pub(super) async fn opportunity_fragment(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    Query(older): Query<Older>,
 ) -> Result<Response, Problem> {
     let id = id.parse().map_err(|_| Missing::Nothing.into_problem())?;
-    fragment(&shared, &caller, Which::Candidate(id)).await
+    fragment(&shared, &caller, Which::Candidate(id), older).await
 }
 
 async fn whole(
@@ -283,12 +285,12 @@ async fn whole(
     }
 }
 
-async fn fragment(shared: &Shared, caller: &Caller, which: Which) -> Result<Response, Problem> {
-    let talk = talk(shared, caller, which, None, Draft::default()).await.map_err(Missing::into_problem)?;
-    Ok(page(&talk))
+async fn fragment(shared: &Shared, caller: &Caller, which: Which, older: Older) -> Result<Response, Problem> {
+    let talk = talk(shared, caller, which, older.before.as_deref(), Draft::default()).await;
+    Ok(page(&talk.map_err(Missing::into_problem)?))
 }
 
-/// Everything that is shown of a conversation. What is shown is read from then on.
+/// Everything that is shown of a conversation. Whoever is shown the newest messages has read them.
 pub(super) async fn talk(
     shared: &Shared,
     caller: &Caller,
@@ -463,7 +465,10 @@ async fn fill_thread(
     let before = before.and_then(Cursor::from_text);
     let newest = engine.messages_before(conversation.id, before, SHOWN, caller.sight).await?;
     let desk = engine.desk(conversation.id).await?;
-    if let (Some(account), Some(last)) = (&caller.account, conversation.last_message_at) {
+    if let Some(place) = before {
+        // Read anew, it is the same page still, and nothing newer was seen.
+        view.fragment = format!("{}?before={}", view.fragment, place.to_text());
+    } else if let (Some(account), Some(last)) = (&caller.account, conversation.last_message_at) {
         engine.mark_read(conversation.id, account.clone(), last).await?;
     }
     view.older = newest.next.map(|place| format!("{own}?before={}", place.to_text()));
@@ -578,6 +583,7 @@ fn js_texts() -> String {
         "no_time": texts::JS_NO_TIME,
         "taken": texts::JS_TAKEN,
         "cancelled": texts::JS_CANCELLED,
+        "done": texts::JS_DONE,
         "failed": texts::JS_FAILED,
         "unreachable": texts::JS_UNREACHABLE,
     })

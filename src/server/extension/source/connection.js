@@ -3,6 +3,7 @@
 // Pairing: a verifier is drawn here and never leaves but in the question for the token. The page
 // that the signed-in user approves on sees its hash alone, and shows six digits of it to compare.
 
+import { pause } from "./assets/events.js";
 import { SERVER } from "./installation.js";
 
 export const browser = globalThis.browser ?? globalThis.chrome;
@@ -102,22 +103,6 @@ async function fetchToken(server, verifier, signal) {
     // 202, or a server that is away for a moment: ask again.
   }
   throw new Trouble("late");
-}
-
-/** Resolves after `ms`; rejects when `signal` is aborted before. */
-export function pause(ms, signal) {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }
 
 function base64url(bytes) {

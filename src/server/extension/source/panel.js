@@ -2,11 +2,11 @@
 // the console uses too. What was shown last appears at once and is then read anew.
 
 import { mount } from "./assets/conversation.js";
+import { listen, pause } from "./assets/events.js";
 import { card, connectCard } from "./cards.js";
-import { browser, connection, disconnect, isFulcrum, onConnection, pause } from "./connection.js";
+import { browser, connection, disconnect, isFulcrum, onConnection } from "./connection.js";
 import { forget, keep, keepDraft, recall, recallDraft } from "./kept.js";
 import { Pictures } from "./pictures.js";
-import { listen } from "./stream.js";
 import * as texts from "./texts.js";
 
 const FIRST_WAIT_MS = 2000;
