@@ -293,7 +293,8 @@ async fn a_page_that_is_left_open_keeps_nobody_signed_in() {
         let request = browser.client.get(world.url(path));
         let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         if path == "/events" {
-            let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies: Vec<_> =
+                browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             let stream = request.header("cookie", cookies.join("; ")).send().await.unwrap();
             assert_eq!(stream.status(), 200);
         } else {
