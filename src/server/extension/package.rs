@@ -44,6 +44,7 @@ const SOURCE: &[(&str, &[u8])] = &[
 const SHARED: &[(&str, &[u8])] = &[
     ("assets/conversation.js", include_bytes!("../console/assets/conversation.js")),
     ("assets/icon.svg", include_bytes!("../console/assets/icon.svg")),
+    ("assets/interviews.js", include_bytes!("../console/assets/interviews.js")),
     ("assets/segments.js", include_bytes!("../console/assets/segments.js")),
     ("assets/style.css", include_bytes!("../console/assets/style.css")),
 ];

@@ -2,6 +2,7 @@
 // the inbox, on a page of its own and in the extension's panel alike; `mount` makes it live. Without
 // this module its forms still work.
 
+import { submitInterview } from "./interviews.js";
 import { explain } from "./segments.js";
 
 /** How long a text can be called back before it leaves. */
@@ -240,6 +241,9 @@ class Conversation {
     } else if (form.dataset.call) {
       event.preventDefault();
       this.act(form);
+    } else if (form.dataset.interview !== undefined) {
+      event.preventDefault();
+      submitInterview(this, form);
     }
   }
 
