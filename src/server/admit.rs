@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use fulcrum_domain::Right;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use subtle::ConstantTimeEq;
 
 use super::caller::Caller;
@@ -56,6 +56,9 @@ pub(super) const FORM_BYTES_MAX: usize = 64 * 1024;
 /// The largest body with a list of as many people as a bulk text may have, with room.
 pub(super) const LONG_BYTES_MAX: usize = 1024 * 1024;
 
+/// The header with which a page's module says that it reads, and nobody asked it to.
+const LIVE_READ: &str = "x-live-read";
+
 /// Lets the request through with its [`Caller`], or says why not.
 pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let Some(needs) = gate.needs else { return next.run(request).await };
@@ -94,7 +97,10 @@ impl Gate {
     async fn caller(&self, needs: Right, request: &mut Request) -> Result<Caller, Problem> {
         let caller = match self.door {
             Door::ControlSocket => Caller::operator(),
-            Door::Public => Caller::of(&self.shared, request.headers()).await?,
+            Door::Public => {
+                let is_used = is_used(request.method(), request.headers(), self.face);
+                Caller::of(&self.shared, request.headers(), is_used).await?
+            }
         };
         if caller.came_by_cookie() && !request.method().is_safe() {
             own_page(&self.shared, request, caller.csrf(), self.form_bytes_max).await?;
@@ -110,6 +116,19 @@ impl Gate {
             Right::Administer => "the role admin is needed",
         };
         Err(Problem::new(Kind::Forbidden, detail))
+    }
+}
+
+/// Whether somebody at a browser asked for this, and not a page of ours that reads by itself: one that
+/// is only left open is not to keep anybody signed in. Where a browser does not say that it goes to
+/// another page, which it does over TLS alone, a page's module says that it reads.
+fn is_used(method: &Method, headers: &HeaderMap, face: Face) -> bool {
+    if !method.is_safe() {
+        return true;
+    }
+    match headers.get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => matches!(face, Face::Page) && !headers.contains_key(LIVE_READ),
     }
 }
 

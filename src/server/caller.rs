@@ -48,9 +48,11 @@ impl Caller {
 
     /// Who is meant by the headers of a request from outside.
     ///
+    /// `is_used` says whether a person is behind it, so that their browser stays signed in.
+    ///
     /// # Errors
     /// The problem that there is nobody, in words, or that the store cannot tell.
-    pub(super) async fn of(shared: &Shared, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(super) async fn of(shared: &Shared, headers: &HeaderMap, is_used: bool) -> Result<Self, Problem> {
         if let Some(value) = headers.get(header::AUTHORIZATION) {
             let token = value
                 .to_str()
@@ -63,14 +65,14 @@ impl Caller {
                 return Ok(program);
             }
             let extension = |kind: &SignInKind| matches!(kind, SignInKind::Extension { .. });
-            return Self::signed_in(shared, token, extension)
+            return Self::signed_in(shared, token, true, extension)
                 .await?
                 .ok_or_else(|| nobody("no such token is known"));
         }
         let Some(secret) = shared.site.read(Jar::SignedIn, headers) else {
             return Err(nobody("neither the header Authorization nor a cookie of somebody who is signed in"));
         };
-        let caller = Self::signed_in(shared, &secret, |kind| *kind == SignInKind::Browser).await?;
+        let caller = Self::signed_in(shared, &secret, is_used, |kind| *kind == SignInKind::Browser).await?;
         let caller = caller.ok_or_else(|| nobody("the browser is not signed in any more"))?;
         Ok(Self { csrf: Some(csrf_of(&secret)), ..caller })
     }
@@ -79,6 +81,7 @@ impl Caller {
     async fn signed_in(
         shared: &Shared,
         secret: &str,
+        is_used: bool,
         fits: impl Fn(&SignInKind) -> bool,
     ) -> Result<Option<Self>, Problem> {
         let Some(present) = shared.engine.signed_in(secret).await? else { return Ok(None) };
@@ -88,7 +91,7 @@ impl Caller {
         let Some(standing) = standing.filter(|_| sign_in.holds(now, keys.people().lifetimes())) else {
             return Ok(None);
         };
-        if sign_in.wants_noting(now) {
+        if is_used && sign_in.wants_noting(now) {
             // A busy disk is no reason to refuse: the next request notes it.
             if let Err(error) = shared.engine.note_use(present.id).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a use was not noted");

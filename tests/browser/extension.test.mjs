@@ -128,6 +128,21 @@ test("the panel follows from profile to profile, and back", async () => {
   await page.close();
 });
 
+test("who leaves a profile keeps their focus in Lever", async () => {
+  const page = await open(`/candidates/${one.id}`);
+  await until("the tab", () => hasTab(page));
+  await page.evaluate(() => {
+    const field = document.createElement("input");
+    field.id = "search";
+    document.body.append(field);
+    field.focus();
+    history.pushState({}, "", "/candidates");
+  });
+  await until("the tab is gone", async () => !(await hasTab(page)));
+  assert.equal(await page.evaluate(() => document.activeElement.id), "search");
+  await page.close();
+});
+
 test("without a mouse: Enter opens, Escape closes, and the focus comes back", async () => {
   const page = await open(`/candidates/${one.id}`);
   await until("the tab has the focus", async () => {

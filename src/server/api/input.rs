@@ -156,6 +156,12 @@ impl IdempotencyKey {
         Self(None)
     }
 
+    /// The key that a form was drawn with, for the call at `path`. One that nobody drew repeats nothing.
+    pub(super) fn of_form(text: &str, path: &str) -> Self {
+        let fits = (1..=KEY_CHARS_MAX).contains(&text.len());
+        Self(fits.then(|| (text.to_owned(), path.to_owned())))
+    }
+
     /// A request that has its effect once, by its body. Each caller has their own keys.
     pub(super) fn of(&self, caller: &Caller, body: Digest) -> Option<Once> {
         let whose = caller.actor();

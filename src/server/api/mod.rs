@@ -186,10 +186,17 @@ pub(super) async fn send(shared: Arc<Shared>, caller: Caller, wanted: &str) -> R
     messages::send(State(shared), Extension(caller), IdempotencyKey::none(), input).await.map(drop)
 }
 
-/// Arranges an interview, as a form of a page does; `wanted` is the body of `POST /api/v1/interviews`.
-pub(super) async fn arrange(shared: Arc<Shared>, caller: Caller, wanted: &str) -> Result<(), Problem> {
+/// Arranges an interview, as a form of a page does; `wanted` is the body of `POST /api/v1/interviews`, and
+/// `once` the key that the form was drawn with: sent twice, it arranges one.
+pub(super) async fn arrange(
+    shared: Arc<Shared>,
+    caller: Caller,
+    wanted: &str,
+    once: &str,
+) -> Result<(), Problem> {
     let input = Input::read(wanted.as_bytes())?;
-    interviews::arrange(State(shared), Extension(caller), IdempotencyKey::none(), input).await.map(drop)
+    let key = IdempotencyKey::of_form(once, "/api/v1/interviews");
+    interviews::arrange(State(shared), Extension(caller), key, input).await.map(drop)
 }
 
 /// Changes an interview, as a form of a page does.

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use axum::Form;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use fulcrum_domain::booking::Over;
 use http::{Method, StatusCode, header};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -126,7 +127,7 @@ async fn act(
     };
     let moves = matches!(seen.state, BookingState::Booked { .. });
     if !bool::from(form_token(&token, seen.revision).as_bytes().ct_eq(sent.form.as_bytes())) {
-        return pages::page(&shared, &token, &seen, moves, Some((StatusCode::CONFLICT, texts::STALE)));
+        return stale(&shared, &token, &seen, &sent);
     }
     let wanted = match (sent.r#do.as_str(), sent.start.parse::<Timestamp>()) {
         ("take", Ok(start)) => {
@@ -144,7 +145,7 @@ async fn act(
     let suggested = matches!(wanted, BookingAct::Suggest(_));
     match shared.engine.act_on_booking(&token, seen.revision, wanted).await {
         Ok(()) if suggested => say(&shared, StatusCode::OK, texts::WISH_TAKEN, texts::WISH_TAKEN_WORDS),
-        Ok(()) => Redirect::to(&format!("{}/b/{token}", shared.site.base())).into_response(),
+        Ok(()) => done(&shared, &token),
         Err(BookError::Store(error)) => {
             let problem = Problem::from(error);
             say(&shared, problem.status(), problem.title(), texts::TRY_AGAIN)
@@ -152,11 +153,41 @@ async fn act(
         Err(error) => {
             let (status, words) = refusal(&error);
             match shared.engine.booking(&token, Some(seen.zone)).await {
+                Ok(Some(view)) if stands(&view.state, &sent) => done(&shared, &token),
+                Ok(Some(view)) if matches!(error, BookError::Stale) => stale(&shared, &token, &view, &sent),
                 Ok(Some(view)) => pages::page(&shared, &token, &view, moves, Some((status, words))),
                 _ => say(&shared, status, words, texts::TRY_AGAIN),
             }
         }
     }
+}
+
+fn done(shared: &Shared, token: &str) -> Response {
+    Redirect::to(&format!("{}/b/{token}", shared.site.base())).into_response()
+}
+
+/// Whether what is asked for stands already: somebody pressed twice, and a browser shows the second
+/// answer alone.
+fn stands(state: &BookingState, sent: &Sent) -> bool {
+    match (sent.r#do.as_str(), state) {
+        ("take", BookingState::Booked { booked, .. }) => {
+            sent.start.parse().is_ok_and(|start: Timestamp| start == booked.starts_at)
+        }
+        ("call-off", BookingState::Over(Over::CalledOff)) => true,
+        _ => false,
+    }
+}
+
+/// For a form of another revision: how it stands now, which nobody who is booked is asked to choose anew.
+fn stale(shared: &Shared, token: &str, view: &BookingView, sent: &Sent) -> Response {
+    if stands(&view.state, sent) {
+        return done(shared, token);
+    }
+    let words = match view.state {
+        BookingState::Open(_) => texts::STALE,
+        BookingState::Booked { .. } | BookingState::Over(_) => texts::STALE_STANDS,
+    };
+    pages::page(shared, token, view, false, Some((StatusCode::CONFLICT, words)))
 }
 
 fn refusal(error: &BookError) -> (StatusCode, &'static str) {

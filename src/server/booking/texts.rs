@@ -9,6 +9,7 @@ pub(super) const TOO_OFTEN: &str = "Too many requests";
 pub(super) const TOO_OFTEN_WORDS: &str = "Please wait a moment, then open the link again.";
 pub(super) const TRY_AGAIN: &str = "Please try again in a moment.";
 pub(super) const STALE: &str = "The page was not up to date any more. Please choose again.";
+pub(super) const STALE_STANDS: &str = "The page was not up to date any more. This is how it stands now.";
 pub(super) const NOT_FREE: &str = "Sorry, that time was just taken. Please choose another one.";
 pub(super) const CHOOSE_ONE: &str = "Please choose a time.";
 pub(super) const FIXED: &str = "It cannot be changed here any more. Please answer our text instead.";

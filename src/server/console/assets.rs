@@ -26,7 +26,16 @@ macro_rules! assets {
     };
 }
 
-assets!["booking.js", "console.js", "conversation.js", "events.js", "icon.svg", "segments.js", "style.css"];
+assets![
+    "booking.js",
+    "console.js",
+    "conversation.js",
+    "events.js",
+    "icon.svg",
+    "interviews.js",
+    "segments.js",
+    "style.css",
+];
 
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, end)| end) {

@@ -206,6 +206,7 @@ async fn of_two_the_later_is_shown_fresh_times_and_an_old_form_is_not_taken() {
     let again = world.take(&ada, &ada_sees, &ada_sees.starts[5]).await;
     assert_eq!(again.status, 409);
     assert!(again.text.contains("not up to date"), "{}", again.text);
+    assert!(again.text.contains("You are booked") && !again.text.contains("choose again"), "{}", again.text);
     for (act, start) in [("take", "soon"), ("take", ""), ("x", "")] {
         let wrong = world.submit(&bob, &[("form", &bob_sees.token), ("do", act), ("start", start)]).await;
         assert_eq!(wrong.status, 422, "{act}");
@@ -219,6 +220,29 @@ async fn of_two_the_later_is_shown_fresh_times_and_an_old_form_is_not_taken() {
     assert_eq!(send(wish(" ")).await.status, 422);
     assert_eq!(send(wish(&"x".repeat(501))).await.status, 422);
     assert_eq!(send(wish("Sundays")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_second_tap_says_what_the_first_one_did() {
+    let world = world().await;
+    let path = world.link(ADA).await;
+    let sees = form(&world.look(&path).await);
+    let taps = tokio::join!(
+        world.take(&path, &sees, &sees.starts[3]),
+        world.take(&path, &sees, &sees.starts[3]),
+        world.take(&path, &sees, &sees.starts[3]),
+    );
+    let late = world.take(&path, &sees, &sees.starts[3]).await;
+    for tap in [taps.0, taps.1, taps.2, late] {
+        assert_eq!((tap.status, tap.header("location")), (303, path.as_str()), "{}", tap.text);
+    }
+    let booked = form(&world.look(&path).await);
+    for _ in 0..2 {
+        let ended = world.submit(&path, &[("form", &booked.token), ("do", "call-off")]).await;
+        assert_eq!(ended.status, 303, "{}", ended.text);
+    }
+    let late = world.take(&path, &sees, &sees.starts[3]).await;
+    assert!(late.status == 409 && !late.text.contains("choose again"), "{}", late.text);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod files;
 mod flood;
 mod gateway;
 mod hooks;
+mod interviews;
 mod limits;
 mod ops;
 mod repeats;

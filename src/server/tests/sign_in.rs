@@ -269,6 +269,51 @@ async fn a_browser_is_signed_out_when_its_time_is_over() {
     assert_eq!(browser.get("/account").await.status, 303, "8 hours of rest are over");
 }
 
+/// An open page reads by itself all day; somebody who went home does not.
+#[tokio::test]
+async fn a_page_that_is_left_open_keeps_nobody_signed_in() {
+    let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
+    let world = World::start(Choice { clock: clock.clone(), ..Choice::default() }).await;
+    let mut browser = Browser::new(&world);
+    let mode = |mode: &'static str| Some(("sec-fetch-mode", mode));
+    let (live, navigated) = (Some(("x-live-read", "1")), mode("navigate"));
+    for (path, header, counts) in [
+        ("/account", navigated, true),
+        ("/account", None, true),
+        ("/account", mode("cors"), false),
+        ("/account", live, false),
+        ("/fragments/c/0001", mode("cors"), false),
+        ("/fragments/c/0001", None, false),
+        ("/api/v1/conversations", None, false),
+        ("/events", mode("cors"), false),
+    ] {
+        browser.cookies.clear();
+        browser.sign_in("viewer@acme.example", PASSWORD, "").await;
+        clock.set(clock.now() + SignedDuration::from_hours(7));
+        let request = browser.client.get(world.url(path));
+        let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        if path == "/events" {
+            let cookies: Vec<_> =
+                browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let stream = request.header("cookie", cookies.join("; ")).send().await.unwrap();
+            assert_eq!(stream.status(), 200);
+        } else {
+            let read = browser.send(request).await;
+            assert!([200, 404].contains(&read.status), "{path}: {read:?}");
+        }
+        clock.set(clock.now() + SignedDuration::from_hours(2));
+        let later = if counts { 200 } else { 303 };
+        assert_eq!(browser.get("/account").await.status, later, "{path} {header:?}");
+    }
+    browser.cookies.clear();
+    browser.sign_in("recruiter@acme.example", PASSWORD, "").await;
+    clock.set(clock.now() + SignedDuration::from_hours(7));
+    let posted = browser.client.post(world.url("/c/0001/archive")).header("sec-fetch-mode", "cors");
+    browser.send(posted).await;
+    clock.set(clock.now() + SignedDuration::from_hours(2));
+    assert_eq!(browser.get("/account").await.status, 200, "whoever changes something is there");
+}
+
 #[tokio::test]
 async fn the_demos_link_signs_in_once_and_a_daemon_has_none() {
     let link = "/sign-in/link/0123456789abcdef";

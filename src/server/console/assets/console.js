@@ -9,6 +9,8 @@ const { base, csrf, news } = document.body.dataset;
 function call(url, options = {}) {
   const headers = { ...options.headers };
   if (options.method && options.method !== "GET") headers["X-CSRF-Token"] = csrf;
+  // Nobody is there because their page reads: it is not to keep them signed in.
+  else headers["X-Live-Read"] = "1";
   return fetch(url, { ...options, headers, credentials: "same-origin" }).then((answer) => {
     if (answer.status === 401) location.reload();
     return answer;

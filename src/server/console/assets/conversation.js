@@ -2,6 +2,7 @@
 // the inbox, on a page of its own and in the extension's panel alike; `mount` makes it live. Without
 // this module its forms still work.
 
+import { submitInterview } from "./interviews.js";
 import { explain } from "./segments.js";
 
 /** Whoever comes back after so long reads everything anew, news or not. */
@@ -357,6 +358,9 @@ class Conversation {
     } else if (form.dataset.call) {
       event.preventDefault();
       this.act(form);
+    } else if (form.dataset.interview !== undefined) {
+      event.preventDefault();
+      submitInterview(this, form);
     }
   }
 

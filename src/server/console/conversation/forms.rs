@@ -94,7 +94,7 @@ async fn again(
     words: String,
     problem: &Problem,
 ) -> Result<Response, Problem> {
-    let draft = Draft { words, wrong: problem.detail().to_owned() };
+    let draft = Draft { words, wrong: problem.detail().to_owned(), meeting: None };
     let page = whole(shared, caller, which, Older::default(), draft).await?;
     Ok((problem.status(), page).into_response())
 }

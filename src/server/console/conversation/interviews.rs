@@ -1,5 +1,5 @@
 //! The interviews of a candidate beside their conversation, and the forms that arrange, change and call
-//! them off: the same calls as the API's, with a page for an answer. They need no script.
+//! them off, for browsers without our module: the same calls as the API's, with a page for an answer.
 
 use std::sync::Arc;
 
@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::lines::{Reader, moment, shown};
+use super::{Draft, Older, View, Which, whole};
 use crate::engine::{InterviewState, InterviewView};
 use crate::server::caller::Caller;
-use crate::server::console::texts;
-use crate::server::problem::Problem;
-use crate::server::{Shared, api, sign_in};
+use crate::server::console::{frame, texts};
+use crate::server::problem::{Kind, Problem};
+use crate::server::{Shared, api};
 
 /// An interview, ready to be drawn.
 pub(super) struct Meet {
@@ -31,19 +32,21 @@ pub(super) struct Meet {
 pub(super) struct Fields {
     pub(super) subject: String,
     pub(super) at: String,
-    pub(super) minutes: u32,
+    pub(super) minutes: String,
     pub(super) location: String,
     pub(super) interviewers: String,
     pub(super) note: String,
     pub(super) timezone: String,
     pub(super) feedback_template: String,
+    /// Why it was not taken; empty at first.
+    pub(super) wrong: String,
 }
 
 impl Fields {
     /// Of a new one, held by whoever looks.
     pub(super) fn fresh(caller: &Caller) -> Self {
         let own = caller.account.as_ref().map(|account| account.as_str().to_owned());
-        Self { minutes: 30, interviewers: own.unwrap_or_default(), ..Self::default() }
+        Self { minutes: "30".to_owned(), interviewers: own.unwrap_or_default(), ..Self::default() }
     }
 }
 
@@ -74,13 +77,14 @@ pub(super) fn meets(views: Vec<InterviewView>, reader: &Reader<'_>) -> Vec<Meet>
         let interviewers: Vec<String> = view.interviewers.iter().map(named).collect();
         let form = Fields {
             at: reader.zone.to_datetime(view.starts_at).strftime("%Y-%m-%dT%H:%M").to_string(),
-            minutes: view.minutes,
+            minutes: view.minutes.to_string(),
             interviewers: interviewers.join(", "),
             subject: view.subject.clone().unwrap_or_default(),
             location: view.location.clone().unwrap_or_default(),
             note: view.note.clone().unwrap_or_default(),
             timezone: view.timezone.clone().unwrap_or_default(),
             feedback_template: view.feedback_template.clone().unwrap_or_default(),
+            wrong: String::new(),
         };
         let id = view.id.filter(|_| view.is_ours()).map(|id| id.to_string());
         Meet { id, words: words.join(", "), state, form }
@@ -109,6 +113,9 @@ pub(in crate::server::console) struct Wanted {
     feedback_template: String,
     #[serde(default)]
     call_off: String,
+    /// What the form was drawn with: sent twice, it arranges one interview.
+    #[serde(default)]
+    once: String,
 }
 
 impl Wanted {
@@ -131,6 +138,52 @@ impl Wanted {
     }
 }
 
+/// What was typed into a form that was not taken.
+pub(super) struct Typed {
+    /// Which interview it was to change; none for a new one.
+    interview: Option<String>,
+    /// None where nothing can be typed.
+    fields: Option<Fields>,
+    wrong: String,
+}
+
+impl Typed {
+    fn of(interview: Option<String>, wanted: Wanted, problem: &Problem) -> Self {
+        let fields = wanted.call_off.is_empty().then(|| Fields {
+            subject: wanted.subject,
+            at: wanted.at,
+            minutes: wanted.minutes,
+            location: wanted.location,
+            interviewers: wanted.interviewers,
+            note: wanted.note,
+            timezone: wanted.timezone,
+            feedback_template: wanted.feedback_template,
+            wrong: String::new(),
+        });
+        Self { interview, fields, wrong: problem.detail().to_owned() }
+    }
+
+    /// Puts it back where it was typed; where that form is gone, the reason alone.
+    pub(super) fn put_back(self, view: &mut View) {
+        let form = match self.interview {
+            None => Some(&mut view.fresh),
+            Some(id) => {
+                let meet = view.interviews.iter_mut().find(|meet| meet.id.as_ref() == Some(&id));
+                meet.map(|meet| &mut meet.form)
+            }
+        };
+        match form.filter(|_| view.may_arrange) {
+            Some(form) => {
+                if let Some(fields) = self.fields {
+                    *form = fields;
+                }
+                form.wrong = self.wrong;
+            }
+            None => view.wrong = self.wrong,
+        }
+    }
+}
+
 /// `POST /o/{id}/interviews`.
 pub(in crate::server::console) async fn arrange(
     State(shared): State<Arc<Shared>>,
@@ -141,9 +194,15 @@ pub(in crate::server::console) async fn arrange(
     let done = async {
         let mut body = wanted.body(&shared)?;
         body["opportunity"] = id.as_str().into();
-        api::arrange(shared.clone(), caller, &body.to_string()).await
+        api::arrange(shared.clone(), caller.clone(), &body.to_string(), &wanted.once).await
     };
-    Ok(answered(&shared, &id, done.await))
+    match done.await {
+        Ok(()) => Ok(back(&shared, &id)),
+        Err(problem) => {
+            let typed = Typed::of(None, wanted, &problem);
+            again(&shared, &caller, &id, typed, &problem).await
+        }
+    }
 }
 
 /// `POST /o/{id}/interviews/{interview}`: changes it, or calls it off.
@@ -156,17 +215,38 @@ pub(in crate::server::console) async fn change(
     let done = async {
         if wanted.call_off.is_empty() {
             let body = wanted.body(&shared)?.to_string();
-            api::change_interview(shared.clone(), caller, interview, &body).await
+            api::change_interview(shared.clone(), caller.clone(), interview.clone(), &body).await
         } else {
-            api::call_off_interview(shared.clone(), caller, interview).await
+            api::call_off_interview(shared.clone(), caller.clone(), interview.clone()).await
         }
     };
-    Ok(answered(&shared, &id, done.await))
+    match done.await {
+        Ok(()) => Ok(back(&shared, &id)),
+        // Pressed twice: a browser shows the second answer alone.
+        Err(problem) if problem.kind() == Kind::CalledOff && !wanted.call_off.is_empty() => {
+            Ok(back(&shared, &id))
+        }
+        Err(problem) => {
+            let typed = Typed::of(Some(interview), wanted, &problem);
+            again(&shared, &caller, &id, typed, &problem).await
+        }
+    }
 }
 
-fn answered(shared: &Shared, id: &str, done: Result<(), Problem>) -> Response {
-    match done {
-        Ok(()) => Redirect::to(&format!("{}/o/{id}", shared.site.base())).into_response(),
-        Err(problem) => sign_in::refusal(shared, &problem),
-    }
+fn back(shared: &Shared, id: &str) -> Response {
+    Redirect::to(&format!("{}/o/{id}", shared.site.base())).into_response()
+}
+
+/// The page once more, with what was typed and why it was not taken.
+async fn again(
+    shared: &Shared,
+    caller: &Caller,
+    id: &str,
+    typed: Typed,
+    problem: &Problem,
+) -> Result<Response, Problem> {
+    let Ok(id) = id.parse() else { return Ok(frame::not_found(shared)) };
+    let draft = Draft { meeting: Some(typed), ..Draft::default() };
+    let page = whole(shared, caller, Which::Candidate(id), Older::default(), draft).await?;
+    Ok((problem.status(), page).into_response())
 }

@@ -109,6 +109,10 @@ struct View {
     interviews: Vec<interviews::Meet>,
     may_arrange: bool,
     fresh: interviews::Fields,
+    /// The zone of the organisation's time.
+    clock: String,
+    /// What the form of a new interview is drawn with: sent twice, it arranges one.
+    once: String,
     as_of: Option<String>,
     transcript: String,
     may_file: bool,
@@ -204,6 +208,8 @@ impl Missing {
 pub(super) struct Draft {
     pub(super) words: String,
     pub(super) wrong: String,
+    /// The same of the form of an interview.
+    meeting: Option<interviews::Typed>,
 }
 
 /// Where an older page begins.
@@ -318,6 +324,9 @@ pub(super) async fn talk(
     let mut view = drawn(shared, caller, thread, opportunity, facts, before, now).await?;
     view.draft = draft.words;
     view.wrong = draft.wrong;
+    if let Some(typed) = draft.meeting {
+        typed.put_back(&mut view);
+    }
     Ok(Talk { view })
 }
 
@@ -435,6 +444,8 @@ async fn drawn(
         },
         may_arrange: caller.may(Right::Text) && !facts.only_read,
         fresh: interviews::Fields::fresh(caller),
+        clock: zone.iana_name().unwrap_or("UTC").to_owned(),
+        once: hex::encode(rand::random::<[u8; 16]>()),
         transcript: String::new(),
         may_file: false,
         notes: Vec::new(),

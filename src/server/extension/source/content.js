@@ -53,10 +53,15 @@
     expanded(true);
   }
 
-  function close() {
+  /** Takes the panel away. The focus stays where it is: in Lever's page, if nobody closed it here. */
+  function drop() {
     frame?.remove();
     frame = null;
     expanded(false);
+  }
+
+  function close() {
+    drop();
     button.focus();
   }
 
@@ -66,7 +71,7 @@
     if (id === shown || !alive()) return;
     shown = id;
     if (!id) {
-      close();
+      drop();
       host.remove();
     } else {
       if (!host.isConnected) document.documentElement.append(host);
