@@ -29,6 +29,8 @@ pub struct Submission {
     pub message: Message,
     /// To whom.
     pub to: Number,
+    /// When it must have arrived; none for what may arrive at any hour.
+    pub closes: Option<Timestamp>,
 }
 
 /// The last check before a text leaves, in the transaction that marks it as leaving: invariant 2.
@@ -61,7 +63,10 @@ pub fn begin_send(
     let (why, words) = match (verdict, &lapsed) {
         (Err(why), _) => (why, why.to_string()),
         (Ok(_), Some(lapsed)) => (Refusal::Lapsed, lapsed.why.clone()),
-        (Ok(Timing::Now), None) => return leave(tx, text, conversation, rules, moment.now).map(Some),
+        (Ok(Timing::Now { closes }), None) => {
+            let (message, to) = leave(tx, text, conversation, rules, moment.now)?;
+            return Ok(Some(Submission { message, to, closes }));
+        }
         (Ok(Timing::Later(until)), None) => {
             put_off(tx, text, conversation, until, rules, moment.now)?;
             return Ok(None);
@@ -86,7 +91,7 @@ fn leave(
     mut conversation: Conversation,
     rules: &Rules,
     now: Timestamp,
-) -> Result<Submission, StoreError> {
+) -> Result<(Message, Number), StoreError> {
     if text.delivery == Delivery::Scheduled {
         // Its place in the thread is where it leaves, not where it was written.
         text.at = now;
@@ -98,7 +103,7 @@ fn leave(
     text.submitted_at = Some(now);
     put_message(tx, &text)?;
     store(tx, &conversation)?;
-    Ok(Submission { to: conversation.number, message: text })
+    Ok((text, conversation.number))
 }
 
 /// Whether a text whose answer was lost may be handed over once more, by what stands now: it may not have

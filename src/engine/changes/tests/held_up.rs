@@ -112,13 +112,27 @@ fn what_cannot_wait_cannot_wait_when_the_carrier_was_busy_either() {
     // Nor where its answer was lost, and it is asked about by the same request.
     let (id, now) = (text.id, life.now);
     let again = life.store.read_here(|read| may_repeat(read, id, &rules, now)).unwrap();
-    assert_eq!(again, Some(Ok(Timing::Now)));
+    assert_eq!(again, Some(Ok(Timing::Now { closes: None })));
     let sid = Some("SM1".parse().unwrap());
     life.change(move |tx, moment| {
         settle_send(tx, id, Report { delivery: Delivery::Accepted, failure: None, sid }, &rules, moment)?;
         assert!(!tx.has(OVERRIDES, &id)?, "it is gone");
         Ok(())
     });
+}
+
+/// Accepted at 19:54, such a text lay in the carrier's queue and left at 20:40.
+#[test]
+fn what_keeps_the_hours_says_when_they_end() {
+    let (mut life, rules) = (Life::new(), open_by_day());
+    // 19:54 in New York.
+    at(&mut life, "2025-03-05T00:54:00Z");
+    let these = rules.clone();
+    life.change(move |tx, moment| Ok(compose(tx, draft(0, None), &these, moment).unwrap()));
+    let left = leaves(&life, &rules).unwrap();
+    assert_eq!(left.closes, Some("2025-03-05T01:00:00Z".parse().unwrap()));
+    hears(&mut life, "help");
+    assert_eq!(leaves(&life, &rules).unwrap().closes, None);
 }
 
 #[test]
