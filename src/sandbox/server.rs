@@ -110,9 +110,10 @@ async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         return next.run(request).await;
     };
     match fault {
-        Fault::Status { code, body } => {
-            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, axum::Json(body.unwrap_or_else(|| error_body(gate.remote, status)))).into_response()
+        Fault::Status { code, body } => refusal(gate.remote, code, body),
+        Fault::StatusAfter { code } => {
+            next.run(request).await;
+            refusal(gate.remote, code, None)
         }
         Fault::Latency { ms } | Fault::Delay { ms } => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -137,6 +138,11 @@ async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         // Meant for webhooks; a request is handled as usual.
         Fault::Duplicate | Fault::Reorder => next.run(request).await,
     }
+}
+
+fn refusal(remote: Remote, code: u16, body: Option<Value>) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, axum::Json(body.unwrap_or_else(|| error_body(remote, status)))).into_response()
 }
 
 /// The error body that each remote would send with `status`.

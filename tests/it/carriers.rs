@@ -276,7 +276,7 @@ async fn a_carrier_that_takes_nothing_holds_texts_up_and_loses_none(carrier: Car
 }
 
 async fn after_a_lost_answer_nobody_is_texted_twice(carrier: Carrier) {
-    for fault in [Fault::CutAfter, Fault::Html, Fault::HalfBody] {
+    for fault in [Fault::CutAfter, Fault::StatusAfter { code: 500 }, Fault::Html, Fault::HalfBody] {
         let world = standing(carrier).await;
         let dana = world.apply("Dana Reyes", DANA).await;
         world.sandbox.faults().add(on_send(carrier, fault).times(1));
