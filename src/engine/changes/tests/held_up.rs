@@ -135,6 +135,27 @@ fn what_keeps_the_hours_says_when_they_end() {
     assert_eq!(leaves(&life, &rules).unwrap().closes, None);
 }
 
+/// A phone that was off, and a carrier that had given it up already.
+#[test]
+fn a_carrier_that_contradicts_itself_is_told_of_once() {
+    let (mut life, rules) = (Life::new(), rules());
+    at(&mut life, "2025-03-05T15:00:00Z");
+    let these = rules.clone();
+    life.change(move |tx, moment| Ok(compose(tx, draft(0, None), &these, moment).unwrap()));
+    let id = leaves(&life, &rules).unwrap().message.id;
+    for delivery in
+        [Delivery::Sent, Delivery::Undelivered, Delivery::Failed, Delivery::Delivered, Delivery::Delivered]
+    {
+        let (news, these) =
+            (Report { delivery, failure: None, sid: Some("SM1".parse().unwrap()) }, rules.clone());
+        life.change(move |tx, moment| report(tx, id, news, &these, moment));
+    }
+    assert_eq!(stored(&life, id).delivery, Delivery::Undelivered, "the first stands");
+    let told = life.store.read_here(|read| read.list(ACTIVITY, &Keys::all(), 99)).unwrap();
+    let flags = told.iter().filter(|(_, line)| line.detail.contains("the first stands")).count();
+    assert_eq!(flags, 1, "{told:?}");
+}
+
 #[test]
 fn the_answer_to_help_that_was_held_up_waits_for_the_morning() {
     let (mut life, rules) = (Life::new(), open_by_day());
