@@ -297,7 +297,9 @@ async fn a_deletion_that_lever_does_not_show_yet_is_not_lost() {
 /// Lever shows deletions for 30 days at a time, and the daemon was away for longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_of_two_months_ago_is_found() {
-    let world = World::standing(small(), |_| {}).await;
+    let mut options = small();
+    options.lever.permissions = Permissions::default().with(Permission::FindDeleted);
+    let world = World::standing(options, |_| {}).await;
     world.backfilled().await;
     let dana = world.apply("Dana Reyes", DANA).await;
     world.idle().await;
