@@ -79,7 +79,7 @@ pub struct Outgoing {
     pub from: String,
     /// The text.
     pub body: String,
-    /// For how long the carrier may hold it; none for the configured time.
+    /// For how long the carrier may hold it, if not even for the configured time.
     pub validity: Option<Duration>,
     /// Now, for a request that is signed.
     pub at: Timestamp,

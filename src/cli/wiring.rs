@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fulcrum_domain::booking::{Interviewer, Offers};
+use fulcrum_domain::optout::CarrierWords;
 use fulcrum_domain::{BadId, Confidential, FilingTimes, HookEvent, PostingId};
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -19,7 +20,7 @@ use url::Url;
 use super::carriers;
 use super::network::{calendars, http_to, provider_http, syslog};
 use crate::bucket::{Bucket, BucketError, BucketSettings};
-use crate::config::{self, Config, OptOutHandler, Secret, TranscriptMode};
+use crate::config::{self, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
 use crate::engine::audit::{AuditOutputs, KeyError, Signer};
 use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, Rules};
 use crate::engine::{BackupPlan, CopyPlan, FileRules, Remotes, Settings};
@@ -240,7 +241,10 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         help_text: organisation.help_text.clone(),
         opt_out_confirmation: config.optout.confirmation.clone(),
         keyword_answers: match config.optout.handled_by {
-            OptOutHandler::Carrier => KeywordAnswers::Carrier,
+            OptOutHandler::Carrier => KeywordAnswers::Carrier(match config.carrier.kind {
+                CarrierKind::Telnyx(_) => CarrierWords::Telnyx,
+                CarrierKind::Twilio(_) | CarrierKind::Webhook(_) => CarrierWords::Twilio,
+            }),
             OptOutHandler::Fulcrum => KeywordAnswers::Fulcrum,
         },
         numbers: config.carrier.numbers.clone(),

@@ -187,7 +187,10 @@ pub struct Clockwork<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
     /// Now.
-    Now,
+    Now {
+        /// When it must have arrived, or must not any more; none for what may arrive at any hour.
+        closes: Option<Timestamp>,
+    },
     /// Then, when it is decided anew: quiet hours.
     Later(Timestamp),
 }
@@ -227,12 +230,12 @@ pub fn timing(
         _ => purpose.is_an_answer() && is_fresh(),
     };
     if at_once {
-        return Ok(Timing::Now);
+        return Ok(Timing::Now { closes: None });
     }
     let Clockwork { hours, fallback, .. } = clockwork;
     let hours = hours.within(standing.lawful);
     match hours.verdict(&standing.zones, fallback, now) {
-        Verdict::Open => Ok(Timing::Now),
+        Verdict::Open => Ok(Timing::Now { closes: hours.closes(&standing.zones, fallback, now) }),
         Verdict::Closed { opens: None } => Err(Refusal::NoHour),
         Verdict::Closed { opens: Some(opens) } => {
             // Fibonacci hashing: neighbours are far apart.
@@ -289,6 +292,27 @@ mod tests {
         let (hours, fallback) = (Hours::default(), TimeZone::get("America/New_York").unwrap());
         let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
         timing(purpose, now, standing, overridden, 7, clockwork, now)
+    }
+
+    fn is_now(timing: Timing) -> bool {
+        matches!(timing, Timing::Now { .. })
+    }
+
+    #[test]
+    fn only_what_keeps_the_hours_must_arrive_before_they_end() {
+        // 19:54 in Washington.
+        let evening = at("2025-03-05T00:54:00Z");
+        let close = Some(at("2025-03-05T01:00:00Z"));
+        let washington = standing("+12025550142");
+        let talk = Standing { last_in: Some(at("2025-03-05T00:50:00Z")), ..washington.clone() };
+        for purpose in ALL {
+            let closes = |standing, overridden| decide(purpose, standing, overridden, evening);
+            let (answer, person) = (purpose.is_an_answer(), purpose == Purpose::Conversation);
+            let by = |at_any_hour: bool| Ok(Timing::Now { closes: close.filter(|_| !at_any_hour) });
+            assert_eq!(closes(&washington, false), by(answer), "{purpose:?}");
+            assert_eq!(closes(&talk, false), by(answer || person), "{purpose:?}");
+            assert_eq!(closes(&washington, true), by(answer || person), "{purpose:?}");
+        }
     }
 
     /// As it is when such a text is written: a confirmation is for somebody who has opted out.
@@ -361,7 +385,7 @@ mod tests {
         let talk = Standing { last_in: Some(at("2025-03-05T01:14:00Z")), ..washington.clone() };
         let long_ago = Standing { last_in: Some(at("2025-03-05T01:13:59Z")), ..washington.clone() };
         let leaves = |purpose, standing: &Standing, overridden| {
-            decide(purpose, standing, overridden, night) == Ok(Timing::Now)
+            decide(purpose, standing, overridden, night).is_ok_and(is_now)
         };
         for purpose in ALL {
             let at_once = purpose.is_an_answer();
@@ -383,11 +407,11 @@ mod tests {
         let written = at("2025-03-05T00:50:00Z");
         for purpose in ALL.into_iter().filter(|purpose| purpose.is_an_answer()) {
             let decide = |now| timing(purpose, written, &standing("+12025550142"), false, 7, clockwork, now);
-            assert_eq!(decide(at("2025-03-05T01:50:00Z")), Ok(Timing::Now), "{purpose:?}");
+            assert!(decide(at("2025-03-05T01:50:00Z")).is_ok_and(is_now), "{purpose:?}");
             let Ok(Timing::Later(then)) = decide(at("2025-03-05T08:00:00Z")) else { panic!("{purpose:?}") };
             assert!((at("2025-03-05T13:00:00Z")..at("2025-03-05T13:10:00Z")).contains(&then), "{then}");
-            assert_eq!(decide(then), Ok(Timing::Now), "{purpose:?}");
-            assert_eq!(decide(written - SignedDuration::from_secs(2)), Ok(Timing::Now), "the clock was set");
+            assert!(decide(then).is_ok_and(is_now), "{purpose:?}");
+            assert!(decide(written - SignedDuration::from_secs(2)).is_ok_and(is_now), "the clock was set");
         }
     }
 
@@ -398,12 +422,12 @@ mod tests {
             let unasked = hours.iter().map(|hours| noon - SignedDuration::from_hours(*hours)).collect();
             Standing { unasked, ..standing("+12025550142") }
         };
-        assert_eq!(decide(Purpose::Automatic, &ago(&[1]), false, noon), Ok(Timing::Now));
+        assert!(decide(Purpose::Automatic, &ago(&[1]), false, noon).is_ok_and(is_now));
         assert_eq!(decide(Purpose::Bulk, &ago(&[1, 23]), false, noon), Err(Refusal::Capped));
-        assert_eq!(decide(Purpose::Automatic, &ago(&[1, 24]), false, noon), Ok(Timing::Now));
+        assert!(decide(Purpose::Automatic, &ago(&[1, 24]), false, noon).is_ok_and(is_now));
         let week = ago(&[25, 50, 75, 100, 125, 150]);
         assert_eq!(decide(Purpose::Automatic, &week, false, noon), Err(Refusal::Capped));
-        assert_eq!(decide(Purpose::Conversation, &week, false, noon), Ok(Timing::Now));
+        assert!(decide(Purpose::Conversation, &week, false, noon).is_ok_and(is_now));
     }
 
     fn message(direction: Direction, delivery: Delivery, failure: Option<SendFailure>) -> Message {
@@ -459,13 +483,18 @@ mod tests {
             let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
             let decide = |now| timing(Purpose::Automatic, now, &standing, false, whose, clockwork, now).unwrap();
             match decide(now) {
-                Timing::Now => for clock in standing.zones.clocks(now) {
-                    let minute = i32::from(clock.hour()) * 60 + i32::from(clock.minute());
-                    prop_assert!((8 * 60..19 * 60 + 55).contains(&minute), "{clock}");
+                Timing::Now { closes } => {
+                    let last = closes.unwrap() - SignedDuration::from_nanos(1);
+                    for (moment, end) in [(now, 19 * 60 + 55), (last, 20 * 60)] {
+                        for clock in standing.zones.clocks(moment) {
+                            let minute = i32::from(clock.hour()) * 60 + i32::from(clock.minute());
+                            prop_assert!((8 * 60..end).contains(&minute), "{clock}");
+                        }
+                    }
                 },
                 Timing::Later(then) => {
                     prop_assert!(then > now && then.duration_since(now) < SignedDuration::from_hours(24));
-                    prop_assert_eq!(decide(then), Timing::Now);
+                    prop_assert!(is_now(decide(then)));
                 }
             }
         }

@@ -91,14 +91,39 @@ const PHRASES: [&str; 29] = [
 const REACTIONS: [&str; 8] =
     ["liked", "loved", "disliked", "laughed", "emphasized", "questioned", "reacted", "removed"];
 
-/// Words that Twilio answers by itself when they are all that is said (carriers.md 5.1).
-const ANSWERED_BY_CARRIER: [&str; 10] =
-    ["stop", "stopall", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "help", "info"];
+/// Whose handling of keywords answers them before we do. What it does not know is left to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CarrierWords {
+    /// Twilio's, and that of gateways, which mostly have it from there (carriers.md 5.1).
+    Twilio,
+    /// Telnyx', which answers no HELP (carriers.md 2.1).
+    Telnyx,
+}
 
-/// Whether the carrier's own handling of keywords has answered this text. It knows single words
-/// alone, so that more is left to us.
-pub fn is_answered_by_carrier(body: &str) -> bool {
-    ANSWERED_BY_CARRIER.contains(&body.trim().to_lowercase().as_str())
+impl CarrierWords {
+    /// What is answered when it is all that is said.
+    const fn list(self) -> &'static [&'static str] {
+        match self {
+            Self::Twilio => &[
+                "stop",
+                "stopall",
+                "unsubscribe",
+                "cancel",
+                "end",
+                "quit",
+                "optout",
+                "revoke",
+                "help",
+                "info",
+            ],
+            Self::Telnyx => &["stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit"],
+        }
+    }
+
+    /// Whether the carrier has answered this text by itself.
+    pub fn answer(self, body: &str) -> bool {
+        self.list().contains(&body.trim().to_lowercase().as_str())
+    }
 }
 
 /// Reads a text; `suppressed` says whether this number is opted out now.
@@ -254,6 +279,22 @@ mod tests {
             Verdict::Answer,
         );
         check(&["My number is wrong there, text 0142"], Verdict::Answer);
+    }
+
+    #[test]
+    fn each_carrier_answers_its_own_words() {
+        use CarrierWords::{Telnyx, Twilio};
+        for (body, twilio, telnyx) in [
+            (" Stop\n", true, true),
+            ("STOP ALL", false, true),
+            ("HELP", true, false),
+            ("info", true, false),
+            ("REVOKE", true, false),
+            ("OptOut", true, false),
+            ("stop please", false, false),
+        ] {
+            assert_eq!((Twilio.answer(body), Telnyx.answer(body)), (twilio, telnyx), "{body}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 use std::str::FromStr;
 
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
@@ -56,12 +56,18 @@ fn minute_of_day(text: &str) -> Result<u16, NotAWindow> {
     if minute < 60 && whole <= DAY_MINUTES { Ok(whole) } else { Err(NotAWindow) }
 }
 
+fn time_of(minute: u16) -> Time {
+    let part = |minutes: u16| i8::try_from(minutes).unwrap_or(0);
+    Time::constant(part(minute / 60), part(minute % 60), 0, 0)
+}
+
 impl Window {
     const WHOLE_DAY: Self = Self { open: 0, close: DAY_MINUTES };
 
-    fn holds(self, time: Time) -> bool {
+    /// Whether `time` is inside, but for the last `margin` minutes.
+    fn holds(self, time: Time, margin: u16) -> bool {
         let [hour, minute] = [time.hour(), time.minute()].map(|part| u16::from(part.unsigned_abs()));
-        (self.open..self.close - MARGIN).contains(&(hour * 60 + minute))
+        (self.open..self.close - margin).contains(&(hour * 60 + minute))
     }
 
     /// The part that both have, unless it is no longer than the margin.
@@ -71,8 +77,15 @@ impl Window {
     }
 
     fn opens_at(self) -> Time {
-        let part = |minutes: u16| i8::try_from(minutes).unwrap_or(0);
-        Time::constant(part(self.open / 60), part(self.open % 60), 0, 0)
+        time_of(self.open)
+    }
+
+    /// When it ends on `date`: at midnight, that is on the next.
+    fn closes_on(self, date: Date) -> Option<DateTime> {
+        match self.close {
+            DAY_MINUTES => Some(date.tomorrow().ok()?.to_datetime(Time::midnight())),
+            close => Some(date.to_datetime(time_of(close))),
+        }
     }
 }
 
@@ -135,11 +148,33 @@ impl Hours {
     /// Whether a text may start at `at`: inside the window in every possible zone, or in `fallback`
     /// where none is known.
     pub fn is_open(&self, zones: &Zones, fallback: &TimeZone, at: Timestamp) -> bool {
-        self.is_always()
-            || zones.or(fallback).iter().all(|zone| {
-                let clock = zone.to_datetime(at);
-                self.on(clock.date().weekday()).is_some_and(|window| window.holds(clock.time()))
-            })
+        self.is_always() || self.hold(&zones.or(fallback), at, MARGIN)
+    }
+
+    /// Whether `at` is inside the window of each of the zones, but for its last `margin` minutes.
+    fn hold(&self, zones: &Zones, at: Timestamp, margin: u16) -> bool {
+        zones.iter().all(|zone| {
+            let clock = zone.to_datetime(at);
+            self.on(clock.date().weekday()).is_some_and(|window| window.holds(clock.time(), margin))
+        })
+    }
+
+    /// When a text that starts at `now` must have arrived: the first moment after it that is outside the
+    /// window in any possible zone. None where no window ends.
+    pub fn closes(&self, zones: &Zones, fallback: &TimeZone, now: Timestamp) -> Option<Timestamp> {
+        if self.is_always() {
+            return None;
+        }
+        let known = zones.or(fallback);
+        let ends = known.iter().flat_map(|zone| self.ends(zone, now));
+        // A window that goes on where the next begins has no end.
+        ends.filter(|at| !self.hold(&known, *at, 0)).min()
+    }
+
+    /// The moments after `now` at which a zone's clock may leave a window: where one ends, twice where the
+    /// hour is repeated, and where the clock itself jumps.
+    fn ends<'a>(&'a self, zone: &'a TimeZone, now: Timestamp) -> impl Iterator<Item = Timestamp> + 'a {
+        self.moments(zone, now, |date| self.on(date.weekday())?.closes_on(date))
     }
 
     /// The same, with the time at which it opens.
@@ -177,20 +212,29 @@ impl Hours {
     /// The moments after `now` at which a zone's clock may come into a window: where one begins, twice
     /// where the hour is repeated, and where the clock itself jumps.
     fn openings<'a>(&'a self, zone: &'a TimeZone, now: Timestamp) -> impl Iterator<Item = Timestamp> + 'a {
+        let begin = |date: Date| Some(date.to_datetime(self.on(date.weekday())?.opens_at()));
+        self.moments(zone, now, begin).filter(move |at| self.begins(zone, *at))
+    }
+
+    /// The moments after `now` at which a zone's clock shows what `of_day` says of a day, both where the hour is
+    /// repeated, and those at which it jumps.
+    fn moments<'a>(
+        &'a self,
+        zone: &'a TimeZone,
+        now: Timestamp,
+        of_day: impl Fn(Date) -> Option<DateTime> + 'a,
+    ) -> impl Iterator<Item = Timestamp> + 'a {
         let today = zone.to_datetime(now).date();
-        let begins = (0..=DAYS_AHEAD).flat_map(move |days| {
-            let date = today.checked_add(days.days()).ok();
-            let begin = date.and_then(|date| {
-                let window = self.on(date.weekday())?;
-                Some(date.to_datetime(window.opens_at()))
-            });
-            let read = begin.map(|begin| zone.to_ambiguous_timestamp(begin));
+        // A clock that is set back over midnight shows the end of yesterday once more.
+        let shown = (-1..=DAYS_AHEAD).flat_map(move |days| {
+            let shown = today.checked_add(days.days()).ok().and_then(&of_day);
+            let read = shown.map(|shown| zone.to_ambiguous_timestamp(shown));
             read.into_iter().flat_map(|read| [read.earlier(), read.later()]).flatten()
         });
         let horizon = now.saturating_add(SignedDuration::from_hours(24 * i64::from(DAYS_AHEAD)));
         let horizon = horizon.unwrap_or(Timestamp::MAX);
         let jumps = zone.following(now).map(|jump| jump.timestamp()).take_while(move |at| *at <= horizon);
-        begins.chain(jumps).filter(move |at| *at > now && self.begins(zone, *at))
+        shown.chain(jumps).filter(move |at| *at > now)
     }
 
     /// Whether a window of the zone, or what is left of one after a jump, begins at `at`.
@@ -262,6 +306,27 @@ mod tests {
         check(&washington, "2025-03-04T12:59:59.999Z", Some("2025-03-04T13:00:00Z"));
         check(&washington, "2025-03-05T00:54:59.999Z", Some("2025-03-05T00:54:59.999Z"));
         check(&washington, "2025-03-05T00:55:00Z", Some("2025-03-05T13:00:00Z"));
+    }
+
+    #[test]
+    fn what_starts_must_arrive_before_the_window_ends_in_any_possible_zone() {
+        let closes = |hours: &Hours, zones: &Zones, now| hours.closes(zones, &zone("UTC"), at(now));
+        let day = hours("08:00-20:00");
+        let evening = "2025-03-05T00:54:00Z";
+        assert_eq!(closes(&day, &number("+12025550142"), evening), Some(at("2025-03-05T01:00:00Z")));
+        let indiana = number("+18125550142");
+        assert_eq!(closes(&day, &indiana, "2025-03-04T20:00:00Z"), Some(at("2025-03-05T01:00:00Z")));
+        let until_midnight = hours("08:00-24:00");
+        let washington = number("+12025550142");
+        assert_eq!(closes(&until_midnight, &washington, evening), Some(at("2025-03-05T05:00:00Z")));
+        assert_eq!(closes(&Hours::always(), &washington, evening), None);
+        // All of Friday and Saturday, which begins where Friday ends; Sunday is off.
+        let whole = Some("00:00-24:00".parse().unwrap());
+        let days = Hours::new([whole, whole, whole, whole, whole, whole, None]);
+        assert_eq!(closes(&days, &washington, "2025-03-07T20:00:00Z"), Some(at("2025-03-09T05:00:00Z")));
+        // The clock jumps over the end.
+        let night = hours("01:00-02:30");
+        assert_eq!(closes(&night, &washington, "2025-03-09T06:10:00Z"), Some(at("2025-03-09T07:00:00Z")));
     }
 
     #[test]
@@ -402,6 +467,28 @@ mod tests {
                     prop_assert!(window.is_some_and(|w| w.open <= minute && minute + 5 < w.close + 1));
                 }
             }
+        }
+
+        /// What starts may take until the window closes, and no minute longer.
+        #[test]
+        fn until_it_closes_the_window_is_open_in_every_possible_zone(
+            zones in some_zones(), hours in some_hours(), now in moments()
+        ) {
+            let fallback = zone("America/New_York");
+            prop_assume!(hours.is_open(&zones, &fallback, now));
+            let known = zones.or(&fallback);
+            let in_all = |at: Timestamp| known.iter().all(|zone| {
+                let clock = zone.to_datetime(at);
+                let minute = u16::from(clock.hour().unsigned_abs()) * 60 + u16::from(clock.minute().unsigned_abs());
+                hours.on(clock.date().weekday()).is_some_and(|w| w.open <= minute && minute < w.close)
+            });
+            let closes = hours.closes(&zones, &fallback, now).unwrap();
+            let mut minute = now;
+            while minute < closes {
+                prop_assert!(in_all(minute), "{minute}");
+                minute += SignedDuration::from_mins(1);
+            }
+            prop_assert!(!in_all(closes), "{closes}");
         }
 
         /// Nothing is held back for longer than it must be: every minute before the opening is closed.

@@ -262,6 +262,9 @@ impl Engine {
     }
 }
 
+/// Lever's word for an interview without a form.
+const NO_FORM: &str = "no-feedback";
+
 /// The body of a new interview.
 fn first(one: &Appointment) -> InterviewBody {
     let meeting = &one.meeting;
@@ -298,8 +301,80 @@ fn replacement(one: &Appointment, current: &lever::Interview) -> InterviewBody {
     InterviewBody {
         interviewers: interviewers.collect(),
         note: if note_stays { current.note.clone() } else { new.note },
-        feedback_template: if form_stays { current.feedback_template.clone() } else { new.feedback_template },
+        // Lever shows a word for none, and takes a form's id only.
+        feedback_template: if form_stays {
+            current.feedback_template.clone().filter(|form| form != NO_FORM)
+        } else {
+            new.feedback_template
+        },
         feedback_reminder: current.feedback_reminder.clone(),
         ..new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use fulcrum_domain::{InLever, Meeting, Wanted};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn replaced(form: &str) -> Option<String> {
+        let (user, at) = ("u1".parse::<fulcrum_domain::UserId>().unwrap(), Timestamp::UNIX_EPOCH);
+        let meeting = Meeting {
+            subject: Some("Phone screen".into()),
+            note: None,
+            location: None,
+            starts_at: at,
+            minutes: 30,
+            timezone: "UTC".into(),
+            interviewers: BTreeSet::from([user.clone()]),
+            feedback_template: None,
+        };
+        let there =
+            InLever { interview: "i1".parse().unwrap(), panel: None, meeting: meeting.clone(), as_of: at };
+        let one = Appointment {
+            id: AppointmentId::new(1),
+            opportunity: "o1".parse().unwrap(),
+            meeting: Meeting { minutes: 45, ..meeting },
+            perform_as: user,
+            wanted: Wanted::Stands,
+            revision: 2,
+            lever: Some(there),
+            sending: None,
+            blocked: None,
+            reminders: None,
+            made_by: "ops".into(),
+            made_at: at,
+        };
+        let current = lever::Interview {
+            id: "i1".parse().unwrap(),
+            panel: None,
+            opportunity: None,
+            subject: Some("Phone screen".into()),
+            note: None,
+            location: None,
+            interviewers: Vec::new(),
+            timezone: None,
+            created_at: None,
+            starts_at: Some(at),
+            duration_minutes: Some(30),
+            user: None,
+            stage: None,
+            canceled_at: None,
+            postings: Vec::new(),
+            feedback_template: Some(form.into()),
+            feedback_reminder: None,
+        };
+        replacement(&one, &current).feedback_template
+    }
+
+    /// Lever shows "no-feedback" and takes an id or nothing (lever-api.md 5.5, 5.6).
+    #[test]
+    fn the_form_of_an_interview_is_kept_and_the_word_for_none_is_not_sent_back() {
+        assert_eq!(replaced("form-1").as_deref(), Some("form-1"));
+        assert_eq!(replaced("no-feedback"), None);
     }
 }

@@ -90,17 +90,17 @@ impl Engine {
         let settings = self.settings.load_full();
         let allowed =
             self.store.read(move |snapshot| changes::may_repeat(snapshot, id, &settings.rules, now)).await?;
-        match allowed {
+        let closes = match allowed {
             _ if now >= forgotten_at => return self.unconfirmed(id).await,
-            Some(Ok(Timing::Now)) => {}
+            Some(Ok(Timing::Now { closes })) => closes,
             Some(Ok(Timing::Later(until))) if until < forgotten_at => {
                 return self.look_again(id, until, "it may leave only then".into()).await;
             }
             // It may never leave any more, or only when the carrier has forgotten its key.
             Some(_) => return self.unconfirmed(id).await,
             None => return self.finish(taken.effect).await,
-        }
-        let error = match self.hand_over(&text, to).await {
+        };
+        let error = match self.hand_over(&text, to, closes).await {
             Ok(accepted) => return self.accepted(id, accepted).await,
             Err(error) => error,
         };

@@ -85,10 +85,23 @@ impl Engine {
                 tracing::warn!(filing = %id, "a transcript is held: {why}");
                 self.store.change(move |tx| changes::hold_post(tx, id, &why, &mut moment)).await
             }
-            // Lever says itself that it failed; where that can be checked, it is.
-            LeverError::Server { .. } if !self.may_list_notes(id).await? => {
+            // Lever is away and says so itself: nothing was done. Where that can be checked, it is.
+            LeverError::Server { status: 503 } if !self.may_list_notes(id).await? => {
                 self.postpone_post(id, EffectState::Due, why).await
             }
+            // Lever failed on it. If that was after the note was made, each try makes one more.
+            LeverError::Server { status: 500 } if !self.may_list_notes(id).await? => {
+                self.store
+                    .change(move |tx| {
+                        if changes::may_repost(tx, id)? {
+                            let effect = Effect::PostNote(id);
+                            return changes::postpone(tx, &effect, EffectState::Due, None, &why, &mut moment);
+                        }
+                        changes::hold_post(tx, id, &why, &mut moment)
+                    })
+                    .await
+            }
+            // Of the others, 502 and 504 are a gateway's, that lost patience with Lever and not with the note.
             LeverError::Server { .. } | LeverError::Interrupted(_) | LeverError::Unreadable(_) => {
                 self.postpone_post(id, EffectState::Unknown, why).await
             }

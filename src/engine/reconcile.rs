@@ -187,17 +187,38 @@ impl Engine {
         }
         let end = now.saturating_add(skew).unwrap_or(now);
         let since = back(self.looked(DELETIONS, now).await?.unwrap_or(now), OVERLAP + skew);
-        let start = since.max(back(end, DELETIONS_MAX));
+        let mut start = since;
+        loop {
+            let until = start.saturating_add(DELETIONS_MAX).unwrap_or(end).min(end);
+            if !self.look_at_deletions_between(start, until, now, looked).await? {
+                return Ok(());
+            }
+            self.set_bookmark(DELETIONS, until.min(now)).await?;
+            if until == end {
+                return Ok(());
+            }
+            start = until;
+        }
+    }
+
+    /// One window of them. False where they cannot be listed.
+    async fn look_at_deletions_between(
+        &self,
+        start: Timestamp,
+        end: Timestamp,
+        now: Timestamp,
+        looked: &mut Looked,
+    ) -> Result<bool, FetchError> {
         let mut offset: Option<Offset> = None;
         loop {
             let page =
                 match self.lever.deleted_opportunities(Lane::Reconcile, start, end, offset.as_ref()).await {
                     Err(LeverError::Forbidden { endpoint }) => {
                         self.refused.refuse(endpoint);
-                        return Ok(());
+                        return Ok(false);
                     }
                     // By Lever or by a gateway, for good or for now.
-                    Err(LeverError::NotFound { .. }) => return Ok(()),
+                    Err(LeverError::NotFound { .. }) => return Ok(false),
                     answer => answer?,
                 };
             looked.requests += 1;
@@ -211,7 +232,7 @@ impl Engine {
             }
             match page.next {
                 Some(next) => offset = Some(next),
-                None => return Ok(self.set_bookmark(DELETIONS, now).await?),
+                None => return Ok(true),
             }
         }
     }

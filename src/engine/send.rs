@@ -153,23 +153,31 @@ impl Engine {
         let mut moment = self.clock.moment();
         let begun =
             self.store.change(move |tx| changes::begin_send(tx, id, &settings.rules, &mut moment)).await?;
-        let Some(Submission { message, to }) = begun else { return Ok(()) };
-        match self.hand_over(&message, to).await {
+        let Some(Submission { message, to, closes }) = begun else { return Ok(()) };
+        match self.hand_over(&message, to, closes).await {
             Ok(accepted) => self.accepted(id, accepted).await,
             Err(error) => self.not_accepted(&message, attempts, &error).await,
         }
     }
 
-    /// Asks the carrier to send it. Each time the same request, since it may be bound to a key.
-    pub(super) async fn hand_over(&self, text: &Message, to: Number) -> Result<Accepted, SendError> {
+    /// Asks the carrier to send it, and to hold it no longer than until `closes`: what waits in the carrier's
+    /// queue must not leave in quiet hours. Else each time the same request, since it may be bound to a key.
+    pub(super) async fn hand_over(
+        &self,
+        text: &Message,
+        to: Number,
+        closes: Option<Timestamp>,
+    ) -> Result<Accepted, SendError> {
+        let now = self.clock.now();
+        let left = |closes: Timestamp| Duration::try_from(closes.duration_since(now)).unwrap_or_default();
         let from = text.our_number.to_string();
         let outgoing = Outgoing {
             mid: text.id,
             to: to.to_string(),
             from: from.clone(),
             body: text.body.reveal().to_owned(),
-            validity: None,
-            at: self.clock.now(),
+            validity: closes.map(left),
+            at: now,
         };
         let answer = self.carrier.send(&outgoing).await;
         match &answer {

@@ -14,15 +14,18 @@ use super::requests::full_page;
 use super::wire;
 use super::{Endpoint, Interview, LeverError, Offset, Page, Panel};
 
-/// The body of an interview. What is absent, Lever resets.
+/// The body of an interview. What is absent, Lever resets; of a null it says nothing.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InterviewBody {
     /// What it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// For those who interview.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Where, or a link.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// Who interviews, at least one.
     pub interviewers: Vec<InterviewerBody>,
@@ -207,8 +210,7 @@ mod tests {
             feedback_template: None,
             feedback_reminder: Some("daily".into()),
         };
-        let expected = json!({"subject": "Phone screen", "note": null, "location": null,
-            "interviewers": [{"id": "u1"}], "date": 1_783_000_000_000_i64, "duration": 45,
+        let expected = json!({"subject": "Phone screen", "interviewers": [{"id": "u1"}], "date": 1_783_000_000_000_i64, "duration": 45,
             "feedbackReminder": "daily"});
         assert_eq!(json!(body), expected);
     }

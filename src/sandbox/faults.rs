@@ -56,6 +56,11 @@ pub enum Fault {
     CutBefore,
     /// Everything done, connection closed without an answer.
     CutAfter,
+    /// Everything done, and answered with this status all the same, in the remote's shape.
+    StatusAfter {
+        /// HTTP status.
+        code: u16,
+    },
     /// Done, and answered 200 with a web page.
     Html,
     /// Done, and answered 200 with bytes that are not JSON.
@@ -174,6 +179,7 @@ impl Rule {
         const ANY: [&str; 7] = ["remote", "kind", "method", "path", "times", "probability", "for_ms"];
         let of_kind: &[&str] = match value["kind"].as_str() {
             Some("status") => &["code", "body"],
+            Some("status_after") => &["code"],
             Some("latency" | "delay") => &["ms"],
             _ => &[],
         };
@@ -286,10 +292,12 @@ mod tests {
         let rules: Vec<Rule> = serde_json::from_str(
             r#"[{"remote":"twilio","method":"post","kind":"status","code":503,"for_ms":1000},
                 {"remote":"lever_webhook","kind":"duplicate","probability":0.5},
+                {"remote":"lever","kind":"status_after","code":504},
                 {"remote":"lever","kind":"down","for_ms":5000}]"#,
         )
         .unwrap();
         assert_eq!(rules[0].fault, Fault::Status { code: 503, body: None });
-        assert_eq!(rules[2].fault, Fault::CutBefore);
+        assert_eq!(rules[2].fault, Fault::StatusAfter { code: 504 });
+        assert_eq!(rules[3].fault, Fault::CutBefore);
     }
 }

@@ -110,9 +110,10 @@ async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         return next.run(request).await;
     };
     match fault {
-        Fault::Status { code, body } => {
-            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, axum::Json(body.unwrap_or_else(|| error_body(gate.remote, status)))).into_response()
+        Fault::Status { code, body } => refusal(gate.remote, code, body),
+        Fault::StatusAfter { code } => {
+            next.run(request).await;
+            refusal(gate.remote, code, None)
         }
         Fault::Latency { ms } | Fault::Delay { ms } => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -139,12 +140,19 @@ async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     }
 }
 
+fn refusal(remote: Remote, code: u16, body: Option<Value>) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, axum::Json(body.unwrap_or_else(|| error_body(remote, status)))).into_response()
+}
+
 /// The error body that each remote would send with `status`.
 fn error_body(remote: Remote, status: StatusCode) -> Value {
     let reason = status.canonical_reason().unwrap_or("Error");
     match remote {
         Remote::Twilio | Remote::TwilioWebhook => {
             let code = match status {
+                StatusCode::BAD_REQUEST => 20001,
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => 20003,
                 StatusCode::NOT_FOUND => 20404,
                 StatusCode::TOO_MANY_REQUESTS => 20429,
                 _ => 20500,
@@ -153,7 +161,11 @@ fn error_body(remote: Remote, status: StatusCode) -> Value {
                    "status": status.as_u16()})
         }
         Remote::Telnyx | Remote::TelnyxWebhook => {
-            let code = if status == StatusCode::TOO_MANY_REQUESTS { "10011" } else { "10007" };
+            let code = match status {
+                StatusCode::UNAUTHORIZED => "10009",
+                StatusCode::TOO_MANY_REQUESTS => "10011",
+                _ => "10007",
+            };
             json!({"errors": [{"code": code, "title": reason, "detail": reason}]})
         }
         Remote::Gateway | Remote::GatewayWebhook => json!({"error": reason.to_lowercase()}),
@@ -176,4 +188,23 @@ async fn half(response: Response) -> Response {
     });
     let chunks = stream::iter([Ok::<_, io::Error>(first)]).chain(end);
     Response::from_parts(head, Body::from_stream(chunks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A drill of a token that was revoked must meet what the remotes really answer.
+    #[test]
+    fn bad_credentials_have_the_code_that_the_remotes_themselves_give_them() {
+        let code = |remote, status| {
+            let body = error_body(remote, status);
+            let code = if body["code"].is_null() { &body["errors"][0]["code"] } else { &body["code"] };
+            code.to_string()
+        };
+        assert_eq!(code(Remote::Twilio, StatusCode::UNAUTHORIZED), "20003");
+        assert_eq!(code(Remote::Twilio, StatusCode::FORBIDDEN), "20003");
+        assert_eq!(code(Remote::Twilio, StatusCode::SERVICE_UNAVAILABLE), "20500");
+        assert_eq!(code(Remote::Telnyx, StatusCode::UNAUTHORIZED), "\"10009\"");
+    }
 }

@@ -7,6 +7,7 @@ use fulcrum::carrier::LostAnswer;
 use fulcrum::engine::HealthStatus;
 use fulcrum::engine::changes::KeywordAnswers;
 use fulcrum_domain::Delivery;
+use fulcrum_domain::optout::CarrierWords;
 use fulcrum_sandbox::twilio::InboundMedia;
 use fulcrum_sandbox::{Carrier, Entry, Fault, Options, Remote, Rule, Sandbox};
 use http::Method;
@@ -190,6 +191,32 @@ async fn stop_holds_here_and_at_the_carrier(carrier: Carrier) {
     eventually("it is sent", async || entries(&sandbox, "message_created").len() == 1).await;
 }
 
+/// Telnyx leaves HELP and REVOKE to us, and knows a STOP ALL that Twilio does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_keyword_is_answered_once_whoever_knows_it() {
+    for carrier in [Carrier::Twilio, Carrier::Telnyx] {
+        let (sandbox, _daemon, client) = program(carrier).await;
+        let answers = || entries(&sandbox, "auto_reply").len() + entries(&sandbox, "message_created").len();
+        for (number, word) in
+            [("+12025550142", "HELP"), ("+12025550143", "REVOKE"), ("+12025550144", "STOP ALL")]
+        {
+            let before = answers();
+            sandbox.inbound(number, word).unwrap();
+            eventually("it is here and answered", async || {
+                !texts_with(&client, number).await.is_empty() && answers() > before
+            })
+            .await;
+            // Of two answers, the second is on its way by now.
+            eventually("nothing waits", async || {
+                let rows = texts_with(&client, number).await;
+                rows.iter().all(|(_, status, _)| matches!(status.as_str(), "received" | "delivered"))
+            })
+            .await;
+            assert_eq!(answers(), before + 1, "{carrier:?} {word}");
+        }
+    }
+}
+
 async fn a_stop_that_only_the_carrier_heard_is_learned_from_its_refusal(carrier: Carrier) {
     let (sandbox, _daemon, client) = program(carrier).await;
     sandbox.faults().add(Rule::new(carrier.webhooks(), Fault::Drop));
@@ -234,7 +261,9 @@ async fn what_the_carrier_did_not_sign_is_refused(carrier: Carrier) {
 
 /// A world whose clock stands, over this carrier, which answers keywords itself.
 async fn standing(carrier: Carrier) -> World {
-    World::standing(over(carrier), |settings| settings.rules.keyword_answers = KeywordAnswers::Carrier).await
+    let words = if carrier == Carrier::Telnyx { CarrierWords::Telnyx } else { CarrierWords::Twilio };
+    let answers = KeywordAnswers::Carrier(words);
+    World::standing(over(carrier), |settings| settings.rules.keyword_answers = answers).await
 }
 
 fn on_send(carrier: Carrier, fault: Fault) -> Rule {
@@ -276,7 +305,7 @@ async fn a_carrier_that_takes_nothing_holds_texts_up_and_loses_none(carrier: Car
 }
 
 async fn after_a_lost_answer_nobody_is_texted_twice(carrier: Carrier) {
-    for fault in [Fault::CutAfter, Fault::Html, Fault::HalfBody] {
+    for fault in [Fault::CutAfter, Fault::StatusAfter { code: 500 }, Fault::Html, Fault::HalfBody] {
         let world = standing(carrier).await;
         let dana = world.apply("Dana Reyes", DANA).await;
         world.sandbox.faults().add(on_send(carrier, fault).times(1));

@@ -294,6 +294,21 @@ async fn a_deletion_that_lever_does_not_show_yet_is_not_lost() {
     .await;
 }
 
+/// Lever shows deletions for 30 days at a time, and the daemon was away for longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_of_two_months_ago_is_found() {
+    let mut options = small();
+    options.lever.permissions = Permissions::default().with(Permission::FindDeleted);
+    let world = World::standing(options, |_| {}).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.idle().await;
+    world.pass(SignedDuration::from_hours(1));
+    world.sandbox.happen(&Event::Delete { opportunity: Some(dana.opportunity.clone()) }).unwrap();
+    world.pass(SignedDuration::from_hours(60 * 24));
+    eventually("Dana is erased", async || matches!(found(&world, &dana).await, Found::Deleted)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_back_freezes_nobody() {
     let world = World::standing(small(), |_| {}).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fulcrum::engine::SendRefusal;
 use fulcrum::engine::changes::{ComposeError, KeywordAnswers, Recipient};
+use fulcrum_domain::optout::CarrierWords;
 use fulcrum_domain::{Delivery, HookEvent, Refusal};
 use fulcrum_sandbox::twilio::KeywordHandling;
 use fulcrum_sandbox::{Fault, Options, Remote, Rule};
@@ -69,7 +70,10 @@ async fn stop_calls_off_what_is_queued_and_scheduled_and_start_lifts_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_carrier_answers_keywords_we_are_silent() {
-    let world = World::start_with(small(), |s| s.rules.keyword_answers = KeywordAnswers::Carrier).await;
+    let world = World::start_with(small(), |s| {
+        s.rules.keyword_answers = KeywordAnswers::Carrier(CarrierWords::Twilio)
+    })
+    .await;
     let dana = world.apply("Dana Reyes", DANA).await;
     world.sandbox.inbound(DANA, "STOP").unwrap();
     eventually("the STOP was found", async || {

@@ -417,6 +417,26 @@ async fn a_note_that_lever_fails_on_is_tried_again_and_not_held() {
     assert_eq!(world.notes().len(), 1);
 }
 
+/// Notes are made, and the answer says each time that something failed: a slow gateway, or Lever's own code
+/// after the effect.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_may_stand_already_is_not_made_without_end() {
+    use OnUnknown::{Hold, Repost};
+    for (policy, code, copies) in [(Hold, 504, 1), (Repost, 504, 5), (Repost, 500, 5)] {
+        let world = World::standing(small(), |s| s.on_unknown = policy).await;
+        world.apply("Dana Reyes", DANA).await;
+        world.receive(DANA, "not for ever").await;
+        world.sandbox.faults().add(on_notes(Fault::StatusAfter { code }));
+        world.file(DANA).await;
+        eventually("it is left to a person", async || {
+            world.advance(SignedDuration::from_mins(31));
+            !world.engine.failed_effects(Sight::All).await.unwrap().is_empty()
+        })
+        .await;
+        assert_eq!(world.notes().len(), copies, "{policy:?} {code}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_that_never_rests_is_filed_after_the_longest_wait() {
     let world = World::standing(small(), |_| {}).await;

@@ -1,7 +1,7 @@
 //! Texts: what candidates write, and what operators prepare for them.
 
 use fulcrum_domain::booking::{self, Reply};
-use fulcrum_domain::optout::{self, Verdict};
+use fulcrum_domain::optout::{self, CarrierWords, Verdict};
 use fulcrum_domain::template::{Field, Fields, SavedLinks, Template, Templates};
 use fulcrum_domain::{Encoding, MAX_BODY_CHARS, Number, Segments, explain, tidy};
 
@@ -32,7 +32,7 @@ fn a_text_is_read_counted_and_tidied_to_an_end() {
                 assert!(!rule.is_empty());
             }
         }
-        if optout::is_answered_by_carrier(text) {
+        if [CarrierWords::Twilio, CarrierWords::Telnyx].iter().any(|carrier| carrier.answer(text)) {
             assert!(!matches!(optout::read(text, false), Verdict::Answer), "{text:?}");
         }
         if let Reply::Number(number) = booking::read(text) {

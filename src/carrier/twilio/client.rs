@@ -56,7 +56,8 @@ impl Client {
         if text.body.chars().count() > MAX_BODY_CHARS {
             return Err(SendError::not_sent(SendFailure::TooLong, None));
         }
-        let validity = text.validity.unwrap_or(self.settings.validity).as_secs();
+        let validity = text.validity.map_or(self.settings.validity, |most| most.min(self.settings.validity));
+        let validity = validity.as_secs();
         let validity = validity.clamp(VALIDITY_SECONDS.0, VALIDITY_SECONDS.1).to_string();
         let sender = match &self.settings.messaging_service_sid {
             Some(service) => ("MessagingServiceSid", service),

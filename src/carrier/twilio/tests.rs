@@ -85,6 +85,19 @@ async fn a_service_chooses_the_sender_and_without_an_address_nothing_calls_back(
 }
 
 #[tokio::test]
+async fn no_text_is_held_for_longer_than_it_may_be_nor_than_is_set() {
+    for (left, held) in [(0, "1"), (360, "360"), (7200, "3600")] {
+        let (url, server) = serve(vec![answer("201 Created", MESSAGE)]);
+        let text = Outgoing { validity: Some(Duration::from_secs(left)), ..outgoing() };
+        carrier(settings(url)).send(&text).await.unwrap();
+        let asked = server.join().unwrap().remove(0);
+        let body = asked.split_once("\r\n\r\n").unwrap().1;
+        let mut fields = form_urlencoded::parse(body.as_bytes());
+        assert_eq!(fields.find(|(key, _)| key == "ValidityPeriod").unwrap().1, held);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_with_a_code_is_certain() {
     let refusal = |code| format!(r#"{{"code":{code},"message":"about +14155550123","status":400}}"#);
     let bad = |code| answer("400 Bad Request", &refusal(code));

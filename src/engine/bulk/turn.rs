@@ -204,7 +204,7 @@ fn write(
     let standing = changes::standing(tx, number, &settings.rules, moment.now)?;
     let clockwork = settings.rules.clockwork();
     match timing(Purpose::Bulk, moment.now, &standing, false, number.as_u64(), clockwork, moment.now) {
-        Ok(Timing::Now) => {}
+        Ok(Timing::Now { .. }) => {}
         Ok(Timing::Later(at)) => return Ok(Ok(Written::Later(at))),
         Err(why) => return Ok(Err(Exclusion::Refused(why.to_string()))),
     }

@@ -356,7 +356,7 @@ fn by_guard(
         return Ok((Some(why.to_string()), When::Now));
     }
     Ok(match leaves(read, number, Purpose::Automatic, &standing, rules, now)? {
-        Ok(Timing::Now) => (None, When::Now),
+        Ok(Timing::Now { .. }) => (None, When::Now),
         Ok(Timing::Later(at)) => (None, When::Later(at, "quiet hours".to_owned())),
         Err(why @ Refusal::NoHour) => (None, When::Never(why.to_string())),
         Err(why) => (Some(why.to_string()), When::Now),

@@ -2,8 +2,8 @@
 
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, CarrierSid, Conversation, Delivery, Effect, EffectState, Message,
-    MessageId, NoConsent, Number, OptOutSource, Refusal, SendFailure, Suppression,
+    Activity, ActivityKind, Actor, CarrierSid, Conversation, Delivery, Direction, Effect, EffectState,
+    Message, MessageId, NoConsent, Number, OptOutSource, Refusal, SendFailure, Suppression,
 };
 use jiff::Timestamp;
 
@@ -16,8 +16,10 @@ use super::suppress::suppress;
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
-use crate::store::tables::{AWAITING_RECEIPT, BY_SID, CONVERSATIONS, OUTBOX, OVERRIDES, UNFILED};
-use crate::store::{Read, Seen, StoreError, Tx};
+use crate::store::tables::{
+    ACTIVITY, ACTIVITY_OF, AWAITING_RECEIPT, BY_SID, CONVERSATIONS, OUTBOX, OVERRIDES, UNFILED,
+};
+use crate::store::{Keys, Read, Seen, StoreError, Subject, Tx};
 
 /// What the activity calls whoever reports of texts.
 const CARRIER: &str = "carrier";
@@ -29,6 +31,8 @@ pub struct Submission {
     pub message: Message,
     /// To whom.
     pub to: Number,
+    /// When it must have arrived; none for what may arrive at any hour.
+    pub closes: Option<Timestamp>,
 }
 
 /// The last check before a text leaves, in the transaction that marks it as leaving: invariant 2.
@@ -61,7 +65,10 @@ pub fn begin_send(
     let (why, words) = match (verdict, &lapsed) {
         (Err(why), _) => (why, why.to_string()),
         (Ok(_), Some(lapsed)) => (Refusal::Lapsed, lapsed.why.clone()),
-        (Ok(Timing::Now), None) => return leave(tx, text, conversation, rules, moment.now).map(Some),
+        (Ok(Timing::Now { closes }), None) => {
+            let (message, to) = leave(tx, text, conversation, rules, moment.now)?;
+            return Ok(Some(Submission { message, to, closes }));
+        }
         (Ok(Timing::Later(until)), None) => {
             put_off(tx, text, conversation, until, rules, moment.now)?;
             return Ok(None);
@@ -86,7 +93,7 @@ fn leave(
     mut conversation: Conversation,
     rules: &Rules,
     now: Timestamp,
-) -> Result<Submission, StoreError> {
+) -> Result<(Message, Number), StoreError> {
     if text.delivery == Delivery::Scheduled {
         // Its place in the thread is where it leaves, not where it was written.
         text.at = now;
@@ -98,7 +105,7 @@ fn leave(
     text.submitted_at = Some(now);
     put_message(tx, &text)?;
     store(tx, &conversation)?;
-    Ok(Submission { to: conversation.number, message: text })
+    Ok((text, conversation.number))
 }
 
 /// Whether a text whose answer was lost may be handed over once more, by what stands now: it may not have
@@ -186,6 +193,10 @@ pub fn report(
         suppress(tx, conversation.number, &stop, CARRIER.into(), moment.now)?;
     }
     let was_open = text.delivery;
+    let (stands, says) = (was_open == Delivery::Delivered, news.delivery == Delivery::Delivered);
+    if text.direction == Direction::Out && was_open.conflicts_with(news.delivery) && (stands || says) {
+        flag_conflict(tx, &text, moment.now)?;
+    }
     if let Some(next) = text.delivery.advance(news.delivery) {
         text.delivery = next;
         text.failure = news.failure.or(text.failure);
@@ -235,6 +246,30 @@ pub fn report(
     }
     store(tx, &conversation)?;
     Ok(true)
+}
+
+/// How far back a line is looked for that was written already; a carrier repeats itself within minutes.
+const REPEATED_WITHIN: usize = 100;
+
+/// The carrier says of one text that it arrived and that it did not: the first stands (carriers.md 1.4), and
+/// a person is told, once.
+fn flag_conflict(tx: &mut Tx<'_>, text: &Message, now: Timestamp) -> Result<(), StoreError> {
+    let (first, then) = match text.delivery {
+        Delivery::Delivered => ("arrived", "did not arrive"),
+        _ => ("did not arrive", "arrived"),
+    };
+    let what = format!(
+        "the carrier said that a text {first}, and now that it {then}: the first stands, {}",
+        text.id
+    );
+    let of = Keys::beginning(&Subject::Conversation(text.conversation));
+    for ((_, key), ()) in tx.list_back(ACTIVITY_OF, &of, REPEATED_WITHIN)? {
+        if tx.get(ACTIVITY, &key)?.is_some_and(|known| known.detail == what) {
+            return Ok(());
+        }
+    }
+    let activity = Activity::new(now, CARRIER.into(), ActivityKind::Message, what);
+    note(tx, &activity.of(text.conversation).about(text.opportunity.clone()))
 }
 
 /// The answer to a text was lost: it is looked up at `at`.

@@ -52,6 +52,7 @@ use std::sync::Arc;
 use fulcrum_domain::automation::Automations;
 use fulcrum_domain::booking::Offers;
 use fulcrum_domain::guard::{Caps, Clockwork};
+use fulcrum_domain::optout::CarrierWords;
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::{ConsentRules, DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
@@ -145,8 +146,8 @@ pub enum Mode {
 /// Who answers STOP and HELP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeywordAnswers {
-    /// The carrier does; we stay silent.
-    Carrier,
+    /// The carrier does, where it knows the word; there we stay silent.
+    Carrier(CarrierWords),
     /// We do.
     Fulcrum,
 }

@@ -119,8 +119,10 @@ pub fn receive(
     conversation.our_number = Some(text.to);
     let outdated = said_otherwise_since(tx, &message, verdict)?;
     let fresh = moment.now.duration_since(at) <= ANSWERED_WITHIN;
-    let carrier_answers = rules.keyword_answers == KeywordAnswers::Carrier
-        && (text.keyword.is_some() || optout::is_answered_by_carrier(message.body.reveal()));
+    let carrier_answers = match rules.keyword_answers {
+        KeywordAnswers::Carrier(words) => text.keyword.is_some() || words.answer(message.body.reveal()),
+        KeywordAnswers::Fulcrum => false,
+    };
     add_message(tx, &mut conversation, &message, rules)?;
     ask_for_files(tx, &message, moment.now)?;
     tell(tx, &message);

@@ -295,7 +295,7 @@ impl Month {
             return self.look_up(taken, id, number);
         }
         let begun = self.must(move |tx, rules, moment| changes::begin_send(tx, id, rules, moment));
-        let Some(Submission { message, to }) = begun else { return self.free(number) };
+        let Some(Submission { message, to, .. }) = begun else { return self.free(number) };
         self.look_at_leaving(&message, to);
         if self.dies_here(700) {
             return;

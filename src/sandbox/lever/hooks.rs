@@ -279,7 +279,8 @@ impl Sender {
             json!({"attempt": attempt, "status": status.map(|status| status.as_u16()), "error": error}),
         );
         // The receiver has it, and Lever does not know.
-        fault != Some(Fault::CutAfter) && status.is_some_and(|status| status.is_success())
+        !matches!(fault, Some(Fault::CutAfter | Fault::StatusAfter { .. }))
+            && status.is_some_and(|status| status.is_success())
     }
 
     fn record(&self, kind: &'static str, delivery: &Delivery, mut detail: Value) {

@@ -5,7 +5,7 @@
 //! `perform_as` is required; PUT replaces, so what is omitted is reset; the last interview takes its panel
 //! along.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
@@ -35,11 +35,19 @@ pub(super) struct InterviewBody {
     interviewers: Vec<InterviewerBody>,
     date: Option<i64>,
     duration: Option<i64>,
+    #[serde(default, deserialize_with = "never_null")]
     subject: Option<String>,
+    #[serde(default, deserialize_with = "never_null")]
     note: Option<String>,
+    #[serde(default, deserialize_with = "never_null")]
     location: Option<String>,
     feedback_template: Option<String>,
     feedback_reminder: Option<String>,
+}
+
+/// Of a null in place of a string nothing is documented, so the strict answer is given: 400.
+fn never_null<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(value).map(Some)
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -4,12 +4,14 @@
 //! magic numbers of Twilio's test credentials (carriers.md 1.11) count beside the account's
 //! own. Numbers must be E.164 here: Twilio repairs some others, a client should not need it.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use url::{Host, Url};
 
 use super::error::ApiError;
 use super::keywords::OptOuts;
-use super::message::{Direction, Media, Message, Status, new_sid};
+use super::message::{Direction, Media, Message, Status, VALIDITY_MAX, new_sid};
 use super::options::TwilioOptions;
 use super::segments::segments;
 
@@ -78,10 +80,11 @@ pub(super) fn accept(
     if callback.is_some_and(|url| !is_callback(url)) {
         return refuse(21609, "The StatusCallback URL is not a valid URL.");
     }
-    let in_range = |text: &str| text.parse().is_ok_and(|seconds| (1..=36_000).contains(&seconds));
-    if form.get("ValidityPeriod").is_some_and(|text| !in_range(text)) {
-        return refuse(21624, "The ValidityPeriod is not between 1 and 36000 seconds.");
-    }
+    let validity = match form.get("ValidityPeriod").map(str::parse) {
+        None => VALIDITY_MAX,
+        Some(Ok(seconds)) if (1..=VALIDITY_MAX.as_secs()).contains(&seconds) => Duration::from_secs(seconds),
+        Some(_) => return refuse(21624, "The ValidityPeriod is not between 1 and 36000 seconds."),
+    };
     let send_at = schedule(form, service, now)?;
     let status = match (service, send_at) {
         (None, _) => Status::Queued,
@@ -102,6 +105,7 @@ pub(super) fn accept(
         created: now,
         updated: now,
         sent: None,
+        validity,
         callback: callback.map(str::to_owned),
     };
     Ok(Accepted { message, send_at })

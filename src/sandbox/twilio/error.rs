@@ -62,6 +62,7 @@ pub(super) fn delivery_error(code: u32) -> &'static str {
         30005 => "Unknown destination handset",
         30006 => "Landline or unreachable carrier",
         30007 => "Message filtered",
+        30036 => "Validity period expired",
         30034 => "Message from an unregistered number",
         _ => "Unknown error",
     }

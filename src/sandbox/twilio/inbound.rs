@@ -13,7 +13,7 @@ use serde_json::json;
 use super::answer::{Reaction, react};
 use super::delivery::{Failure, Webhook};
 use super::keywords::{Keyword, KeywordHandling};
-use super::message::{Direction, Media, Message, Status, account_path, new_sid};
+use super::message::{Direction, Media, Message, Status, VALIDITY_MAX, account_path, new_sid};
 use super::segments::segments;
 use super::state::{Account, TwilioState};
 
@@ -84,6 +84,7 @@ impl Account {
             created: now,
             updated: now,
             sent: Some(now),
+            validity: VALIDITY_MAX,
             callback: None,
         };
         let mut book = self.lock();
@@ -157,6 +158,7 @@ impl Account {
             created: now,
             updated: now,
             sent: None,
+            validity: VALIDITY_MAX,
             ..message.clone()
         };
         let mut book = self.lock();

@@ -25,8 +25,18 @@ pub(super) struct Step {
     pub(super) error: Option<u32>,
 }
 
-/// Draws the path of a new text.
+/// Draws the path of a new text. One that would be sent only after its validity period has failed by then.
 pub(super) fn plan(options: &TwilioOptions, message: &Message, dice: &mut Dice) -> Vec<Step> {
+    let mut steps = course(options, message, dice);
+    let over = |step: &Step| step.after > message.validity;
+    if steps.iter().any(|step| step.status == Status::Sent && over(step)) {
+        steps.retain(|step| !over(step));
+        steps.push(Step { after: message.validity, status: Status::Failed, error: Some(30036) });
+    }
+    steps
+}
+
+fn course(options: &TwilioOptions, message: &Message, dice: &mut Dice) -> Vec<Step> {
     let ending = options.failing_endings.iter().find(|(ending, _)| message.to.ends_with(ending));
     let error = ending.map(|(_, code)| *code);
     let error = error.or_else(|| dice.chance(options.undelivered_share).then_some(30003));
@@ -137,6 +147,19 @@ mod tests {
         assert_eq!(path(|options, _| options.no_receipt_share = 1.0), ["sending", "sent"]);
         assert_eq!(path(|options, _| options.undelivered_share = 1.0), ["sending", "sent", "undelivered"]);
         assert_eq!(path(|_, message| message.to = "+14155550034".into()), ["sending", "failed"]);
+    }
+
+    #[test]
+    fn what_waits_longer_than_its_validity_period_is_never_sent() {
+        let waiting = |validity| {
+            path(|options, message| {
+                options.pace.sending = Duration::from_secs(40 * 60);
+                message.validity = Duration::from_secs(validity);
+            })
+        };
+        assert_eq!(waiting(3600), ["sending", "sent", "delivered"]);
+        assert_eq!(waiting(2400), ["sending", "failed"]);
+        assert_eq!(waiting(360), ["failed"]);
     }
 
     #[test]

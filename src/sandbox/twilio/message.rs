@@ -3,6 +3,8 @@
 //! The JSON has the types that bite: counts and prices are strings, dates are RFC 2822, links
 //! are relative, and nearly everything may be null.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -55,6 +57,9 @@ impl Status {
         !matches!(self, Self::Accepted | Self::Scheduled | Self::Queued | Self::Sending)
     }
 }
+
+/// Twilio's longest `ValidityPeriod`, which holds where none is asked for.
+pub(super) const VALIDITY_MAX: Duration = Duration::from_secs(36_000);
 
 /// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +115,8 @@ pub(super) struct Message {
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
     pub(super) sent: Option<Timestamp>,
+    /// How long it may wait until it is sent.
+    pub(super) validity: Duration,
     /// Where its states are reported, fragment included.
     pub(super) callback: Option<String>,
 }
@@ -184,6 +191,7 @@ pub(super) fn sample(sid: &str, created: Timestamp) -> Message {
         created,
         updated: created,
         sent: None,
+        validity: VALIDITY_MAX,
         callback: None,
     }
 }

@@ -28,6 +28,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use fulcrum_domain::optout::CarrierWords;
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -304,7 +305,7 @@ async fn engine(store: store::Options, clock: Clock) -> Engine {
             region: "US".parse().unwrap(),
             help_text: "Acme Recruiting. Reply STOP to opt out.".into(),
             opt_out_confirmation: "You will get no more texts.".into(),
-            keyword_answers: KeywordAnswers::Carrier,
+            keyword_answers: KeywordAnswers::Carrier(CarrierWords::Twilio),
             numbers: vec![fulcrum_domain::Number::from_e164(OURS).unwrap()],
             times: fulcrum_domain::FilingTimes { delay: SignedDuration::from_hours(1), max_wait: None },
             mode: Mode::Session,

@@ -112,13 +112,48 @@ fn what_cannot_wait_cannot_wait_when_the_carrier_was_busy_either() {
     // Nor where its answer was lost, and it is asked about by the same request.
     let (id, now) = (text.id, life.now);
     let again = life.store.read_here(|read| may_repeat(read, id, &rules, now)).unwrap();
-    assert_eq!(again, Some(Ok(Timing::Now)));
+    assert_eq!(again, Some(Ok(Timing::Now { closes: None })));
     let sid = Some("SM1".parse().unwrap());
     life.change(move |tx, moment| {
         settle_send(tx, id, Report { delivery: Delivery::Accepted, failure: None, sid }, &rules, moment)?;
         assert!(!tx.has(OVERRIDES, &id)?, "it is gone");
         Ok(())
     });
+}
+
+/// Accepted at 19:54, such a text lay in the carrier's queue and left at 20:40.
+#[test]
+fn what_keeps_the_hours_says_when_they_end() {
+    let (mut life, rules) = (Life::new(), open_by_day());
+    // 19:54 in New York.
+    at(&mut life, "2025-03-05T00:54:00Z");
+    let these = rules.clone();
+    life.change(move |tx, moment| Ok(compose(tx, draft(0, None), &these, moment).unwrap()));
+    let left = leaves(&life, &rules).unwrap();
+    assert_eq!(left.closes, Some("2025-03-05T01:00:00Z".parse().unwrap()));
+    hears(&mut life, "help");
+    assert_eq!(leaves(&life, &rules).unwrap().closes, None);
+}
+
+/// A phone that was off, and a carrier that had given it up already.
+#[test]
+fn a_carrier_that_contradicts_itself_is_told_of_once() {
+    let (mut life, rules) = (Life::new(), rules());
+    at(&mut life, "2025-03-05T15:00:00Z");
+    let these = rules.clone();
+    life.change(move |tx, moment| Ok(compose(tx, draft(0, None), &these, moment).unwrap()));
+    let id = leaves(&life, &rules).unwrap().message.id;
+    for delivery in
+        [Delivery::Sent, Delivery::Undelivered, Delivery::Failed, Delivery::Delivered, Delivery::Delivered]
+    {
+        let (news, these) =
+            (Report { delivery, failure: None, sid: Some("SM1".parse().unwrap()) }, rules.clone());
+        life.change(move |tx, moment| report(tx, id, news, &these, moment));
+    }
+    assert_eq!(stored(&life, id).delivery, Delivery::Undelivered, "the first stands");
+    let told = life.store.read_here(|read| read.list(ACTIVITY, &Keys::all(), 99)).unwrap();
+    let flags = told.iter().filter(|(_, line)| line.detail.contains("the first stands")).count();
+    assert_eq!(flags, 1, "{told:?}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn after_a_first_text_that_was_stopped_the_next_says_who_we_are() {
     life.step(&Step::IsCalledOff { nth: 0 });
     let mut quiet = Life::new();
     quiet.change(|tx, moment| {
-        let silent = Rules { keyword_answers: KeywordAnswers::Carrier, ..rules() };
+        let silent = Rules { keyword_answers: KeywordAnswers::Carrier(CarrierWords::Twilio), ..rules() };
         compose(tx, draft(0, None), &silent, moment).unwrap();
         for (number, words) in [(1, "STOP"), (2, "START")] {
             let text = Incoming {

@@ -104,6 +104,12 @@ async fn an_interview_is_made_in_a_panel_of_ours_replaced_and_takes_the_panel_al
         (StatusCode::OK, &Value::Null, &json!(panel_id))
     );
     assert_eq!(replaced["data"]["createdAt"], second["data"]["createdAt"]);
+    // To omit a string is documented, to send a null for one is not.
+    for string in ["subject", "note", "location"] {
+        let mut null = replacement.clone();
+        null[string] = Value::Null;
+        assert_eq!(client.send(Method::PUT, &one, &null).await.0, StatusCode::BAD_REQUEST, "{string}");
+    }
 
     let first = made["data"]["interviews"][0]["id"].as_str().unwrap();
     for path in [one, format!("{base}/interviews/{first}?perform_as={user}")] {
