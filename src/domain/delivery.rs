@@ -228,6 +228,12 @@ impl SendFailure {
         }
     }
 
+    /// Whether it is tried only so often.
+    #[must_use]
+    pub const fn is_limited(self, unasked: bool) -> bool {
+        self.tries(unasked) < u32::MAX
+    }
+
     /// Whether the next text to the same number would fail too: the number is flagged for people.
     #[must_use]
     pub const fn condemns_number(self) -> bool {

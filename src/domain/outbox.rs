@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::automation::EnrolmentId;
 use crate::{
     AppointmentId, BookingId, CarrierSid, ConversationId, ErasureId, FilingId, Lane, MessageId, NoteId,
-    OpportunityId,
+    OpportunityId, SendFailure,
 };
 
 /// Something to be done to the outside.
@@ -135,6 +135,8 @@ pub struct EffectRow {
     pub deletion_announced: bool,
     /// Why the last attempt failed, in words without data of people.
     pub last_error: Option<String>,
+    /// The answer after which a text is tried only so often, and how often that came.
+    pub limited: Option<(SendFailure, u32)>,
 }
 
 impl EffectRow {
@@ -150,7 +152,22 @@ impl EffectRow {
             again: false,
             deletion_announced: false,
             last_error: None,
+            limited: None,
         }
+    }
+
+    /// How often the answer was `class`, with the one that has just come.
+    #[must_use]
+    pub fn answers(&self, class: SendFailure) -> u32 {
+        1 + self.limited.filter(|(before, _)| *before == class).map_or(0, |(_, count)| count)
+    }
+
+    /// How often a text was tried, for [`SendFailure::tries`] and the next pause, now that the answer was
+    /// `class`. Where tries are limited, attempts that failed for another reason, such as an outage, are not
+    /// counted: they are no text's fault.
+    #[must_use]
+    pub fn tried(&self, class: SendFailure, unasked: bool) -> u32 {
+        if class.is_limited(unasked) { self.answers(class) } else { self.attempts }
     }
 
     /// What becomes of this row when the same effect is asked for again.
@@ -251,6 +268,20 @@ mod tests {
         let at = |attempts| retry_at(Timestamp::UNIX_EPOCH, attempts, 1.0).as_second();
         assert_eq!([at(1), at(2), at(3), at(8), at(9), at(4_000_000)], [10, 20, 40, 1280, 1800, 1800]);
         assert_eq!(retry_at(Timestamp::UNIX_EPOCH, 1, 0.0).as_second(), 5);
+    }
+
+    #[test]
+    fn an_outage_uses_up_none_of_a_texts_tries() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut row = EffectRow { attempts: 40, ..EffectRow::new(Lane::Live, now, now) };
+        for class in [SendFailure::Congested, SendFailure::Sender] {
+            for count in 1..=class.tries(true) {
+                assert_eq!(row.tried(class, true), count);
+                row.limited = Some((class, row.answers(class)));
+                row.attempts += 2;
+            }
+        }
+        assert_eq!(row.tried(SendFailure::Congested, false), row.attempts);
     }
 
     #[test]

@@ -52,6 +52,9 @@ impl Engine {
             }
             answer => answer,
         };
+        if matches!(sent, Err(LeverError::Forbidden { .. })) && self.would_forget(id).await? {
+            self.try_single_read(lane, id).await?;
+        }
         if !sent.as_ref().is_err_and(|error| self.shows_nothing(error)) {
             self.note_lever(sent.as_ref().map(|_| Endpoint::Opportunity));
         }
@@ -200,15 +203,32 @@ impl Engine {
         }
     }
 
-    /// Finds out by another opportunity whether the key may read one alone, unless that is known.
-    async fn try_single_read(&self, lane: Lane, but: &OpportunityId) -> Result<(), StoreError> {
-        if !self.refused.single_read_works.load(Ordering::Relaxed) {
-            let some = self.store.read(|snapshot| snapshot.list(OPPORTUNITIES, &Keys::all(), 2)).await?;
-            if let Some((other, _)) = some.into_iter().find(|(other, _)| other != but)
-                && self.lever.opportunity(lane, &other, false).await.is_ok()
-            {
-                self.refused.single_read_works.store(true, Ordering::Relaxed);
+    /// Whether a refusal would be taken for one about this opportunity, which is known here.
+    async fn would_forget(&self, id: &OpportunityId) -> Result<bool, StoreError> {
+        let id = id.clone();
+        Ok(self.refused.single_read_works.load(Ordering::Relaxed)
+            && self.store.read(move |snapshot| snapshot.has(OPPORTUNITIES, &id)).await?)
+    }
+
+    /// Finds out by other opportunities whether the key may read one alone. That it could before proves nothing:
+    /// a tick-box is taken away in Lever without a word, and then each candidate of whom a webhook tells would
+    /// be taken for one who is not shown any more. One other may be hidden as well, so a few are asked for.
+    async fn try_single_read(&self, lane: Lane, but: &OpportunityId) -> Result<(), FetchError> {
+        const OTHERS: usize = 3;
+        let some = self.store.read(|snapshot| snapshot.list(OPPORTUNITIES, &Keys::all(), OTHERS + 1)).await?;
+        let mut works = None;
+        for (other, _) in some.into_iter().filter(|(other, _)| other != but).take(OTHERS) {
+            match self.lever.opportunity(lane, &other, false).await {
+                Ok(_) | Err(LeverError::NotFound { of_record: true, .. }) => works = Some(true),
+                Err(LeverError::Forbidden { .. }) => works = Some(false),
+                Err(error) => return Err(error.into()),
             }
+            if works == Some(true) {
+                break;
+            }
+        }
+        if let Some(works) = works {
+            self.refused.single_read_works.store(works, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use fulcrum_domain::{Activity, ActivityKind, Attachment, Body, HookEvent, Message, Number, OpportunityId};
+use fulcrum_domain::{Activity, ActivityKind, Attachment, Body, HookEvent, Number, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::Engine;
 use super::changes::{self, Incoming, Keyword, Received, Report};
 use super::setup::HookRefusal;
-use super::undelivered::End;
+use super::undelivered;
 use crate::carrier::{self, ReceivedText, StatusUpdate};
 use crate::store::tables::{BY_SID, HOOKS_REFUSED, HOOKS_VERIFIED, INBOX, SEEN_HOOKS};
 use crate::store::{HookRow, Read, RefusedHook, Seen, Signal, StoreError};
@@ -248,13 +248,7 @@ impl Engine {
                 let Some(id) = mid.map_or_else(by_sid, |mid| Ok(Some(mid)))? else {
                     return Ok((false, None));
                 };
-                let before = changes::message(tx, id)?.is_none_or(|text| text.delivery.is_final());
-                let known = changes::report(tx, id, report, &settings.rules, &mut moment)?;
-                let text = changes::message(tx, id)?.filter(|text| !before && text.delivery.is_final());
-                let Some(text) = text else { return Ok((known, None)) };
-                changes::pause_refused_bulk(tx, &text, &settings.rules, &mut moment)?;
-                let Message { delivery, failure, our_number: from, .. } = text;
-                Ok((known, Some(End { delivery, failure, from })))
+                undelivered::report(tx, id, report, &settings.rules, &mut moment)
             })
             .await?;
         if let Some(end) = end {

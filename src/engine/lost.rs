@@ -61,7 +61,7 @@ impl Engine {
                 }
                 let failure = found.failure;
                 let delivery = found.status.unwrap_or(Delivery::Accepted);
-                self.settle_send(id, Report { delivery, failure, sid: Some(found.sid.clone()) }).await
+                self.adopt(id, Report { delivery, failure, sid: Some(found.sid.clone()) }).await
             }
             Lost::Absent => match next_look(now.duration_since(submitted_at)) {
                 Some(wait) => {

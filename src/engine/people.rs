@@ -242,8 +242,9 @@ fn answered_before(read: &impl Read, once: Option<Once>) -> Result<Option<Messag
 }
 
 fn is_confidential(read: &impl Read, about: Option<&OpportunityId>) -> Result<bool, StoreError> {
-    let row = about.map(|id| read.get(OPPORTUNITIES, id)).transpose()?.flatten();
-    Ok(row.is_some_and(|row| row.confidential))
+    let Some(id) = about else { return Ok(false) };
+    // Of one that Lever shows no more it is not known.
+    Ok(read.get(OPPORTUNITIES, id)?.is_none_or(|row| row.confidential))
 }
 
 /// Who a text is by: the user of Lever whom the caller names, else the one with the caller's own

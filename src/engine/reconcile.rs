@@ -338,5 +338,5 @@ fn forget_vanished(tx: &mut Tx<'_>, before: Timestamp, now: Timestamp) -> Result
             changes::ask(tx, &Effect::Hydrate(id), Lane::Reconcile, now)?;
         }
     }
-    Ok(())
+    changes::sweep_vanished_numbers(tx, now)
 }

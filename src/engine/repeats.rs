@@ -16,6 +16,15 @@ pub struct Once {
     pub key: Digest,
     /// What is asked.
     pub request: Digest,
+    /// What an older program took for that: the body without the path.
+    pub body: Digest,
+}
+
+impl Once {
+    /// Whether a request that had its effect is this one.
+    fn is(&self, before: &Idempotent) -> bool {
+        before.request == self.request || before.request == self.body
+    }
 }
 
 /// The key was used before, for something else.
@@ -33,7 +42,7 @@ pub(crate) fn made_before<E: From<StoreError> + From<KeyReused>>(
 ) -> Result<Option<Created>, E> {
     let Some(once) = once else { return Ok(None) };
     match read.get(IDEMPOTENT, &once.key)? {
-        Some(before) if before.request != once.request => Err(KeyReused.into()),
+        Some(before) if !once.is(&before) => Err(KeyReused.into()),
         before => Ok(before.map(|before| before.created)),
     }
 }
@@ -46,7 +55,7 @@ pub(crate) fn remember(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     match once {
-        Some(Once { key, request }) => {
+        Some(Once { key, request, .. }) => {
             tx.put(IDEMPOTENT, &key, &Idempotent { at: now, request, created }).map(drop)
         }
         None => Ok(()),
@@ -96,7 +105,7 @@ impl Engine {
                 let before = once.map(|once| tx.get(IDEMPOTENT, &once.key)).transpose()?.flatten();
                 if let Some(before) = before {
                     // Two came at one time, so neither knew of the other: this one is to come again.
-                    if once.is_some_and(|once| once.request != before.request) {
+                    if once.is_some_and(|once| !once.is(&before)) {
                         return Err(StoreError::Busy.into());
                     }
                     if let Some(told) = T::again(before.created, tx)? {
@@ -196,5 +205,19 @@ impl Told for Imported {
             Created::Imported([texts, known, opt_outs]) => Some(Self { texts, known, opt_outs }),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An older program took the body alone for what was asked.
+    #[test]
+    fn a_request_from_before_the_upgrade_is_known_and_that_of_another_path_is_not() {
+        let once = Once { key: [0; 16], request: [1; 16], body: [2; 16] };
+        let before = |request| Idempotent { at: Timestamp::UNIX_EPOCH, request, created: Created::Done };
+        assert!(once.is(&before(once.request)) && once.is(&before(once.body)));
+        assert!(!once.is(&before([3; 16])));
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fulcrum_domain::{
-    Delivery, Effect, EffectState, Message, MessageId, Number, Purpose, Remedy, Remote, SegmentPacing,
-    Segments, SendFailure, next_look, retry_at,
+    Delivery, Effect, EffectRow, EffectState, Message, MessageId, Number, Purpose, Remedy, Remote,
+    SegmentPacing, Segments, SendFailure, next_look, retry_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,6 +25,9 @@ const AT_CARRIER: usize = 10;
 
 /// Texts that are looked at in one round: those that wait for one number must not hide the others'.
 const ROUND: usize = 10_000;
+
+/// Texts that are put off in one change, since their number takes no more.
+const RESTED: usize = 200;
 
 /// Segments that a bulk text leaves for what a person may write in the next moment.
 const SPARED: u32 = 5;
@@ -49,6 +52,8 @@ struct DueSend {
     is_look_up: bool,
     /// Nobody wrote it to this person.
     is_unasked: bool,
+    /// Which it is, where it has surely not left.
+    waits: Option<MessageId>,
 }
 
 /// What one dispatcher keeps in mind; nothing of it needs to survive.
@@ -70,6 +75,8 @@ struct Round {
     next: Option<Timestamp>,
     /// What they are about cannot be read.
     broken: Vec<Effect>,
+    /// Nobody wrote them, and their number takes no more today: until when they wait.
+    resting: Vec<(MessageId, Timestamp)>,
 }
 
 impl Engine {
@@ -102,6 +109,7 @@ impl Engine {
             for effect in round.broken {
                 self.give_up_on(effect).await?;
             }
+            self.rest_all(round.resting).await?;
             if round.chosen.is_empty() {
                 let ready_at = round.ready_in.and_then(|left| now.checked_add(left).ok());
                 let until = [round.next, ready_at].into_iter().flatten().min();
@@ -126,6 +134,22 @@ impl Engine {
         }
     }
 
+    /// Their numbers take no more today: they wait for tomorrow, and hold up nobody who leaves from another.
+    async fn rest_all(&self, texts: Vec<(MessageId, Timestamp)>) -> Result<(), StoreError> {
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let (settings, now) = (self.settings.load_full(), self.clock.now());
+        self.store
+            .change(move |tx| {
+                for (id, until) in texts {
+                    changes::rest(tx, id, until, &settings.rules, now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     /// A broken row must not hold up the other texts; a person is told of it.
     async fn give_up_on(&self, effect: Effect) -> Result<(), StoreError> {
         tracing::error!(kind = effect.kind(), "an effect is given up: {}", changes::UNREADABLE);
@@ -143,12 +167,12 @@ impl Engine {
         if taken.row.state == EffectState::Unknown {
             self.look_up(taken, id).await
         } else {
-            self.send(id, taken.row.attempts).await
+            self.send(id, &taken.row).await
         }
     }
 
     /// Hands a text over.
-    async fn send(&self, id: MessageId, attempts: u32) -> Result<(), StoreError> {
+    async fn send(&self, id: MessageId, row: &EffectRow) -> Result<(), StoreError> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
         let begun =
@@ -156,7 +180,7 @@ impl Engine {
         let Some(Submission { message, to, closes }) = begun else { return Ok(()) };
         match self.hand_over(&message, to, closes).await {
             Ok(accepted) => self.accepted(id, accepted).await,
-            Err(error) => self.not_accepted(&message, attempts, &error).await,
+            Err(error) => self.not_accepted(&message, row, &error).await,
         }
     }
 
@@ -196,12 +220,19 @@ impl Engine {
         self.settle_send(id, report).await
     }
 
-    async fn not_accepted(&self, text: &Message, attempts: u32, error: &SendError) -> Result<(), StoreError> {
-        let id = text.id;
+    async fn not_accepted(
+        &self,
+        text: &Message,
+        row: &EffectRow,
+        error: &SendError,
+    ) -> Result<(), StoreError> {
+        let (id, class) = (text.id, error.class);
+        let unasked = text.purpose.is_unasked();
+        let tried = row.tried(class, unasked);
         let mut moment = self.clock.moment();
         let now = moment.now;
         let why = error.to_string();
-        let pause = retry_at(now, attempts, moment.jitter());
+        let pause = retry_at(now, tried, moment.jitter());
         let after = |least: Duration| now.checked_add(least).map_or(pause, |at| at.max(pause));
         let again = match error.remedy() {
             Remedy::LookUp => {
@@ -212,15 +243,27 @@ impl Engine {
                 self.pause_sending();
                 after(PAUSE)
             }
-            Remedy::RetryAfter(least) if attempts < error.class.tries(text.purpose.is_unasked()) => {
-                after(least)
-            }
+            Remedy::RetryAfter(least) if tried < class.tries(unasked) => after(least),
             Remedy::RetryAfter(_) | Remedy::GiveUp | Remedy::Suppress => {
                 let report = Report { delivery: Delivery::Failed, failure: Some(error.class), sid: None };
                 return self.settle_send(id, report).await;
             }
         };
-        self.store.change(move |tx| changes::requeue_send(tx, id, Some(again), &why, &mut moment)).await
+        let capped = class == SendFailure::DailyCap && unasked;
+        let rested = capped.then(|| self.rest_number(text.our_number, now));
+        let settings = self.settings.load_full();
+        self.store
+            .change(move |tx| {
+                if class.is_limited(unasked) {
+                    return changes::requeue_limited(tx, id, class, again, &why, &mut moment);
+                }
+                changes::requeue_send(tx, id, Some(again), &why, &mut moment)?;
+                match rested {
+                    Some(until) => changes::rest(tx, id, until, &settings.rules, now),
+                    None => Ok(()),
+                }
+            })
+            .await
     }
 
     pub(super) async fn settle_send(&self, id: MessageId, report: Report) -> Result<(), StoreError> {
@@ -313,7 +356,13 @@ impl Turns {
                 }
                 Err(error) => return Err(error),
             };
-            if one.is_unasked && !one.is_look_up && capped.contains_key(&one.from) {
+            if one.is_unasked
+                && !one.is_look_up
+                && let Some(until) = capped.get(&one.from)
+            {
+                round
+                    .resting
+                    .extend(one.waits.filter(|_| round.resting.len() < RESTED).map(|id| (id, *until)));
                 return Ok(ControlFlow::Continue(()));
             }
             if busy.contains(&one.to) || (!one.is_look_up && resting.contains(&one.from)) {
@@ -356,6 +405,7 @@ fn due_send(
             segments,
             room: segments + spared,
             is_unasked: text.purpose.is_unasked(),
+            waits: matches!(text.delivery, Delivery::Scheduled | Delivery::Queued).then_some(id),
             is_look_up: text.delivery == Delivery::Submitting && lost_answer == LostAnswer::LookFor,
         }
     }))

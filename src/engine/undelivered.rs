@@ -8,11 +8,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fulcrum_domain::{Delivery, Number, SendFailure};
+use fulcrum_domain::{Delivery, Effect, Message, MessageId, Number, SendFailure};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
+use super::changes::{self, Report, Rules};
+use super::clock::Moment;
 use super::health::HealthStatus;
+use crate::store::{StoreError, Tx};
 
 /// What health says of the carrier is kept apart for these.
 const DELIVERY: &str = "delivery";
@@ -30,6 +33,24 @@ pub(crate) struct End {
     pub(crate) failure: Option<SendFailure>,
     /// Our number, which it left from.
     pub(crate) from: Number,
+}
+
+/// Takes in what the carrier says of a text that it has taken, and what that teaches of a bulk text. Whether it is
+/// known, and its end, if this is that.
+pub(super) fn report(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    news: Report,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(bool, Option<End>), StoreError> {
+    let before = changes::message(tx, id)?.is_none_or(|text| text.delivery.is_final());
+    let known = changes::report(tx, id, news, rules, moment)?;
+    let text = changes::message(tx, id)?.filter(|text| !before && text.delivery.is_final());
+    let Some(text) = text else { return Ok((known, None)) };
+    changes::pause_refused_bulk(tx, &text, rules, moment)?;
+    let Message { delivery, failure, our_number: from, .. } = text;
+    Ok((known, Some(End { delivery, failure, from })))
 }
 
 /// Until when which of our numbers send nothing that nobody wrote. A start forgets it, and learns it anew
@@ -55,6 +76,24 @@ impl Capped {
 }
 
 impl Engine {
+    /// A text whose answer was lost was found at the carrier, as it stands there. Its effect is done.
+    pub(super) async fn adopt(&self, id: MessageId, news: Report) -> Result<(), StoreError> {
+        let settings = self.settings.load_full();
+        let mut moment = self.clock.moment();
+        let end = self
+            .store
+            .change(move |tx| {
+                let (_, end) = report(tx, id, news, &settings.rules, &mut moment)?;
+                changes::finish(tx, &Effect::Send(id), moment.now)?;
+                Ok::<_, StoreError>(end)
+            })
+            .await?;
+        if let Some(end) = end {
+            self.note_end(end);
+        }
+        Ok(())
+    }
+
     /// A report told the end of a text.
     pub(super) fn note_end(&self, end: End) {
         let now = self.clock.now();
@@ -78,13 +117,21 @@ impl Engine {
                 "texts are taken for spam: look at the words and the registration of those that failed",
             ),
             Some(SendFailure::DailyCap) => {
-                return self.capped.rest(end.from, now.saturating_add(A_DAY).unwrap_or(Timestamp::MAX));
+                self.rest_number(end.from, now);
+                return;
             }
             _ => return,
         };
         if self.notices.trouble("carrier", about, status, what.to_owned(), now) {
             tracing::warn!("carrier: {what}");
         }
+    }
+
+    /// One of our numbers has sent all that it may today: until when what nobody wrote waits there.
+    pub(super) fn rest_number(&self, number: Number, now: Timestamp) -> Timestamp {
+        let until = now.saturating_add(A_DAY).unwrap_or(Timestamp::MAX);
+        self.capped.rest(number, until);
+        until
     }
 
     /// What health says of numbers that have sent all that they may today.

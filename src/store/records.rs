@@ -15,9 +15,9 @@ use fulcrum_domain::template::Version;
 use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BackfillScope, BookingId, Consent,
-    Conversation, ConversationId, Desk, EffectRow, Erasure, ErasureId, Filing, HookEvent, Interview, Message,
-    MessageId, Opportunity, OpportunityId, Posting, Reminders, Searchable, Shelf, SignIn, Stage, Suppression,
-    User, UserId,
+    Conversation, ConversationId, Desk, EffectRow, EffectState, Erasure, ErasureId, Filing, HookEvent,
+    Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders, Searchable, Shelf,
+    SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -381,7 +381,6 @@ stored! {
     ConversationId = 1;
     Deleted = 1;
     DeskRow = 1;
-    EffectRow = 1;
     Erased = 1;
     Erasure = 1;
     Filing = 1;
@@ -440,6 +439,54 @@ impl Stored for AppointmentNews {
     }
 }
 
+impl Stored for EffectRow {
+    const VERSION: u8 = 2;
+
+    /// The first version did not count answers apart from attempts.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Uncounted {
+            state: EffectState,
+            lane: Lane,
+            #[serde(with = "millisecond::required")]
+            due_at: Timestamp,
+            #[serde(with = "millisecond::required")]
+            asked_at: Timestamp,
+            attempts: u32,
+            looks: u32,
+            again: bool,
+            deletion_announced: bool,
+            last_error: Option<String>,
+        }
+        let Uncounted {
+            state,
+            lane,
+            due_at,
+            asked_at,
+            attempts,
+            looks,
+            again,
+            deletion_announced,
+            last_error,
+        } = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        Some(Self {
+            state,
+            lane,
+            due_at,
+            asked_at,
+            attempts,
+            looks,
+            again,
+            deletion_announced,
+            last_error,
+            limited: None,
+        })
+    }
+}
+
 impl Stored for Enrolment {
     const VERSION: u8 = 2;
 
@@ -491,6 +538,17 @@ impl Stored for Idempotent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_effect_of_an_older_program_reads_as_one_without_counted_answers() {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let row =
+            EffectRow { attempts: 7, last_error: Some("busy".into()), ..EffectRow::new(Lane::Live, at, at) };
+        let mut older = vec![1];
+        // The last field, none, is one byte.
+        older.extend(postcard::to_allocvec(&row).unwrap().split_last().unwrap().1);
+        assert_eq!(EffectRow::upgrade(1, &older[1..]), Some(row));
+    }
 
     #[test]
     fn a_scope_is_wider_if_any_part_of_it_is() {

@@ -162,6 +162,29 @@ async fn whoever_may_no_longer_be_read_is_forgotten() {
     eventually("Dana is forgotten", async || matches!(found(&world, &dana).await, Found::Unknown)).await;
 }
 
+/// An admin took the tick-box from the key: each candidate of whom a webhook told was forgotten as one whom Lever
+/// shows no more, and health said nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_box_that_is_taken_from_the_key_forgets_nobody_and_is_told() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let ruth = world.apply("Ruth Okafor", "+12025550143").await;
+    world.sandbox.set_permissions(Permissions::default().without(Permission::FindOpportunity));
+    for who in [&dana, &ruth] {
+        world.hook(HookEvent::CandidateStageChange, who).await;
+        world.idle().await;
+    }
+    let health = async || world.engine.status().await.unwrap().health.components["lever"].clone();
+    eventually("it is told", async || health().await.status == HealthStatus::Degraded).await;
+    for who in [&dana, &ruth] {
+        assert!(matches!(found(&world, who).await, Found::Known(_)));
+    }
+    world.sandbox.set_permissions(Permissions::default());
+    world.fetch(&dana).await;
+    assert_eq!(health().await.status, HealthStatus::Ok);
+}
+
 /// No webhook tells that a candidate turned confidential, so their next interview is refused like that
 /// of a key without the tick-box.
 #[tokio::test(flavor = "multi_thread")]

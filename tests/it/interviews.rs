@@ -57,11 +57,12 @@ async fn arrange(world: &World, dana: &Happened) -> AppointmentId {
         on_behalf_of: Some(somebody(world).await.1),
         account: None,
         by: Actor::from("hr-scripts"),
-        once: Some(Once { key: [7; 16], request: [8; 16] }),
+        once: Some(Once { key: [7; 16], request: [8; 16], body: [8; 16] }),
     };
     let id = world.engine.arrange_interview(request.clone()).await.unwrap();
     assert_eq!(world.engine.arrange_interview(request.clone()).await.unwrap(), id);
-    let other = InterviewRequest { once: Some(Once { key: [7; 16], request: [9; 16] }), ..request };
+    let other =
+        InterviewRequest { once: Some(Once { key: [7; 16], request: [9; 16], body: [9; 16] }), ..request };
     let refused = world.engine.arrange_interview(other).await;
     assert!(matches!(refused, Err(InterviewRefusal::KeyReused(_))));
     id

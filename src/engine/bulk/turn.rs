@@ -4,12 +4,14 @@
 //! nearly everybody still waiting. The pace is the dispatcher's (`engine/send`), which lets everything else
 //! go first; quiet hours only move a recipient's turn.
 
+use std::collections::BTreeMap;
+
 use fulcrum_domain::bulk::{Bulk, BulkId, Exclusion, Recipient, RecipientState};
 use fulcrum_domain::guard::{Timing, timing};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Answer, Consent, ConsentSource, Delivery, Lane, Message, Purpose, Remote,
-    Sight,
+    Activity, ActivityKind, Actor, Answer, Consent, ConsentSource, Delivery, Lane, Message, Number, Purpose,
+    Remote, Sight,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -73,7 +75,8 @@ impl Engine {
     async fn meet_turn(&self, turn: Turn) -> Result<(), StoreError> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        let met = self.store.change(move |tx| meet(tx, turn, &settings, &mut moment)).await;
+        let capped = self.capped.at(moment.now);
+        let met = self.store.change(move |tx| meet(tx, turn, &settings, &capped, &mut moment)).await;
         let why = match met {
             Ok(()) => return Ok(()),
             Err(ComposeError::Store(error)) if error.lies_in_a_row() => {
@@ -125,18 +128,20 @@ pub(in crate::engine) fn round(read: &impl Read, now: Timestamp) -> Result<Round
     Ok(round)
 }
 
-/// Somebody's turn has come: their text is written, put off, or it is said why there is none.
+/// Somebody's turn has come: their text is written, put off, or it is said why there is none. Nothing is written
+/// ahead at a number that is `capped` until then.
 pub(in crate::engine) fn meet(
     tx: &mut Tx<'_>,
     turn: Turn,
     settings: &Settings,
+    capped: &BTreeMap<Number, Timestamp>,
     moment: &mut Moment,
 ) -> Result<(), ComposeError> {
     let (id, _, place) = turn;
     let Some((bulk, recipient)) = changes::take_turn(tx, turn)? else { return Ok(()) };
     match recipient.state {
         RecipientState::Waiting => {
-            let state = match write(tx, &bulk, &bulk.template, &recipient, settings, moment)? {
+            let state = match write(tx, &bulk, &bulk.template, &recipient, settings, capped, moment)? {
                 Ok(Written::Later(at)) => return Ok(changes::give_turn(tx, id, place, at)?),
                 Ok(Written::Now(text)) => {
                     note(tx, id, &text, moment.now)?;
@@ -166,7 +171,7 @@ pub(in crate::engine) fn meet(
             if answered || !arrived {
                 return Ok(());
             }
-            match write(tx, &bulk, &nudge.template, &recipient, settings, moment)? {
+            match write(tx, &bulk, &nudge.template, &recipient, settings, capped, moment)? {
                 Ok(Written::Later(at)) => Ok(changes::give_turn(tx, id, place, at)?),
                 Ok(Written::Now(text)) => {
                     note(tx, id, &text, moment.now)?;
@@ -184,7 +189,7 @@ pub(in crate::engine) fn meet(
 enum Written {
     /// It is on its way.
     Now(Box<Message>),
-    /// Its hour is not open.
+    /// Its hour is not open, or our number takes no more today.
     Later(Timestamp),
 }
 
@@ -194,6 +199,7 @@ fn write(
     version: &Version,
     recipient: &Recipient,
     settings: &Settings,
+    capped: &BTreeMap<Number, Timestamp>,
     moment: &mut Moment,
 ) -> Result<Result<Written, Exclusion>, ComposeError> {
     let found = words_for(tx, bulk, version, recipient, Sight::All, settings, moment.now)?;
@@ -207,6 +213,10 @@ fn write(
         Ok(Timing::Now { .. }) => {}
         Ok(Timing::Later(at)) => return Ok(Ok(Written::Later(at))),
         Err(why) => return Ok(Err(Exclusion::Refused(why.to_string()))),
+    }
+    let from = changes::leaves_from(tx, number, &settings.rules)?;
+    if let Some(until) = from.and_then(|ours| capped.get(&ours)) {
+        return Ok(Ok(Written::Later(*until)));
     }
     if recipient.consents == Some(true) && standing.consent.is_none() {
         let consent = Consent {

@@ -12,7 +12,7 @@ use super::Rules;
 use super::activity::note_of;
 use super::booking::{LinkError, booking_link};
 use super::filing::attach;
-use super::guard::{decide, note_deferral, standing};
+use super::guard::{QUIET_HOURS, decide, note_deferral, standing};
 use super::outbox::ask_later;
 use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
 use crate::engine::clock::Moment;
@@ -140,10 +140,15 @@ pub fn compose(
     let mut conversation = open(tx, number)?;
     let opportunity = match asked {
         Some(id) => Some(id),
-        None => match &conversation.opportunity {
-            Some(id) => Some(id.clone()),
-            None => target(&candidacies(tx, number)?, None, moment.now),
-        },
+        None => {
+            let about = conversation.opportunity.clone();
+            let is_shown = about.as_ref().map_or(Ok(false), |id| tx.has(OPPORTUNITIES, id))?;
+            match is_shown {
+                true => about,
+                // One that Lever shows no more says nothing of whom they are writing with now.
+                false => target(&candidacies(tx, number)?, None, moment.now).or(about),
+            }
+        }
     };
     if let Some(id) = opportunity.as_ref().filter(|_| !rules.text_confidential)
         && tx.get(OPPORTUNITIES, id)?.is_none_or(|row| row.confidential)
@@ -182,7 +187,7 @@ pub fn compose(
     if is_soon(leaves_at, moment.now)
         && let Timing::Later(until) = decide(tx, &conversation, &message, rules, leaves_at)??
     {
-        note_deferral(tx, &conversation, until, rules, moment.now)?;
+        note_deferral(tx, &conversation, until, QUIET_HOURS, rules, moment.now)?;
         send_at = Some(until);
     }
     // Who wrote before anybody knew whom it is about is known from now on, whatever becomes of this text.
@@ -250,6 +255,17 @@ fn name_of(author: &Author) -> &str {
 pub(super) fn is_soon(at: Timestamp, now: Timestamp) -> bool {
     const SOON: SignedDuration = SignedDuration::from_secs(60);
     at.duration_since(now) <= SOON
+}
+
+/// Which of our numbers a text to a number leaves from, where nobody chose one.
+pub(crate) fn leaves_from(
+    read: &impl Read,
+    number: Number,
+    rules: &Rules,
+) -> Result<Option<Number>, StoreError> {
+    let last = thread_of(read, number)?.and_then(|conversation| conversation.our_number);
+    let last = last.filter(|ours| rules.numbers.contains(ours));
+    Ok(last.or_else(|| rules.numbers.first().copied()))
 }
 
 fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeError> {

@@ -11,7 +11,7 @@ use super::Rules;
 use super::activity::note_of;
 use super::call_off::call_off;
 use super::projection::{Arrival, Put, put_row};
-use super::suppress::forget_reason;
+use super::suppress::{forget_reason, has_reason};
 use super::thread::{candidacies, thread_of};
 use crate::store::tables::{CONSENTS, KNOWN_ZONES, LIFTED, THREADS};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
@@ -121,6 +121,15 @@ pub fn record_consent(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     put_consent(tx, number, &Consent { answer, source, at: now, by }, now)
+}
+
+/// Whether anything stands by a number that [`forget_owner`] would forget, or that keeps it from doing so.
+pub(super) fn is_spoken_of(read: &impl Read, number: Number) -> Result<bool, StoreError> {
+    Ok(read.has(THREADS, &number)?
+        || read.first(CONSENTS, &Keys::beginning(&number))?.is_some()
+        || read.first(LIFTED, &Keys::beginning(&number))?.is_some()
+        || read.has(KNOWN_ZONES, &number)?
+        || has_reason(read, number)?)
 }
 
 /// Forgets what the owner of a number said, where they are, and what people took down of it, once the number

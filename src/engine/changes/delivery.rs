@@ -8,9 +8,9 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::activity::{note, note_of};
-use super::guard::{decide, decide_again, put_off};
+use super::guard::{QUIET_HOURS, decide, decide_again, put_off};
 use super::introduce::introduce_anew;
-use super::outbox::{finish, postpone};
+use super::outbox::{count_answer, finish, postpone};
 use super::recheck::lapsed;
 use super::suppress::suppress;
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
@@ -23,6 +23,9 @@ use crate::store::{Keys, Read, Seen, StoreError, Subject, Tx};
 
 /// What the activity calls whoever reports of texts.
 const CARRIER: &str = "carrier";
+
+/// Why a text waits that nobody wrote.
+const DAILY_CAP: &str = "the carrier takes no more texts of our number today";
 
 /// A text that may leave now.
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ pub fn begin_send(
             return Ok(Some(Submission { message, to, closes }));
         }
         (Ok(Timing::Later(until)), None) => {
-            put_off(tx, text, conversation, until, rules, moment.now)?;
+            put_off(tx, text, conversation, until, QUIET_HOURS, rules, moment.now)?;
             return Ok(None);
         }
     };
@@ -285,6 +288,40 @@ pub(crate) fn look_up_send(
         return finish(tx, &Effect::Send(id), moment.now);
     }
     postpone(tx, &Effect::Send(id), EffectState::Unknown, Some(at), why, moment)
+}
+
+/// The carrier's answer was one after which a text is tried only so often: it is counted, and tried again.
+pub(crate) fn requeue_limited(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    class: SendFailure,
+    at: Timestamp,
+    why: &str,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    count_answer(tx, &Effect::Send(id), class)?;
+    requeue_send(tx, id, Some(at), why, moment)
+}
+
+/// The number that a text would leave from has sent all that it may today: the text waits until `until`, and is
+/// decided anew then.
+pub(crate) fn rest(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    until: Timestamp,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row = tx.get(OUTBOX, &Effect::Send(id))?;
+    let Some(text) = message(tx, id)?.filter(|_| row.is_some_and(|row| row.state == EffectState::Due)) else {
+        return Ok(());
+    };
+    match tx.get(CONVERSATIONS, &text.conversation)? {
+        Some(conversation) if matches!(text.delivery, Delivery::Scheduled | Delivery::Queued) => {
+            put_off(tx, text, conversation, until, DAILY_CAP, rules, now)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The text certainly did not leave and is tried again at `at`, checked anew.

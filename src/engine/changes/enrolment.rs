@@ -29,6 +29,9 @@ use crate::store::{Keys, Read, Signal, StoreError, Tx};
 /// Why a waiting enrolment that is found too late comes to nothing.
 pub(crate) const STALE: &str = "stale: too long ago";
 
+/// Why nothing is written before an interview whose moment for it has passed.
+const OVER: &str = "that time is over";
+
 /// Nothing is timed by an interview that was so long ago.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -182,6 +185,9 @@ fn take_back(
         true => due_of(tx, automation, &row.opportunity, &row.event, row.happened_at, rules)?,
         false => None,
     };
+    if automation.wait.is_by_interview() && due.is_none_or(|due| due <= now) {
+        return end(tx, id, row, OVER, now);
+    }
     let due = due.map_or(now, |due| due.max(now));
     put(tx, id, Some(row), &Enrolment { state: EnrolmentState::Waiting, due: Some(due), ..row.clone() })?;
     let what = format!("the interview moved before the text had left: timed again for {}", told(due, rules));
@@ -204,7 +210,7 @@ fn retime(
         return Ok(());
     }
     if automation.wait.is_by_interview() && due.is_none_or(|due| due <= now) {
-        return end(tx, id, row, "that time is over", now);
+        return end(tx, id, row, OVER, now);
     }
     let moved = Enrolment { due, event, happened_at, ..row.clone() };
     put(tx, id, Some(row), &moved)?;
@@ -247,7 +253,7 @@ fn consider(
         return skip(tx, STALE);
     }
     if automation.wait.is_by_interview() && due <= now {
-        return skip(tx, "that time is over");
+        return skip(tx, OVER);
     }
     if let Err(why) = fits(tx, automation, &row, &event.kind)? {
         return skip(tx, &why);

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::activity::{forget_subject, note};
 use super::appointment::erase_appointments;
 use super::booking::forget_bookings;
-use super::consent::forget_owner;
+use super::consent::{forget_owner, is_spoken_of};
 use super::desk::{clear, recount};
 use super::enrolment::forget_enrolments_of;
 use super::events::forget_events_of;
@@ -150,7 +150,9 @@ pub fn mark_invisible(tx: &mut Tx<'_>, id: &OpportunityId, as_of: Timestamp) -> 
     }
     tx.put(VANISHED, id, &Seen(as_of))?;
     for number in tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers) {
-        tx.put(VANISHED_NUMBERS, &(id.clone(), number), &())?;
+        if is_spoken_of(tx, number)? {
+            tx.put(VANISHED_NUMBERS, &(id.clone(), number), &())?;
+        }
     }
     forget(tx, id, as_of).map(|forgotten| forgotten.is_some())
 }
@@ -164,6 +166,24 @@ pub(super) fn take_vanished_numbers(tx: &mut Tx<'_>, id: &OpportunityId) -> Resu
         numbers.push(key.1);
     }
     Ok(numbers)
+}
+
+/// Takes away the numbers of those who vanished by which nothing stands any more, since it was erased when its
+/// time was over.
+pub(crate) fn sweep_vanished_numbers(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let mut needless = Vec::new();
+    for (key, ()) in tx.list(VANISHED_NUMBERS, &Keys::all(), usize::MAX)? {
+        if !is_spoken_of(tx, key.1)? {
+            needless.push(key);
+        }
+    }
+    if needless.is_empty() {
+        return Ok(());
+    }
+    for key in needless {
+        tx.remove(VANISHED_NUMBERS, &key)?;
+    }
+    owe_new_file(tx, now)
 }
 
 /// A note was made while its candidate was being erased: it goes as well.

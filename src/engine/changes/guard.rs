@@ -140,6 +140,9 @@ fn verdict(
         .and_then(|()| timing(text.purpose, written_at, standing, overridden, whose, rules.clockwork(), at)))
 }
 
+/// Why most texts wait.
+pub(super) const QUIET_HOURS: &str = "quiet hours";
+
 /// A text that was to leave waits until `until` and is decided anew then. Until it leaves, it is in no
 /// transcript.
 pub(super) fn put_off(
@@ -147,6 +150,7 @@ pub(super) fn put_off(
     mut text: Message,
     mut conversation: Conversation,
     until: Timestamp,
+    why: &str,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -155,7 +159,7 @@ pub(super) fn put_off(
         put_message(tx, &text)?;
         leave_session(tx, &mut conversation, &text, rules)?;
     }
-    note_deferral(tx, &conversation, until, rules, now)?;
+    note_deferral(tx, &conversation, until, why, rules, now)?;
     store(tx, &conversation)?;
     let effect = Effect::Send(text.id);
     drop_effect(tx, &effect)?;
@@ -167,6 +171,7 @@ pub(super) fn note_deferral(
     tx: &mut Tx<'_>,
     conversation: &Conversation,
     until: Timestamp,
+    why: &str,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -175,7 +180,7 @@ pub(super) fn note_deferral(
         let zone = zones.iter().next().unwrap_or(&rules.zone).clone();
         at.to_zoned_datetime(zone).strftime("%Y-%m-%dT%H:%M %Z").to_string()
     };
-    let what = format!("deferred {} to {}: quiet hours", clock(now), clock(until));
+    let what = format!("deferred {} to {}: {why}", clock(now), clock(until));
     note_of(tx, conversation, Actor::fulcrum(), ActivityKind::Message, what, now)
 }
 

@@ -118,8 +118,17 @@ pub(super) fn is_old_news(
     if !moved && !off {
         return Ok(None);
     }
+    // An older program kept no row of a text that it had written: then the appointment itself says.
+    let mut untold = false;
     for one in appointments_of(read, about)? {
         let news = read.get(APPOINTMENT_NEWS, &one.id)?;
+        untold |= news.is_none()
+            && one.meeting.starts_at > now
+            && match one.wanted {
+                Wanted::Stands => moved,
+                Wanted::GoneInLever => off,
+                Wanted::CalledOff => false,
+            };
         if let Some(news) = news.filter(|news| news.told == Some(text.id)) {
             let is_so = match one.wanted {
                 Wanted::Stands => moved && one.meeting.starts_at == news.due_at,
@@ -129,5 +138,5 @@ pub(super) fn is_old_news(
             return Ok(Some(news.changed_since || news.due_at <= now || !is_so));
         }
     }
-    Ok(Some(true))
+    Ok(Some(!untold))
 }

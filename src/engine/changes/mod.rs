@@ -82,14 +82,17 @@ pub use bulk::{
 pub(crate) use bulk::{leave_bulk, leave_turn};
 pub use cancel::{CancelError, cancel, give_up};
 pub(crate) use cases::{due_of, fits, foresee, is_for};
+pub(crate) use compose::leaves_from;
 pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
 pub use consent::{Profile, consent_of, consents_of, put_consent, put_profile, record_consent};
 pub(crate) use counter::{Counter, next as next_number};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
-pub(crate) use delivery::{look_up_send, may_repeat, requeue_send};
+pub(crate) use delivery::{look_up_send, may_repeat, requeue_limited, requeue_send, rest};
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
 pub(crate) use enrolment::STALE;
-pub(crate) use erase::{ERASED, certify_copy, certify_file, certify_note, opportunities_of};
+pub(crate) use erase::{
+    ERASED, certify_copy, certify_file, certify_note, opportunities_of, sweep_vanished_numbers,
+};
 pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub(crate) use events::events_of;
 pub use events::forget_events;

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use fulcrum_domain::{Actor, Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, retry_at};
+use fulcrum_domain::{
+    Actor, Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, SendFailure, retry_at,
+};
 use jiff::Timestamp;
 
 use super::activity::note_effect;
@@ -280,6 +282,13 @@ pub fn postpone(
     store(tx, effect, Some(&before), &row)
 }
 
+/// Counts an answer after which a text is tried only so often.
+pub(super) fn count_answer(tx: &mut Tx<'_>, effect: &Effect, class: SendFailure) -> Result<(), StoreError> {
+    let Some(row) = tx.get(OUTBOX, effect)? else { return Ok(()) };
+    let limited = Some((class, row.answers(class)));
+    tx.put(OUTBOX, effect, &EffectRow { limited, ..row }).map(drop)
+}
+
 /// What an attempt came to could not be stored: as after a start, it is looked up if its request may
 /// have left, and is due again if not.
 pub fn put_back(tx: &mut Tx<'_>, effect: &Effect, why: &str, moment: &mut Moment) -> Result<(), StoreError> {
@@ -358,7 +367,7 @@ pub fn retry_failed(tx: &mut Tx<'_>, effect: &Effect, by: Actor, now: Timestamp)
     let Some(row) = tx.get(OUTBOX, effect)?.filter(|row| row.state == EffectState::Failed) else {
         return Ok(false);
     };
-    let due = EffectRow { state: EffectState::Due, due_at: now, attempts: 0, ..row.clone() };
+    let due = EffectRow { state: EffectState::Due, due_at: now, attempts: 0, limited: None, ..row.clone() };
     store(tx, effect, Some(&row), &due)?;
     note_effect(tx, effect, by, format!("{} is tried again", effect.kind()), now)?;
     Ok(true)

@@ -10,11 +10,13 @@ use super::Rules;
 use super::activity::note;
 use super::erase::erase_late_note;
 use super::filing::fallback_author;
-use super::outbox::{ask, finish, postpone};
+use super::outbox::{ask, finish, postpone, retry_failed};
 use super::thread::{arm, candidacies, key_of, put_message, store, unfiled};
 use super::users::refuse_author;
 use crate::engine::clock::Moment;
-use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, MESSAGES, OPPORTUNITIES, OUTBOX, UNFILED};
+use crate::store::tables::{
+    CONVERSATIONS, FILINGS, FILINGS_OF, MESSAGES, OPPORTUNITIES, OUTBOX, SPOKEN_OF, UNFILED,
+};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// A part of a transcript to be posted.
@@ -143,6 +145,37 @@ pub fn release_author(
     Ok(true)
 }
 
+/// Why a transcript is held whose opportunity is gone, though not for good.
+const NOT_SHOWN: &str = "Lever does not show the opportunity any more";
+
+/// Lever shows an opportunity again: what was held since it did not is posted, as the row says now who may read
+/// it.
+pub(super) fn post_held(
+    tx: &mut Tx<'_>,
+    opportunity: &OpportunityId,
+    row: &Opportunity,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for ((_, conversation), ()) in tx.list(SPOKEN_OF, &Keys::beginning(opportunity), usize::MAX)? {
+        for ((_, id), ()) in tx.list(FILINGS_OF, &Keys::beginning(&conversation), usize::MAX)? {
+            let held = |filing: &Filing| filing.state == FilingState::Held(NOT_SHOWN.to_owned());
+            let Some(filing) = tx.get(FILINGS, &id)?.filter(held) else { continue };
+            if filing.opportunity != *opportunity
+                || !retry_failed(tx, &Effect::PostNote(id), Actor::fulcrum(), now)?
+            {
+                continue;
+            }
+            let secret = rules.secret_notes || row.confidential || !filing.notes.is_empty() && filing.secret;
+            let contact = Some(row.contact.clone());
+            let filing =
+                Filing { confidential: row.confidential, secret, contact, state: FilingState::Due, ..filing };
+            tx.put(FILINGS, &id, &filing)?;
+        }
+    }
+    Ok(())
+}
+
 /// Lever does not know the opportunity any more: the note goes to another one of the same person,
 /// or its messages go back to the thread and wait as Unmatched. It never goes to somebody else on
 /// the same telephone, nor from a confidential opportunity to an open one: where either could come of
@@ -158,7 +191,7 @@ pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Momen
     ask(tx, &Effect::Hydrate(filing.opportunity.clone()), Lane::Live, now)?;
     let Some((other, row)) = other_of_the_person(tx, &conversation, &filing, now)? else {
         if filing.confidential || leads_elsewhere(tx, &conversation, &filing.opportunity)? {
-            return hold_post(tx, id, "Lever does not show the opportunity any more", moment);
+            return hold_post(tx, id, NOT_SHOWN, moment);
         }
         return give_back(tx, id, &filing, conversation, rules, moment);
     };

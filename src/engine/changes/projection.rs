@@ -16,6 +16,7 @@ use super::erase::{erase_opportunity, take_vanished_numbers};
 use super::events::{Fetched, interviews_differ, opportunity_differs};
 use super::filing::attach;
 use super::outbox::ask;
+use super::posting::post_held;
 use super::searchable::to_index;
 use super::thread::thread_of;
 use crate::store::tables::{
@@ -105,6 +106,9 @@ pub(super) fn put_row(
         fetched.interviews_as_of = stored.interviews_as_of;
     }
     tx.put(OPPORTUNITIES, id, &fetched)?;
+    if stored.is_none() {
+        post_held(tx, id, &fetched, rules, now)?;
+    }
     if stored
         .as_ref()
         .is_none_or(|stored| stored.name != fetched.name || !stored.numbers().eq(fetched.numbers()))

@@ -11,11 +11,12 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::cases::case;
+use super::desk::desk_of;
 use super::enrolment::{STALE, end, enrolments_of};
 use super::interview_news::is_old_news;
 use super::remind::is_old_reminder;
-use crate::store::tables::OPPORTUNITIES;
-use crate::store::{Read, StoreError, Tx};
+use crate::store::tables::{MESSAGES, OPPORTUNITIES};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// A text that is not to leave any more.
 pub(super) struct Lapsed {
@@ -46,13 +47,21 @@ pub(super) fn lapsed(
         return Ok(None);
     };
     let row = read.get(OPPORTUNITIES, about)?;
-    if row.as_ref().is_some_and(|row| row.confidential) && !rules.text_confidential {
-        let why = "the opportunity is confidential, and such are only read here".to_owned();
+    // Of one that Lever shows no more it is not known.
+    if row.as_ref().is_none_or(|row| row.confidential) && !rules.text_confidential {
+        let why = match row {
+            Some(_) => "the opportunity is confidential, and such are only read here",
+            None => "Lever does not show the opportunity any more",
+        };
+        let why = why.to_owned();
         return Ok(Some(Lapsed { why, enrolment: None }));
     }
     if text.purpose == Purpose::Bulk {
-        let why = number_of(row.as_ref(), None, Sight::All).err();
-        return Ok(why.map(|why| Lapsed { why: why.to_string(), enrolment: None }));
+        let mut why = number_of(row.as_ref(), None, Sight::All).err().map(|why| why.to_string());
+        if why.is_none() && is_needless_nudge(read, text)? {
+            why = Some("they have answered since".to_owned());
+        }
+        return Ok(why.map(|why| Lapsed { why, enrolment: None }));
     }
     let is_old = match is_old_reminder(read, text, about, now)? {
         None => is_old_news(read, text, about, now)?,
@@ -68,6 +77,24 @@ pub(super) fn lapsed(
         false => over(case(read, &row, rules, now)?.case),
     };
     Ok(why.map(|why| Lapsed { why, enrolment: Some((id, row)) }))
+}
+
+/// Messages of a thread in which the first text of a bulk text is looked for.
+const LOOK_BACK: usize = 100;
+
+/// Whether a text reminds of a bulk text that was answered while the reminder waited.
+fn is_needless_nudge(read: &impl Read, text: &Message) -> Result<bool, StoreError> {
+    let written_at = text.id.made_at();
+    if desk_of(read, text.conversation)?.said.last_in_at.is_none_or(|at| at < written_at) {
+        return Ok(false);
+    }
+    let said = read.list_back(MESSAGES, &Keys::beginning(&text.conversation), LOOK_BACK)?;
+    Ok(said.iter().any(|(_, first)| {
+        first.purpose == Purpose::Bulk
+            && first.author == text.author
+            && first.id.made_at() < written_at
+            && !first.delivery.has_stayed()
+    }))
 }
 
 /// The enrolment that came to this text.

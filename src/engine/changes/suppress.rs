@@ -113,18 +113,25 @@ const CONFIRMED: &str = "possible opt-out, confirmed";
 /// Forgets what somebody wrote about an opt-out: it may name its owner, and stays for as long as the opt-out.
 /// False when there was nothing.
 pub(super) fn forget_reason(tx: &mut Tx<'_>, number: Number) -> Result<bool, StoreError> {
-    let key = digest(tx, number)?;
-    let Some(Suppression { at, source }) = tx.get(SUPPRESSIONS, &key)? else { return Ok(false) };
-    let without_words = match &source {
+    let Some(stop) = suppression_of(tx, number)? else { return Ok(false) };
+    let Some(source) = without_words(&stop.source) else { return Ok(false) };
+    tx.put(SUPPRESSIONS, &digest(tx, number)?, &Suppression { source, ..stop })?;
+    Ok(true)
+}
+
+/// Whether somebody's words about an opt-out stand by a number.
+pub(super) fn has_reason(read: &impl Read, number: Number) -> Result<bool, StoreError> {
+    Ok(suppression_of(read, number)?.is_some_and(|stop| without_words(&stop.source).is_some()))
+}
+
+/// Why there is an opt-out, without the words that somebody wrote; none where there are none.
+fn without_words(source: &OptOutSource) -> Option<OptOutSource> {
+    let without = match source {
         OptOutSource::Person(_) => OptOutSource::Person(FORGOTTEN.to_owned()),
         OptOutSource::Text(rule) if rule.starts_with(CONFIRMED) => OptOutSource::Text(CONFIRMED.to_owned()),
-        OptOutSource::Text(_) | OptOutSource::Carrier => return Ok(false),
+        OptOutSource::Text(_) | OptOutSource::Carrier => return None,
     };
-    let is_news = source != without_words;
-    if is_news {
-        tx.put(SUPPRESSIONS, &key, &Suppression { at, source: without_words })?;
-    }
-    Ok(is_news)
+    (without != *source).then_some(without)
 }
 
 /// How long a person has to say whether a possible opt-out is one (behaviour.md 2).

@@ -155,7 +155,7 @@ impl Month {
         let round = self.read(|snapshot| round(snapshot, now));
         for turn in round.turns {
             let settings = self.daemon.settings.clone();
-            match self.change(move |tx, _, moment| meet(tx, turn, &settings, moment)) {
+            match self.change(move |tx, _, moment| meet(tx, turn, &settings, &Default::default(), moment)) {
                 Ok(()) => {}
                 Err(ComposeError::Store(error)) => self.broken(format_args!("{error}")),
                 Err(error) => {

@@ -166,9 +166,11 @@ impl IdempotencyKey {
     pub(super) fn of(&self, caller: &Caller, body: Digest) -> Option<Once> {
         let whose = caller.actor();
         let key = |key: &str| digest(&[whose.as_str().as_bytes(), key.as_bytes()]);
-        self.0
-            .as_ref()
-            .map(|(text, path)| Once { key: key(text), request: digest(&[path.as_bytes(), &body]) })
+        self.0.as_ref().map(|(text, path)| Once {
+            key: key(text),
+            request: digest(&[path.as_bytes(), &body]),
+            body,
+        })
     }
 
     /// The engine, for a request that has its effect once.

@@ -333,3 +333,25 @@ async fn whoever_lever_shows_no_more_may_be_confidential_by_now() {
     assert_eq!(told().await, json!([]));
     world.get(&why, VIEWER).await.problem(404, "not-found");
 }
+
+/// A thread is bound to an opportunity that Lever shows no more: it was not found by anybody, also not by those
+/// who may see whatever there is.
+#[tokio::test]
+async fn the_thread_of_whom_lever_shows_no_more_is_read_by_who_sees_all() {
+    let world = World::start(Choice::default()).await;
+    let about: fulcrum_domain::OpportunityId = "opp-1".parse().unwrap();
+    let (id, row, number) = (about.clone(), candidate(THEIRS, false), Number::from_e164(THEIRS).unwrap());
+    let put = move |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        tx.put(OPPORTUNITIES, &id, &row)?;
+        tx.put(store::tables::BY_NUMBER, &(number, id), &()).map(drop)
+    };
+    world.engine.store.change(put).await.unwrap();
+    world.engine.take_text(text(1, THEIRS)).await.unwrap();
+    assert_eq!(world.get("/c/0001", RECRUITER).await.status, 200);
+    let at = Timestamp::from_second(1_900_000_000).unwrap();
+    let vanish = move |tx: &mut store::Tx<'_>| crate::engine::changes::mark_invisible(tx, &about, at);
+    assert!(world.engine.store.change(vanish).await.unwrap());
+    assert_eq!(world.get("/c/0001", RECRUITER).await.status, 404);
+    let page = world.get("/c/0001", COUNSEL).await;
+    assert!(page.status == 200 && page.text.contains("/c/0001/texts"), "{}", page.text);
+}

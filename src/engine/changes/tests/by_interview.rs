@@ -10,7 +10,7 @@ use super::held_up::{
     at, comes_back, dana, enrolment, leaves, open_by_day, stored, that_says, with_automation,
 };
 use super::*;
-use crate::store::tables::{ENROLMENTS, REMINDERS};
+use crate::store::tables::{APPOINTMENT_NEWS, ENROLMENTS, REMINDERS};
 
 fn with_texts(rules: Rules) -> Rules {
     let template =
@@ -186,6 +186,31 @@ fn of_an_interview_that_moves_twice_in_a_night_the_candidate_hears_once() {
     }
 }
 
+/// A program before this one kept no row of a text that it had written, and that still waits.
+#[test]
+fn a_text_of_an_older_program_that_tells_of_a_change_leaves_while_that_is_so() {
+    for (morning, told) in [("2025-03-05T13:30:00Z", 1), ("2025-03-06T15:30:00Z", 0)] {
+        let (mut life, rules) = (Life::new(), with_texts(open_by_day()));
+        let rules = Rules {
+            interview_texts: InterviewTexts { leads: vec![], ..rules.interview_texts.clone() },
+            ..rules
+        };
+        at(&mut life, "2025-03-05T01:00:00Z");
+        let id = dana(&life, &rules);
+        let one = arranged(&life, &id, "2025-03-07T15:00:00Z", &rules);
+        stands_in_lever(&life, one, &rules);
+        at(&mut life, "2025-03-05T02:00:00Z");
+        changed_in_lever(&mut life, &id, Some("2025-03-06T15:00:00Z"), &rules);
+        life.change(move |tx, _| {
+            assert!(tx.get(APPOINTMENT_NEWS, &one)?.unwrap().told.is_some());
+            tx.remove(APPOINTMENT_NEWS, &one)
+        });
+        at(&mut life, morning);
+        let left = all_that_leaves(&life, &rules);
+        assert_eq!(left.len(), told, "{left:?}");
+    }
+}
+
 #[test]
 fn a_reminder_comes_before_the_hours_of_the_law_too() {
     let nine = Hours::new([Some("09:00-20:00".parse().unwrap()); 7]);
@@ -247,6 +272,28 @@ fn a_text_before_an_interview_is_due_again_when_that_moves_away() {
     assert_eq!(stored(&life, text.id).delivery, Delivery::Canceled);
     let last = enrolled(&life).last().unwrap().1.clone();
     assert_eq!((last.state, last.due), (EnrolmentState::Waiting, due("2025-03-13T15:00:00Z")));
+}
+
+/// The interview came so near that "See you tomorrow", which had waited for the carrier, was called off, written
+/// anew, and left at once.
+#[test]
+fn a_text_before_an_interview_is_not_written_again_when_that_moves_nearer() {
+    let rules = with_automation(Trigger::Interview, "24h before interview", rules());
+    let mut life = Life::new();
+    at(&mut life, "2025-03-04T18:00:00Z");
+    let id = dana(&life, &rules);
+    changed_in_lever(&mut life, &id, Some("2025-03-07T15:00:00Z"), &rules);
+    at(&mut life, "2025-03-06T15:00:00Z");
+    life.fire_by(rules.clone());
+    let text = leaves(&life, &rules).unwrap().message;
+    comes_back(&life, &text);
+    life.now += SignedDuration::from_mins(5);
+    changed_in_lever(&mut life, &id, Some("2025-03-06T18:00:00Z"), &rules);
+    assert_eq!(stored(&life, text.id).delivery, Delivery::Canceled);
+    assert_eq!(enrolment(&life).state, EnrolmentState::Ended("that time is over".into()));
+    life.now += SignedDuration::from_mins(5);
+    life.fire_by(rules.clone());
+    assert_eq!(all_that_leaves(&life, &rules), [""; 0]);
 }
 
 #[test]

@@ -134,6 +134,68 @@ fn the_note_about_somebody_whom_lever_shows_no_more_is_secret() {
     assert!(filings.len() == 1 && filings[0].1.secret && filings[0].1.confidential);
 }
 
+/// The thread stood bound to an opportunity that Lever showed no more, so an answer was refused as one about
+/// somebody confidential, though the same number has another that may be texted.
+#[test]
+fn an_answer_goes_to_the_opportunity_that_is_left_when_lever_shows_the_first_no_more() {
+    let mut life = Life::new();
+    let (gone, row) = known(&mut life, 0);
+    later(&mut life);
+    let first = life.change(|tx, moment| Ok(compose(tx, draft(0, None), &silent(), moment).unwrap()));
+    assert_eq!(first.opportunity, Some(gone.clone()));
+    vanishes(&mut life, &gone);
+    later(&mut life);
+    let answer = |life: &Life| {
+        life.change(|tx, moment| {
+            let draft = Draft { to: Recipient::Number(number(0)), ..draft(0, None) };
+            Ok(compose(tx, draft, &silent(), moment).map(|text| text.opportunity))
+        })
+    };
+    assert!(matches!(answer(&life), Err(ComposeError::Confidential)), "of it nothing is known");
+    let left: OpportunityId = "another".parse().unwrap();
+    put(&life, &left, Opportunity { as_of: life.now, ..row });
+    assert_eq!(answer(&life).unwrap(), Some(left));
+}
+
+#[test]
+fn a_text_that_waits_does_not_leave_for_whom_lever_shows_no_more() {
+    let mut life = Life::new();
+    let (gone, _) = known(&mut life, 0);
+    later(&mut life);
+    let text = life.change(|tx, moment| {
+        let draft = Draft { purpose: Purpose::Automatic, ..draft(0, None) };
+        Ok(compose(tx, draft, &silent(), moment).unwrap())
+    });
+    vanishes(&mut life, &gone);
+    let begun = life.change(move |tx, moment| begin_send(tx, text.id, &silent(), moment));
+    assert!(begun.is_none());
+}
+
+#[test]
+fn a_transcript_that_was_held_for_whom_lever_did_not_show_is_posted_when_it_does() {
+    let mut life = Life::new();
+    life.step(&Step::Appears { who: 0, active: true });
+    life.step(&Step::Writes { who: 0, words: 0 });
+    let (id, row) = rows(&life, OPPORTUNITIES).remove(0);
+    vanishes(&mut life, &id);
+    life.step(&Step::FiledByHand { who: 0 });
+    let post = life.take(Remote::Lever).map(|taken| taken.effect).unwrap();
+    let Effect::PostNote(filing) = post else { panic!("{post:?}") };
+    life.change(move |tx, moment| {
+        begin_post(tx, filing, moment.now)?;
+        retarget(tx, filing, &rules(), moment)
+    });
+    let state = |life: &Life| rows(life, FILINGS)[0].1.state.clone();
+    assert!(matches!(state(&life), FilingState::Held(_)), "it may be confidential by now");
+    later(&mut life);
+    put(&life, &id, Opportunity { as_of: life.now, ..row });
+    let filing_again = rows(&life, FILINGS).remove(0).1;
+    assert_eq!(filing_again.state, FilingState::Due);
+    assert!(!filing_again.secret && !filing_again.confidential && filing_again.contact.is_some());
+    let waits = life.store.read_here(|read| read.get(OUTBOX, &Effect::PostNote(filing))).unwrap().unwrap();
+    assert_eq!(waits.state, EffectState::Due);
+}
+
 #[test]
 fn what_staff_wrote_about_an_opt_out_goes_with_the_person_and_the_opt_out_stays() {
     let mut life = Life::new();
@@ -192,6 +254,26 @@ fn what_a_vanished_candidate_said_about_texts_goes_when_they_are_deleted() {
     assert_eq!(rows(&life, CONSENTS).len(), 1, "nothing of ours is erased");
     is_deleted(&mut life, &id);
     assert!(rows(&life, CONSENTS).is_empty() && rows(&life, VANISHED_NUMBERS).is_empty());
+}
+
+#[test]
+fn the_number_of_who_vanished_stays_only_where_something_stands_by_it() {
+    let mut life = Life::new();
+    let (silent_one, _) = known(&mut life, 0);
+    vanishes(&mut life, &silent_one);
+    assert!(rows(&life, VANISHED_NUMBERS).is_empty());
+    // What stood by another goes with the calendar.
+    let (id, _) = known(&mut life, 1);
+    wish(&life, 1, true, "Dana called");
+    vanishes(&mut life, &id);
+    let sweep = |life: &Life| {
+        let now = life.now;
+        life.change(move |tx, _| sweep_vanished_numbers(tx, now));
+        rows(life, VANISHED_NUMBERS).len()
+    };
+    assert_eq!(sweep(&life), 1);
+    life.change(|tx, _| consent::forget_owner(tx, number(1)));
+    assert_eq!(sweep(&life), 0);
 }
 
 #[test]

@@ -231,6 +231,93 @@ fn what_an_automation_wrote_is_not_told_when_the_carrier_was_down_for_long() {
     }
 }
 
+/// The carrier was down for an hour, and answered the burst that followed with "busy": each text that waited
+/// failed for good at the first of those.
+#[test]
+fn a_text_that_waited_for_the_carrier_has_all_its_tries_when_that_is_busy() {
+    let mut life = Life::new();
+    let rules = with_automation(Trigger::StageEntered, "none", rules());
+    dana(&life, &rules);
+    life.fire_by(rules.clone());
+    let busy = SendFailure::Congested;
+    let mut tried = Vec::new();
+    for answer in [None, None, None, None, None, Some(busy), None, Some(busy), Some(busy)] {
+        let taken = life.take(Remote::Carrier).unwrap();
+        let Effect::Send(id) = taken.effect else { panic!("the carrier sends texts only") };
+        let rules = rules.clone();
+        let begun = life.change(move |tx, moment| begin_send(tx, id, &rules, moment));
+        let text = begun.expect("it may leave").message;
+        match answer {
+            None => comes_back(&life, &text),
+            Some(class) => {
+                tried.push(taken.row.tried(class, true));
+                life.change(move |tx, moment| requeue_limited(tx, id, class, moment.now, "busy", moment));
+            }
+        }
+        life.now += SignedDuration::from_mins(1);
+    }
+    assert_eq!((tried, busy.tries(true)), (vec![1, 2, 3], 3));
+}
+
+/// The number that it was to leave from had sent all that it may in a day: a day later it was called off as
+/// stale.
+#[test]
+fn a_text_that_rests_for_a_capped_number_leaves_the_next_day() {
+    let mut life = Life::new();
+    let rules = with_automation(Trigger::StageEntered, "none", rules());
+    dana(&life, &rules);
+    life.fire_by(rules.clone());
+    let text = leaves(&life, &rules).unwrap().message;
+    comes_back(&life, &text);
+    let (id, until, these) = (text.id, life.now + SignedDuration::from_hours(24), rules.clone());
+    life.change(move |tx, moment| rest(tx, id, until, &these, moment.now));
+    assert_eq!(stored(&life, id).delivery, Delivery::Scheduled);
+    life.check();
+    let later = life.now;
+    life.change(move |tx, _| {
+        // Bulk texts of other numbers do not take it for one that holds them up.
+        assert_eq!(waiting_in(tx, Remote::Carrier, fulcrum_domain::Lane::Live, later, 9)?, 0);
+        Ok(())
+    });
+    life.now = until;
+    life.count += 1;
+    assert_eq!(leaves(&life, &rules).map(|left| left.message.id), Some(id));
+    // One that is under way is not put off.
+    let these = rules.clone();
+    life.change(move |tx, moment| rest(tx, id, until, &these, moment.now));
+    assert_eq!(stored(&life, id).delivery, Delivery::Submitting);
+}
+
+#[test]
+fn who_answers_while_a_nudge_waits_is_not_nudged() {
+    for answers in [false, true] {
+        let mut life = Life::new();
+        let (id, rules) = (dana(&life, &rules()), rules());
+        let write = |life: &mut Life| {
+            life.now += SignedDuration::from_secs(1);
+            life.count += 1;
+            let (to, by) = (Recipient::Opportunity(id.clone()), Author::Automatic("open day".into()));
+            let draft = Draft { to, author: by, purpose: Purpose::Bulk, ..draft(0, None) };
+            let these = rules.clone();
+            life.change(move |tx, moment| Ok(compose(tx, draft, &these, moment).unwrap()))
+        };
+        let first = write(&mut life);
+        life.now += SignedDuration::from_secs(1);
+        // An answer to the first text of all is no reason.
+        hears(&mut life, "Yes");
+        assert!(leaves(&life, &rules).is_some());
+        let taken = Report { delivery: Delivery::Accepted, failure: None, sid: Some("SM1".parse().unwrap()) };
+        let these = rules.clone();
+        life.change(move |tx, moment| settle_send(tx, first.id, taken, &these, moment));
+        write(&mut life);
+        life.now += SignedDuration::from_secs(1);
+        if answers {
+            hears(&mut life, "after 2");
+        }
+        assert_eq!(leaves(&life, &rules).is_some(), !answers);
+    }
+}
+
 #[test]
 fn a_bulk_text_that_waits_does_not_leave_for_who_was_archived() {
     for archived in [false, true] {

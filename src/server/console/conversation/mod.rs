@@ -306,7 +306,7 @@ pub(super) async fn talk(
 ) -> Result<Talk, Missing> {
     let engine = &shared.engine;
     let (sight, now) = (caller.sight, engine.now());
-    let (thread, opportunity) = match which {
+    let (thread, mut opportunity) = match which {
         Which::Thread(id) => {
             let view = engine.conversation(id, sight).await?.ok_or(Missing::Nothing)?;
             let opportunity = view.conversation.opportunity.clone();
@@ -320,7 +320,13 @@ pub(super) async fn talk(
         (None, None) => return Err(Missing::Nothing),
     };
     let reader = crate::engine::Reader { sight, user: caller.user.clone(), name: caller.name.clone() };
-    let facts = engine.facts(subject, reader).await?.ok_or(Missing::Nothing)?;
+    let mut facts = engine.facts(subject, reader.clone()).await?;
+    // Lever shows its opportunity no more: whoever may see the thread sees the thread alone.
+    if let (None, Some(view)) = (&facts, &thread) {
+        facts = engine.facts(Subject::Conversation(view.conversation.id), reader).await?;
+        opportunity = None;
+    }
+    let facts = facts.ok_or(Missing::Nothing)?;
     let mut view = drawn(shared, caller, thread, opportunity, facts, before, now).await?;
     view.draft = draft.words;
     view.wrong = draft.wrong;
