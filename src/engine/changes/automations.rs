@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note;
+use super::deadline::{arm, is_ahead};
 use super::enrolment::{end, enrol_for_interviews, wake};
-use crate::store::tables::{AUTOMATIONS, CARDS, DEADLINES, ENROLMENTS, ENROLMENTS_ON, LIVE_ENROLMENTS};
-use crate::store::{Keys, Read, Signal, StoreError, Tx};
+use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, ENROLMENTS_ON, LIVE_ENROLMENTS};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// What becomes of those who wait when an automation is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,9 +166,7 @@ pub fn decide_card(
     let card = tx.get(CARDS, &number)?.filter(|card| card.state == CardState::Waiting);
     let mut card = card.ok_or(SwitchError::NoCard)?;
     card.state = if approve { CardState::Approved(by.clone()) } else { CardState::Refused(by.clone()) };
-    let key = DeadlineKey::Card(number);
-    tx.remove(DEADLINES, &(card.expires_at(), key.to_u64()))?;
-    tx.signal(Signal::Deadline(key, None));
+    arm(tx, DeadlineKey::Card(number), Some(card.expires_at()), None)?;
     tx.put(CARDS, &number, &card)?;
     for ((_, id), ()) in tx.list(ENROLMENTS_ON, &Keys::beginning(&number), usize::MAX)? {
         let Some(row) = tx.get(ENROLMENTS, &id)?.filter(Enrolment::is_live) else { continue };
@@ -188,13 +187,11 @@ pub(super) fn card_expires(tx: &mut Tx<'_>, number: u64, now: Timestamp) -> Resu
         return Ok(());
     };
     let key = DeadlineKey::Card(number);
-    let at = card.expires_at();
-    if at > now {
-        tx.signal(Signal::Deadline(key, Some(at)));
+    if is_ahead(tx, key, card.expires_at(), now) {
         return Ok(());
     }
     card.state = CardState::Expired;
-    tx.remove(DEADLINES, &(at, key.to_u64()))?;
+    arm(tx, key, Some(card.expires_at()), None)?;
     tx.put(CARDS, &number, &card)?;
     for ((_, id), ()) in tx.list(ENROLMENTS_ON, &Keys::beginning(&number), usize::MAX)? {
         if let Some(row) = tx.get(ENROLMENTS, &id)?.filter(Enrolment::is_live) {

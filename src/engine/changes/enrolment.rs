@@ -18,13 +18,14 @@ use super::cancel::cancel_if_waiting;
 use super::cases::{Foreseen, case, due_of, fits, is_for};
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::counter::{Counter, next};
+use super::deadline::{arm, is_ahead};
 use super::flood::guard;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    AUTOMATIONS, CARDS, DEADLINES, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS, LIVE_ENROLMENTS,
-    OPPORTUNITIES, RUN_LOG,
+    AUTOMATIONS, CARDS, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS, LIVE_ENROLMENTS, OPPORTUNITIES,
+    RUN_LOG,
 };
-use crate::store::{Keys, Read, Signal, StoreError, Tx};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Why a waiting enrolment that is found too late comes to nothing.
 pub(crate) const STALE: &str = "stale: too long ago";
@@ -63,15 +64,7 @@ pub(super) fn put(
     enrolment: &Enrolment,
 ) -> Result<(), StoreError> {
     let armed = |row: &Enrolment| row.due.filter(|_| row.state == EnrolmentState::Waiting);
-    let key = DeadlineKey::Enrolment(id);
-    let at = armed(enrolment);
-    if let Some(old) = before.and_then(armed).filter(|old| Some(*old) != at) {
-        tx.remove(DEADLINES, &(old, key.to_u64()))?;
-    }
-    if let Some(at) = at {
-        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
-    }
-    tx.signal(Signal::Deadline(key, at));
+    arm(tx, DeadlineKey::Enrolment(id), before.and_then(armed), armed(enrolment))?;
     tx.put(ENROLMENTS, &id, enrolment)?;
     if enrolment.is_live() {
         tx.put(LIVE_ENROLMENTS, &id, &())?;
@@ -328,9 +321,7 @@ pub(super) fn is_due(
     let now = moment.now;
     let Some(row) = tx.get(ENROLMENTS, &id)? else { return Ok(()) };
     let Some(due) = row.due.filter(|_| row.state == EnrolmentState::Waiting) else { return Ok(()) };
-    if due > now {
-        // The clock was set back while it fired; the wheel has forgotten it.
-        tx.signal(Signal::Deadline(DeadlineKey::Enrolment(id), Some(due)));
+    if is_ahead(tx, DeadlineKey::Enrolment(id), due, now) {
         return Ok(());
     }
     let Foreseen { case, text } = case(tx, &row, rules, now)?;

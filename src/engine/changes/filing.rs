@@ -12,6 +12,7 @@ use fulcrum_domain::{
 };
 use jiff::Timestamp;
 
+use super::deadline::is_ahead;
 use super::file::files_of;
 use super::outbox::ask;
 use super::thread::{arm, key_of, message, mode_for, put_message, store, unfiled};
@@ -19,7 +20,7 @@ use super::users::{user_by_email, was_refused};
 use super::{Mode, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, OPPORTUNITIES, UNFILED, USERS};
-use crate::store::{Keys, Read, Signal, StoreError, Tx};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// The deadline of a thread's session has fired: files it if it is due by what is stored.
 /// Gives back how many filings came of it.
@@ -31,16 +32,11 @@ pub(super) fn file_due(
 ) -> Result<usize, StoreError> {
     let Some(conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(0) };
     match conversation.deadline {
-        Some(deadline) if deadline <= moment.now => {
+        Some(deadline) if !is_ahead(tx, DeadlineKey::Transcript(id), deadline, moment.now) => {
             let over = conversation.session.is_none_or(|session| session.files_at() <= moment.now);
             file(tx, conversation, over, deadline, rules, moment)
         }
-        // The clock was set back while it fired; the wheel has forgotten it.
-        Some(_) => {
-            tx.signal(Signal::Deadline(DeadlineKey::Transcript(id), conversation.deadline));
-            Ok(0)
-        }
-        None => Ok(0),
+        _ => Ok(0),
     }
 }
 

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::Rules;
 use super::activity::note;
 use super::counter::{Counter, next};
+use super::deadline::arm;
 use super::enrolment::put;
-use crate::store::tables::{CARDS, DEADLINES, ENROLMENTS, ENROLMENTS_ON, FLOODS};
-use crate::store::{Read, Signal, StoreError, Tx};
+use crate::store::tables::{CARDS, ENROLMENTS, ENROLMENTS_ON, FLOODS};
+use crate::store::{Read, StoreError, Tx};
 
 /// Puts an enrolment on a card if its actor has caused too many.
 pub(super) fn guard(
@@ -41,8 +42,7 @@ pub(super) fn guard(
         }
         tx.put(CARDS, &number, &card)?;
         let key = DeadlineKey::Card(number);
-        tx.put(DEADLINES, &(card.expires_at(), key.to_u64()), &())?;
-        tx.signal(Signal::Deadline(key, Some(card.expires_at())));
+        arm(tx, key, None, Some(card.expires_at()))?;
         let what = format!("{} texts and more at once wait for approval: card {number}", card.count);
         note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Automation, what))?;
         flood.card = Some(number);

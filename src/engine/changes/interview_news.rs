@@ -13,11 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::Rules;
 use super::appointment::appointments_of;
 use super::cancel::cancel_if_waiting;
-use super::remind::{CALLED_OFF, MOVED, arm, label, of_ours, text};
+use super::deadline::{arm, is_ahead};
+use super::remind::{CALLED_OFF, MOVED, label, of_ours, text};
 use super::thread::message;
 use crate::engine::clock::Moment;
 use crate::store::tables::{APPOINTMENT_NEWS, APPOINTMENTS};
-use crate::store::{AppointmentNews, Read, Signal, StoreError, Tx};
+use crate::store::{AppointmentNews, Read, StoreError, Tx};
 
 /// How long Lever must be quiet about an interview before its candidate is told.
 const QUIET: SignedDuration = SignedDuration::from_mins(5);
@@ -67,8 +68,7 @@ pub(super) fn tell_news(
 ) -> Result<(), StoreError> {
     let Some(news) = tx.get(APPOINTMENT_NEWS, &id)? else { return Ok(()) };
     let key = DeadlineKey::AppointmentNews(id);
-    if news.due_at > moment.now {
-        tx.signal(Signal::Deadline(key, Some(news.due_at)));
+    if is_ahead(tx, key, news.due_at, moment.now) {
         return Ok(());
     }
     forget_news(tx, id)?;

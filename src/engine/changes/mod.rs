@@ -16,6 +16,7 @@ mod cases;
 mod compose;
 mod consent;
 mod counter;
+mod deadline;
 mod delivery;
 mod desk;
 mod enrolment;

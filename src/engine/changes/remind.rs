@@ -16,11 +16,12 @@ use super::appointment::{appointment_at, appointments_of};
 use super::cancel::cancel_if_waiting;
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::counter::{Counter, next};
+use super::deadline::{arm, is_ahead};
 use super::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
-use crate::store::tables::{DEADLINES, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
-use crate::store::{Keys, Read, Signal, StoreError, Tx};
+use crate::store::tables::{INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// What candidates are texted of their interviews.
 #[derive(Clone, Debug, Default)]
@@ -163,22 +164,6 @@ fn arm_new(
     arm(tx, DeadlineKey::Reminder(number), None, Some(row.armed))
 }
 
-pub(super) fn arm(
-    tx: &mut Tx<'_>,
-    key: DeadlineKey,
-    before: Option<Timestamp>,
-    at: Option<Timestamp>,
-) -> Result<(), StoreError> {
-    if let Some(before) = before {
-        tx.remove(DEADLINES, &(before, key.to_u64()))?;
-    }
-    if let Some(at) = at {
-        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
-    }
-    tx.signal(Signal::Deadline(key, at));
-    Ok(())
-}
-
 fn drop_reminders(
     tx: &mut Tx<'_>,
     number: u64,
@@ -224,9 +209,7 @@ pub(super) fn remind(
 ) -> Result<(), StoreError> {
     let Some(mut row) = tx.get(REMINDERS, &number)? else { return Ok(()) };
     let key = DeadlineKey::Reminder(number);
-    if row.armed > moment.now {
-        // The clock was set back while it fired; the wheel has forgotten it.
-        tx.signal(Signal::Deadline(key, Some(row.armed)));
+    if is_ahead(tx, key, row.armed, moment.now) {
         return Ok(());
     }
     if moment.now >= row.starts_at {

@@ -10,9 +10,10 @@ use sha2::Sha256;
 
 use super::activity::{note, note_of};
 use super::call_off::call_off;
+use super::deadline::{arm, is_ahead};
 use super::desk::place;
 use super::thread::{candidacies, store, thread_of};
-use crate::store::tables::{CONVERSATIONS, DEADLINES, Digest, LIFTED, SECRETS, SUPPRESSIONS};
+use crate::store::tables::{CONVERSATIONS, Digest, LIFTED, SECRETS, SUPPRESSIONS};
 use crate::store::{Lifted, Read, SecretKey, Signal, StoreError, Tx};
 
 /// The name of the key under which numbers are hashed; made at the first start.
@@ -148,27 +149,20 @@ pub(super) fn doubt(
         conversation.possible_opt_out = Some(now);
         let what = format!("may want no texts: {rule}");
         note_of(tx, conversation, Actor::fulcrum(), ActivityKind::PossibleOptOut, what, now)?;
-        arm_doubt(tx, conversation.id, now, true)?;
+        arm(tx, DeadlineKey::PossibleOptOut(conversation.id), None, Some(over_at(now)))?;
     }
     store(tx, conversation)
 }
 
-fn arm_doubt(tx: &mut Tx<'_>, id: ConversationId, since: Timestamp, armed: bool) -> Result<(), StoreError> {
-    let key = DeadlineKey::PossibleOptOut(id);
-    let at = since.saturating_add(DOUBT).unwrap_or(Timestamp::MAX);
-    if armed {
-        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
-    } else {
-        tx.remove(DEADLINES, &(at, key.to_u64()))?;
-    }
-    tx.signal(Signal::Deadline(key, armed.then_some(at)));
-    Ok(())
+/// When a doubt that began then is over.
+fn over_at(since: Timestamp) -> Timestamp {
+    since.saturating_add(DOUBT).unwrap_or(Timestamp::MAX)
 }
 
 /// The doubt about a conversation is over, however it was decided.
 pub(super) fn settle_doubt(tx: &mut Tx<'_>, conversation: &mut Conversation) -> Result<(), StoreError> {
     match conversation.possible_opt_out.take() {
-        Some(since) => arm_doubt(tx, conversation.id, since, false),
+        Some(since) => arm(tx, DeadlineKey::PossibleOptOut(conversation.id), Some(over_at(since)), None),
         None => Ok(()),
     }
 }
@@ -177,9 +171,7 @@ pub(super) fn settle_doubt(tx: &mut Tx<'_>, conversation: &mut Conversation) -> 
 pub(super) fn doubt_is_over(tx: &mut Tx<'_>, id: ConversationId, now: Timestamp) -> Result<(), StoreError> {
     let Some(mut conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(()) };
     let Some(since) = conversation.possible_opt_out else { return Ok(()) };
-    if now.duration_since(since) < DOUBT {
-        // The clock was set back while it fired; the wheel has forgotten it.
-        tx.signal(Signal::Deadline(DeadlineKey::PossibleOptOut(id), since.checked_add(DOUBT).ok()));
+    if is_ahead(tx, DeadlineKey::PossibleOptOut(id), over_at(since), now) {
         return Ok(());
     }
     settle_doubt(tx, &mut conversation)?;

@@ -7,13 +7,13 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::counter::{Counter, next};
+use super::deadline;
 use super::desk::{note_message, place};
 use super::events::texted;
 use super::searchable::to_index;
 use super::{Mode, Rules};
 use crate::store::tables::{
-    BY_NUMBER, CONVERSATIONS, DEADLINES, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS,
-    UNFILED,
+    BY_NUMBER, CONVERSATIONS, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED,
 };
 use crate::store::{Keys, Place, Read, Signal, StoreError, Tx};
 
@@ -54,15 +54,8 @@ pub(super) fn arm(
     if conversation.deadline == at {
         return Ok(());
     }
-    let key = DeadlineKey::Transcript(conversation.id);
-    if let Some(before) = conversation.deadline {
-        tx.remove(DEADLINES, &(before, key.to_u64()))?;
-    }
-    if let Some(at) = at {
-        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
-    }
+    deadline::arm(tx, DeadlineKey::Transcript(conversation.id), conversation.deadline, at)?;
     conversation.deadline = at;
-    tx.signal(Signal::Deadline(key, at));
     Ok(())
 }
 

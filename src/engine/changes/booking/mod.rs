@@ -24,11 +24,12 @@ use sha2::{Digest as _, Sha256};
 use super::Rules;
 use super::activity::note;
 use crate::engine::changes::counter::{Counter, next};
+use crate::engine::changes::deadline::{arm, is_ahead};
 use crate::engine::clock::Moment;
 use crate::store::tables::{
-    APPOINTMENTS, BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, DEADLINES, Digest, OPPORTUNITIES, TALKS, TALKS_DUE,
+    APPOINTMENTS, BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, Digest, OPPORTUNITIES, TALKS, TALKS_DUE,
 };
-use crate::store::{Keys, Read, Signal, StoreError, Tx};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 pub use take::{BookError, Pick, call_off_booking, suggest_times, take_slot};
 pub(crate) use talk::end as end_talk;
@@ -173,9 +174,9 @@ fn under_way(
         };
         match standing_of(tx, &booking, now)? {
             State::Open => {
-                arm(tx, id, booking.expires_at, false)?;
+                arm(tx, DeadlineKey::Booking(id), Some(booking.expires_at), None)?;
                 booking.expires_at = expires_at;
-                arm(tx, id, expires_at, true)?;
+                arm(tx, DeadlineKey::Booking(id), None, Some(expires_at))?;
                 return Ok((id, booking));
             }
             State::Booked(booked) if booked.starts_at > now => return Ok((id, booking)),
@@ -185,7 +186,7 @@ fn under_way(
     let count = next(tx, Counter::Bookings)?;
     let id = BookingId::new(count);
     tx.put(BOOKINGS_OF, &(opportunity.clone(), id), &())?;
-    arm(tx, id, expires_at, true)?;
+    arm(tx, DeadlineKey::Booking(id), None, Some(expires_at))?;
     let booking = Booking {
         opportunity: opportunity.clone(),
         event_type: event_type.to_owned(),
@@ -198,26 +199,13 @@ fn under_way(
     Ok((id, booking))
 }
 
-fn arm(tx: &mut Tx<'_>, id: BookingId, at: Timestamp, armed: bool) -> Result<(), StoreError> {
-    let key = DeadlineKey::Booking(id);
-    if armed {
-        tx.put(DEADLINES, &(at, key.to_u64()), &())?;
-    } else {
-        tx.remove(DEADLINES, &(at, key.to_u64()))?;
-    }
-    tx.signal(Signal::Deadline(key, armed.then_some(at)));
-    Ok(())
-}
-
 /// A link's days are over: if nobody has taken a time, nobody will.
 pub(super) fn deadline(tx: &mut Tx<'_>, id: BookingId, now: Timestamp) -> Result<(), StoreError> {
     let Some(mut booking) = tx.get(BOOKINGS, &id)? else { return Ok(()) };
-    if now < booking.expires_at {
-        // The clock was set back while it fired, or the days began anew.
-        tx.signal(Signal::Deadline(DeadlineKey::Booking(id), Some(booking.expires_at)));
+    if is_ahead(tx, DeadlineKey::Booking(id), booking.expires_at, now) {
         return Ok(());
     }
-    arm(tx, id, booking.expires_at, false)?;
+    arm(tx, DeadlineKey::Booking(id), Some(booking.expires_at), None)?;
     if booking.state == State::Open {
         booking.state = State::Over(Over::Expired);
         tx.put(BOOKINGS, &id, &booking)?;
@@ -247,7 +235,7 @@ pub(super) fn forget_bookings(
     for ((_, id), ()) in tx.list(BOOKINGS_OF, &Keys::beginning(opportunity), usize::MAX)? {
         tx.remove(BOOKINGS_OF, &(opportunity.clone(), id))?;
         if let Some(booking) = tx.get(BOOKINGS, &id)? {
-            arm(tx, id, booking.expires_at, false)?;
+            arm(tx, DeadlineKey::Booking(id), Some(booking.expires_at), None)?;
             take::release(tx, id, &booking.state)?;
             for token in &booking.tokens {
                 tx.remove(BOOKING_TOKENS, token)?;
