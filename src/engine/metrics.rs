@@ -98,9 +98,9 @@ const OUTCOMES: [&str; 7] =
 const LAG: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0, 86400.0];
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(started_at: Timestamp) -> Self {
         let mut whole = Registry::default();
-        whole.register_collector(Box::new(process::Process { started_at: Timestamp::now().as_second() }));
+        whole.register_collector(Box::new(process::Process { started_at: started_at.as_second() }));
         let registry = whole.sub_registry_with_prefix("fulcrum");
         let mut metrics = Self {
             registry: Arc::default(),

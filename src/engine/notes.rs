@@ -89,8 +89,12 @@ impl Engine {
             LeverError::Server { status: 503 } if !self.may_list_notes(id).await? => {
                 self.postpone_post(id, EffectState::Due, why).await
             }
-            // Lever failed on it. If that was after the note was made, each try makes one more.
+            // Lever failed on it. If that was after the note was made, each try makes one more; while Lever fails
+            // on reads as well, it is away, and that is waited for.
             LeverError::Server { status: 500 } if !self.may_list_notes(id).await? => {
+                if self.is_away(id).await? {
+                    return self.postpone_post(id, EffectState::Due, why).await;
+                }
                 self.store
                     .change(move |tx| {
                         if changes::may_repost(tx, id)? {
@@ -131,6 +135,18 @@ impl Engine {
             }
         }
         Ok(!self.refused.list_notes.load(Ordering::Relaxed))
+    }
+
+    /// Whether Lever does not even show the opportunity at the moment.
+    async fn is_away(&self, id: FilingId) -> Result<bool, StoreError> {
+        let Some(filing) = self.store.read(move |snapshot| snapshot.get(FILINGS, &id)).await? else {
+            return Ok(false);
+        };
+        match self.is_shown(Lane::Live, &filing.opportunity).await {
+            Ok(_) => Ok(false),
+            Err(FetchError::Lever(_)) => Ok(true),
+            Err(FetchError::Store(error)) => Err(error),
+        }
     }
 
     async fn postpone_post(&self, id: FilingId, state: EffectState, why: String) -> Result<(), StoreError> {

@@ -57,7 +57,7 @@ impl Engine {
     /// [`StartError`]; nothing runs then.
     pub async fn start(remotes: Remotes, settings: Settings, clock: Clock) -> Result<Self, StartError> {
         let tasks = Tasks::new();
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(clock.now());
         let (wake, armed) = Wake::new();
         let wake = Arc::new(wake);
         let searching = remotes.store.beside(".search").map(|folder| Arc::new(Searching::new(folder)));

@@ -71,7 +71,7 @@ async fn stop_calls_off_what_is_queued_and_scheduled_and_start_lifts_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_carrier_answers_keywords_we_are_silent() {
     let world = World::start_with(small(), |s| {
-        s.rules.keyword_answers = KeywordAnswers::Carrier(CarrierWords::Twilio)
+        s.rules.keyword_answers = KeywordAnswers::Carrier(CarrierWords::Twilio);
     })
     .await;
     let dana = world.apply("Dana Reyes", DANA).await;

@@ -417,6 +417,33 @@ async fn a_note_that_lever_fails_on_is_tried_again_and_not_held() {
     assert_eq!(world.notes().len(), 1);
 }
 
+/// While Lever fails on whatever is asked, what it says of a note says nothing of that note.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_waited_for_however_it_shows() {
+    for code in [500, 502] {
+        let world = World::standing(small(), |_| {}).await;
+        world.apply("Dana Reyes", DANA).await;
+        world.receive(DANA, "all night").await;
+        world.sandbox.faults().add(Rule::new(Remote::Lever, Fault::Status { code, body: None }));
+        world.file(DANA).await;
+        let posts = || world.sandbox.stats().lever.by_route.get("POST /v1/opportunities/{o}/notes").copied();
+        eventually("more tries than a note of its own would get", async || {
+            world.advance(SignedDuration::from_mins(31));
+            assert!(world.engine.failed_effects(Sight::All).await.unwrap().is_empty(), "{code}");
+            posts().unwrap_or_default() > 0 && world.sandbox.stats().lever.requests > 100
+        })
+        .await;
+        world.sandbox.faults().clear();
+        eventually("the note stands", async || {
+            world.advance(SignedDuration::from_mins(31));
+            !world.notes().is_empty()
+        })
+        .await;
+        world.idle().await;
+        assert_eq!(world.notes().len(), 1, "{code}");
+    }
+}
+
 /// Notes are made, and the answer says each time that something failed: a slow gateway, or Lever's own code
 /// after the effect.
 #[tokio::test(flavor = "multi_thread")]
