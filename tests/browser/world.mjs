@@ -217,6 +217,8 @@ export class World {
   /** Fails with what axe-core finds that is serious. */
   async accessible(page) {
     const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+    // What fades in for a moment is pale for that moment.
+    await page.evaluate(() => Promise.allSettled(document.getAnimations().map((each) => each.finished)));
     const found = await page.evaluate(`${source}; axe.run().then((found) => found.violations)`);
     const serious = found.filter((each) => ["serious", "critical"].includes(each.impact));
     const words = serious.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
