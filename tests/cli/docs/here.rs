@@ -22,9 +22,9 @@ use crate::processes::{PROGRAM, Process, World, wait_for};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Programs that are run as they stand.
-const RUN: [&str; 16] = [
+const RUN: [&str; 18] = [
     "fulcrum", "curl", "openssl", "install", "chmod", "echo", "printf", "cat", "grep", "sort", "uniq",
-    "tail", "head", "tr", "mv", "true",
+    "tail", "head", "tr", "mkdir", "mv", "cp", "true",
 ];
 
 /// Programs that change the machine, or need one of another kind: only their grammar is looked at.

@@ -31,7 +31,7 @@ fn follow(name: &str) {
                 }
             }
             "toml" => here.set(&block.text),
-            "ini" | "nginx" | "yaml" | "text" => {}
+            "ini" | "json" | "nginx" | "yaml" | "text" => {}
             other => panic!("docs/{name}:{}: the test does not know how to treat {other:?}", block.line),
         }
     }
@@ -54,6 +54,7 @@ pages! {
     install: "install.md",
     lever: "lever.md",
     carrier: "carrier.md",
+    gateway: "gateway.md",
     proxy_and_tls: "proxy-and-tls.md",
     sign_in: "sign-in.md",
     backup: "backup.md",
@@ -258,7 +259,8 @@ fn every_permission_stands_in_the_page_about_lever() {
 
 /// The names of metrics in a text.
 fn metrics_in(text: &str) -> BTreeSet<String> {
-    let names = text.match_indices("fulcrum_").filter_map(|(at, _)| {
+    let begins = ["fulcrum_", "process_"].iter().flat_map(|begin| text.match_indices(begin));
+    let names = begins.filter_map(|(at, _)| {
         let of_a_name = |c: &char| c.is_ascii_lowercase() || *c == '_';
         let name: String = text[at..].chars().take_while(of_a_name).collect();
         // fulcrum_0.1.0_amd64.deb and fulcrum_*.deb are files.
