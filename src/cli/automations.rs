@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::control::Control;
 use super::conversations::local;
-use super::offline::Offline;
+use super::offline::{Offline, ask_or_read};
 use super::screen::Mood;
 use super::shapes::Page;
 use super::{Form, Outcome, load, screen};
@@ -142,11 +142,8 @@ impl Automations {
         let zone = &config.organisation.timezone;
         match self.what {
             What::List(List { form }) => {
-                let answer = match control.get("/api/v1/automations", &[]).await {
-                    Err(error) if error.is_not_running() => Offline::open(&config)?.automations(&config)?,
-                    asked => asked?,
-                };
-                form.print(answer, show)
+                let read = |offline: &Offline| offline.automations(&config);
+                form.print(ask_or_read(&config, "/api/v1/automations", &[], read).await?, show)
             }
             What::Test(Test { name, days, form }) => {
                 let path = format!("/api/v1/automations/{name}/test");

@@ -8,8 +8,7 @@ use fulcrum_domain::ConversationId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::control::Control;
-use super::offline::Offline;
+use super::offline::{Offline, ask_or_read};
 use super::shapes::{Conversation, Page};
 use super::{Form, Outcome, load, screen};
 
@@ -59,11 +58,8 @@ impl Paging {
 impl Conversations {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
-        let asked = Control::new(&config)?.get("/api/v1/conversations", &self.paging.query()).await;
-        let answer = match asked {
-            Err(error) if error.is_not_running() => Offline::open(&config)?.conversations(&self.paging)?,
-            asked => asked?,
-        };
+        let read = |offline: &Offline| offline.conversations(&self.paging);
+        let answer = ask_or_read(&config, "/api/v1/conversations", &self.paging.query(), read).await?;
         self.form.print(answer, |page| show(page, &config.organisation.timezone))
     }
 }

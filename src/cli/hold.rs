@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, json};
 
 use super::control::Control;
-use super::offline::Offline;
+use super::offline::{Offline, ask_or_read};
 use super::shapes::Page;
 use super::{Form, Outcome, load, screen};
 
@@ -60,23 +60,19 @@ struct Done {
 impl Hold {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
-        let control = Control::new(&config)?;
         let named = [("opportunity", self.opportunity), ("contact", self.contact), ("number", self.number)];
         let mut request: Map<_, _> = Map::new();
         for (name, value) in named {
             request.extend(value.map(|value| (name.to_owned(), json!(value))));
         }
         if request.is_empty() {
-            let answer = match control.get("/api/v1/holds", &[]).await {
-                Err(error) if error.is_not_running() => Offline::open(&config)?.holds()?,
-                asked => asked?,
-            };
+            let answer = ask_or_read(&config, "/api/v1/holds", &[], Offline::holds).await?;
             return self.form.print(answer, show);
         }
         request.insert("release".to_owned(), json!(self.release));
         request.extend(self.reason.map(|reason| ("reason".to_owned(), json!(reason))));
         let word = if self.release { "released" } else { "held" };
-        let answer = control.post("/api/v1/holds", &request.into()).await?;
+        let answer = Control::new(&config)?.post("/api/v1/holds", &request.into()).await?;
         self.form.print(answer, |done: &Done| {
             screen::line(format_args!("{word}: {} opportunities", done.opportunities))
         })

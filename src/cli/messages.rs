@@ -7,9 +7,8 @@ use comfy_table::Cell;
 use fulcrum_domain::ConversationId;
 use jiff::tz::TimeZone;
 
-use super::control::Control;
 use super::conversations::{self, Paging, local};
-use super::offline::Offline;
+use super::offline::{Offline, ask_or_read};
 use super::screen::Mood;
 use super::shapes::{Message, Page};
 use super::{Form, Outcome, load, screen};
@@ -31,13 +30,8 @@ impl Messages {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
         let path = format!("/api/v1/conversations/{}/messages", self.conversation);
-        let asked = Control::new(&config)?.get(&path, &self.paging.query()).await;
-        let answer = match asked {
-            Err(error) if error.is_not_running() => {
-                Offline::open(&config)?.messages(self.conversation, &self.paging)?
-            }
-            asked => asked?,
-        };
+        let read = |offline: &Offline| offline.messages(self.conversation, &self.paging);
+        let answer = ask_or_read(&config, &path, &self.paging.query(), read).await?;
         self.form.print(answer, |page| show(page, &config.organisation.timezone))
     }
 }

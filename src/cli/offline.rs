@@ -8,6 +8,7 @@ use fulcrum_domain::{ConversationId, MessageId, OpportunityId, Sight};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::control::Control;
 use super::conversations::Paging;
 use super::{screen, wiring};
 use crate::config::Config;
@@ -18,6 +19,19 @@ use crate::server::{
 };
 use crate::store::{ReadOnly, Snapshot};
 
+/// What the daemon answers to a `GET`, or where it does not run what its file says.
+pub(super) async fn ask_or_read(
+    config: &Config,
+    path: &str,
+    query: &[(&str, String)],
+    read: impl FnOnce(&Offline) -> anyhow::Result<Value>,
+) -> anyhow::Result<Value> {
+    match Control::new(config)?.get(path, query).await {
+        Err(error) if error.is_not_running() => read(&Offline::open(config)?),
+        answer => Ok(answer?),
+    }
+}
+
 /// The file of a daemon that does not run.
 pub(super) struct Offline {
     store: ReadOnly,
@@ -27,7 +41,7 @@ pub(super) struct Offline {
 
 impl Offline {
     /// Opens it, and says so.
-    pub(super) fn open(config: &Config) -> anyhow::Result<Self> {
+    fn open(config: &Config) -> anyhow::Result<Self> {
         let path = &config.store.path;
         let Ok(metadata) = path.metadata() else {
             bail!(

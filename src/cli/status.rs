@@ -9,7 +9,7 @@ use comfy_table::Cell;
 use serde_json::Value;
 
 use super::control::{Control, ControlError};
-use super::offline::Offline;
+use super::offline::{Offline, ask_or_read};
 use super::progress::Bars;
 use super::screen::Mood;
 use super::shapes::{Failed, Page, Status as Shape};
@@ -40,10 +40,7 @@ impl Status {
         if self.watch {
             return self.keep_showing(&control).await;
         }
-        let answer = match control.get(PATH, &[]).await {
-            Err(error) if error.is_not_running() => Offline::open(&config)?.status()?,
-            asked => asked?,
-        };
+        let answer = ask_or_read(&config, PATH, &[], Offline::status).await?;
         if self.form.json {
             screen::json(&answer)?;
             return Ok(Exit::Done);

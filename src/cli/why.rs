@@ -8,9 +8,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::control::Control;
 use super::conversations::local;
-use super::offline::Offline;
+use super::offline::{Offline, ask_or_read};
 use super::shapes::Page;
 use super::{Form, Outcome, load, screen};
 
@@ -45,16 +44,11 @@ impl Why {
             Some([candidate, automation]) => format!("/api/v1/automations/{automation}/why-not/{candidate}"),
             _ => format!("/api/v1/messages/{message}/why"),
         };
-        let answer = match Control::new(&config)?.get(&path, &[]).await {
-            Err(error) if error.is_not_running() => {
-                let offline = Offline::open(&config)?;
-                match self.not.as_deref() {
-                    Some([candidate, automation]) => offline.why_not(&config, candidate, automation)?,
-                    _ => offline.why(&message)?,
-                }
-            }
-            asked => asked?,
+        let read = |offline: &Offline| match self.not.as_deref() {
+            Some([candidate, automation]) => offline.why_not(&config, candidate, automation),
+            _ => offline.why(&message),
         };
+        let answer = ask_or_read(&config, &path, &[], read).await?;
         self.form.print(answer, |page| show(page, &config.organisation.timezone))
     }
 }
