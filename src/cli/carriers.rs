@@ -1,5 +1,6 @@
 //! What the config says of the carrier, in the carrier room's terms.
 
+use std::iter;
 use std::time::Duration;
 
 use url::Url;
@@ -74,7 +75,8 @@ pub(super) fn hooks(config: &Config) -> Result<Option<Hooks>, WiringError> {
     let public_url = &config.server.public_url;
     Ok(Some(match &config.carrier.kind {
         CarrierKind::Twilio(settings) => {
-            let auth_tokens = vec![wiring::secret(&settings.auth_token)];
+            let all = iter::once(&settings.auth_token).chain(&settings.other_tokens);
+            let auth_tokens = all.map(wiring::secret).collect();
             let keys = twilio::SigningKeys { auth_tokens, shared_keys: Vec::new() };
             Hooks::Twilio(twilio::Hooks::new(public_url.clone(), settings.account_sid.clone(), keys))
         }

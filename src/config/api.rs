@@ -1,6 +1,6 @@
 //! `[[api.tokens]]`: the programs that may use `/api/v1`.
 
-use fulcrum_domain::{Role, Sight};
+use fulcrum_domain::{Actor, Role, Sight};
 use serde::Deserialize;
 
 use super::{
@@ -79,6 +79,10 @@ impl RawToken {
         let name = check.text(&key, &self.name, what)?;
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
             return Err(check.reject(&key, format!("\"{name}\""), what));
+        }
+        if Actor::OURS.iter().any(|ours| ours.eq_ignore_ascii_case(&name)) {
+            let expected = "a name that the activity does not use for somebody else";
+            return Err(check.reject(&key, format!("\"{name}\""), expected));
         }
         let credential = format!("api-token-{name}");
         let token = check.secret(&format!("{at}.token"), &self.token_file, &credential)?;

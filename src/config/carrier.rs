@@ -74,6 +74,8 @@ pub struct Twilio {
     pub account_sid: String,
     /// The password of requests and the key of webhook signatures.
     pub auth_token: Secret,
+    /// Others that webhooks may be signed with, while the token is being changed.
+    pub other_tokens: Vec<Secret>,
     /// `MG` and 32 hex digits: texts go out through this service.
     pub messaging_service_sid: Option<String>,
     /// How often received texts are listed, 5 min unless set.
@@ -236,8 +238,7 @@ impl RawTwilio {
     fn check(&self, check: &mut Check<'_>) -> Checked<Twilio> {
         let base_url = check.secure_url("carrier.twilio.base_url", &self.base_url);
         let account_sid = sid(check, "carrier.twilio.account_sid", &self.account_sid, "AC");
-        let auth_token =
-            check.secret("carrier.twilio.auth_token", &self.auth_token_file, "twilio-auth-token");
+        let tokens = check.secret("carrier.twilio.auth_token", &self.auth_token_file, "twilio-auth-token");
         let service = "carrier.twilio.messaging_service_sid";
         let messaging_service_sid = match self.messaging_service_sid.as_str() {
             "" => Ok(None),
@@ -248,10 +249,13 @@ impl RawTwilio {
             check.within("carrier.twilio.segments_per_second", self.segments_per_second, &SEGMENTS);
         let validity_period =
             check.duration("carrier.twilio.validity_period", &self.validity_period, &VALIDITY);
+        let tokens = tokens?;
+        let mut tokens = tokens.expose().lines().map(str::trim).filter(|line| !line.is_empty());
         Ok(Twilio {
             base_url: base_url?,
             account_sid: account_sid?,
-            auth_token: auth_token?,
+            auth_token: Secret::new(tokens.next().unwrap_or_default()),
+            other_tokens: tokens.map(Secret::new).collect(),
             messaging_service_sid: messaging_service_sid?,
             inbound_poll: inbound_poll?,
             segments_per_second: segments_per_second?,

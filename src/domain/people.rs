@@ -59,6 +59,9 @@ impl fmt::Debug for Account {
 pub struct Actor(Box<str>);
 
 impl Actor {
+    /// Who is no person and no program: no API token may have such a name, which would put its acts down to them.
+    pub const OURS: [&str; 5] = ["fulcrum", "operator", "candidate", "carrier", "lever"];
+
     /// The daemon itself.
     pub fn fulcrum() -> Self {
         Self("fulcrum".into())

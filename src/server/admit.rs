@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
 use super::site::Site;
-use super::{Shared, body, sign_in};
+use super::{Shared, sign_in};
 
 /// Which way a request comes in.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +61,7 @@ const LIVE_READ: &str = "x-live-read";
 
 /// Lets the request through with its [`Caller`], or says why not.
 pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let Some(needs) = gate.needs else { return next.run(request).await };
-    match gate.pass(needs, request).await {
+    match gate.pass(request).await {
         Ok(request) => next.run(request).await,
         Err(Refusal { problem, way_back }) => match gate.face {
             Face::Data => problem.into_response(),
@@ -81,20 +80,19 @@ struct Refusal {
 }
 
 impl Gate {
-    async fn pass(&self, needs: Right, mut request: Request) -> Result<Request, Refusal> {
+    async fn pass(&self, mut request: Request) -> Result<Request, Refusal> {
         // Only what was looked at can be looked at again after signing in.
         let path = request.uri().path_and_query().filter(|_| request.method().is_safe());
         let way_back = path.map_or("/", |path| path.as_str()).to_owned();
-        match self.caller(needs, &mut request).await {
-            Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                Ok(request)
-            }
+        match self.admitted(&mut request).await {
+            Ok(()) => Ok(request),
             Err(problem) => Err(Refusal { problem, way_back }),
         }
     }
 
-    async fn caller(&self, needs: Right, request: &mut Request) -> Result<Caller, Problem> {
+    /// Who is not known sends nothing that is read, but to the pages that are for everybody.
+    async fn admitted(&self, request: &mut Request) -> Result<(), Problem> {
+        let Some(needs) = self.needs else { return self.form(request, None).await.map(drop) };
         let caller = match self.door {
             Door::ControlSocket => Caller::operator(),
             Door::Public => {
@@ -102,21 +100,45 @@ impl Gate {
                 Caller::of(&self.shared, request.headers(), is_used).await?
             }
         };
+        let form = self.form(request, Some(&caller)).await?;
         if caller.came_by_cookie() && !request.method().is_safe() {
-            own_page(&self.shared, request, caller.csrf(), self.form_bytes_max).await?;
+            own_page(&self.shared.site, request.headers(), &form, caller.csrf())?;
         }
-        if caller.may(needs) {
-            return Ok(caller);
-        }
-        let detail = match needs {
-            Right::Watch => "a role is needed",
-            Right::Read => "the role viewer, recruiter or admin is needed",
-            Right::Text => "the role recruiter or admin is needed",
-            Right::Operate => "the role operator or admin is needed",
-            Right::Administer => "the role admin is needed",
-        };
-        Err(Problem::new(Kind::Forbidden, detail))
+        entitled(&caller, needs)?;
+        request.extensions_mut().insert(caller);
+        Ok(())
     }
+
+    /// The body of what is sent to a page, or of a form of a page's; it stays in the request, for the
+    /// handler. Read here, no page can forget that a stranger's body may never end. Empty where the
+    /// handler reads for itself.
+    async fn form(&self, request: &mut Request, caller: Option<&Caller>) -> Result<Bytes, Problem> {
+        let is_of_a_page = match self.face {
+            Face::Page => true,
+            Face::Data => caller.is_some_and(Caller::came_by_cookie) && is_form(request.headers()),
+        };
+        if request.method().is_safe() || !is_of_a_page {
+            return Ok(Bytes::new());
+        }
+        let whole = std::mem::take(request.body_mut());
+        let bytes = self.shared.read_body(whole, self.form_bytes_max).await?;
+        *request.body_mut() = Body::from(bytes.clone());
+        Ok(bytes)
+    }
+}
+
+fn entitled(caller: &Caller, needs: Right) -> Result<(), Problem> {
+    if caller.may(needs) {
+        return Ok(());
+    }
+    let detail = match needs {
+        Right::Watch => "a role is needed",
+        Right::Read => "the role viewer, recruiter or admin is needed",
+        Right::Text => "the role recruiter or admin is needed",
+        Right::Operate => "the role operator or admin is needed",
+        Right::Administer => "the role admin is needed",
+    };
+    Err(Problem::new(Kind::Forbidden, detail))
 }
 
 /// Whether somebody at a browser asked for this, and not a page of ours that reads by itself: one that
@@ -133,22 +155,13 @@ fn is_used(method: &Method, headers: &HeaderMap, face: Face) -> bool {
 }
 
 /// Whether a request that changes something was made by a page of ours, which knows `token`.
-pub(super) async fn own_page(
-    shared: &Shared,
-    request: &mut Request,
-    token: &str,
-    bytes_max: usize,
-) -> Result<(), Problem> {
+pub(super) fn own_page(site: &Site, headers: &HeaderMap, form: &[u8], token: &str) -> Result<(), Problem> {
     let forged = |detail| Err(Problem::new(Kind::Forged, detail));
-    if !is_of_our_site(request.headers(), &shared.site) {
+    if !is_of_our_site(headers, site) {
         return forged("the browser says that another site's page asked for this");
     }
-    let header = request.headers().get("x-csrf-token").map(|value| value.as_bytes().to_vec());
-    let given = match header {
-        Some(given) => Some(given),
-        None => field(&form(shared, request, bytes_max).await?, "csrf").map(String::into_bytes),
-    };
-    match given {
+    let header = headers.get("x-csrf-token").map(|value| value.as_bytes().to_vec());
+    match header.or_else(|| field(form, "csrf").map(String::into_bytes)) {
         Some(given) if given.ct_eq(token.as_bytes()).into() => Ok(()),
         Some(_) => forged("the page is from before the last sign-in; open it anew"),
         None => forged("neither the header X-CSRF-Token nor the field csrf is there"),
@@ -168,17 +181,9 @@ fn is_of_our_site(headers: &HeaderMap, site: &Site) -> bool {
     fetch_site && said(header::ORIGIN.as_str()).is_none_or(ours)
 }
 
-/// The body of a form, which stays in the request; empty when it is none.
-async fn form(shared: &Shared, request: &mut Request, bytes_max: usize) -> Result<Bytes, Problem> {
-    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_form = media_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
-    if !is_form {
-        return Ok(Bytes::new());
-    }
-    let whole = std::mem::take(request.body_mut());
-    let bytes = body::read(whole, bytes_max, shared.body_time()).await?;
-    *request.body_mut() = Body::from(bytes.clone());
-    Ok(bytes)
+fn is_form(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"))
 }
 
 /// A field of a form; none when it is missing.

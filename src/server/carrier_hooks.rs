@@ -11,7 +11,6 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 
 use super::Shared;
-use super::body;
 use super::hooks::not_stored;
 use super::problem::{Kind, Problem, no_such_path};
 use crate::carrier::twilio::{self, EMPTY_TWIML, FormError, HookRequest};
@@ -50,7 +49,7 @@ async fn take_twilio<T>(
 ) -> Result<T, Problem> {
     let Some(Hooks::Twilio(hooks)) = &shared.carrier else { return Err(no_such_path().await) };
     let (head, body) = request.into_parts();
-    let body = body::read(body, BYTES_MAX, shared.body_time()).await?;
+    let body = shared.read_body(body, BYTES_MAX).await?;
     let request = HookRequest {
         // Raw, as it is signed. Nested below the path of our public address it is without that.
         target: head.uri.path_and_query().map_or("", |target| target.as_str()),
@@ -100,7 +99,7 @@ async fn take_event(
     read: impl FnOnce(&Hooks, &HeaderMap, &[u8], Timestamp) -> Option<Result<HookEvent, HookError>>,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let body = match body::read(body, BYTES_MAX, shared.body_time()).await {
+    let body = match shared.read_body(body, BYTES_MAX).await {
         Ok(body) => body,
         Err(error) => return Problem::from(error).into_response(),
     };

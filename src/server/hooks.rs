@@ -15,7 +15,7 @@ use fulcrum_domain::HookEvent;
 use http::header;
 
 use super::Shared;
-use super::body::{self, BodyError};
+use super::body::BodyError;
 use super::carrier_hooks;
 use super::problem::{Kind, Problem, no_such_path, wrong_method};
 use crate::engine::{HookOutcome, HookRefusal, LeverHook};
@@ -56,12 +56,13 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
     if !shared.keys.load().hook_path_fits(path) {
         return no_such_path().await.into_response();
     }
-    let body = match body::read(request.into_body(), LEVER_BYTES_MAX, shared.body_time()).await {
+    let body = match shared.read_body(request.into_body(), LEVER_BYTES_MAX).await {
         Ok(body) => body,
         Err(error) => {
             let outcome = match error {
                 BodyError::TooLarge(_) => "too_large",
                 BodyError::TooSlow | BodyError::Broken => "malformed",
+                BodyError::NoRoom => "unavailable",
             };
             shared.engine.metrics().webhook(UNKNOWN, outcome);
             return Problem::from(error).into_response();

@@ -66,6 +66,7 @@ use crate::carrier::Hooks;
 use crate::config::{Limits, ProxyRange};
 use crate::engine::Engine;
 use admit::Door;
+use body::Bodies;
 use listener::{Serving, Socket};
 use rates::{Class, Dam, Rates};
 use room::{Full, Room};
@@ -90,13 +91,7 @@ struct Shared {
     rates: Rates,
     extension: extension::Extension,
     throttle: booking::Throttle,
-}
-
-impl Shared {
-    /// For a request's body.
-    fn body_time(&self) -> Duration {
-        self.limits.load().body_time
-    }
+    bodies: Bodies,
 }
 
 /// The way in. See [`Server::start`].
@@ -168,6 +163,7 @@ impl Server {
             stop: serving.stop.clone(),
             porter: Porter::default(),
             throttle: booking::Throttle::default(),
+            bodies: Bodies::default(),
             provider: Provider::new(settings.provider_http),
             invited: Invited::new(settings.invitation),
             limits,

@@ -80,15 +80,17 @@ impl People {
         !self.users.is_empty()
     }
 
-    /// What an account's password is compared with, and whose word it is when it fits. An account
-    /// that nobody has also gets a hash, so that looking takes as long, and no word.
+    /// What an account's password is compared with, and whose word it is when it fits. An account that
+    /// nobody has gets the hash of one of the others and no word: always the same one's, so that it takes
+    /// as long as somebody's would, however much their hashes cost.
     pub(super) fn credential(&self, account: Option<&Account>) -> (Secret, Option<Authority>) {
         match account.and_then(|account| self.user(account)) {
             Some(user) => (user.password_hash.clone(), Some(Authority::Config { password: digest(user) })),
-            // Somebody else's costs what this one's would.
             None => {
-                let other = self.users.first().map(|user| user.password_hash.clone());
-                (other.unwrap_or_else(|| Secret::new(NOBODYS)), None)
+                let named = account.map(ToString::to_string).unwrap_or_default();
+                let other = usize::from(Sha256::digest(named)[0]).checked_rem(self.users.len());
+                let other = other.and_then(|other| self.users.get(other));
+                (other.map_or_else(|| Secret::new(NOBODYS), |user| user.password_hash.clone()), None)
             }
         }
     }
@@ -168,6 +170,19 @@ mod tests {
         }
         let (hash, authority) = people(&[]).credential(Some(&ana));
         assert!(hash.expose() == NOBODYS && authority.is_none());
+    }
+
+    #[test]
+    fn how_long_it_takes_does_not_tell_who_has_an_account() {
+        let other = LocalUser { account: "bo@acme.example".parse().unwrap(), ..user(Role::Viewer, "dear") };
+        let some = people(&[user(Role::Admin, "cheap"), other]);
+        let costs = |name: u32| {
+            let nobody = format!("nobody-{name}@acme.example").parse().unwrap();
+            let [first, again] = [(); 2].map(|()| some.credential(Some(&nobody)).0.expose().to_owned());
+            assert_eq!(first, again);
+            first
+        };
+        assert_eq!((0..50).map(costs).collect::<std::collections::BTreeSet<_>>().len(), 2);
     }
 
     #[test]

@@ -431,17 +431,28 @@ fn a_hook_secret_must_fit_into_a_path() {
 fn api_tokens_are_told_apart_by_name_and_value() {
     let machine = Machine::new(&minimal_and(
         "[[api.tokens]]\nname = 'a'\nrole = 'viewer'\n[[api.tokens]]\nname = 'a'\nrole = 'admin'\n\
-         [[api.tokens]]\nname = 'b'\nrole = 'admin'\n[[api.tokens]]\nrole = 'admin'",
+         [[api.tokens]]\nname = 'b'\nrole = 'admin'\n[[api.tokens]]\nrole = 'admin'\n\
+         [[api.tokens]]\nname = 'Operator'\nrole = 'admin'",
     ));
     machine.write("credentials/api-token-a", "api-token-s3cr3t", 0o400);
     machine.write("credentials/api-token-b", "short", 0o400);
     insta::assert_snapshot!(machine.complaints(), @r#"
-    4 problems in the settings
+    5 problems in the settings
       fulcrum.toml:23: api.tokens[1].name: "a" again, expected each name once
       fulcrum.toml: api.tokens[1].token_file: the token of another entry, expected each token once
       fulcrum.toml: api.tokens[2].token_file: a token that can be guessed, expected 16 characters or more
       fulcrum.toml: api.tokens[3].name: not set, expected a name of letters, digits, - and _
+      fulcrum.toml:31: api.tokens[4].name: "Operator", expected a name that the activity does not use for somebody else
     "#);
+}
+
+#[test]
+fn twilio_may_sign_with_the_former_token_while_it_is_changed() {
+    let machine = Machine::new(MINIMAL);
+    machine.write("credentials/twilio-auth-token", "twilio-s3cr3t\n former-s3cr3t \n\n", 0o600);
+    let CarrierKind::Twilio(twilio) = machine.load().unwrap().carrier.kind else { panic!() };
+    assert_eq!(twilio.auth_token.expose(), "twilio-s3cr3t");
+    assert_eq!(twilio.other_tokens.iter().map(Secret::expose).collect::<Vec<_>>(), ["former-s3cr3t"]);
 }
 
 #[test]

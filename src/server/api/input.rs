@@ -16,10 +16,10 @@ use sha2::{Digest as _, Sha256};
 use utoipa::IntoParams;
 
 use crate::engine::{Engine, HITS_MAX, InboxCursor, Once, PAGE_MAX};
+use crate::server::Shared;
 use crate::server::admit::LONG_BYTES_MAX;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem};
-use crate::server::{Shared, body};
 use crate::store::tables::{ActivityKey, Digest};
 
 /// The longest text is 1,600 characters.
@@ -87,7 +87,7 @@ impl<T: DeserializeOwned> Input<T> {
         if !is_json(request.headers()) {
             return Err(Problem::new(Kind::NotJson, "the header Content-Type must be application/json"));
         }
-        Self::read(&body::read(request.into_body(), bytes_max, shared.body_time()).await?)
+        Self::read(&shared.read_body(request.into_body(), bytes_max).await?)
     }
 
     /// From the bytes of the body.

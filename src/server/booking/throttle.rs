@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::server::client::subscriber;
+
 const MOST: u32 = 10;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// Addresses that are kept in mind. When there are more, those whose hour is over go, then all.
@@ -14,11 +16,12 @@ const ADDRESSES: usize = 10_000;
 
 /// Who has come with how many bad tokens since when.
 #[derive(Default)]
-pub(in crate::server) struct Throttle(Mutex<HashMap<IpAddr, (Timestamp, u32)>>);
+pub(in crate::server) struct Throttle(Mutex<HashMap<u64, (Timestamp, u32)>>);
 
 impl Throttle {
     /// Counts a bad token. True when the address has had its ten in this hour already.
     pub(super) fn count(&self, address: IpAddr, now: Timestamp) -> bool {
+        let address = subscriber(address);
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |since: Timestamp| now.duration_since(since).abs() >= HOUR;
         if seen.len() >= ADDRESSES && !seen.contains_key(&address) {
@@ -49,5 +52,9 @@ mod tests {
         assert!(throttle.count(one, at(59)));
         assert!(!throttle.count("192.0.2.2".parse().unwrap(), at(59)));
         assert!(!throttle.count(one, at(60)));
+        // One subscriber has as many addresses as they like.
+        let of_one = |host: u16| throttle.count(format!("2001:db8:0:1::{host:x}").parse().unwrap(), at(0));
+        assert!((0..10).all(|host| !of_one(host)));
+        assert!(of_one(10));
     }
 }

@@ -15,11 +15,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::pairing::{Challenge, Decision, label};
+use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::console::page;
 use crate::server::console::texts::pairing as texts;
 use crate::server::problem::{Kind, Problem};
-use crate::server::{Shared, body};
 
 /// `{"verifier": "…"}` with 43 characters.
 const QUESTION_BYTES_MAX: usize = 1024;
@@ -119,7 +119,7 @@ struct Question {
 /// `POST /extension/token`: 200 with the token, once; 202 while nobody has decided; 403 when it was
 /// refused.
 pub(super) async fn token(State(shared): State<Arc<Shared>>, body: Body) -> Result<Response, Problem> {
-    let bytes = body::read(body, QUESTION_BYTES_MAX, shared.body_time()).await?;
+    let bytes = shared.read_body(body, QUESTION_BYTES_MAX).await?;
     let verifier = serde_json::from_slice(&bytes).map(|Question { verifier }| verifier);
     let verifier =
         verifier.map_err(|_| Problem::new(Kind::Malformed, "the body is not {\"verifier\": …}"))?;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use bytes::Bytes;
 use fulcrum_domain::{Account, SessionId, Sight, SignIn, SignInKind};
 use http::{StatusCode, header};
 use jiff::Timestamp;
@@ -14,12 +15,10 @@ use super::pages::{Plain, note, refusal, said};
 use super::texts;
 use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
-use crate::server::admit::{FORM_BYTES_MAX, field};
-use crate::server::body;
+use crate::server::admit::field;
 use crate::server::caller::Caller;
 use crate::server::console::page;
 use crate::server::listener::Peer;
-use crate::server::problem::Problem;
 use crate::server::site::Jar;
 
 #[derive(Template)]
@@ -109,13 +108,9 @@ pub(super) async fn revoke(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     peer: Option<Extension<Peer>>,
-    request: Request,
+    body: Bytes,
 ) -> Response {
     let Some(account) = &caller.account else { return no_account(&shared) };
-    let body = match body::read(request.into_body(), FORM_BYTES_MAX, shared.body_time()).await {
-        Ok(body) => body,
-        Err(error) => return refusal(&shared, &Problem::from(error)),
-    };
     let id: Option<SessionId> = field(&body, "id").and_then(|id| id.parse().ok());
     let ended = match id {
         Some(id) => shared.engine.sign_out(account.clone(), id).await,

@@ -9,19 +9,17 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use form_urlencoded::byte_serialize;
 use fulcrum_domain::Account;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::door::Door;
-use super::pages::{Plain, enter, note, refusal};
+use super::pages::{Plain, enter, note};
 use super::texts;
 use crate::config::Secret;
 use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
-use crate::server::admit::{FORM_BYTES_MAX, field, own_page};
-use crate::server::body;
+use crate::server::admit::{field, own_page};
 use crate::server::console;
 use crate::server::listener::Peer;
-use crate::server::problem::{Kind, Problem};
 use crate::server::site::local_path;
 
 #[derive(Template)]
@@ -55,24 +53,16 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>, request: Request) ->
 pub(super) async fn submit(
     State(shared): State<Arc<Shared>>,
     peer: Option<Extension<Peer>>,
-    mut request: Request,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
-    let door = Door::of(&shared, request.headers());
-    let own = own_page(&shared, &mut request, &door.csrf(), FORM_BYTES_MAX).await;
-    let body = match body::read(request.into_body(), FORM_BYTES_MAX, shared.body_time()).await {
-        Ok(body) => body,
-        Err(error) => return refusal(&shared, &Problem::from(error)),
-    };
+    let door = Door::of(&shared, &headers);
     let typed = Typed {
         email: field(&body, "email").unwrap_or_default(),
         next: field(&body, "next").unwrap_or_default(),
     };
-    match own {
-        Ok(()) => {}
-        Err(problem) if problem.kind() == Kind::Forged => {
-            return form(&shared, &door, StatusCode::FORBIDDEN, texts::OUTDATED, &typed);
-        }
-        Err(problem) => return refusal(&shared, &problem),
+    if own_page(&shared.site, &headers, &body, &door.csrf()).is_err() {
+        return form(&shared, &door, StatusCode::FORBIDDEN, texts::OUTDATED, &typed);
     }
     let peer = peer.map(|Extension(peer)| peer);
     let account: Option<Account> = typed.email.parse().ok();

@@ -276,7 +276,7 @@ enum Unproved {
 impl From<Unproved> for ProviderError {
     fn from(unproved: Unproved) -> Self {
         Self::Refused(match unproved {
-            Unproved::Key => "it is signed with a key that is not among the provider's".to_owned(),
+            Unproved::Key => "no key of the provider's fits its signature".to_owned(),
             Unproved::Refused(why) => why,
         })
     }
@@ -300,9 +300,12 @@ fn verified<'a>(
         .set_time_fn(move || earliest.into())
         .set_issue_time_verifier_fn(move |at| issued(at.into()));
     token.claims(&verifier, &Nonce::new(attempt.nonce.clone())).map_err(|error| match error {
-        ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
-            Unproved::Key
-        }
+        // A token may name no key: after a rotation the one that is known does not fit, or two may be meant.
+        ClaimsVerificationError::SignatureVerification(
+            SignatureVerificationError::NoMatchingKey
+            | SignatureVerificationError::CryptoError(_)
+            | SignatureVerificationError::AmbiguousKeyId(_),
+        ) => Unproved::Key,
         ClaimsVerificationError::InvalidNonce(_) => Unproved::Refused("the nonce is another's".to_owned()),
         error => Unproved::Refused(error.to_string()),
     })
@@ -335,10 +338,16 @@ impl Found {
         self.email.is_none() || self.values.is_none() || self.name.is_none()
     }
 
-    /// What is said of the e-mail comes from where the e-mail does.
+    /// What is said of an e-mail comes from where that e-mail does.
     fn add(&mut self, other: Self) {
+        let is_same = match (&self.email, &other.email) {
+            (Some(email), Some(other)) => email.eq_ignore_ascii_case(other),
+            _ => false,
+        };
         if self.email.is_none() {
             (self.email, self.verified) = (other.email, other.verified);
+        } else if is_same {
+            self.verified = self.verified.or(other.verified);
         }
         self.name = self.name.take().or(other.name);
         self.values = self.values.take().or(other.values);
@@ -426,6 +435,17 @@ mod tests {
 
     fn found(email: Option<&str>, verified: Option<bool>) -> Found {
         Found { email: email.map(str::to_owned), verified, name: None, values: Some(vec!["viewer".into()]) }
+    }
+
+    #[test]
+    fn what_is_said_of_the_same_address_beside_the_token_counts() {
+        let email = Some("ana@acme.example");
+        let mut token = found(email, None);
+        token.add(found(Some("Ana@acme.example"), Some(false)));
+        assert!(matches!(token.vouched(&oidc()), Err(ProviderError::Unverified)));
+        let mut token = found(email, Some(true));
+        token.add(found(email, Some(false)));
+        assert!(token.vouched(&oidc()).is_ok(), "the token is signed");
     }
 
     #[test]

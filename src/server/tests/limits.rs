@@ -62,10 +62,10 @@ async fn a_head_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn a_body_that_does_not_end_is_answered_and_cut_off() {
     let world = strict().await;
-    for path in ["/hooks/lever", "/hooks/twilio/message"] {
-        let begun = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{{\"event\":");
-        assert!(world.raw(begun.as_bytes()).await.starts_with("HTTP/1.1 408"), "{path}");
-    }
+    for_strangers(&world, |path| {
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\n{FORM}content-length: 1000\r\n\r\ndo=take&form=")
+    })
+    .await;
     let mut stream = TcpStream::connect(world.public()).await.unwrap();
     let drip = async {
         stream
@@ -77,6 +77,21 @@ async fn a_body_that_does_not_end_is_answered_and_cut_off() {
         }
     };
     tokio::time::timeout(PATIENCE, drip).await.expect("the connection is closed");
+}
+
+const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
+
+/// Sends to each route that takes a body from whoever comes, and sees that it is given up.
+async fn for_strangers(world: &World, request: impl Fn(&str) -> String) {
+    let takes_a_body = |route: &Route| route.needs.is_none() && !route.method.is_safe();
+    let routes = tables().into_iter().flat_map(|(_, table)| table).filter(takes_a_body);
+    let mut paths: Vec<String> = routes.map(|route| route.path.replace(['{', '}'], "")).collect();
+    assert!(paths.iter().any(|path| path == "/b/token"), "{paths:?}");
+    paths.extend(["/hooks/lever", "/hooks/twilio/message"].map(str::to_owned));
+    for path in paths {
+        let answer = world.raw(request(&path).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{path}: {answer}");
+    }
 }
 
 #[tokio::test]
