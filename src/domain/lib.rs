@@ -50,7 +50,7 @@ pub use consent::{Answer, Consent, ConsentLevel, ConsentQuestion, ConsentRules, 
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,
 };
-pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure, class_of};
+pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure};
 pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
 pub use erasure::{ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause, ErasureId, Remains, Whom};
 pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use fulcrum_domain::{CarrierSid, Listed, SendFailure, class_of};
+use fulcrum_domain::{CarrierSid, Listed, SendFailure};
 use jiff::civil;
 use reqwest::{Method, RequestBuilder, header};
 use secrecy::ExposeSecret;
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::codes::class_of;
 use super::{STATUS_PATH, TwilioSettings, wire};
 use crate::carrier::answer::Answer;
 use crate::carrier::file::{FILE_TIME, fetch, is_below};

@@ -4,9 +4,10 @@
 //! hold a text that was not verified. Fields that are not known are passed over: Twilio adds some
 //! without notice.
 
-use fulcrum_domain::{CarrierSid, MessageId, class_of};
+use fulcrum_domain::{CarrierSid, MessageId};
 use url::Url;
 
+use super::codes::class_of;
 use super::form::{Form, FormError};
 use super::signature::{BadSignature, Payload, Signed, SigningKeys};
 use super::wire;

@@ -4,6 +4,7 @@
 //! the account: an installation without a public address runs on the client alone.
 
 mod client;
+mod codes;
 mod form;
 mod hooks;
 mod signature;

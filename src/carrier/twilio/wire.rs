@@ -4,11 +4,12 @@
 //! notice: none of that may fail. What cannot be used without (a sid, an address) makes the one
 //! message none, not the page an error.
 
-use fulcrum_domain::{Delivery, Listed, class_of};
+use fulcrum_domain::{Delivery, Listed};
 use jiff::{Timestamp, fmt::rfc2822};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::codes::class_of;
 use crate::carrier::{Accepted, ListedText, ReceivedText};
 
 /// The Message resource, as far as we read it.
