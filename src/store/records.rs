@@ -163,7 +163,7 @@ pub struct FloodRow {
     pub card: Option<u64>,
 }
 
-/// What something happened to, as the activity is looked up by it.
+/// A thread or an opportunity: what something happened to, or what is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A thread.

@@ -21,7 +21,7 @@ use super::{Engine, Settings};
 use crate::store::tables::{
     ARCHIVE_REASONS, BY_CONTACT, CONVERSATIONS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, STAGES, USERS,
 };
-use crate::store::{Keys, Read, StoreError};
+use crate::store::{Keys, Read, StoreError, Subject};
 
 pub use words::{Colleague, Consent, ZoneEvidence};
 
@@ -29,15 +29,6 @@ pub use words::{Colleague, Consent, ZoneEvidence};
 const LAST_MESSAGES: usize = 20;
 /// People have a few opportunities; a hundred are a test record.
 const MOST_OTHERS: usize = 100;
-
-/// Whose facts are wanted.
-#[derive(Clone, Debug)]
-pub enum Subject {
-    /// Those of a candidate, at the number that Lever has.
-    Opportunity(OpportunityId),
-    /// Those of a thread and of whom it is about.
-    Conversation(ConversationId),
-}
 
 /// Who looks.
 #[derive(Clone, Debug)]
