@@ -124,12 +124,6 @@ impl Meeting {
             ..self
         })
     }
-
-    /// When it is over.
-    pub fn ends_at(&self) -> Timestamp {
-        let length = jiff::SignedDuration::from_mins(self.minutes.into());
-        self.starts_at.saturating_add(length).unwrap_or(Timestamp::MAX)
-    }
 }
 
 impl fmt::Debug for Meeting {

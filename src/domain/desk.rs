@@ -198,11 +198,6 @@ impl Desk {
         self.said.last_in_at > read_up_to
     }
 
-    /// Whether it is one of this account's.
-    pub fn is_of(&self, account: &Account) -> bool {
-        self.assigned.as_ref() == Some(account) || self.followers.contains(account)
-    }
-
     /// Puts it away. Whoever does that has seen what failed.
     pub fn archive(&mut self, at: Timestamp) {
         self.archived_at = self.archived_at.or(Some(at));
@@ -365,7 +360,7 @@ mod tests {
         let mine = |desk: &Desk| {
             shelves(&conversation(), desk).into_iter().filter(|s| matches!(s, Shelf::Mine(_))).count()
         };
-        assert_eq!((mine(&desk), desk.is_of(&omar)), (2, true));
+        assert_eq!(mine(&desk), 2);
         desk.follow(&priya, false);
         assert_eq!(mine(&desk), 2, "she is to answer still");
         desk.archive(at(1));

@@ -90,11 +90,7 @@ impl Engine {
         self.store
             .read(move |snapshot| {
                 let keys = before.map_or_else(Keys::all, |id| Keys::all().before(&id));
-                let mut rows = snapshot.list_back(ERASURES, &keys, limit + 1)?;
-                let more = rows.len() > limit;
-                rows.truncate(limit);
-                let next = rows.last().filter(|_| more).map(|(id, _)| *id);
-                Ok(Page { rows, next })
+                Page::read(limit, |most| snapshot.list_back(ERASURES, &keys, most), |(id, _)| *id)
             })
             .await
     }

@@ -41,7 +41,6 @@ pub use seal::{BadSealKey, KeyId, SealKeys};
 pub use sealing::Sealing;
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};
-pub use writer::WriterStats;
 
 /// The open file. Cheap to clone.
 #[derive(Clone)]
@@ -180,11 +179,6 @@ impl Store {
     /// The size of the file in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.inner.path.as_ref().and_then(|path| path.metadata().ok()).map_or(0, |meta| meta.len())
-    }
-
-    /// Counters of the writer; none once it is closed.
-    pub fn writer_stats(&self) -> Option<Arc<WriterStats>> {
-        self.handle().as_ref().map(|writer| writer.stats.clone())
     }
 
     /// Writes what waits and closes. Later changes fail with [`StoreError::Closed`].

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -45,22 +45,12 @@ enum Order {
 /// Rows that have changed, by table and key.
 pub(super) type Changed = BTreeSet<(usize, Vec<u8>)>;
 
-/// Counters of the writer.
-#[derive(Debug, Default)]
-pub struct WriterStats {
-    /// Changes that are on disk.
-    pub changes: AtomicU64,
-    /// Commits that brought them there.
-    pub commits: AtomicU64,
-}
-
 /// The way to the writer's thread.
 pub(super) struct Writer {
     orders: Sender<Order>,
     room: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
     failed: Arc<AtomicBool>,
-    pub(super) stats: Arc<WriterStats>,
 }
 
 impl Writer {
@@ -72,18 +62,9 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let failed = Arc::new(AtomicBool::new(false));
-        let stats = Arc::new(WriterStats::default());
-        let state = Loop {
-            database,
-            keys,
-            on_commit,
-            failed: failed.clone(),
-            broken,
-            stats: stats.clone(),
-            changed: None,
-        };
+        let state = Loop { database, keys, on_commit, failed: failed.clone(), broken, changed: None };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || state.run(&receiver))?;
-        Ok(Self { orders, room: Arc::new(Semaphore::new(QUEUE)), thread: Some(thread), failed, stats })
+        Ok(Self { orders, room: Arc::new(Semaphore::new(QUEUE)), thread: Some(thread), failed })
     }
 
     /// Room for one more change, waited for or not.
@@ -170,7 +151,6 @@ pub(super) struct Loop {
     on_commit: OnCommit,
     failed: Arc<AtomicBool>,
     broken: CancellationToken,
-    stats: Arc<WriterStats>,
     /// What has changed since somebody began to ask.
     pub(super) changed: Option<Changed>,
 }
@@ -211,7 +191,6 @@ impl Loop {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
-        let count = jobs.len() as u64;
         let mut replies = Vec::with_capacity(jobs.len());
         let mut signals = Vec::new();
         let mut changed = self.changed.as_ref().map(|_| Changed::new());
@@ -237,13 +216,9 @@ impl Loop {
         if let (Some(all), Some(these)) = (&mut self.changed, &mut changed) {
             all.append(these);
         }
-        if committed {
-            self.stats.changes.fetch_add(count, Ordering::Relaxed);
-            self.stats.commits.fetch_add(1, Ordering::Relaxed);
-            // Before the answers: who hears that a text is taken finds it counted.
-            if !signals.is_empty() {
-                (self.on_commit)(&signals);
-            }
+        // Before the answers: who hears that a text is taken finds it counted.
+        if committed && !signals.is_empty() {
+            (self.on_commit)(&signals);
         }
         for reply in replies {
             reply(committed);

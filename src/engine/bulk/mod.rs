@@ -26,7 +26,7 @@ use words::words_for;
 
 use super::changes::{self, BulkError};
 use super::repeats::{KeyReused, Once, made_before, remember};
-use super::view::{Gaze, PAGE_MAX, Page};
+use super::view::{Gaze, Page};
 use super::{Engine, Settings};
 use crate::store::tables::{BULKS, OPPORTUNITIES, POSTINGS, RECIPIENTS, STAGES};
 use crate::store::{Created, Keys, Read, StoreError};
@@ -235,12 +235,12 @@ impl Engine {
         after: Option<BulkId>,
         limit: usize,
     ) -> Result<Page<(BulkId, Bulk), BulkId>, StoreError> {
-        let limit = limit.clamp(1, PAGE_MAX);
         let keys = after.map_or_else(Keys::all, |id| Keys::all().before(&id));
-        let mut rows = self.store.read(move |snapshot| snapshot.list_back(BULKS, &keys, limit + 1)).await?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        Ok(Page { next: rows.last().filter(|_| more).map(|(id, _)| *id), rows })
+        self.store
+            .read(move |snapshot| {
+                Page::read(limit, |most| snapshot.list_back(BULKS, &keys, most), |(id, _)| *id)
+            })
+            .await
     }
 
     /// One bulk text.
@@ -414,16 +414,11 @@ fn recipients(
         Some(place) => all.after(&(id, place)),
         None => all,
     };
-    let limit = limit.clamp(1, PAGE_MAX);
-    let mut rows = read.list(RECIPIENTS, &keys, limit + 1)?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|((_, place), _)| *place);
     let gaze = Gaze::new(read, sight);
-    let mut views = Vec::with_capacity(rows.len());
-    for (_, recipient) in rows {
+    let page = Page::read(limit, |most| read.list(RECIPIENTS, &keys, most), |((_, place), _)| *place)?;
+    page.try_filter_map(|(_, recipient)| {
         if !gaze.reaches(Some(&recipient.opportunity))? {
-            continue;
+            return Ok(None);
         }
         let row = read.get(OPPORTUNITIES, &recipient.opportunity)?;
         let mut view = RecipientView {
@@ -446,7 +441,6 @@ fn recipients(
             }
             RecipientState::Excluded(_) | RecipientState::CalledOff => {}
         }
-        views.push(view);
-    }
-    Ok(Page { rows: views, next })
+        Ok(Some(view))
+    })
 }

@@ -5,8 +5,8 @@ use fulcrum_domain::template::Version;
 use fulcrum_domain::{ConversationId, Delivery, Direction, Effect, Message, MessageId, Sight};
 use jiff::Timestamp;
 
+use super::Page;
 use super::gaze::Gaze;
-use super::{PAGE_MAX, Page};
 use crate::engine::Engine;
 use crate::engine::changes::{desk_of, files_of, message};
 use crate::store::tables::{MADE_FROM, MESSAGES, MessageKey, OUTBOX};
@@ -123,11 +123,8 @@ fn page(
     limit: usize,
     list: impl FnOnce(&Keys, usize) -> Result<Vec<(MessageKey, Message)>, StoreError>,
 ) -> Result<MessagePage, StoreError> {
-    let limit = limit.clamp(1, PAGE_MAX);
-    let mut rows = list(keys, limit + 1)?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|((_, at, message), _)| (*at, *message));
+    let Page { rows, next } =
+        Page::read(limit, |most| list(keys, most), |((_, at, message), _)| (*at, *message))?;
     Ok(Page { rows: gone(gaze, rows.into_iter().map(|(_, message)| message))?, next })
 }
 

@@ -41,6 +41,32 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
+impl<T, C> Page<T, C> {
+    /// What `list` gives when asked for so many rows, at most `limit` and at most [`PAGE_MAX`]; `place` is that
+    /// of a row. One row more is asked for than is shown: it tells whether there is a next page.
+    pub(crate) fn read(
+        limit: usize,
+        list: impl FnOnce(usize) -> Result<Vec<T>, StoreError>,
+        place: impl FnOnce(&T) -> C,
+    ) -> Result<Self, StoreError> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let mut rows = list(limit + 1)?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(Self { next: rows.last().filter(|_| more).map(place), rows })
+    }
+
+    /// What is shown of its rows; those of which nothing is are left out, and it ends where it ended.
+    pub(crate) fn try_filter_map<U>(
+        self,
+        shown: impl FnMut(T) -> Result<Option<U>, StoreError>,
+    ) -> Result<Page<U, C>, StoreError> {
+        let rows =
+            self.rows.into_iter().map(shown).filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(Page { rows, next: self.next })
+    }
+}
+
 /// A conversation with what belongs to it.
 #[derive(Clone, Debug)]
 pub struct ConversationView {
@@ -158,20 +184,13 @@ pub(crate) fn conversations(
     limit: usize,
     sight: Sight,
 ) -> Result<Page<ConversationView, ConversationId>, StoreError> {
-    let limit = limit.clamp(1, PAGE_MAX);
     let gaze = Gaze::new(read, sight);
     let keys = after.map_or_else(Keys::all, |id| Keys::all().before(&id));
-    let mut rows = read.list_back(CONVERSATIONS, &keys, limit + 1)?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|(id, _)| *id);
-    let mut views = Vec::with_capacity(rows.len());
-    for (_, row) in rows {
-        if gaze.reaches(row.opportunity.as_ref())? {
-            views.push(conversation_view(read, row)?);
-        }
-    }
-    Ok(Page { rows: views, next })
+    let page = Page::read(limit, |most| read.list_back(CONVERSATIONS, &keys, most), |(id, _)| *id)?;
+    page.try_filter_map(|(_, row)| {
+        let is_seen = gaze.reaches(row.opportunity.as_ref())?;
+        is_seen.then(|| conversation_view(read, row)).transpose()
+    })
 }
 
 /// See [`Engine::conversation`].
