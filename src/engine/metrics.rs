@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::status::Status;
 use super::view::direction_word;
@@ -91,109 +91,84 @@ pub struct Metrics {
 
 /// What becomes of a webhook that names its event. One that is first seen at 1 has not grown, to Prometheus: an
 /// alert would miss it.
-const OUTCOMES: [&str; 7] =
-    ["stored", "duplicate", "verified", "bad_signature", "no_token", "stale", "unavailable"];
+const OUTCOMES: [&str; 8] = [
+    "stored",
+    "duplicate",
+    "verified",
+    "bad_signature",
+    "no_token",
+    "stale",
+    "unavailable",
+    "no_opportunity",
+];
+
+const TO_SEAL: &str = "Rows that are not yet known to be sealed as the config wants it";
+const LAST_BACKUP: &str = "When the daemon last made a backup by itself; 0 if never";
+const LAST_COPY: &str = "When the newest backup was made that lies in the bucket; 0 if none does";
 
 /// Seconds from due to filed: a second is the goal, a day an outage of Lever.
 const LAG: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0, 86400.0];
+
+fn counted<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn measured<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str, unit: Unit) -> M {
+    let metric = M::default();
+    registry.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
 
 impl Metrics {
     pub(crate) fn new(started_at: Timestamp) -> Self {
         let mut whole = Registry::default();
         whole.register_collector(Box::new(process::Process { started_at: started_at.as_second() }));
         let registry = whole.sub_registry_with_prefix("fulcrum");
-        let mut metrics = Self {
+        let lag = Histogram::new(LAG);
+        registry.register_with_unit("note_lag", "Filed minus due", Unit::Seconds, lag.clone());
+        let r = registry;
+        let metrics = Self {
+            webhooks: counted(r, "webhooks", "Webhooks of Lever, by event and outcome"),
+            requests: counted(r, "lever_requests", "Requests to Lever; status 0 when no answer came"),
+            texts: counted(r, "messages", "Texts that came to a status, by direction"),
+            texts_found_by_poll: counted(
+                r,
+                "messages_found_by_poll",
+                "Texts that came without their webhook",
+            ),
+            notes: counted(r, "notes_filed", "Transcripts that stand in Lever"),
+            note_lag: lag,
+            rate_used: counted(r, "lever_rate_used_ratio", "Share of Lever's rate used while busy"),
+            backfill_done: counted(r, "backfill_done", "Rows that the initial sync has read"),
+            backfill_known: counted(r, "backfill_known", "Rows that it will read, as far as known"),
+            outbox: counted(r, "outbox_rows", "Effects, by kind and state"),
+            oldest: measured(r, "outbox_oldest", "Age of the oldest due effect", Unit::Seconds),
+            deadlines: counted(r, "deadlines_pending", "Deadlines that wait"),
+            inbox: counted(r, "inbox_rows", "Webhooks that wait to be processed"),
+            found_by_poll: counted(r, "found_by_poll", "Changes that no webhook announced"),
+            store_bytes: measured(r, "store", "Size of the file", Unit::Bytes),
+            rows_to_seal: counted(r, "store_rows_to_seal", TO_SEAL),
+            components: counted(r, "component_state", "Health of each part: 0 ok, 1 degraded, 2 failing"),
+            last_backup: measured(r, "last_backup_timestamp", LAST_BACKUP, Unit::Seconds),
+            last_copy: measured(r, "last_backup_copy_timestamp", LAST_COPY, Unit::Seconds),
+            copies: counted(r, "backup_copies", "Tries to copy a backup, by outcome"),
+            limited: counted(r, "limited", "What a limit of the listener held back"),
             registry: Arc::default(),
-            webhooks: Family::default(),
-            requests: Family::default(),
-            texts: Family::default(),
-            texts_found_by_poll: Counter::default(),
-            notes: Counter::default(),
-            note_lag: Histogram::new(LAG),
-            rate_used: Ratio::default(),
-            backfill_done: Gauge::default(),
-            backfill_known: Gauge::default(),
-            outbox: Family::default(),
-            oldest: Gauge::default(),
-            deadlines: Gauge::default(),
-            inbox: Gauge::default(),
-            found_by_poll: Gauge::default(),
-            store_bytes: Gauge::default(),
-            components: Family::default(),
-            last_backup: Gauge::default(),
-            last_copy: Gauge::default(),
-            rows_to_seal: Gauge::default(),
-            copies: Family::default(),
-            limited: Family::default(),
         };
-        let m = &metrics;
-        registry.register("webhooks", "Webhooks of Lever, by event and outcome", m.webhooks.clone());
-        registry.register(
-            "lever_requests",
-            "Requests to Lever; status 0 when no answer came",
-            m.requests.clone(),
-        );
-        registry.register("messages", "Texts that came to a status, by direction", m.texts.clone());
-        registry.register(
-            "messages_found_by_poll",
-            "Texts that came without their webhook",
-            m.texts_found_by_poll.clone(),
-        );
-        registry.register("notes_filed", "Transcripts that stand in Lever", m.notes.clone());
-        registry.register_with_unit("note_lag", "Filed minus due", Unit::Seconds, m.note_lag.clone());
-        registry.register(
-            "lever_rate_used_ratio",
-            "Share of Lever's rate used while busy",
-            m.rate_used.clone(),
-        );
-        registry.register("backfill_done", "Rows that the initial sync has read", m.backfill_done.clone());
-        registry.register(
-            "backfill_known",
-            "Rows that it will read, as far as known",
-            m.backfill_known.clone(),
-        );
-        registry.register("outbox_rows", "Effects, by kind and state", m.outbox.clone());
-        registry.register_with_unit(
-            "outbox_oldest",
-            "Age of the oldest due effect",
-            Unit::Seconds,
-            m.oldest.clone(),
-        );
-        registry.register("deadlines_pending", "Deadlines that wait", m.deadlines.clone());
-        registry.register("inbox_rows", "Webhooks that wait to be processed", m.inbox.clone());
-        registry.register("found_by_poll", "Changes that no webhook announced", m.found_by_poll.clone());
-        registry.register_with_unit("store", "Size of the file", Unit::Bytes, m.store_bytes.clone());
-        registry.register(
-            "store_rows_to_seal",
-            "Rows that are not yet known to be sealed as the config wants it",
-            m.rows_to_seal.clone(),
-        );
-        registry.register(
-            "component_state",
-            "Health of each part: 0 ok, 1 degraded, 2 failing",
-            m.components.clone(),
-        );
-        registry.register_with_unit(
-            "last_backup_timestamp",
-            "When the daemon last made a backup by itself; 0 if never",
-            Unit::Seconds,
-            m.last_backup.clone(),
-        );
-        registry.register_with_unit(
-            "last_backup_copy_timestamp",
-            "When the newest backup was made that lies in the bucket; 0 if none does",
-            Unit::Seconds,
-            m.last_copy.clone(),
-        );
-        registry.register("backup_copies", "Tries to copy a backup, by outcome", m.copies.clone());
-        registry.register("limited", "What a limit of the listener held back", m.limited.clone());
-        // What has not happened yet is counted as none: a rate over what is missing is missing, too.
+        metrics.begin_at_nought();
+        Self { registry: Arc::new(whole), ..metrics }
+    }
+
+    /// What has not happened yet is counted as none: a rate over what is missing is missing, too.
+    fn begin_at_nought(&self) {
         for outcome in ["copied", "failed"] {
-            drop(m.copies.get_or_create(&Copies { outcome }));
+            drop(self.copies.get_or_create(&Copies { outcome }));
         }
         for event in HookEvent::ALL.map(HookEvent::as_key) {
             for outcome in OUTCOMES {
-                drop(m.webhooks.get_or_create(&Webhook { event, outcome }));
+                drop(self.webhooks.get_or_create(&Webhook { event, outcome }));
             }
         }
         for (direction, status) in [
@@ -201,11 +176,9 @@ impl Metrics {
             (Direction::In, &["received", "ignored"]),
         ] {
             for status in status {
-                drop(m.texts.get_or_create(&Texts { direction: direction_word(direction), status }));
+                drop(self.texts.get_or_create(&Texts { direction: direction_word(direction), status }));
             }
         }
-        metrics.registry = Arc::new(whole);
-        metrics
     }
 
     pub(crate) fn observer(&self) -> Observer {
