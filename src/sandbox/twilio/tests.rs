@@ -357,11 +357,26 @@ async fn media_need_credentials_and_come_by_a_redirect() {
     assert_eq!((hook.get("NumMedia"), hook.get("MediaContentType0")), (Some("1"), Some("image/png")));
     let url = hook.get("MediaUrl0").unwrap();
     assert_eq!(Client::new().get(url).send().await.unwrap().status(), 401);
-    let file = world.auth(Client::new().get(url)).send().await.unwrap();
+    let alone = reqwest::redirect::Policy::none();
+    let client = Client::builder().no_proxy().redirect(alone).build().unwrap();
+    let redirect = world.auth(client.get(url)).send().await.unwrap();
+    let storage = format!("{}{}", world.base, redirect.headers()["location"].to_str().unwrap());
+    assert_eq!(world.auth(client.get(&storage)).send().await.unwrap().status(), 400);
+    let file = client.get(&storage).send().await.unwrap();
     assert_eq!(file.headers()["content-type"], "image/png");
     assert_eq!(file.bytes().await.unwrap(), &b"png"[..]);
-    let metadata = world.call(Client::new().get(format!("{url}.json"))).await.1;
+    let metadata = world.call(client.get(format!("{url}.json"))).await.1;
     assert_eq!((&metadata["content_type"], &metadata["parent_sid"]), (&json!("image/png"), &json!(sid)));
     let list = world.get(&format!("/Messages/{sid}/Media.json")).await.1;
     assert_eq!(list["media_list"][0]["sid"], metadata["sid"]);
+
+    // They stay when their message goes.
+    let message = world.url(&format!("/Messages/{sid}.json"));
+    assert_eq!(world.call(client.delete(&message)).await.0, 204);
+    assert_eq!(world.get(&format!("/Messages/{sid}/Media.json")).await.0, 404);
+    assert_eq!(client.get(&storage).send().await.unwrap().status(), 200);
+    for expected in [204, 404] {
+        assert_eq!(world.call(client.delete(format!("{url}.json"))).await.0, expected);
+    }
+    assert_eq!(client.get(&storage).send().await.unwrap().status(), 404);
 }
