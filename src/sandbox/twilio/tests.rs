@@ -229,6 +229,38 @@ async fn a_report_can_be_overtaken_by_the_next() {
     assert_eq!(world.hook().await.get("MessageStatus"), Some("sent"));
 }
 
+/// What goes wrong on the way is an attempt that failed: the fragment says whether another follows, and a text's
+/// webhook has its fallback.
+#[tokio::test]
+async fn a_fault_on_the_way_fails_an_attempt_and_loses_no_webhook() {
+    for (fault, arrived) in [
+        (Fault::CutBefore, 1),
+        (Fault::Hang, 1),
+        (Fault::Status { code: 502, body: None }, 1),
+        (Fault::StatusAfter { code: 502 }, 2),
+    ] {
+        let rules = vec![Rule::new(Remote::TwilioWebhook, fault.clone()).times(1)];
+        let mut world = world(TwilioOptions::default(), vec![], rules).await;
+        world.webhook("#rc=5&rp=all", true);
+        world.state.inbound(ANA, OURS, "Hello?", vec![]).unwrap();
+        for _ in 0..arrived {
+            assert_eq!(world.hook().await.uri, "/message", "{fault:?}");
+        }
+        let sent = world.entry("webhook_sent").await.detail;
+        assert_eq!((&sent["attempts"], &sent["failure"]), (&json!(2), &Value::Null), "{fault:?}");
+        assert!(world.hooks.try_recv().is_err(), "{fault:?}");
+    }
+    // Never retried, as nothing that has begun to be answered is; the text comes again by the fallback.
+    let rules = vec![Rule::new(Remote::TwilioWebhook, Fault::CutAfter).times(1)];
+    let mut world = world(TwilioOptions::default(), vec![], rules).await;
+    world.webhook("#rc=5&rp=all", true);
+    world.state.inbound(ANA, OURS, "Hello?", vec![]).unwrap();
+    assert_eq!(
+        (world.hook().await.uri, world.hook().await.uri),
+        ("/message".parse().unwrap(), "/fallback".parse().unwrap())
+    );
+}
+
 #[tokio::test]
 async fn an_inbound_text_reaches_the_webhook_and_the_listing() {
     let mut world = World::new().await;
