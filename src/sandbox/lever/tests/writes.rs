@@ -105,10 +105,26 @@ async fn an_interview_is_made_in_a_panel_of_ours_replaced_and_takes_the_panel_al
     );
     assert_eq!(replaced["data"]["createdAt"], second["data"]["createdAt"]);
     // To omit a string is documented, to send a null for one is not.
-    for string in ["subject", "note", "location"] {
+    for string in ["subject", "note", "location", "feedbackReminder"] {
         let mut null = replacement.clone();
         null[string] = Value::Null;
         assert_eq!(client.send(Method::PUT, &one, &null).await.0, StatusCode::BAD_REQUEST, "{string}");
+    }
+    // A form is named by its id; that none is wanted is said of an interviewer alone.
+    let form = "4f0c7a52-1111-4c1e-9d3a-0a1b2c3d4e5f";
+    for (own, theirs, expected) in [
+        (json!(null), json!(null), None),
+        (json!(form), json!(form), None),
+        (json!(null), json!("no-feedback"), None),
+        (json!("no-feedback"), json!(form), Some("/feedbackTemplate")),
+        (json!(""), json!(form), Some("/feedbackTemplate")),
+        (json!(form), json!("some form"), Some("/interviewers/0/feedbackTemplate")),
+    ] {
+        let mut changed = replacement.clone();
+        (changed["feedbackTemplate"], changed["interviewers"][0]["feedbackTemplate"]) = (own, theirs);
+        let (_, answer) = client.send(Method::PUT, &one, &changed).await;
+        let refused = expected.map(|at| json!(format!("Invalid value at {at}"))).unwrap_or_default();
+        assert_eq!(answer["message"], refused, "{changed}");
     }
 
     let first = made["data"]["interviews"][0]["id"].as_str().unwrap();
