@@ -156,8 +156,9 @@ impl Exchange {
             let kept = Kept { request: request.to_owned(), text: text.id.clone(), at_ms: now };
             book.keys.insert(key.to_owned(), kept);
         }
-        let detail =
-            json!({"sid": text.id, "to": text.to, "from": text.from, "body": text.body, "mid": text.mid});
+        let sent: serde_json::Value = serde_json::from_slice(request).unwrap_or_default();
+        let detail = json!({"sid": text.id, "to": text.to, "from": text.from, "body": text.body,
+                            "mid": text.mid, "request": sent});
         self.0.ledger.record(now, "message_created", detail);
         book.texts.insert(text.id.clone(), text.clone());
         Ok((text, true))
@@ -256,6 +257,7 @@ mod tests {
         assert_eq!(exchange.take(Some("k"), b"2", &hello()).unwrap_err(), Refused::OtherRequest);
         assert!(exchange.take(Some("l"), b"1", &hello()).unwrap().1);
         assert_eq!(ledger.len(), 2);
+        assert_eq!(ledger.entries()[0].detail["request"], 1);
         clock.advance(KEYS_KEPT_MS);
         assert!(exchange.take(Some("k"), b"1", &hello()).unwrap().1, "forgotten: this texts twice");
     }

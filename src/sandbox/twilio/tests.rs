@@ -183,7 +183,12 @@ async fn a_text_is_reported_from_sent_on_and_can_then_be_deleted() {
         assert_eq!(hook.headers["user-agent"], "TwilioProxy/1.1");
     }
     assert_eq!(world.get(&path).await.1["status"], "delivered");
-    assert_eq!(world.entry("message_created").await.detail["mid"], "m+1");
+    let created = world.entry("message_created").await.detail;
+    assert_eq!(created["mid"], "m+1");
+    assert_eq!(
+        created["form"],
+        json!([["To", ANA], ["From", OURS], ["Body", "Hi"], ["StatusCallback", callback]])
+    );
     let redacted = world.post(&path, &[("Body", "")]).await;
     assert_eq!((redacted.0, &redacted.1["body"]), (200, &json!("")));
     assert_eq!(world.post(&path, &[("Status", "canceled")]).await.1["code"], 30409);
