@@ -181,7 +181,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             let date = date.unwrap_or(now + 2 * 86_400_000);
             let id =
                 tenant.schedule_inside(index, date, duration.unwrap_or(45), subject.clone(), *external, now);
-            tenant.touch(index, now);
+            tenant.touch_interview(index, now);
             let happening = tenant.interview_event("interviewCreated", index, &id);
             Ok((index, Some(id), happening.into_iter().collect()))
         }
@@ -199,7 +199,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             let (index, id) = tenant.pick_interview(opportunity, interview.as_deref())?;
             let happening = tenant.interview_event("interviewDeleted", index, &id);
             tenant.schedule_mut(index).remove_interview(&id);
-            tenant.touch(index, now);
+            tenant.touch_interview(index, now);
             Ok((index, Some(id), happening.into_iter().collect()))
         }
         Event::Confidential { opportunity, on } => {
@@ -237,7 +237,7 @@ fn change_interview(
     {
         change(found);
     }
-    tenant.touch(index, now);
+    tenant.touch_interview(index, now);
     let happening = tenant.interview_event("interviewUpdated", index, &id);
     Ok((index, Some(id), happening.into_iter().collect()))
 }

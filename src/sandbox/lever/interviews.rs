@@ -258,7 +258,7 @@ impl Lever {
         let mut tenant = self.tenant();
         let index = self.visible(&tenant, id)?;
         let done = change(&mut tenant, index, now)?;
-        tenant.touch(index, now);
+        tenant.touch_interview(index, now);
         Ok(done)
     }
 

@@ -21,7 +21,7 @@ const DELETED_SPAN_MS: i64 = 30 * 86_400_000;
 pub(super) async fn list(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindAllOpportunities)?;
     let query = Query::parse(query.as_deref());
-    let shape = Shape::parse(&query);
+    let shape = shape_of(&lever, &query)?;
     let response = {
         let tenant = lever.tenant();
         let filter = Filter::parse(&query, &tenant, lever.grants(Permission::Confidential))?;
@@ -39,10 +39,21 @@ pub(super) async fn read(
     RawQuery(query): RawQuery,
 ) -> Reply {
     lever.require(Permission::FindOpportunity)?;
+    let shape = shape_of(&lever, &Query::parse(query.as_deref()))?;
     let tenant = lever.tenant();
     let index = lever.visible(&tenant, &id)?;
-    let opportunity = tenant.opportunity(index, &Shape::parse(&Query::parse(query.as_deref())));
+    let opportunity = tenant.opportunity(index, &shape);
     one(&tenant, query.as_deref(), opportunity)
+}
+
+/// The shape that is asked for, if the key may see it.
+fn shape_of(lever: &Lever, query: &Query) -> Result<Shape, ApiError> {
+    let shape = Shape::parse(query);
+    match lever.options().expand_needs {
+        Some(permission) if shape.expands_any() => lever.require(permission)?,
+        _ => {}
+    }
+    Ok(shape)
 }
 
 /// Oldest deletion first; the span may be at most 30 days (lever-api.md 4.4).
