@@ -335,6 +335,7 @@ mod tests {
             ("/faults", json!({"remote": "lever", "kind": "hung"}), "`hang`"),
             ("/faults", json!({"remote": "lever", "kind": "hang", "code": 500}), "`for_ms`"),
             ("/faults", json!({"kind": "hang"}), "`remote`"),
+            ("/faults", json!({"remote": "telnyx_webhook", "kind": "html"}), "`html`"),
         ] {
             let (status, answer) = control.post(path, &body).await;
             let why = answer["error"].as_str().unwrap().to_owned();

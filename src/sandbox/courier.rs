@@ -64,8 +64,8 @@ impl Courier {
 
     /// Delivers `event` to `url`; `make` writes each attempt, by its number from 1.
     pub(crate) async fn deliver(&self, event: &'static str, url: &str, make: impl Fn(u32) -> Attempt) {
-        match self.faults.draw(self.remote, &Method::POST, event) {
-            Some(Fault::Drop | Fault::CutBefore | Fault::Hang) => return,
+        match self.draw(event, |fault| !fault.is_of_an_attempt()) {
+            Some(Fault::Drop) => return,
             Some(Fault::Delay { ms } | Fault::Latency { ms }) => {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
             }
@@ -83,7 +83,7 @@ impl Courier {
         let mut pause = PAUSE;
         let mut attempt = 1;
         let status = loop {
-            let status = self.attempt(url, make(attempt)).await;
+            let status = self.attempt(event, url, make(attempt)).await;
             if status.is_some_and(|status| (200..300).contains(&status)) || attempt == self.attempts {
                 break status;
             }
@@ -99,11 +99,75 @@ impl Courier {
         self.delivered.notify_waiters();
     }
 
-    async fn attempt(&self, url: &str, (headers, body): Attempt) -> Option<u16> {
+    fn draw(&self, event: &'static str, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        self.faults.draw_of(self.remote, &Method::POST, event, fits)
+    }
+
+    /// The status that the carrier sees, none for no answer. What went wrong on the way is a failed attempt.
+    async fn attempt(&self, event: &'static str, url: &str, attempt: Attempt) -> Option<u16> {
+        let fault = self.draw(event, Fault::is_of_an_attempt);
+        match fault {
+            Some(Fault::CutBefore | Fault::Hang) => return None,
+            Some(Fault::Status { code, .. }) => return Some(code),
+            _ => {}
+        }
+        let status = self.post(url, attempt).await;
+        // The receiver may have it, and the carrier does not know.
+        match fault {
+            Some(Fault::CutAfter) => None,
+            Some(Fault::StatusAfter { code }) => Some(code),
+            _ => status,
+        }
+    }
+
+    async fn post(&self, url: &str, (headers, body): Attempt) -> Option<u16> {
         let mut request = self.http.post(url).header("content-type", "application/json").body(body);
         for (name, value) in headers {
             request = request.header(name, value);
         }
         Some(request.send().await.ok()?.status().as_u16())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::post;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::Rule;
+    use crate::server::serve;
+
+    #[tokio::test]
+    async fn a_fault_on_the_way_fails_an_attempt_and_loses_no_webhook() {
+        let (sender, mut arrived) = mpsc::unbounded_channel();
+        let take = post(move |body: String| {
+            let taken = sender.send(body);
+            async move { taken.unwrap() }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(serve(listener, Router::new().route("/", take), CancellationToken::new()));
+        for (fault, deliveries) in [
+            (Fault::CutBefore, 1),
+            (Fault::Hang, 1),
+            (Fault::Status { code: 502, body: None }, 1),
+            (Fault::CutAfter, 2),
+            (Fault::StatusAfter { code: 500 }, 2),
+        ] {
+            let remote = Remote::GatewayWebhook;
+            let faults = Faults::new(1, vec![Rule::new(remote, fault.clone()).times(1)]);
+            let ledger = Ledger::default();
+            let courier =
+                Courier::new((remote, "gateway"), 3, SimClock::default(), ledger.clone(), faults).unwrap();
+            courier.deliver("message", &url, |attempt| (Vec::new(), attempt.to_string())).await;
+            let sent = &ledger.entries()[0].detail;
+            assert_eq!((&sent["attempts"], &sent["status"]), (&json!(2), &json!(200)), "{fault:?}");
+            let mut bodies: Vec<String> = std::iter::from_fn(|| arrived.try_recv().ok()).collect();
+            assert_eq!((bodies.len(), bodies.pop().as_deref()), (deliveries, Some("2")), "{fault:?}");
+        }
     }
 }

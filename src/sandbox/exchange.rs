@@ -156,8 +156,9 @@ impl Exchange {
             let kept = Kept { request: request.to_owned(), text: text.id.clone(), at_ms: now };
             book.keys.insert(key.to_owned(), kept);
         }
-        let detail =
-            json!({"sid": text.id, "to": text.to, "from": text.from, "body": text.body, "mid": text.mid});
+        let sent: serde_json::Value = serde_json::from_slice(request).unwrap_or_default();
+        let detail = json!({"sid": text.id, "to": text.to, "from": text.from, "body": text.body,
+                            "mid": text.mid, "request": sent});
         self.0.ledger.record(now, "message_created", detail);
         book.texts.insert(text.id.clone(), text.clone());
         Ok((text, true))
@@ -204,8 +205,12 @@ impl Exchange {
     }
 
     /// Lets a text that was taken go its way, and tells each state that follows. What its number ends
-    /// with decides the end: 0006 a landline, 0007 spam.
-    pub(crate) async fn follow(self, text: Text, tell: impl AsyncFn(Text)) {
+    /// with decides the end: 0006 a landline, 0007 spam. Nothing waits until one state is told before the next
+    /// comes, so that one report can overtake another.
+    pub(crate) async fn follow<T>(self, text: Text, tell: impl Fn(Text) -> T)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
         let end = match text.to.get(text.to.len().saturating_sub(4)..) {
             Some("0006") => State::Failed(Why::Landline),
             Some("0007") => State::Failed(Why::Spam),
@@ -222,7 +227,7 @@ impl Exchange {
                 stored.state = state;
                 stored.clone()
             };
-            tell(next).await;
+            tokio::spawn(tell(next));
         }
     }
 }
@@ -252,8 +257,32 @@ mod tests {
         assert_eq!(exchange.take(Some("k"), b"2", &hello()).unwrap_err(), Refused::OtherRequest);
         assert!(exchange.take(Some("l"), b"1", &hello()).unwrap().1);
         assert_eq!(ledger.len(), 2);
+        assert_eq!(ledger.entries()[0].detail["request"], 1);
         clock.advance(KEYS_KEPT_MS);
         assert!(exchange.take(Some("k"), b"1", &hello()).unwrap().1, "forgotten: this texts twice");
+    }
+
+    #[tokio::test]
+    async fn a_report_that_is_held_up_holds_up_no_other() {
+        let (exchange, clock, _) = exchange();
+        let (text, _) = exchange.take(None, b"1", &hello()).unwrap();
+        clock.advance(PACE_MS.0 + PACE_MS.1);
+        let (told, mut reports) = tokio::sync::mpsc::unbounded_channel();
+        let tell = move |text: Text| {
+            let told = told.clone();
+            async move {
+                if text.state == State::Sent {
+                    std::future::pending::<()>().await;
+                }
+                told.send(text.state).unwrap();
+            }
+        };
+        let following = async {
+            exchange.follow(text, tell).await;
+            reports.recv().await
+        };
+        let first = tokio::time::timeout(Duration::from_secs(20), following).await;
+        assert_eq!(first.unwrap(), Some(State::Delivered));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Rules are tried in order; the first that matches and whose draw succeeds is the fault of this request.
 //! Draws come from a seed, so a failing run can be repeated. The rules say nothing about how a fault is
-//! carried out: that is `server` for answers and `lever::sender` for webhooks.
+//! carried out: that is `server` for answers, and whoever sends webhooks for those (`lever::hooks`,
+//! `twilio::delivery`, `courier`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -107,6 +108,15 @@ pub struct Rule {
     pub for_ms: Option<u64>,
 }
 
+impl Remote {
+    fn is_webhooks(self) -> bool {
+        match self {
+            Self::LeverWebhook | Self::TwilioWebhook | Self::TelnyxWebhook | Self::GatewayWebhook => true,
+            Self::Lever | Self::Twilio | Self::Telnyx | Self::Gateway => false,
+        }
+    }
+}
+
 impl Fault {
     /// Whether it concerns a single attempt to deliver a webhook, and not when and how often it is delivered.
     pub(crate) fn is_of_an_attempt(&self) -> bool {
@@ -189,7 +199,13 @@ impl Rule {
             let known: Vec<String> = known().map(|key| format!("`{key}`")).collect();
             return Err(format!("unknown field `{unknown}`, expected one of {}", known.join(", ")));
         }
-        serde_json::from_value(value).map_err(|error| error.to_string())
+        let rule: Self = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        match rule.fault {
+            Fault::Html | Fault::Rubbish | Fault::HalfBody if rule.remote.is_webhooks() => {
+                Err("what a webhook is answered is up to its receiver: `html`, `rubbish` and `half_body` are for requests".into())
+            }
+            _ => Ok(rule),
+        }
     }
 
     fn matches(&self, remote: Remote, method: &Method, path: &str) -> bool {

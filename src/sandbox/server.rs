@@ -142,13 +142,16 @@ async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Respons
 
 fn refusal(remote: Remote, code: u16, body: Option<Value>) -> Response {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, axum::Json(body.unwrap_or_else(|| error_body(remote, status)))).into_response()
+    match body.or_else(|| error_body(remote, status)) {
+        Some(body) => (status, axum::Json(body)).into_response(),
+        None => status.into_response(),
+    }
 }
 
-/// The error body that each remote would send with `status`.
-fn error_body(remote: Remote, status: StatusCode) -> Value {
+/// The error body that each remote would send with `status`, if any.
+fn error_body(remote: Remote, status: StatusCode) -> Option<Value> {
     let reason = status.canonical_reason().unwrap_or("Error");
-    match remote {
+    Some(match remote {
         Remote::Twilio | Remote::TwilioWebhook => {
             let code = match status {
                 StatusCode::BAD_REQUEST => 20001,
@@ -163,16 +166,23 @@ fn error_body(remote: Remote, status: StatusCode) -> Value {
         Remote::Telnyx | Remote::TelnyxWebhook => {
             let code = match status {
                 StatusCode::UNAUTHORIZED => "10009",
+                StatusCode::FORBIDDEN => "10010",
+                StatusCode::NOT_FOUND => "10005",
+                StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => "10015",
                 StatusCode::TOO_MANY_REQUESTS => "10011",
                 _ => "10007",
             };
             json!({"errors": [{"code": code, "title": reason, "detail": reason}]})
         }
+        // What these say is no word about a text, so none of the contract's comes with them.
+        Remote::Gateway | Remote::GatewayWebhook if matches!(status.as_u16(), 401 | 403 | 404 | 410) => {
+            return None;
+        }
         Remote::Gateway | Remote::GatewayWebhook => json!({"error": reason.to_lowercase()}),
         Remote::Lever | Remote::LeverWebhook => {
             json!({"code": format!("{}Error", reason.replace(' ', "")), "message": reason})
         }
-    }
+    })
 }
 
 /// The same head, with only the first half of the body before the connection closes.
@@ -198,7 +208,7 @@ mod tests {
     #[test]
     fn bad_credentials_have_the_code_that_the_remotes_themselves_give_them() {
         let code = |remote, status| {
-            let body = error_body(remote, status);
+            let body = error_body(remote, status).unwrap();
             let code = if body["code"].is_null() { &body["errors"][0]["code"] } else { &body["code"] };
             code.to_string()
         };
@@ -206,5 +216,10 @@ mod tests {
         assert_eq!(code(Remote::Twilio, StatusCode::FORBIDDEN), "20003");
         assert_eq!(code(Remote::Twilio, StatusCode::SERVICE_UNAVAILABLE), "20500");
         assert_eq!(code(Remote::Telnyx, StatusCode::UNAUTHORIZED), "\"10009\"");
+        assert_eq!(code(Remote::Telnyx, StatusCode::FORBIDDEN), "\"10010\"");
+        assert_eq!(code(Remote::Telnyx, StatusCode::NOT_FOUND), "\"10005\"");
+        assert_eq!(code(Remote::Telnyx, StatusCode::UNPROCESSABLE_ENTITY), "\"10015\"");
+        assert_eq!(error_body(Remote::Gateway, StatusCode::UNAUTHORIZED), None);
+        assert!(error_body(Remote::Gateway, StatusCode::SERVICE_UNAVAILABLE).is_some());
     }
 }

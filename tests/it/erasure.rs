@@ -10,6 +10,7 @@ use fulcrum::store::{self, Read, Store, StoreError};
 use fulcrum_domain::{
     Erasure, ErasureCause, ErasureId, HookEvent, Number, Opportunity, Remains, Retention, Sight, Whom,
 };
+use fulcrum_sandbox::twilio::InboundMedia;
 use fulcrum_sandbox::{Event, Happened, Options, Permission, Permissions};
 use jiff::SignedDuration;
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
@@ -240,6 +241,22 @@ async fn whoever_is_erased_by_command_is_gone_here_and_what_we_left_elsewhere_as
     assert!(left.is_empty(), "in the daemon's file: {left:?}");
     let (path, _folder) = world.end().await;
     assert_eq!(rows_with_traces(&path), Vec::<String>::new());
+}
+
+/// Twilio keeps media when their message is deleted, and lists them no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_gone_at_the_carrier_before_the_certificate_says_so() {
+    let world = World::standing(small(), |_| {}).await;
+    world.apply(NAME, PHONE).await;
+    let picture = InboundMedia { content_type: "image/png".into(), bytes: b"\x89PNG\r\n\x1a\n"[..].into() };
+    world.sandbox.inbound_with(PHONE, "my diploma", vec![picture.clone(), picture]).unwrap();
+    eventually("the text is here", async || !world.messages(PHONE).await.is_empty()).await;
+    let whom = Whom::Number(number(PHONE));
+    let (erasure, _) = world.engine.erase_person(whom, "ana".into()).await.unwrap().unwrap();
+    assert!(certificate(&world, erasure, 0).await.is_complete());
+    let deleted: Vec<_> = world.sandbox.ledger().entries().into_iter().map(|entry| entry.kind).collect();
+    let deleted: Vec<_> = deleted.into_iter().filter(|kind| kind.ends_with("_deleted")).collect();
+    assert_eq!(deleted, ["media_deleted", "media_deleted", "message_deleted"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! The initial sync and the looks after it: what is stored is what Lever has.
 
 use fulcrum::engine::{Engine, Found};
-use fulcrum_sandbox::{Event, Sandbox};
+use fulcrum_domain::{HookEvent, Sight};
+use fulcrum_sandbox::{Event, Permission, Sandbox};
 
 use crate::judge::same;
-use crate::world::{World, eventually, fast};
+use crate::world::{World, eventually, fast, id, small};
 
 /// Opportunities that are not stored as Lever shows them.
 pub(crate) async fn differences(world: &World) -> Vec<String> {
@@ -15,7 +16,7 @@ pub(crate) async fn differences(world: &World) -> Vec<String> {
 pub(crate) async fn differences_between(sandbox: &Sandbox, engine: &Engine) -> Vec<String> {
     let mut different = Vec::new();
     for truth in sandbox.truth() {
-        let found = engine.opportunity(&truth.id.parse().unwrap(), fulcrum_domain::Sight::All).await.unwrap();
+        let found = engine.opportunity(&truth.id.parse().unwrap(), Sight::All).await.unwrap();
         let right = match found {
             Found::Known(view) => !truth.confidential && !truth.anonymized && same(&truth, &view),
             Found::Unknown => truth.confidential,
@@ -56,4 +57,27 @@ async fn without_webhooks_everything_arrives_only_later() {
     }
     eventually("the changes are found", async || differences(&world).await.is_empty()).await;
     assert!(world.engine.status().await.unwrap().stored.found_by_poll >= 20);
+}
+
+/// Whether to expand needs a tick box of its own, Lever does not say; a key without it reads one by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_not_expand_brings_every_posting_all_the_same() {
+    let mut options = small();
+    options.lever.expand_needs = Some(Permission::FindAllApplications);
+    let world = World::standing(options, |_| {}).await;
+    world.backfilled().await;
+    assert_eq!(differences(&world).await, Vec::<String>::new());
+    let apply = Event::Apply { name: None, phone: None, email: None, contact: None, posting: None };
+    let dana = world.sandbox.happen(&apply).unwrap();
+    world.hook(HookEvent::ApplicationCreated, &dana).await;
+    let posting = world.sandbox.truth_of(&dana.opportunity).unwrap().posting.unwrap();
+    eventually("the job is known", async || {
+        match world.engine.opportunity(&id(&dana), Sight::All).await.unwrap() {
+            Found::Known(view) => view.opportunity.posting == Some(posting.parse().unwrap()),
+            _ => false,
+        }
+    })
+    .await;
+    let routes = world.sandbox.stats().lever.by_route;
+    assert!(routes["GET /v1/opportunities/{o}/applications/{a}"] > 0, "{routes:?}");
 }

@@ -38,6 +38,9 @@ const STORAGE: [&str; 3] = ["twiliocdn.com", "twilio.com", "amazonaws.com"];
 /// How many texts to one person are looked through for a lost one, 50 a page.
 const MAX_LOST_PAGES: usize = 20;
 
+/// How many pages a list of media may have: a message has ten at most (1.2), and a page holds 50.
+const MAX_MEDIA_PAGES: usize = 5;
+
 /// Speaks to Twilio for one account. Cheap to clone; its clones share the bound on requests.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -115,7 +118,16 @@ impl Client {
         Ok(InboundPage { texts, next: self.next_page(page.next_page_uri.as_deref())?.map(NextPage) })
     }
 
+    /// The media first: they do not go with their message, and nobody finds them once it is gone (1.11).
     pub(in crate::carrier) async fn delete(&self, sid: &CarrierSid) -> Result<(), ReadError> {
+        for item in self.media_items(sid).await? {
+            let name = item.sid.as_deref().and_then(|name| name.parse::<CarrierSid>().ok());
+            let name = name.ok_or(ReadError::Unreadable)?;
+            match self.whole(Method::DELETE, self.url(&format!("/Messages/{sid}/Media/{name}.json"))).await {
+                Ok(_) | Err(ReadError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let url = self.url(&format!("/Messages/{sid}.json"));
         self.whole(Method::DELETE, url).await.map(drop)
     }
@@ -126,15 +138,27 @@ impl Client {
     }
 
     pub(in crate::carrier) async fn media(&self, sid: &CarrierSid) -> Result<Vec<Media>, ReadError> {
-        let page: wire::MediaPage = match self.get(self.url(&format!("/Messages/{sid}/Media.json"))).await {
-            Err(ReadError::NotFound) => return Ok(Vec::new()),
-            page => page?,
-        };
         let media = |item: wire::MediaItem| {
-            let url = self.settings.base_url.join(item.uri.trim_end_matches(".json")).ok()?;
+            let url = self.settings.base_url.join(item.uri?.trim_end_matches(".json")).ok()?;
             Some(Media { url, content_type: item.content_type.unwrap_or_default() })
         };
-        Ok(page.media_list.into_iter().filter_map(media).collect())
+        Ok(self.media_items(sid).await?.into_iter().filter_map(media).collect())
+    }
+
+    /// All media of a message; none of one that is not there.
+    async fn media_items(&self, sid: &CarrierSid) -> Result<Vec<wire::MediaItem>, ReadError> {
+        let mut items = Vec::new();
+        let mut next = Some(self.url(&format!("/Messages/{sid}/Media.json")));
+        for _ in 0..MAX_MEDIA_PAGES {
+            let Some(url) = next else { return Ok(items) };
+            let page: wire::MediaPage = match self.get(url).await {
+                Err(ReadError::NotFound) => return Ok(items),
+                page => page?,
+            };
+            items.extend(page.media_list);
+            next = self.next_page(page.next_page_uri.as_deref())?;
+        }
+        Err(ReadError::Unreadable)
     }
 
     pub(in crate::carrier) async fn file(&self, url: &Url, most: u64) -> Result<Vec<u8>, FileError> {

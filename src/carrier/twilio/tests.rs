@@ -231,6 +231,53 @@ async fn what_came_in_is_listed_over_pages_and_its_media_apart() {
     assert!(asked[0].contains("?To=%2B14155550100&DateSent%3E=2026-11-23&PageSize=100 "), "{}", asked[0]);
 }
 
+/// The path of each request, with its method.
+fn lines(asked: &[String]) -> Vec<&str> {
+    let line = |request: &'_ String| request.find(" HTTP/1.1").unwrap_or_default();
+    asked.iter().map(|request| &request[..line(request)]).collect()
+}
+
+#[tokio::test]
+async fn a_text_is_deleted_after_each_of_its_media() {
+    let media = |names: &[&str], next: &str| {
+        let items: Vec<_> = names.iter().map(|name| format!(r#"{{"sid":"{name}"}}"#)).collect();
+        answer("200 OK", &format!(r#"{{"media_list":[{}],"next_page_uri":{next}}}"#, items.join(",")))
+    };
+    let missing = || answer("404 Not Found", r#"{"code":20404,"status":404}"#);
+    let done = || answer("204 No Content", "");
+    let delete = async |answers: Vec<String>| {
+        let (url, server) = serve(answers);
+        let deleted = carrier(settings(url)).delete(&"MM1".parse().unwrap()).await;
+        (deleted, server.join().unwrap())
+    };
+    let rest = r#""/2010-04-01/Accounts/AC0/Messages/MM1/Media.json?Page=1""#;
+    // The second was deleted before, by a request whose answer was lost.
+    let pages = vec![media(&["ME1", "ME2"], rest), media(&["ME3"], "null")];
+    let (deleted, asked) = delete([pages, vec![done(), missing(), done(), done()]].concat()).await;
+    deleted.unwrap();
+    let below = "/2010-04-01/Accounts/AC0/Messages/MM1";
+    let expected = [
+        format!("GET {below}/Media.json"),
+        format!("GET {below}/Media.json?Page=1"),
+        format!("DELETE {below}/Media/ME1.json"),
+        format!("DELETE {below}/Media/ME2.json"),
+        format!("DELETE {below}/Media/ME3.json"),
+        format!("DELETE {below}.json"),
+    ];
+    assert_eq!(lines(&asked), expected);
+
+    let (deleted, asked) = delete(vec![missing(), missing()]).await;
+    assert!(matches!(deleted, Err(ReadError::NotFound)) && asked.len() == 2);
+    // While one of them stays, so does the message, by which it is found again.
+    let down = answer("503 Service Unavailable", "");
+    let (deleted, _) = delete(vec![media(&["ME1"], "null"), down]).await;
+    assert!(matches!(deleted, Err(ReadError::Down { status: 503 })));
+    let (deleted, _) = delete(vec![media(&["../AC1"], "null")]).await;
+    assert!(matches!(deleted, Err(ReadError::Unreadable)));
+    let (deleted, asked) = delete(vec![media(&[], rest); 5]).await;
+    assert!(matches!(deleted, Err(ReadError::Unreadable)) && asked.len() == 5);
+}
+
 #[tokio::test]
 async fn our_credentials_do_not_follow_a_page_to_another_host() {
     let (url, server) = serve(vec![page(&[MESSAGE], Some("https://elsewhere.example/x"))]);

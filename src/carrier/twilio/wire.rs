@@ -41,13 +41,15 @@ pub(super) struct MessagePage {
 #[derive(Deserialize)]
 pub(super) struct MediaPage {
     pub(super) media_list: Vec<MediaItem>,
+    pub(super) next_page_uri: Option<String>,
 }
 
 /// A picture or the like.
 #[derive(Deserialize)]
 pub(super) struct MediaItem {
+    pub(super) sid: Option<String>,
     pub(super) content_type: Option<String>,
-    pub(super) uri: String,
+    pub(super) uri: Option<String>,
 }
 
 /// The Account resource. Its `auth_token` is never read.

@@ -113,8 +113,11 @@ fn sort_send(answer: Answer) -> Result<Accepted, SendError> {
         (429, _) => Err(SendError::not_sent(SendFailure::Throttled, None).after(answer.retry_after)),
         // The first webhook with this id is still under way.
         (409, _) => Err(SendError::unknown(SendFailure::CarrierDown)),
-        // 410 is how a gateway says that it wants no more.
-        (401 | 403 | 404 | 410, None) => Err(SendError::not_sent(SendFailure::Config, None)),
+        // 410 is how a gateway says that it wants no more. A word that is none of the contract's says of no text
+        // that it is bad: it is what stands in any such answer.
+        (401 | 403 | 404 | 410, None | Some(SendFailure::Unknown)) => {
+            Err(SendError::not_sent(SendFailure::Config, None).after(answer.retry_after))
+        }
         (400..=499, Some(class)) => Err(SendError::not_sent(class, None).after(answer.retry_after)),
         _ => Err(SendError::unknown(SendFailure::CarrierDown).after(answer.retry_after)),
     }

@@ -56,9 +56,13 @@ async fn a_refusal_in_the_gateways_words_is_certain() {
     check(bad("opted_out"), not_sent, SendFailure::OptedOut, Remedy::Suppress).await;
     check(bad("landline"), not_sent, SendFailure::Landline, Remedy::GiveUp).await;
     check(bad("news"), not_sent, SendFailure::Unknown, Remedy::GiveUp).await;
-    for status in ["401 Unauthorized", "404 Not Found", "410 Gone"] {
-        check(answer(status, "<html>"), not_sent, SendFailure::Config, Remedy::PauseSending).await;
+    for status in ["401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"] {
+        for body in ["<html>", r#"{"error":"unauthorized"}"#, r#"{"error":"signature"}"#] {
+            check(answer(status, body), not_sent, SendFailure::Config, Remedy::PauseSending).await;
+        }
     }
+    let forbidden = answer("403 Forbidden", r#"{"error":"blocked"}"#);
+    check(forbidden, not_sent, SendFailure::Blocked, Remedy::GiveUp).await;
     let later =
         "HTTP/1.1 429 Too Many Requests\r\nretry-after: 77\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let wait = Remedy::RetryAfter(Duration::from_secs(77));

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::courier::Courier;
 use crate::dice::Dice;
 use crate::exchange::{Draft, Exchange, Refused, State as How, Text, Why};
-use crate::twilio::InboundMedia;
+use crate::twilio::{InboundMedia, segments};
 use crate::{Faults, Ledger, Remote, SimClock};
 use signature::Key;
 
@@ -114,7 +114,7 @@ impl Gateway {
     fn send_on(&self, text: Text) {
         let this = self.clone();
         let exchange = self.0.exchange.clone();
-        tokio::spawn(exchange.follow(text, async move |text: Text| {
+        tokio::spawn(exchange.follow(text, move |text: Text| {
             let (status, error) = match text.state {
                 How::Failed(Why::Landline) => ("undelivered", Some("landline")),
                 How::Failed(Why::Spam) => ("undelivered", Some("spam")),
@@ -122,7 +122,8 @@ impl Gateway {
                 _ => ("sent", None),
             };
             let data = json!({"mid": text.mid, "provider_id": text.id, "status": status, "error": error});
-            this.tell("status", "message.status", data).await;
+            let this = this.clone();
+            async move { this.tell("status", "message.status", data).await }
         }));
     }
 
@@ -185,7 +186,8 @@ async fn file(
 async fn take(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
     let refuse = |status: StatusCode, error: &str| (status, Json(json!({"error": error}))).into_response();
     if !gateway.is_signed(&headers, &body) {
-        return refuse(StatusCode::UNAUTHORIZED, "signature");
+        // It is no word about a text, so it is none of the contract's.
+        return StatusCode::UNAUTHORIZED.into_response();
     }
     let id = headers.get("webhook-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Ok(webhook) = serde_json::from_slice::<Webhook>(&body) else {
@@ -204,7 +206,7 @@ async fn take(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -
     // The time of the attempt is no part of what the key is bound to.
     match gateway.0.exchange.take(Some(id), webhook.data.to_string().as_bytes(), &draft) {
         Ok((text, new)) => {
-            let answer = Json(json!({"provider_id": text.id, "segments": 1}));
+            let answer = Json(json!({"provider_id": text.id, "segments": segments(&text.body)}));
             if new {
                 gateway.send_on(text);
             }

@@ -104,6 +104,9 @@ pub enum EventError {
     /// A tenant in which nobody is left.
     #[error("nobody fits")]
     Nobody,
+    /// Somebody who is known applies, and is described as somebody else.
+    #[error("a known contact has a name, phones and e-mail addresses: change them by the event `contact`")]
+    Described,
 }
 
 impl Lever {
@@ -129,6 +132,9 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
                 Some(id) => tenant.reference.posting_index(id).ok_or(EventError::Unknown("posting"))?,
                 None => tenant.random(tenant.reference.postings.len() as u64) as u16,
             };
+            if contact.is_some() && (name.is_some() || phone.is_some() || email.is_some()) {
+                return Err(EventError::Described);
+            }
             let contact = match contact {
                 Some(id) => Some(tenant.find_contact(id).ok_or(EventError::Unknown("contact"))?),
                 None => None,
@@ -141,7 +147,9 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
                 person.emails = email.clone().map_or_else(|| person.emails.clone(), |value| vec![value]);
             };
             let index = tenant.apply(NewApplication { contact, posting, owner, origin: 0 }, now, describe);
-            Ok((index, None, vec![tenant.application_created(index)]))
+            let new = contact.is_none().then(|| tenant.contact_event("contactCreated", index));
+            let happenings = new.into_iter().chain([tenant.application_created(index)]).collect();
+            Ok((index, None, happenings))
         }
         Event::Stage { opportunity, to, by } => {
             let index = tenant.pick(opportunity.as_deref())?;
@@ -149,6 +157,9 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
                 Some(id) => tenant.reference.stage_index(id).ok_or(EventError::Unknown("stage"))?,
                 None => tenant.random_stage(index),
             };
+            if by.as_ref().is_some_and(|by| !tenant.reference.users.iter().any(|user| user.id == *by)) {
+                return Err(EventError::Unknown("user"));
+            }
             Ok((index, None, vec![tenant.move_to(index, to, by.clone(), now)]))
         }
         Event::Archive { opportunity, reason } => {
@@ -181,7 +192,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             let date = date.unwrap_or(now + 2 * 86_400_000);
             let id =
                 tenant.schedule_inside(index, date, duration.unwrap_or(45), subject.clone(), *external, now);
-            tenant.touch(index, now);
+            tenant.touch_interview(index, now);
             let happening = tenant.interview_event("interviewCreated", index, &id);
             Ok((index, Some(id), happening.into_iter().collect()))
         }
@@ -199,7 +210,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             let (index, id) = tenant.pick_interview(opportunity, interview.as_deref())?;
             let happening = tenant.interview_event("interviewDeleted", index, &id);
             tenant.schedule_mut(index).remove_interview(&id);
-            tenant.touch(index, now);
+            tenant.touch_interview(index, now);
             Ok((index, Some(id), happening.into_iter().collect()))
         }
         Event::Confidential { opportunity, on } => {
@@ -211,7 +222,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             let index = tenant.pick(opportunity.as_deref())?;
             let contact = tenant.facts(index).contact;
             tenant.set_person(contact, Person { anonymized: true, ..Person::default() }, now);
-            Ok((index, None, vec![tenant.happening("contactUpdated", index, tenant.ids_of(index))]))
+            Ok((index, None, vec![tenant.contact_event("contactUpdated", index)]))
         }
         Event::Contact { opportunity, name, phone } => {
             let index = tenant.pick(Some(opportunity))?;
@@ -220,7 +231,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             person.name = name.clone().unwrap_or(person.name);
             person.phones = phone.clone().map_or(person.phones, |value| vec![typed(value)]);
             tenant.set_person(contact, person, now);
-            Ok((index, None, vec![tenant.happening("contactUpdated", index, tenant.ids_of(index))]))
+            Ok((index, None, vec![tenant.contact_event("contactUpdated", index)]))
         }
     }
 }
@@ -237,7 +248,7 @@ fn change_interview(
     {
         change(found);
     }
-    tenant.touch(index, now);
+    tenant.touch_interview(index, now);
     let happening = tenant.interview_event("interviewUpdated", index, &id);
     Ok((index, Some(id), happening.into_iter().collect()))
 }
@@ -286,6 +297,11 @@ impl Tenant {
 
     fn happening(&self, event: &'static str, index: u32, data: Value) -> Happening {
         Happening { event, origin: ORIGINS[usize::from(self.facts(index).origin)], data }
+    }
+
+    /// What Lever would say of the contact of an opportunity.
+    pub(super) fn contact_event(&self, event: &'static str, index: u32) -> Happening {
+        self.happening(event, index, self.ids_of(index))
     }
 
     fn application_created(&self, index: u32) -> Happening {

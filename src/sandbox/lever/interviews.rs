@@ -61,7 +61,7 @@ pub(super) async fn create(
         let happening = tenant.interview_event("interviewCreated", index, &interview.id);
         Ok((interview, happening))
     })?;
-    lever.told("interview_created", &json!(interview), &happening);
+    lever.told("interview_created", json!(interview), (&user, Some(&bytes)), &happening);
     data(StatusCode::CREATED, interview)
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn update(
         let happening = tenant.interview_event("interviewUpdated", index, &interview.id);
         Ok((interview, happening))
     })?;
-    lever.told("interview_updated", &json!(interview), &happening);
+    lever.told("interview_updated", json!(interview), (&user, Some(&bytes)), &happening);
     data(StatusCode::OK, interview)
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn delete(
     RawQuery(query): RawQuery,
 ) -> Reply {
     lever.require(Permission::DeleteInterview)?;
-    author(&lever, query.as_deref())?;
+    let user = author(&lever, query.as_deref())?;
     let happening = lever.change(&id, |tenant, index, _| {
         let schedule = tenant.schedule(index);
         schedule.external_panel(&schedule.interview(&interview)?.panel)?;
@@ -104,7 +104,8 @@ pub(super) async fn delete(
         tenant.schedule_mut(index).remove_interview(&interview);
         Ok(happening)
     })?;
-    lever.told("interview_deleted", &json!({"id": interview, "opportunityId": id}), &happening);
+    let detail = json!({"id": interview, "opportunityId": id});
+    lever.told("interview_deleted", detail, (&user, None), &happening);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -153,7 +154,7 @@ pub(super) async fn create_panel(
             interviews.iter().filter_map(|one| tenant.interview_event("interviewCreated", index, &one.id));
         Ok((view, made.collect::<Vec<_>>()))
     })?;
-    lever.told("panel_created", &view, &happenings);
+    lever.told("panel_created", view.clone(), (&user, Some(&bytes)), &happenings);
     data(StatusCode::CREATED, view)
 }
 
@@ -192,7 +193,7 @@ pub(super) async fn update_panel(
         }));
         Ok((tenant.schedule(index).panel_view(&panel), happenings))
     })?;
-    lever.told("panel_updated", &view, &happenings);
+    lever.told("panel_updated", view.clone(), (&user, Some(&bytes)), &happenings);
     data(StatusCode::OK, view)
 }
 
@@ -202,7 +203,7 @@ pub(super) async fn delete_panel(
     RawQuery(query): RawQuery,
 ) -> Reply {
     lever.require(Permission::DeletePanel)?;
-    author(&lever, query.as_deref())?;
+    let user = author(&lever, query.as_deref())?;
     let happenings = lever.change(&id, |tenant, index, _| {
         let Schedule { interviews, panels } = tenant.schedule(index);
         Schedule { interviews: Vec::new(), panels }.external_panel(&panel)?;
@@ -215,7 +216,7 @@ pub(super) async fn delete_panel(
         schedule.panels.retain(|known| known.id != panel);
         Ok(gone)
     })?;
-    lever.told("panel_deleted", &json!({"id": panel, "opportunityId": id}), &happenings);
+    lever.told("panel_deleted", json!({"id": panel, "opportunityId": id}), (&user, None), &happenings);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -247,7 +248,7 @@ fn author(lever: &Lever, query: Option<&str>) -> Result<String, ApiError> {
 }
 
 impl Lever {
-    /// Changes one visible opportunity, and notes that it was touched.
+    /// Changes the schedule of a visible opportunity, and notes that it was touched.
     fn change<T>(
         &self,
         id: &str,
@@ -257,18 +258,23 @@ impl Lever {
         let mut tenant = self.tenant();
         let index = self.visible(&tenant, id)?;
         let done = change(&mut tenant, index, now)?;
-        tenant.touch(index, now);
+        tenant.touch_interview(index, now);
         Ok(done)
     }
 
-    /// Writes a change down and sends its webhooks.
+    /// Writes a change down, with who made it and the body that asked for it, and sends its webhooks.
     fn told<'a>(
         &self,
         kind: &'static str,
-        detail: &Value,
+        mut detail: Value,
+        (user, body): (&str, Option<&Bytes>),
         happenings: impl IntoIterator<Item = &'a Happening>,
     ) {
-        self.record(kind, detail.clone());
+        detail["perform_as"] = json!(user);
+        if let Some(body) = body {
+            detail["body"] = serde_json::from_slice(body).unwrap_or_default();
+        }
+        self.record(kind, detail);
         self.emit(happenings);
     }
 }

@@ -83,6 +83,12 @@ pub struct LeverOptions {
     pub webhook_ids: bool,
     /// The longest note that is taken, in characters; none is documented.
     pub note_chars_max: Option<usize>,
+    /// What the key must be allowed beside the opportunities themselves where `expand` is asked for; whether
+    /// that is anything, Lever says nowhere (lever-api.md 1.4).
+    pub expand_needs: Option<Permission>,
+    /// Whether an opportunity's `updatedAt` tells of its interviews; that is judged, not documented
+    /// (lever-api.md 4.2).
+    pub interviews_bump_updated: bool,
 }
 
 impl Default for LeverOptions {
@@ -98,6 +104,8 @@ impl Default for LeverOptions {
             webhook_retries: WebhookRetries::default(),
             webhook_ids: true,
             note_chars_max: None,
+            expand_needs: None,
+            interviews_bump_updated: true,
         }
     }
 }
@@ -132,8 +140,10 @@ impl Lever {
         let (sender, queue) =
             Sender::new(options.webhook_retries, options.webhook_ids, clock.clone(), ledger.clone(), faults)?;
         tasks.spawn(sender.clone().run(queue, tasks.clone(), stop.clone()));
+        let mut tenant = Tenant::generate(Plan { seed, opportunities, active_share, now_ms });
+        tenant.interviews_bump_updated = options.interviews_bump_updated;
         let lever = Self(Arc::new(Inner {
-            tenant: Mutex::new(Tenant::generate(Plan { seed, opportunities, active_share, now_ms })),
+            tenant: Mutex::new(tenant),
             permissions: Mutex::new(options.permissions.clone()),
             started: Instant::now(),
             bucket: Mutex::new(Bucket::new(options.rate, options.burst)),

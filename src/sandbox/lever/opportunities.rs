@@ -21,7 +21,7 @@ const DELETED_SPAN_MS: i64 = 30 * 86_400_000;
 pub(super) async fn list(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindAllOpportunities)?;
     let query = Query::parse(query.as_deref());
-    let shape = Shape::parse(&query);
+    let shape = shape_of(&lever, &query)?;
     let response = {
         let tenant = lever.tenant();
         let filter = Filter::parse(&query, &tenant, lever.grants(Permission::Confidential))?;
@@ -39,10 +39,21 @@ pub(super) async fn read(
     RawQuery(query): RawQuery,
 ) -> Reply {
     lever.require(Permission::FindOpportunity)?;
+    let shape = shape_of(&lever, &Query::parse(query.as_deref()))?;
     let tenant = lever.tenant();
     let index = lever.visible(&tenant, &id)?;
-    let opportunity = tenant.opportunity(index, &Shape::parse(&Query::parse(query.as_deref())));
+    let opportunity = tenant.opportunity(index, &shape);
     one(&tenant, query.as_deref(), opportunity)
+}
+
+/// The shape that is asked for, if the key may see it.
+fn shape_of(lever: &Lever, query: &Query) -> Result<Shape, ApiError> {
+    let shape = Shape::parse(query);
+    match lever.options().expand_needs {
+        Some(permission) if shape.expands_any() => lever.require(permission)?,
+        _ => {}
+    }
+    Ok(shape)
 }
 
 /// Oldest deletion first; the span may be at most 30 days (lever-api.md 4.4).
@@ -186,7 +197,7 @@ pub(super) async fn update_contact(
 ) -> Reply {
     lever.require(Permission::UpdateContact)?;
     let ContactBody { name, headline, location, emails, phones } = body(&bytes)?;
-    let mut view = {
+    let (mut view, happening) = {
         let mut tenant = lever.tenant();
         let contact = tenant.find_contact(&id).ok_or_else(|| ApiError::not_found("contact"))?;
         let mut person = tenant.person(contact);
@@ -196,12 +207,16 @@ pub(super) async fn update_contact(
         (person.name, person.headline, person.location) = (name, headline, location);
         (person.emails, person.phones) = (emails, phones);
         tenant.set_person(contact, person, lever.now());
-        json!(tenant.contact(contact))
+        // It names one opportunity, and one of them is all that is known of it.
+        let index = tenant.opportunities_of(contact).into_iter().next();
+        let happening = index.map(|index| tenant.contact_event("contactUpdated", index));
+        (json!(tenant.contact(contact)), happening)
     };
     if let Value::Object(fields) = &mut view {
         fields.remove("isAnonymized");
         fields.remove("dataProtection");
     }
     lever.record("contact_updated", view.clone());
+    lever.emit(&happening);
     data(StatusCode::OK, view)
 }

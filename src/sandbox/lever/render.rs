@@ -42,6 +42,11 @@ impl Shape {
         Self { expand: all("expand"), include: all("include") }
     }
 
+    /// Whether anything is to be inlined.
+    pub(super) fn expands_any(&self) -> bool {
+        !self.expand.is_empty()
+    }
+
     fn expands(&self, field: &str) -> bool {
         self.expand.iter().any(|name| name == field)
     }

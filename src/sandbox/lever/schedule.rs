@@ -42,7 +42,17 @@ pub(super) struct InterviewBody {
     #[serde(default, deserialize_with = "never_null")]
     location: Option<String>,
     feedback_template: Option<String>,
+    #[serde(default, deserialize_with = "never_null")]
     feedback_reminder: Option<String>,
+}
+
+/// What stands in an interviewer's `feedbackTemplate` where no form is wanted. It is read in an interview's own
+/// as well, and not taken there (lever-api.md 5.5, 5.6).
+const NO_FEEDBACK: &str = "no-feedback";
+
+/// Whether `text` is a form's id.
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
 /// Of a null in place of a string nothing is documented, so the strict answer is given: 400.
@@ -183,14 +193,14 @@ impl Tenant {
                     id: interviewer.id.clone(),
                     name: Some(interviewer.name.clone()),
                     email: Some(interviewer.email.clone()),
-                    feedback_template: "no-feedback".to_owned(),
+                    feedback_template: NO_FEEDBACK.to_owned(),
                 }],
                 timezone: panel.timezone.clone(),
                 created_at,
                 date: first + nth as i64 * HOUR_MS,
                 duration: dice.pick(&[30, 45, 60]),
                 location: dice.chance(0.3).then(|| "Room 2".to_owned()),
-                feedback_template: None,
+                feedback_template: index.is_multiple_of(3).then(|| NO_FEEDBACK.to_owned()),
                 feedback_forms: Vec::new(),
                 feedback_reminder: panel.feedback_reminder.clone(),
                 user: panel.user.clone(),
@@ -259,12 +269,20 @@ impl Tenant {
         if !["once", "daily", "frequently", "none"].contains(&reminder.as_str()) {
             return Err(ApiError::bad_request("Invalid value at /feedbackReminder"));
         }
-        let interviewers = body.interviewers.into_iter().map(|one| {
+        if body.feedback_template.as_deref().is_some_and(|form| !is_uuid(form)) {
+            return Err(ApiError::bad_request("Invalid value at /feedbackTemplate"));
+        }
+        let is_form = |form: &str| form == NO_FEEDBACK || is_uuid(form);
+        let interviewers = body.interviewers.into_iter().enumerate().map(|(place, one)| {
+            if one.feedback_template.as_deref().is_some_and(|form| !is_form(form)) {
+                let at = format!("Invalid value at /interviewers/{place}/feedbackTemplate");
+                return Err(ApiError::bad_request(at));
+            }
             let user = self.reference.active_user(&one.id).ok_or_else(|| ApiError::not_found("user"))?;
             Ok(Interviewer {
                 name: Some(user.name.clone()),
                 email: Some(user.email.clone()),
-                feedback_template: one.feedback_template.unwrap_or_else(|| "no-feedback".to_owned()),
+                feedback_template: one.feedback_template.unwrap_or_else(|| NO_FEEDBACK.to_owned()),
                 id: one.id,
             })
         });

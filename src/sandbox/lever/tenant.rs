@@ -40,6 +40,8 @@ pub(super) struct Tenant {
     pub(super) ids: Ids,
     pub(super) reference: Reference,
     pub(super) order: Order,
+    /// Whether `updatedAt` tells of interviews.
+    pub(super) interviews_bump_updated: bool,
     rows: Vec<Row>,
     /// Facts of those who applied since the start; their indexes follow the generated ones.
     late: Vec<Facts>,
@@ -61,6 +63,7 @@ impl Tenant {
             ids,
             reference: Reference::generate(ids, plan.seed, plan.now_ms),
             order: Order::new(keys),
+            interviews_bump_updated: true,
             updated: (0..)
                 .zip(&rows)
                 .filter(|(_, row)| row.updated > 0)
@@ -191,6 +194,13 @@ impl Tenant {
         self.updated.remove(&(row.updated, index));
         row.updated = now;
         self.updated.insert((now, index));
+    }
+
+    /// The same for an interview, of which `updatedAt` may tell nothing.
+    pub(super) fn touch_interview(&mut self, index: u32, now: i64) {
+        if self.interviews_bump_updated {
+            self.touch(index, now);
+        }
     }
 
     pub(super) fn advance(&mut self, index: u32, stage: u8, now: i64, by: Option<String>) {

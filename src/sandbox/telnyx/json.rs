@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::exchange::{State, Text, Why};
+use crate::twilio::{is_gsm, segments};
 
 /// A moment as Telnyx writes it.
 pub(super) fn time(ms: i64) -> String {
@@ -47,8 +48,8 @@ pub(super) fn message(text: &Text, profile: &str, base_url: &str) -> Value {
         "media": media.collect::<Vec<_>>(),
         "webhook_url": text.news_to,
         "webhook_failover_url": null,
-        "encoding": "GSM-7",
-        "parts": 1,
+        "encoding": if is_gsm(&text.body) { "GSM-7" } else { "UCS-2" },
+        "parts": segments(&text.body),
         "tags": [],
         "cost": null,
         "received_at": time(text.at_ms),
@@ -70,4 +71,31 @@ fn undelivered(why: Why) -> Value {
 /// An error.
 pub(super) fn error(status: StatusCode, code: &str, title: &str) -> Response {
     (status, Json(json!({"errors": [{"code": code, "title": title, "detail": title}]}))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_counts_its_parts() {
+        let mut text = Text {
+            id: "m1".into(),
+            from: "+12025550100".into(),
+            to: "+12025550142".into(),
+            body: "a".repeat(161),
+            state: State::Queued,
+            news_to: None,
+            mid: None,
+            at_ms: 0,
+            media: Vec::new(),
+        };
+        let counted = |text: &Text| {
+            let told = message(text, "p", "http://127.0.0.1");
+            (told["parts"].clone(), told["encoding"].clone())
+        };
+        assert_eq!(counted(&text), (json!(2), json!("GSM-7")));
+        text.body = "ж".repeat(70);
+        assert_eq!(counted(&text), (json!(1), json!("UCS-2")));
+    }
 }

@@ -107,9 +107,10 @@ impl Telnyx {
     fn send_on(&self, text: Text) {
         let this = self.clone();
         let exchange = self.0.exchange.clone();
-        tokio::spawn(exchange.follow(text, async move |text: Text| {
+        tokio::spawn(exchange.follow(text, move |text: Text| {
+            let this = this.clone();
             let event = if text.state == State::Sent { "message.sent" } else { "message.finalized" };
-            this.announce("status", event, &text).await;
+            async move { this.announce("status", event, &text).await }
         }));
     }
 

@@ -36,6 +36,11 @@ impl Form {
         self.given(key).filter(|value| !value.is_empty())
     }
 
+    /// As it was sent: pairs, in their order.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     fn all(&self, key: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
     }

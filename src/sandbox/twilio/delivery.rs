@@ -4,7 +4,8 @@
 //! the same `I-Twilio-Idempotency-Token`. By default that is one retry, and only if no
 //! connection came about, so an answer of 500 is final (carriers.md 1.8). Retries follow at
 //! once, since no pause is documented and none is the worst case. Timeouts are real time: the
-//! simulated clock may run fast, sockets do not.
+//! simulated clock may run fast, sockets do not. A fault of the way concerns one attempt; when and how
+//! often the whole is sent, or that it is lost, is drawn once.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -142,10 +143,14 @@ impl Sender {
         Self { token, port, clock, ledger, faults, clients: Mutex::default(), delivered: Notify::new() }
     }
 
+    fn draw(&self, webhook: &Webhook, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        self.faults.draw_of(Remote::TwilioWebhook, &Method::POST, webhook.event, fits)
+    }
+
     /// Sends one webhook, with whatever fault is drawn for it.
     pub(super) async fn send(&self, webhook: &Webhook) -> Result<Answer, Failure> {
-        match self.faults.draw(Remote::TwilioWebhook, &Method::POST, webhook.event) {
-            Some(Fault::Drop | Fault::CutBefore | Fault::Hang) => return Err(Failure::Lost),
+        match self.draw(webhook, |fault| !fault.is_of_an_attempt()) {
+            Some(Fault::Drop) => return Err(Failure::Lost),
             Some(Fault::Delay { ms } | Fault::Latency { ms }) => {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
             }
@@ -192,7 +197,26 @@ impl Sender {
         outcome
     }
 
+    /// Tries once, and may meet something on the way.
     async fn attempt(&self, webhook: &Webhook, token: &str, overrides: Overrides) -> Result<Answer, Failure> {
+        match self.draw(webhook, Fault::is_of_an_attempt) {
+            Some(Fault::CutBefore) => Err(Failure::Connect),
+            Some(Fault::Hang) => Err(Failure::Timeout),
+            Some(Fault::Status { code: code @ 400.., .. }) => Err(Failure::Status(code)),
+            // Something on the way says that all is well.
+            Some(Fault::Status { .. }) => {
+                Ok(Answer { content_type: "text/xml".into(), body: "<Response/>".into() })
+            }
+            // The receiver has it, and Twilio does not know.
+            Some(Fault::CutAfter) => self.post(webhook, token, overrides).await.and(Err(Failure::Broken)),
+            Some(Fault::StatusAfter { code }) => {
+                self.post(webhook, token, overrides).await.and(Err(Failure::Status(code)))
+            }
+            _ => self.post(webhook, token, overrides).await,
+        }
+    }
+
+    async fn post(&self, webhook: &Webhook, token: &str, overrides: Overrides) -> Result<Answer, Failure> {
         let url = webhook.url.split_once('#').map_or(webhook.url.as_str(), |(url, _)| url);
         let request = self
             .client(overrides.connect)?

@@ -21,6 +21,8 @@ pub(super) struct Messages {
     in_order: BTreeMap<u64, Message>,
     /// Kept for deleted ones too, so that a page token of theirs still works.
     order_of: HashMap<String, u64>,
+    /// Of deleted ones what does not go with them: their media, without the words.
+    left: HashMap<String, Message>,
 }
 
 impl Messages {
@@ -38,8 +40,25 @@ impl Messages {
         self.in_order.get_mut(self.order_of.get(sid)?)
     }
 
-    pub(super) fn remove(&mut self, sid: &str) -> Option<Message> {
-        self.in_order.remove(self.order_of.get(sid)?)
+    /// Deletes a message, but not its media: who knows their names still finds them (carriers.md 1.10, 1.11).
+    pub(super) fn remove(&mut self, sid: &str) {
+        let removed = self.order_of.get(sid).and_then(|order| self.in_order.remove(order));
+        if let Some(message) = removed.filter(|message| !message.media.is_empty()) {
+            self.left.insert(sid.to_owned(), Message { body: String::new(), ..message });
+        }
+    }
+
+    /// A message or what is left of it, for its media.
+    pub(super) fn with_media(&self, sid: &str) -> Option<&Message> {
+        self.get(sid).or_else(|| self.left.get(sid))
+    }
+
+    /// The same, to be changed.
+    pub(super) fn with_media_mut(&mut self, sid: &str) -> Option<&mut Message> {
+        match self.left.get_mut(sid) {
+            Some(left) => Some(left),
+            None => self.in_order.get_mut(self.order_of.get(sid)?),
+        }
     }
 
     /// One page as the API shows it; `visible_before` hides what is too young to be listed.

@@ -29,5 +29,6 @@ pub use inbound::{InboundError, InboundMedia};
 pub use keywords::KeywordHandling;
 pub use options::{MessagingService, Pace, TwilioOptions};
 pub use routes::router;
+pub(crate) use segments::{is_gsm, segments};
 pub use signature::Port;
 pub use state::{Addresses, TwilioState};

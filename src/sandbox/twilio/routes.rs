@@ -8,8 +8,10 @@
 //! | `GET /Messages/{SM}/Media.json` | list of its media |
 //! | `GET`, `DELETE /Messages/{SM}/Media/{ME}.json`, `GET …/{ME}` | metadata; delete; the file, by a redirect |
 //!
-//! `GET /media-storage/{SM}/{ME}` stands for the storage that the redirect leads to and asks for
-//! no credentials. Paths without `.json`, which the real one answers in XML, are not found here.
+//! A message that is deleted leaves its media behind, under their own names; only the list of them is gone.
+//! `GET /media-storage/{SM}/{ME}` stands for the storage that the redirect leads to. Its address is the proof; who
+//! shows credentials as well is refused, as by signed storage. Paths without `.json`, which the real one answers in
+//! XML, are not found here.
 
 use std::sync::Arc;
 
@@ -200,7 +202,7 @@ async fn read_media(
     uri: Uri,
 ) -> Answer {
     let book = account.lock();
-    let message = found(book.messages.get(&sid), &uri)?;
+    let message = found(book.messages.with_media(&sid), &uri)?;
     let name = file.trim_end_matches(".json");
     let media = found(message.media.iter().find(|media| media.sid == name), &uri)?;
     if name == file {
@@ -216,16 +218,24 @@ async fn delete_media(
 ) -> Answer {
     let name = json_name(&file, &uri)?;
     let mut book = account.lock();
-    let message = found(book.messages.get_mut(&sid), &uri)?;
+    let message = found(book.messages.with_media_mut(&sid), &uri)?;
     let index = found(message.media.iter().position(|media| media.sid == name), &uri)?;
     message.media.remove(index);
     account.record("media_deleted", json!({"sid": sid, "media": name}));
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn stored_media(State(account): Shared, Path((sid, name)): Path<(String, String)>, uri: Uri) -> Answer {
+async fn stored_media(
+    State(account): Shared,
+    Path((sid, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Answer {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return Ok((StatusCode::BAD_REQUEST, "Only one auth mechanism is allowed.").into_response());
+    }
     let book = account.lock();
-    let message = found(book.messages.get(&sid), &uri)?;
+    let message = found(book.messages.with_media(&sid), &uri)?;
     let media = found(message.media.iter().find(|media| media.sid == name), &uri)?;
     let head = [(header::CONTENT_TYPE, media.content_type.clone())];
     Ok((head, Body::from(media.bytes.clone())).into_response())

@@ -5,7 +5,8 @@
 //! units. One segment holds 160 or 70; of a longer text each holds 153 or 67, filled greedily,
 //! and neither an escape pair nor a grapheme cluster is ever split, so the count is not a
 //! rounded-up division. Source: carriers.md 4.1 to 4.3. This is an implementation of the
-//! sandbox's own on purpose: one shared with the daemon could not catch its mistakes.
+//! sandbox's own on purpose: one shared with the daemon could not catch its mistakes. The other
+//! simulated carriers count by it, too.
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -14,11 +15,16 @@ const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæ
 const GSM_EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
 /// How many segments Twilio bills for `text`; an empty text (a picture alone) is one.
-pub(super) fn segments(text: &str) -> usize {
+pub(crate) fn segments(text: &str) -> usize {
     match text.chars().map(septets).collect::<Option<Vec<_>>>() {
         Some(costs) => fill(&costs, 160, 153),
         None => fill(&cluster_costs(text), 70, 67),
     }
+}
+
+/// Whether every character is in GSM 03.38.
+pub(crate) fn is_gsm(text: &str) -> bool {
+    text.chars().all(|character| septets(character).is_some())
 }
 
 /// What a character costs in GSM-7, none if that alphabet lacks it.

@@ -108,7 +108,7 @@ impl Account {
             json!({
                 "sid": message.sid, "to": message.to, "from": message.from, "body": message.body,
                 "messaging_service_sid": message.service, "num_media": message.media.len(),
-                "mid": message.callback.as_deref().and_then(mid),
+                "mid": message.callback.as_deref().and_then(mid), "form": form.pairs(),
             }),
         );
         let answer = message.to_json(&self.options.account_sid);

@@ -183,7 +183,12 @@ async fn a_text_is_reported_from_sent_on_and_can_then_be_deleted() {
         assert_eq!(hook.headers["user-agent"], "TwilioProxy/1.1");
     }
     assert_eq!(world.get(&path).await.1["status"], "delivered");
-    assert_eq!(world.entry("message_created").await.detail["mid"], "m+1");
+    let created = world.entry("message_created").await.detail;
+    assert_eq!(created["mid"], "m+1");
+    assert_eq!(
+        created["form"],
+        json!([["To", ANA], ["From", OURS], ["Body", "Hi"], ["StatusCallback", callback]])
+    );
     let redacted = world.post(&path, &[("Body", "")]).await;
     assert_eq!((redacted.0, &redacted.1["body"]), (200, &json!("")));
     assert_eq!(world.post(&path, &[("Status", "canceled")]).await.1["code"], 30409);
@@ -218,6 +223,38 @@ async fn webhooks_are_doubled_and_lost_by_faults() {
     let statuses = [world.hook().await, world.hook().await, world.hook().await];
     let statuses = statuses.map(|hook| hook.get("MessageStatus").unwrap().to_owned());
     assert_eq!(statuses, ["sent", "sent", "delivered"]);
+}
+
+/// What goes wrong on the way is an attempt that failed: the fragment says whether another follows, and a text's
+/// webhook has its fallback.
+#[tokio::test]
+async fn a_fault_on_the_way_fails_an_attempt_and_loses_no_webhook() {
+    for (fault, arrived) in [
+        (Fault::CutBefore, 1),
+        (Fault::Hang, 1),
+        (Fault::Status { code: 502, body: None }, 1),
+        (Fault::StatusAfter { code: 502 }, 2),
+    ] {
+        let rules = vec![Rule::new(Remote::TwilioWebhook, fault.clone()).times(1)];
+        let mut world = world(TwilioOptions::default(), vec![], rules).await;
+        world.webhook("#rc=5&rp=all", true);
+        world.state.inbound(ANA, OURS, "Hello?", vec![]).unwrap();
+        for _ in 0..arrived {
+            assert_eq!(world.hook().await.uri, "/message", "{fault:?}");
+        }
+        let sent = world.entry("webhook_sent").await.detail;
+        assert_eq!((&sent["attempts"], &sent["failure"]), (&json!(2), &Value::Null), "{fault:?}");
+        assert!(world.hooks.try_recv().is_err(), "{fault:?}");
+    }
+    // Never retried, as nothing that has begun to be answered is; the text comes again by the fallback.
+    let rules = vec![Rule::new(Remote::TwilioWebhook, Fault::CutAfter).times(1)];
+    let mut world = world(TwilioOptions::default(), vec![], rules).await;
+    world.webhook("#rc=5&rp=all", true);
+    world.state.inbound(ANA, OURS, "Hello?", vec![]).unwrap();
+    assert_eq!(
+        (world.hook().await.uri, world.hook().await.uri),
+        ("/message".parse().unwrap(), "/fallback".parse().unwrap())
+    );
 }
 
 #[tokio::test]
@@ -257,6 +294,20 @@ async fn an_inbound_text_reaches_the_webhook_and_the_listing() {
     assert_eq!(listed["messages"][0]["sid"], sid);
     assert_eq!(listed["messages"][0]["direction"], "inbound");
     assert!(world.state.inbound(ANA, "+12025559999", "Hi", vec![]).is_err());
+}
+
+/// Twilio does not always sign the port that stands in the address (carriers.md 1.6).
+#[tokio::test]
+async fn an_address_is_signed_without_its_port_where_that_is_wanted() {
+    let options = TwilioOptions { signed_port: Port::Never, ..TwilioOptions::default() };
+    let mut world = world(options, vec![], vec![]).await;
+    world.webhook("", false);
+    world.state.inbound(ANA, OURS, "Hello?", vec![]).unwrap();
+    let hook = world.hook().await;
+    let url = format!("{}/message", world.receiver);
+    let signed = |port| sign(&world.options.auth_token, &url, port, &hook.fields);
+    assert_eq!(hook.headers["x-twilio-signature"], signed(Port::Never));
+    assert_ne!(signed(Port::Never), signed(Port::AsWritten));
 }
 
 #[tokio::test]
@@ -357,11 +408,26 @@ async fn media_need_credentials_and_come_by_a_redirect() {
     assert_eq!((hook.get("NumMedia"), hook.get("MediaContentType0")), (Some("1"), Some("image/png")));
     let url = hook.get("MediaUrl0").unwrap();
     assert_eq!(Client::new().get(url).send().await.unwrap().status(), 401);
-    let file = world.auth(Client::new().get(url)).send().await.unwrap();
+    let alone = reqwest::redirect::Policy::none();
+    let client = Client::builder().no_proxy().redirect(alone).build().unwrap();
+    let redirect = world.auth(client.get(url)).send().await.unwrap();
+    let storage = format!("{}{}", world.base, redirect.headers()["location"].to_str().unwrap());
+    assert_eq!(world.auth(client.get(&storage)).send().await.unwrap().status(), 400);
+    let file = client.get(&storage).send().await.unwrap();
     assert_eq!(file.headers()["content-type"], "image/png");
     assert_eq!(file.bytes().await.unwrap(), &b"png"[..]);
-    let metadata = world.call(Client::new().get(format!("{url}.json"))).await.1;
+    let metadata = world.call(client.get(format!("{url}.json"))).await.1;
     assert_eq!((&metadata["content_type"], &metadata["parent_sid"]), (&json!("image/png"), &json!(sid)));
     let list = world.get(&format!("/Messages/{sid}/Media.json")).await.1;
     assert_eq!(list["media_list"][0]["sid"], metadata["sid"]);
+
+    // They stay when their message goes.
+    let message = world.url(&format!("/Messages/{sid}.json"));
+    assert_eq!(world.call(client.delete(&message)).await.0, 204);
+    assert_eq!(world.get(&format!("/Messages/{sid}/Media.json")).await.0, 404);
+    assert_eq!(client.get(&storage).send().await.unwrap().status(), 200);
+    for expected in [204, 404] {
+        assert_eq!(world.call(client.delete(format!("{url}.json"))).await.0, expected);
+    }
+    assert_eq!(client.get(&storage).send().await.unwrap().status(), 404);
 }

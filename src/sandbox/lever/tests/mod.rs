@@ -134,6 +134,20 @@ async fn a_missing_tick_box_is_named() {
 }
 
 #[tokio::test]
+async fn to_expand_may_need_a_tick_box_of_its_own() {
+    let expand_needs = Some(Permission::FindAllApplications);
+    let client = Client::start(LeverOptions { expand_needs, ..unlimited(10) }).await;
+    let first = client.ok("/opportunities?limit=1").await["data"][0]["id"].as_str().unwrap().to_owned();
+    let one = format!("/opportunities/{first}");
+    client.ok(&one).await;
+    for path in ["/opportunities?expand=applications", &format!("{one}?expand=contact")] {
+        assert_eq!(client.get(path).await.0, StatusCode::FORBIDDEN);
+    }
+    client.sandbox.set_permissions(Permissions::all());
+    client.ok(&format!("{one}?expand=applications")).await;
+}
+
+#[tokio::test]
 async fn faults_are_carried_out() {
     let client = open(10).await;
     let add = |fault| client.sandbox.faults().add(Rule::new(Remote::Lever, fault).path("/stages").times(1));

@@ -3,8 +3,9 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Client, open};
-use crate::{Fault, Remote, Rule};
+use super::{Client, LeverOptions, open, unlimited};
+use crate::lever::Permissions;
+use crate::{Event, Fault, Remote, Rule};
 
 fn kinds(client: &Client) -> Vec<&'static str> {
     client.sandbox.ledger().entries().iter().map(|entry| entry.kind).collect()
@@ -105,10 +106,26 @@ async fn an_interview_is_made_in_a_panel_of_ours_replaced_and_takes_the_panel_al
     );
     assert_eq!(replaced["data"]["createdAt"], second["data"]["createdAt"]);
     // To omit a string is documented, to send a null for one is not.
-    for string in ["subject", "note", "location"] {
+    for string in ["subject", "note", "location", "feedbackReminder"] {
         let mut null = replacement.clone();
         null[string] = Value::Null;
         assert_eq!(client.send(Method::PUT, &one, &null).await.0, StatusCode::BAD_REQUEST, "{string}");
+    }
+    // A form is named by its id; that none is wanted is said of an interviewer alone.
+    let form = "4f0c7a52-1111-4c1e-9d3a-0a1b2c3d4e5f";
+    for (own, theirs, expected) in [
+        (json!(null), json!(null), None),
+        (json!(form), json!(form), None),
+        (json!(null), json!("no-feedback"), None),
+        (json!("no-feedback"), json!(form), Some("/feedbackTemplate")),
+        (json!(""), json!(form), Some("/feedbackTemplate")),
+        (json!(form), json!("some form"), Some("/interviewers/0/feedbackTemplate")),
+    ] {
+        let mut changed = replacement.clone();
+        (changed["feedbackTemplate"], changed["interviewers"][0]["feedbackTemplate"]) = (own, theirs);
+        let (_, answer) = client.send(Method::PUT, &one, &changed).await;
+        let refused = expected.map(|at| json!(format!("Invalid value at {at}"))).unwrap_or_default();
+        assert_eq!(answer["message"], refused, "{changed}");
     }
 
     let first = made["data"]["interviews"][0]["id"].as_str().unwrap();
@@ -116,6 +133,42 @@ async fn an_interview_is_made_in_a_panel_of_ours_replaced_and_takes_the_panel_al
         assert_eq!(client.send(Method::DELETE, &path, &Value::Null).await.0, StatusCode::NO_CONTENT);
     }
     assert_eq!(client.get(&format!("{base}/panels/{panel_id}")).await.0, StatusCode::NOT_FOUND);
+}
+
+/// It is judged that they bump it, not documented.
+#[tokio::test]
+async fn interviews_leave_a_trace_in_updated_at_or_none() {
+    for bump in [true, false] {
+        let options =
+            LeverOptions { interviews_bump_updated: bump, permissions: Permissions::all(), ..unlimited(100) };
+        let client = Client::start(options).await;
+        let (id, user) = (somebody(&client).await, user(&client).await);
+        let mut before = client.sandbox.truth_of(&id).unwrap().updated_at;
+        let mut bumped = || {
+            let now = client.sandbox.truth_of(&id).unwrap().updated_at;
+            client.sandbox.clock().advance(1000);
+            std::mem::replace(&mut before, now) != now
+        };
+        assert!(!bumped());
+        for event in [
+            json!({"event": "interview_created", "opportunity": id}),
+            json!({"event": "interview_moved", "opportunity": id}),
+            json!({"event": "interview_canceled", "opportunity": id}),
+            json!({"event": "interview_deleted", "opportunity": id}),
+        ] {
+            client.sandbox.happen(&serde_json::from_value::<Event>(event.clone()).unwrap()).unwrap();
+            assert_eq!(bumped(), bump, "{event}");
+        }
+        let interview =
+            json!({"interviewers": [{"id": user}], "date": 1_783_000_000_000_i64, "duration": 45});
+        let panel = json!({"timezone": "America/Los_Angeles", "interviews": [interview]});
+        let path = format!("/opportunities/{id}/panels?perform_as={user}");
+        assert_eq!(client.send(Method::POST, &path, &panel).await.0, StatusCode::CREATED);
+        assert_eq!(bumped(), bump);
+        let made = client.sandbox.ledger().entries().pop().unwrap();
+        assert_eq!((made.kind, &made.detail["body"]), ("panel_created", &panel));
+        assert_eq!(made.detail["perform_as"], json!(user));
+    }
 }
 
 #[tokio::test]
