@@ -147,7 +147,8 @@ impl Automations {
             }
             What::Test(Test { name, days, form }) => {
                 let path = format!("/api/v1/automations/{name}/test");
-                let answer = control.get(&path, &[("days", days.to_string())]).await?;
+                let read = |offline: &Offline| offline.test(&config, &name, days);
+                let answer = ask_or_read(&config, &path, &[("days", days.to_string())], read).await?;
                 form.print(answer, |page| show_test(page, zone))
             }
             What::Pause(Pause { name, waiting, form }) => {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::control::Control;
+use super::offline::{Offline, ask_or_read};
 use super::screen::Mood;
 use super::{Exit, Form, Outcome, load, screen};
 
@@ -76,9 +77,12 @@ struct Copies {
 
 impl Erase {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let control = Control::new(&load(config)?)?;
+        let config = load(config)?;
         let answer = match self.certificate {
-            Some(id) => control.get(&format!("/api/v1/erasures/{id}"), &[]).await?,
+            Some(id) => {
+                let read = |offline: &Offline| offline.certificate(&config, id);
+                ask_or_read(&config, &format!("/api/v1/erasures/{id}"), &[], read).await?
+            }
             None => {
                 let mut request = Map::from_iter([("dry_run".to_owned(), json!(!self.yes))]);
                 let named =
@@ -86,7 +90,7 @@ impl Erase {
                 for (name, value) in named {
                     request.extend(value.map(|value| (name.to_owned(), json!(value))));
                 }
-                control.post("/api/v1/erasures", &request.into()).await?
+                Control::new(&config)?.post("/api/v1/erasures", &request.into()).await?
             }
         };
         self.form.print(answer, show)?;

@@ -4,7 +4,7 @@
 //! an answer comes from. What only a running daemon knows (rates, tasks, health) is not there.
 
 use anyhow::{Context, bail};
-use fulcrum_domain::{ConversationId, MessageId, OpportunityId, Sight};
+use fulcrum_domain::{ConversationId, ErasureId, MessageId, OpportunityId, Sight};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::engine::clock::Clock;
 use crate::engine::{self, StoredStatus, view};
 use crate::server::{
-    AutomationsBody, ConversationBody, Cursor, HoldBody, Listing, MessageBody, ReasonBody, StoredBody,
+    AutomationsBody, ConversationBody, Cursor, ErasureBody, HoldBody, Listing, MessageBody, ReasonBody,
+    StoredBody, TestedBody,
 };
 use crate::store::{ReadOnly, Snapshot};
 
@@ -91,6 +92,25 @@ impl Offline {
         let settings = wiring::settings(config)?;
         self.read(|snapshot| {
             Ok(AutomationsBody::from(engine::standing(snapshot, &settings.rules.automations.list)?))
+        })
+    }
+
+    pub(super) fn test(&self, config: &Config, automation: &str, days: u16) -> anyhow::Result<Value> {
+        let settings = wiring::settings(config)?;
+        let rules = &settings.rules;
+        let automation = rules.automations.get(automation).context("the config has no such automation")?;
+        let now = Clock::System.now();
+        self.read(|snapshot| {
+            let tested = engine::tested(snapshot, automation, days, Sight::All, rules, now)?;
+            Ok(Listing::<TestedBody>::from(tested))
+        })
+    }
+
+    pub(super) fn certificate(&self, config: &Config, id: u64) -> anyhow::Result<Value> {
+        let id = ErasureId::new(id);
+        self.read(|snapshot| {
+            let erasure = engine::certificate(snapshot, id)?.context("no erasure has this number")?;
+            Ok(ErasureBody::new(Some(id), erasure, &wiring::lever_web(config)))
         })
     }
 

@@ -357,8 +357,13 @@ fn setup(config: &Config) -> SetupSettings {
         hook_url: lever_hook_url(config),
         hook_secret: lever.hook_secret.is_some(),
         tokens_file: lever.webhook_tokens_file.clone(),
-        lever_web: config.extension.lever_hosts.first().map_or_else(String::new, ToString::to_string),
+        lever_web: lever_web(config),
     }
+}
+
+/// Where Lever's pages are.
+pub fn lever_web(config: &Config) -> String {
+    config.extension.lever_hosts.first().map_or_else(String::new, ToString::to_string)
 }
 
 /// What callers prove themselves with.

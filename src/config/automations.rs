@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
-use super::templates::{Meetings, id, in_words};
+use super::templates::{Meetings, id, in_words, supplied};
 
 /// Bounds of the time after which something is too old.
 const MAX_AGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
@@ -205,20 +205,8 @@ impl RawAutomation {
         let named = || templates?.iter().find(|template| template.id() == self.message);
         let Some(template) = own.or_else(named) else { return Ok(()) };
         let key = if own.is_some() { "text" } else { "message" };
-        let missing: Vec<_> = template
-            .wants(|field| trigger.supplies(&field.name()))
-            .into_iter()
-            .map(Field::name)
-            .map(|field| {
-                let expected = if field.starts_with("sender.") {
-                    "owner.* or org.name: nobody signs an automatic text"
-                } else {
-                    "a trigger that is about an interview, or a text without it"
-                };
-                (format!("the field {field}, which {} does not tell", trigger.word()), expected.to_owned())
-            })
-            .collect();
-        if missing.is_empty() { Ok(()) } else { Err(check.reject_each(&format!("{at}.{key}"), missing)) }
+        let has = |field: Field| trigger.supplies(&field.name());
+        supplied(&format!("{at}.{key}"), template, trigger.word(), has, check)
     }
 }
 

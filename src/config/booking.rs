@@ -12,7 +12,7 @@ use super::{
     check::{Check, Checked, Noted, is_loopback},
     reminders,
     secret::Secret,
-    templates::id,
+    templates::{id, words},
 };
 
 /// What candidates can book.
@@ -224,19 +224,21 @@ impl RawEventType {
         let horizon = self.horizon(at, check);
         let per_day = check.within(&format!("{at}.per_day"), self.per_day, &CAP);
         let per_week = check.within(&format!("{at}.per_week"), self.per_week, &CAP);
+        let location = words(&format!("{at}.location"), &self.location, check);
+        let key = format!("{at}.confirmation");
         let chars = self.confirmation.trim().chars().count();
         let confirmation = if chars <= CONFIRMATION_CHARS_MAX {
-            Ok(self.confirmation.trim().to_owned())
+            words(&key, &self.confirmation, check)
         } else {
             let expected = format!("{CONFIRMATION_CHARS_MAX} at most");
-            Err(check.reject(&format!("{at}.confirmation"), format!("{chars} characters"), expected))
+            Err(check.reject(&key, format!("{chars} characters"), expected))
         };
         let reminders = self.reminders(at, check);
         let (need, interviewers) = people?;
         Ok(EventType {
             id: id?,
             name: name?,
-            location: self.location.trim().to_owned(),
+            location: location?,
             terms: Terms {
                 length: SignedDuration::from_mins(minutes?.into()),
                 notice: notice?,

@@ -305,9 +305,9 @@ impl Raw {
         let optout = self.optout.check(&self.organisation, check);
         let consent = self.consent.check(check);
         let quiet_hours = self.quiet_hours.check(check);
-        let reminders = self.reminders.check(check);
-        let frequency_caps = self.frequency_caps.check(check);
         let meetings = templates::Meetings(self.event_types.iter().map(booking::RawEventType::id).collect());
+        let reminders = self.reminders.check(&meetings, check);
+        let frequency_caps = self.frequency_caps.check(check);
         let templates = templates::check(
             &self.templates,
             &self.texts,

@@ -4,11 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use fulcrum_domain::RemindOf;
-use fulcrum_domain::template::{SavedLinks, Templates};
+use fulcrum_domain::template::{Field, SavedLinks, Template, Templates};
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
-use super::templates;
+use super::templates::{self, Meetings};
 
 const LEAD: RangeInclusive<Duration> = Duration::from_mins(5)..=Duration::from_hours(14 * 24);
 
@@ -34,7 +34,7 @@ pub(super) struct RawReminders {
 }
 
 impl RawReminders {
-    pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Reminders> {
+    pub(super) fn check(&self, meetings: &Meetings<'_>, check: &mut Check<'_>) -> Checked<Reminders> {
         let choices = [("ours", RemindOf::Ours), ("all", RemindOf::All), ("none", RemindOf::None)];
         let interviews = check.choice("reminders.interviews", &self.interviews, &choices);
         let leads = leads("reminders.leads", &self.leads, check);
@@ -43,7 +43,7 @@ impl RawReminders {
             ("reminders.moved_text", "moved", &self.moved_text),
             ("reminders.called_off_text", "called-off", &self.called_off_text),
         ]
-        .map(|(key, id, text)| templates::text(key, id, text, check));
+        .map(|(key, id, text)| self::text(key, id, text, meetings, check));
         let texts = texts.into_iter().collect::<Checked<_>>();
         Ok(Reminders {
             interviews: interviews?,
@@ -51,6 +51,20 @@ impl RawReminders {
             texts: Templates::new(texts?, SavedLinks::new()),
         })
     }
+}
+
+fn text(
+    key: &str,
+    id: &str,
+    value: &str,
+    meetings: &Meetings<'_>,
+    check: &mut Check<'_>,
+) -> Checked<Template> {
+    let template = templates::text(key, id, value, check)?;
+    let has = |field: Field| field != Field::LinksBooking && !field.name().starts_with("sender.");
+    templates::supplied(key, &template, "an interview", has, check)?;
+    meetings.check(key, &template, check)?;
+    Ok(template)
 }
 
 /// How long before an interview its candidate is reminded.

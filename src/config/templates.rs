@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fulcrum_domain::booking::places;
-use fulcrum_domain::template::{Field, Flaw, SavedLinks, Template, Templates, shortener_in};
+use fulcrum_domain::template::{Field, Flaw, SavedLinks, Template, Templates, flaws_of_words, shortener_in};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -141,6 +141,36 @@ pub(super) fn check(
 pub(super) fn text(key: &str, id: &str, value: &str, check: &mut Check<'_>) -> Checked<Template> {
     Template::new(id.to_owned(), id.to_owned(), value.trim_end().to_owned(), &SavedLinks::new())
         .map_err(|flaws| check.reject_each(key, flaws.into_iter().map(in_words)))
+}
+
+/// Whether every field that a text cannot do without has a value by `has`; `who` tells those that have.
+pub(super) fn supplied(
+    key: &str,
+    template: &Template,
+    who: &str,
+    has: impl Fn(Field) -> bool,
+    check: &mut Check<'_>,
+) -> Checked<()> {
+    let problem = |field: Field| {
+        let field = field.name();
+        let expected = match field.split('.').next() {
+            Some("sender") => "owner.* or org.name: nobody signs an automatic text",
+            Some("interview") => "a trigger that is about an interview, or a text without it",
+            _ => "a text without it",
+        };
+        (format!("the field {field}, which {who} does not tell"), expected.to_owned())
+    };
+    let missing: Vec<_> = template.wants(has).into_iter().map(problem).collect();
+    if missing.is_empty() { Ok(()) } else { Err(check.reject_each(key, missing)) }
+}
+
+/// Words without fields that are texted as they are; they may be empty.
+pub(super) fn words(key: &str, value: &str, check: &mut Check<'_>) -> Checked<String> {
+    let flaws = flaws_of_words(value);
+    if flaws.is_empty() {
+        return Ok(value.trim().to_owned());
+    }
+    Err(check.reject_each(key, flaws.into_iter().map(in_words)))
 }
 
 fn once(at: &str, id: &str, again: bool, check: &mut Check<'_>) -> Checked<()> {

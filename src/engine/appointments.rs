@@ -281,9 +281,14 @@ fn first(one: &Appointment) -> InterviewBody {
             .collect(),
         starts_at: meeting.starts_at,
         minutes: meeting.minutes,
-        feedback_template: meeting.feedback_template.clone(),
+        feedback_template: form(&meeting.feedback_template),
         feedback_reminder: None,
     }
+}
+
+/// An interview's own form as Lever takes it: it shows a word for none, and takes a form's id only.
+fn form(form: &Option<String>) -> Option<String> {
+    form.clone().filter(|form| form != NO_FORM)
 }
 
 /// The body that replaces what stands there: what is not ours, or was not changed, stays as it is.
@@ -301,12 +306,7 @@ fn replacement(one: &Appointment, current: &lever::Interview) -> InterviewBody {
     InterviewBody {
         interviewers: interviewers.collect(),
         note: if note_stays { current.note.clone() } else { new.note },
-        // Lever shows a word for none, and takes a form's id only.
-        feedback_template: if form_stays {
-            current.feedback_template.clone().filter(|form| form != NO_FORM)
-        } else {
-            new.feedback_template
-        },
+        feedback_template: if form_stays { form(&current.feedback_template) } else { new.feedback_template },
         feedback_reminder: current.feedback_reminder.clone(),
         ..new
     }
@@ -321,7 +321,7 @@ mod tests {
 
     use super::*;
 
-    fn replaced(form: &str) -> Option<String> {
+    fn appointment(form: Option<&str>) -> Appointment {
         let (user, at) = ("u1".parse::<fulcrum_domain::UserId>().unwrap(), Timestamp::UNIX_EPOCH);
         let meeting = Meeting {
             subject: Some("Phone screen".into()),
@@ -331,11 +331,11 @@ mod tests {
             minutes: 30,
             timezone: "UTC".into(),
             interviewers: BTreeSet::from([user.clone()]),
-            feedback_template: None,
+            feedback_template: form.map(str::to_owned),
         };
         let there =
             InLever { interview: "i1".parse().unwrap(), panel: None, meeting: meeting.clone(), as_of: at };
-        let one = Appointment {
+        Appointment {
             id: AppointmentId::new(1),
             opportunity: "o1".parse().unwrap(),
             meeting: Meeting { minutes: 45, ..meeting },
@@ -348,7 +348,11 @@ mod tests {
             reminders: None,
             made_by: "ops".into(),
             made_at: at,
-        };
+        }
+    }
+
+    fn replaced(form: &str) -> Option<String> {
+        let one = appointment(None);
         let current = lever::Interview {
             id: "i1".parse().unwrap(),
             panel: None,
@@ -359,7 +363,7 @@ mod tests {
             interviewers: Vec::new(),
             timezone: None,
             created_at: None,
-            starts_at: Some(at),
+            starts_at: Some(Timestamp::UNIX_EPOCH),
             duration_minutes: Some(30),
             user: None,
             stage: None,
@@ -369,6 +373,13 @@ mod tests {
             feedback_reminder: None,
         };
         replacement(&one, &current).feedback_template
+    }
+
+    #[test]
+    fn the_word_for_no_form_that_people_copied_from_lever_is_not_sent_as_an_interviews_form() {
+        let wanted = |form: &str| first(&appointment(Some(form))).feedback_template;
+        assert_eq!(wanted("form-1").as_deref(), Some("form-1"));
+        assert_eq!(wanted("no-feedback"), None);
     }
 
     /// Lever shows "no-feedback" and takes an id or nothing (lever-api.md 5.5, 5.6).

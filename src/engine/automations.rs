@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::back_test::back_test;
-use super::changes::{self, SwitchError, Waiting};
+use super::changes::{self, Rules, SwitchError, Waiting};
 use super::view::Gaze;
 use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG};
 use crate::store::{Keys, Read, StoreError};
@@ -106,10 +106,8 @@ impl Engine {
     ) -> Result<Option<Vec<Tested>>, StoreError> {
         let (settings, now) = (self.settings.load_full(), self.clock.now());
         let Some(automation) = settings.rules.automations.get(name).cloned() else { return Ok(None) };
-        let days = SignedDuration::from_hours(24 * i64::from(days.clamp(1, TEST_DAYS_MAX)));
-        let since = now.saturating_sub(days).unwrap_or(Timestamp::MIN);
         self.store
-            .read(move |read| back_test(read, &automation, since, sight, &settings.rules, now))
+            .read(move |read| tested(read, &automation, days, sight, &settings.rules, now))
             .await
             .map(Some)
     }
@@ -164,6 +162,20 @@ impl Engine {
         let Some(automation) = settings.rules.automations.get(automation).cloned() else { return Ok(None) };
         self.store.read(move |read| why_not(read, &id, &automation, sight)).await
     }
+}
+
+/// What an automation would have done in the last `days`.
+pub(crate) fn tested(
+    read: &impl Read,
+    automation: &Automation,
+    days: u16,
+    sight: Sight,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Vec<Tested>, StoreError> {
+    let days = SignedDuration::from_hours(24 * i64::from(days.clamp(1, TEST_DAYS_MAX)));
+    let since = now.saturating_sub(days).unwrap_or(Timestamp::MIN);
+    back_test(read, automation, since, sight, rules, now)
 }
 
 /// How these automations stand, in their order, and the cards that wait for approval.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fulcrum_domain::booking::{Booked, EventType, Over, State};
+use fulcrum_domain::booking::{Booked, Booking, EventType, Over, State};
 use fulcrum_domain::slots::{Day, Span, offer, zone_or};
 use fulcrum_domain::{Activity, ActivityKind, Actor, BookingId, ConversationId, OpportunityId, Sight};
 use jiff::tz::TimeZone;
@@ -26,8 +26,10 @@ pub struct BookingView {
     pub first_name: String,
     /// Who asks them.
     pub organisation: String,
-    /// The kind of meeting.
-    pub event: EventType,
+    /// What is met for.
+    pub name: String,
+    /// How long, in minutes; none where nothing is known of it any more.
+    pub minutes: Option<u32>,
     /// In which zone times are shown.
     pub zone: TimeZone,
     /// Where it takes place.
@@ -170,11 +172,17 @@ impl Engine {
         zone: Option<TimeZone>,
     ) -> Result<Option<BookingView>, StoreError> {
         let settings = self.settings.load_full();
-        let Some(event) = self.event_of(token).await? else { return Ok(None) };
-        let busy = self.busy(&event, &settings, false).await;
+        let Some(booking) = self.booking_behind(token).await? else { return Ok(None) };
+        let event = settings.rules.booking.event_type(&booking.event_type).cloned();
+        let busy = match &event {
+            Some(event) => self.busy(event, &settings, false).await,
+            None => Busy::new(),
+        };
         let now = self.clock.now();
         let token = token.to_owned();
-        self.store.read(move |snapshot| view(snapshot, &token, zone, event, &busy, &settings, now)).await
+        self.store
+            .read(move |snapshot| view(snapshot, &token, zone, event.as_ref(), &busy, &settings, now))
+            .await
     }
 
     /// Does what somebody asks for on the page of a token, by the revision that they saw.
@@ -183,11 +191,11 @@ impl Engine {
     /// [`BookError`]; then nothing changes.
     pub async fn act_on_booking(&self, token: &str, revision: u32, act: BookingAct) -> Result<(), BookError> {
         let settings = self.settings.load_full();
-        let event = self.event_of(token).await?.ok_or(BookError::Unknown)?;
+        let booking = self.booking_behind(token).await?.ok_or(BookError::Unknown)?;
         // Asked again at the moment that counts.
-        let busy = match act {
-            BookingAct::Take { .. } => self.busy(&event, &settings, true).await,
-            BookingAct::CallOff | BookingAct::Suggest(_) => Busy::new(),
+        let busy = match (&act, settings.rules.booking.event_type(&booking.event_type)) {
+            (BookingAct::Take { .. }, Some(event)) => self.busy(event, &settings, true).await,
+            _ => Busy::new(),
         };
         let mut moment = self.clock.moment();
         let token = token.to_owned();
@@ -209,12 +217,11 @@ impl Engine {
             .await
     }
 
-    /// The kind of meeting that a token is for.
-    async fn event_of(&self, token: &str) -> Result<Option<EventType>, StoreError> {
+    /// The booking that a token leads to.
+    async fn booking_behind(&self, token: &str) -> Result<Option<Booking>, StoreError> {
         let token = token.to_owned();
         let found = self.store.read(move |snapshot| changes::booking_of(snapshot, &token)).await?;
-        let settings = self.settings.load();
-        Ok(found.and_then(|(_, booking)| settings.rules.booking.event_type(&booking.event_type).cloned()))
+        Ok(found.map(|(_, booking)| booking))
     }
 
     /// What the calendars of those who interview say; `anew` asks them though they were asked just now.
@@ -325,7 +332,7 @@ fn view(
     read: &impl Read,
     token: &str,
     zone: Option<TimeZone>,
-    event: EventType,
+    event: Option<&EventType>,
     busy: &Busy,
     settings: &Settings,
     now: Timestamp,
@@ -342,25 +349,34 @@ fn view(
         Some(zone) => zone,
         None => changes::zone_of(read, &booking, rules, now)?,
     };
-    let days = || {
-        let found = changes::free_slots(read, id, &booking, &event, busy, rules, now)?;
+    let days = |event| {
+        let found = changes::free_slots(read, id, &booking, event, busy, rules, now)?;
         Ok::<_, StoreError>(offer(&found.slots, &zone))
     };
+    let called = changes::name_of(read, &state, event)?;
+    // Of a kind that the config has no more nothing can be taken; what is taken stands, and may be called off.
     let state = match state {
-        State::Open => BookingState::Open(days()?),
+        State::Open => match event {
+            Some(event) => BookingState::Open(days(event)?),
+            None => BookingState::Over(Over::Gone),
+        },
         State::Booked(booked) => BookingState::Booked {
-            others: booked.may_move(now).is_ok().then(days).transpose()?,
+            others: event.filter(|_| booked.may_move(now).is_ok()).map(days).transpose()?,
             may_call_off: booked.may_call_off(now).is_ok(),
             booked,
         },
         State::Over(why) => BookingState::Over(why),
     };
     let name = row.map(|row| row.name).unwrap_or_default();
-    let (interview, location) = match &state {
+    let minutes = event.map(EventType::minutes);
+    let (interview, location, minutes) = match &state {
         BookingState::Booked { booked, .. } => {
-            (changes::interview_of(read, booked)?, changes::location_of(read, booked, &event)?)
+            let location = changes::location_of(read, booked, event)?;
+            (changes::interview_of(read, booked)?, location, minutes.or(Some(booked.minutes)))
         }
-        BookingState::Open(_) | BookingState::Over(_) => (None, event.location.clone()),
+        BookingState::Open(_) | BookingState::Over(_) => {
+            (None, event.map(|event| event.location.clone()).unwrap_or_default(), minutes)
+        }
     };
     Ok(Some(BookingView {
         id,
@@ -371,6 +387,7 @@ fn view(
         zone,
         revision: booking.revision,
         state,
-        event,
+        name: called,
+        minutes,
     }))
 }

@@ -31,6 +31,11 @@ impl<E: Into<EraseError>> From<E> for Previewed {
     }
 }
 
+/// The certificate of an erasure.
+pub(crate) fn certificate(read: &impl Read, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
+    read.get(ERASURES, &id)
+}
+
 impl Engine {
     /// What erasing somebody would take, by doing it and taking it back. None when there is nothing.
     ///
@@ -75,7 +80,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
-        self.store.read(move |snapshot| snapshot.get(ERASURES, &id)).await
+        self.store.read(move |snapshot| certificate(snapshot, id)).await
     }
 
     /// A page of certificates, the newest first.

@@ -65,11 +65,12 @@ mod wishes;
 
 pub use arranging::{InterviewRefusal, InterviewRequest};
 pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
-pub(crate) use automations::{standing, why, why_not};
+pub(crate) use automations::{standing, tested, why, why_not};
 pub use backups::{BackupPlan, CopyError, CopyPlan};
 pub use booking::{BookingAct, BookingState, BookingView, OfferRefusal};
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
+pub(crate) use erasures::certificate;
 pub use export::{ExportError, export_all, export_files, export_person, export_talk};
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, ZoneEvidence};
 pub use files::FileRules;

@@ -55,7 +55,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use api::{
-    AutomationsBody, ConversationBody, Cursor, HoldBody, Listing, MessageBody, ReasonBody, StoredBody,
+    AutomationsBody, ConversationBody, Cursor, ErasureBody, HoldBody, Listing, MessageBody, ReasonBody,
+    StoredBody, TestedBody,
 };
 pub use console::SetupSettings;
 pub use keys::Keys;

@@ -5,8 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::CommandFactory;
+use fulcrum::store::tables::ERASURES;
 use fulcrum::store::{Options, Store};
-use serde_json::Value;
+use fulcrum_domain::{Erasure, ErasureCause, ErasureId};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::processes::{fulcrum, told};
@@ -197,6 +200,33 @@ fn without_a_daemon_the_file_is_read() {
         let refused = folder.ask(&config, changing).code(1);
         assert!(told(&refused).contains("`fulcrum run`"), "{}", told(&refused));
     }
+}
+
+/// When somebody asks for a certificate, or what an automation would do, is seldom when all is well.
+#[tokio::test]
+async fn without_a_daemon_a_certificate_and_a_back_test_are_read_from_the_file() {
+    let folder = Folder::new();
+    let config = folder.with_store();
+    let automation = "\n[[automations]]\nname = 'hello'\ntrigger = 'hired'\ntext = 'Welcome'\n";
+    fs::write(&config, fs::read_to_string(&config).unwrap() + automation).unwrap();
+    let store = Store::open(Options::file(folder.0.path().join("f.redb")), Box::new(|_| {})).unwrap();
+    let erasure = Erasure::new(Timestamp::UNIX_EPOCH, "ops".into(), ErasureCause::Command);
+    store.change(move |tx| tx.put(ERASURES, &ErasureId::new(1), &erasure).map(drop)).await.unwrap();
+    drop(store);
+    let json = |arguments: &[&str]| -> Value {
+        let answer = folder.ask(&config, arguments).code(0);
+        assert!(told(&answer).contains("the daemon is not running; read from"));
+        serde_json::from_slice(&answer.get_output().stdout).unwrap()
+    };
+    let certificate = json(&["erase", "--certificate", "1", "--json"]);
+    assert_eq!((&certificate["id"], &certificate["by"]), (&json!(1), &json!("ops")));
+    assert_eq!(json(&["automations", "test", "hello", "--json"]), json!({"data": [], "next": null}));
+    let none = folder.ask(&config, &["erase", "--certificate", "2"]).code(1);
+    assert!(told(&none).contains("no erasure has this number"), "{}", told(&none));
+    let none = folder.ask(&config, &["automations", "test", "bye"]).code(1);
+    assert!(told(&none).contains("the config has no such automation"), "{}", told(&none));
+    let erases = folder.ask(&config, &["erase", "--number", "+12025550142"]).code(1);
+    assert!(told(&erases).contains("`fulcrum run`"), "{}", told(&erases));
 }
 
 #[test]

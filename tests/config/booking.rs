@@ -157,3 +157,34 @@ text = "[booking link: phone]"
       fulcrum.toml:28: automations[0].text: a booking link of "phone", expected one of [[event_types]], of which there are none
     "#);
 }
+
+#[test]
+fn what_is_texted_of_interviews_and_bookings_is_checked_like_any_text() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[reminders]
+text = "{{ sender.first_name }}: see you on {{ interview.date }}"
+moved_text = "Another time: {{ links.booking }}"
+called_off_text = "Book again: [booking link: visit]"
+
+[[event_types]]
+id = "phone"
+name = "Phone call"
+location = "https://bit.ly/3xYz"
+confirmation = "Reply CANCEL to cancel"
+interviewers = ["ana@acme.example"]
+
+[[calendars]]
+user = "ana@acme.example"
+monday = "09:00-17:00"
+"#,
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    5 problems in the settings
+      fulcrum.toml:21: reminders.text: the field sender.first_name, which an interview does not tell, expected owner.* or org.name: nobody signs an automatic text
+      fulcrum.toml:22: reminders.moved_text: the field links.booking, which an interview does not tell, expected a text without it
+      fulcrum.toml:23: reminders.called_off_text: a booking link of "visit", expected the id of one of [[event_types]]: phone
+      fulcrum.toml:28: event_types[0].location: line 1 of the text: a link by bit.ly, expected the whole link: carriers take those of public shorteners for spam
+      fulcrum.toml:29: event_types[0].confirmation: line 1 of the text: it invites the answer CANCEL, by which people opt out, expected another word, or "to opt out" after it
+    "#);
+}

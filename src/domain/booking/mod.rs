@@ -148,7 +148,7 @@ pub enum Over {
     StageLeft,
     /// The candidate called it off.
     CalledOff,
-    /// The opportunity is not known any more.
+    /// The opportunity, or the kind of meeting, is not known any more.
     Gone,
 }
 

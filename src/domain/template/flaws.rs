@@ -63,6 +63,13 @@ pub(super) fn find(text: &str, links: &SavedLinks) -> Vec<Flaw> {
     if flaws.is_empty() {
         flaws.extend(misfit(text, links));
     }
+    flaws.extend(flaws_of_words(text));
+    flaws
+}
+
+/// The flaws that words have even where they are no template: an answer that opts out, a shortener.
+pub fn flaws_of_words(text: &str) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
     for (line, words) in (1..).zip(text.lines()) {
         flaws.extend(reserved_word(words).map(|word| Flaw::ReservedWord { line, word }));
         flaws.extend(shortener_in(words).map(|host| Flaw::Shortener { line, host }));

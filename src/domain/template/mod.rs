@@ -15,7 +15,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use serde::{Deserialize, Serialize};
 
 pub use fields::{Field, Fields};
-pub use flaws::{Flaw, shortener_in};
+pub use flaws::{Flaw, flaws_of_words, shortener_in};
 
 /// Instructions that one text may take; a long one with conditions takes hundreds.
 const FUEL: u64 = 20_000;

@@ -309,6 +309,9 @@ fn as_bulk(made: Created) -> Result<BulkId, MakeError> {
     }
 }
 
+/// Why somebody of a list gets no text whom the audience leaves out.
+const LEFT_OUT: &str = "not of the postings, stages and tags that it is for";
+
 /// Whom a bulk text is for, each with whether they can be texted as it stands.
 pub(super) fn look(
     read: &impl Read,
@@ -319,6 +322,8 @@ pub(super) fn look(
     now: Timestamp,
 ) -> Result<(Bulk, Vec<Recipient>), MakeError> {
     let mut found: Vec<(OpportunityId, Option<bool>)> = Vec::new();
+    // Of a list: those whom the audience leaves out. They are told of, too.
+    let mut left_out = HashSet::new();
     if listed.is_empty() && !bulk.audience.is_everybody() {
         read.scan(OPPORTUNITIES, &Keys::all(), |id, row| {
             if sight.reaches(row.confidential) && bulk.audience.holds(&row) {
@@ -339,11 +344,12 @@ pub(super) fn look(
             continue;
         };
         let row = read.get(OPPORTUNITIES, &id)?;
-        if bulk.audience.is_everybody() || row.is_some_and(|row| bulk.audience.holds(&row)) {
-            found.push((id, consents));
+        if !bulk.audience.is_everybody() && !row.is_some_and(|row| bulk.audience.holds(&row)) {
+            left_out.insert(id.clone());
         }
+        found.push((id, consents));
     }
-    if found.len() > AUDIENCE_MAX {
+    if found.iter().filter(|(id, _)| !left_out.contains(id)).count() > AUDIENCE_MAX {
         return Err(MakeError::TooMany);
     }
     bulk.bad_rows.sort_by_key(|row| row.line);
@@ -352,6 +358,9 @@ pub(super) fn look(
     for (opportunity, consents) in found {
         let recipient = Recipient { opportunity, consents, state: RecipientState::Waiting };
         let state = match words_for(read, &bulk, &bulk.template, &recipient, sight, settings, now)? {
+            Ok(_) if left_out.contains(&recipient.opportunity) => {
+                RecipientState::Excluded(Exclusion::Refused(LEFT_OUT.to_owned()))
+            }
             Ok(words) if !numbers.insert(words.number) => RecipientState::Excluded(Exclusion::Repeated),
             Ok(_) => RecipientState::Waiting,
             Err(why) => RecipientState::Excluded(why),
@@ -417,10 +426,13 @@ fn recipients(
     let gaze = Gaze::new(read, sight);
     let page = Page::read(limit, |most| read.list(RECIPIENTS, &keys, most), |((_, place), _)| *place)?;
     page.try_filter_map(|(_, recipient)| {
-        if !gaze.reaches(Some(&recipient.opportunity))? {
+        // Whoever was not known when it was made is told of to everybody, by what stood in the list.
+        let unknown = recipient.state == RecipientState::Excluded(Exclusion::Unknown);
+        let reaches = gaze.reaches(Some(&recipient.opportunity))?;
+        if !reaches && !unknown {
             return Ok(None);
         }
-        let row = read.get(OPPORTUNITIES, &recipient.opportunity)?;
+        let row = if reaches { read.get(OPPORTUNITIES, &recipient.opportunity)? } else { None };
         let mut view = RecipientView {
             opportunity: recipient.opportunity.clone(),
             name: row.map(|row| row.name),

@@ -20,6 +20,7 @@ use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::counter::{Counter, next};
 use super::deadline::{arm, is_ahead};
 use super::flood::guard;
+use super::made_from::made_from_present;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
     AUTOMATIONS, CARDS, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS, LIVE_ENROLMENTS, OPPORTUNITIES,
@@ -350,6 +351,10 @@ pub(super) fn is_due(
                 Err(ComposeError::Store(error)) => return Err(error),
                 Err(refused) => return end(tx, id, &row, &refused.to_string(), now),
             };
+            let automations = &rules.automations;
+            let template =
+                automations.get(&row.automation).and_then(|one| automations.texts.get(&one.message));
+            made_from_present(tx, message.id, template)?;
             put(tx, id, Some(&row), &Enrolment { state: EnrolmentState::Sent(message.id), ..row.clone() })?;
             let mut state = tx.get(AUTOMATIONS, &row.automation)?.unwrap_or_default();
             state.sent += 1;

@@ -21,3 +21,14 @@ pub fn keep_words(tx: &mut Tx<'_>, template: &Template) -> Result<Version, Store
 pub fn made_from(tx: &mut Tx<'_>, message: MessageId, version: &Version) -> Result<(), StoreError> {
     tx.put(MADE_FROM, &message, version).map(drop)
 }
+
+/// The same for the words that a template has now; none: the config has it no more.
+pub(super) fn made_from_present(
+    tx: &mut Tx<'_>,
+    message: MessageId,
+    template: Option<&Template>,
+) -> Result<(), StoreError> {
+    let Some(template) = template else { return Ok(()) };
+    let version = keep_words(tx, template)?;
+    made_from(tx, message, &version)
+}

@@ -17,6 +17,7 @@ use super::cancel::cancel_if_waiting;
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::counter::{Counter, next};
 use super::deadline::{arm, is_ahead};
+use super::made_from::made_from_present;
 use super::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
@@ -253,7 +254,8 @@ pub(super) fn text(
     moment: &mut Moment,
 ) -> Result<Option<MessageId>, StoreError> {
     let Some(fields) = fields(tx, id, one, rules, moment.now)? else { return Ok(None) };
-    let refused = match rules.interview_texts.templates.render(template, &fields) {
+    let templates = &rules.interview_texts.templates;
+    let refused = match templates.render(template, &fields) {
         Ok(words) => {
             let draft = Draft::by_itself(
                 Recipient::Opportunity(id.clone()),
@@ -262,7 +264,10 @@ pub(super) fn text(
                 Purpose::Automatic,
             );
             match compose(tx, draft, rules, moment) {
-                Ok(message) => return Ok(Some(message.id)),
+                Ok(message) => {
+                    made_from_present(tx, message.id, templates.get(template))?;
+                    return Ok(Some(message.id));
+                }
                 Err(ComposeError::Store(error)) => return Err(error),
                 Err(refused) => refused.to_string(),
             }

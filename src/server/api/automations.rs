@@ -130,7 +130,7 @@ pub(super) struct TestParams {
 /// What an automation would have done about one event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TestedEvent)]
-pub(super) struct TestedBody {
+pub(crate) struct TestedBody {
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     happened_at: Timestamp,

@@ -37,7 +37,7 @@ pub(super) struct NewErasure {
 /// The certificate of an erasure. It has no data of the person.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Erasure)]
-pub(super) struct ErasureBody {
+pub(crate) struct ErasureBody {
     /// Its number; null in a dry run.
     id: Option<u64>,
     /// When.
@@ -112,7 +112,8 @@ impl From<EraseError> for Problem {
 }
 
 impl ErasureBody {
-    fn new(id: Option<ErasureId>, erasure: Erasure, lever: &str) -> Self {
+    /// `lever` is where Lever's pages are.
+    pub(crate) fn new(id: Option<ErasureId>, erasure: Erasure, lever: &str) -> Self {
         let complete = erasure.is_complete();
         let rows = erasure.rows;
         let note = |note: fulcrum_domain::ErasedNote| {

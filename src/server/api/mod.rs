@@ -46,8 +46,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(super) use automations::decide_card;
-pub(crate) use automations::{AutomationsBody, ReasonBody};
+pub(crate) use automations::{AutomationsBody, ReasonBody, TestedBody};
 pub(crate) use conversations::ConversationBody;
+pub(crate) use erasures::ErasureBody;
 pub(crate) use holds::HoldBody;
 pub(crate) use input::Cursor;
 pub(crate) use messages::MessageBody;

@@ -224,7 +224,7 @@ async fn calendar(
         // The same for every link to it: a calendar moves the entry that it has (RFC 5545, 3.8.4.7).
         uid: &format!("booking-{}@{}", view.id.number(), shared.site.host()),
         revision: view.sequence,
-        summary: &format!("{}, {}", view.event.name, view.organisation),
+        summary: &format!("{}, {}", view.name, view.organisation),
         location: &view.location,
         url: &url,
         start: booked.starts_at,

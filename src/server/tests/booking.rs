@@ -55,7 +55,7 @@ async fn world() -> World {
     world
 }
 
-fn candidate(name: &str, number: &str) -> Opportunity {
+pub(super) fn candidate(name: &str, number: &str) -> Opportunity {
     let at = Timestamp::from_second(1_741_097_520).unwrap();
     Opportunity {
         contact: name.replace(' ', "-").parse().unwrap(),
@@ -166,6 +166,36 @@ async fn a_candidate_books_moves_and_calls_off_without_a_script() {
     assert_eq!(ended.status, 303);
     assert!(world.look(&path).await.text.contains("The meeting is called off"));
     world.look(&format!("{path}/calendar.ics")).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn what_is_booked_stands_and_can_be_called_off_when_the_config_has_its_kind_no_more() {
+    let world = world().await;
+    let (path, open) = (world.link(ADA).await, world.link(BOB).await);
+    let page = form(&world.look(&path).await);
+    assert_eq!(world.take(&path, &page, &page.starts[40]).await.status, 303);
+    let mut settings = (*world.engine.settings.load_full()).clone();
+    settings.rules.booking.event_types.clear();
+    world.engine.replace_settings(settings);
+
+    let booked = world.look(&path).await;
+    assert!(booked.status == 200 && booked.text.contains("You are booked"), "{}", booked.text);
+    assert!(booked.text.contains("Ada, 30 minutes · We call you"), "{}", booked.text);
+    assert!(!booked.text.contains("move=1"), "there are no other times: {}", booked.text);
+    let file = world.look(&format!("{path}/calendar.ics")).await;
+    assert!(file.text.contains("SUMMARY:Phone interview\\, Acme Recruiting"), "{}", file.text);
+    let sees = form(&booked);
+    assert_eq!(world.take(&path, &sees, &page.starts[20]).await.status, 410);
+    let ended = world.submit(&path, &[("form", &sees.token), ("do", "call-off")]).await;
+    assert_eq!(ended.status, 303, "{}", ended.text);
+
+    // Nor is a link that led to something once taken for a guess.
+    for _ in 0..12 {
+        for path in [&path, &open] {
+            let page = world.look(path).await;
+            assert!(page.status == 200 && page.text.contains("This link has ended"), "{}", page.text);
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,11 @@
 
 use serde_json::json;
 
+use super::booking::candidate;
 use super::sign_in::{Browser, csrf};
 use super::*;
+use crate::store::StoreError;
+use crate::store::tables::OPPORTUNITIES;
 
 #[tokio::test]
 async fn a_program_prepares_one_and_a_person_confirms_it() {
@@ -29,6 +32,36 @@ async fn a_program_prepares_one_and_a_person_confirms_it() {
     world.get("/api/v1/bulk/2", VIEWER).await.problem(404, "not-found");
     let all = world.get("/api/v1/bulk", VIEWER).await.json();
     assert_eq!(all["data"][0]["name"], "Spring");
+}
+
+#[tokio::test]
+async fn of_a_list_that_is_narrowed_everybody_is_told_of() {
+    use fulcrum_domain::{Archived, Opportunity};
+
+    let world = World::start(Choice::default()).await;
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let rows = [("fits", "+12025550142"), ("other", "+12025550143"), ("gone", "+12025550144")];
+        for (id, number) in rows {
+            let row = candidate("Dana Reyes", number);
+            let tags = if id == "other" { vec![] } else { vec!["Night shift".to_owned()] };
+            let archived = (id == "gone").then(|| Archived { at: row.as_of, reason: None });
+            tx.put(OPPORTUNITIES, &id.parse().unwrap(), &Opportunity { tags, archived, ..row })?;
+        }
+        Ok(())
+    };
+    world.engine.store.change(change).await.unwrap();
+    let wanted = json!({
+        "name": "Spring", "template": "hello", "tags": ["night shift"],
+        "opportunities": ["fits", "other", "gone", "nobody"],
+    });
+    let made = world.post_json("/api/v1/bulk", RECRUITER, &wanted).await.json();
+    assert_eq!((&made["counts"]["waiting"], &made["counts"]["excluded"]), (&json!(1), &json!(3)), "{made}");
+    let all = world.get("/api/v1/bulk/1/recipients", VIEWER).await.json();
+    let told: Vec<_> = all["data"].as_array().unwrap().iter().map(|row| row["reason"].clone()).collect();
+    let left_out = "not of the postings, stages and tags that it is for";
+    let expected =
+        [json!(null), json!(left_out), json!("archived in Lever"), json!("no such opportunity is known")];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]

@@ -139,13 +139,37 @@ pub fn interview_of(read: &impl Read, booked: &Booked) -> Result<Option<Appointm
 }
 
 /// Where a booked meeting takes place: as its interview says, which people may have changed; without one,
-/// as the config does.
+/// as the config does, if it has such a kind of meeting still.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn location_of(read: &impl Read, booked: &Booked, event: &EventType) -> Result<String, StoreError> {
-    let interview = interview_of(read, booked)?;
-    Ok(interview.map_or_else(|| event.location.clone(), |one| one.meeting.location.unwrap_or_default()))
+pub fn location_of(
+    read: &impl Read,
+    booked: &Booked,
+    event: Option<&EventType>,
+) -> Result<String, StoreError> {
+    let location = match interview_of(read, booked)? {
+        Some(one) => one.meeting.location,
+        None => event.map(|event| event.location.clone()),
+    };
+    Ok(location.unwrap_or_default())
+}
+
+/// What the meeting of a booking is called: as the config says, and where that has no such kind any more as
+/// its interview does.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn name_of(read: &impl Read, state: &State, event: Option<&EventType>) -> Result<String, StoreError> {
+    const UNNAMED: &str = "interview";
+    if let Some(event) = event {
+        return Ok(event.name.clone());
+    }
+    let interview = match state {
+        State::Booked(booked) => interview_of(read, booked)?,
+        State::Open | State::Over(_) => None,
+    };
+    Ok(interview.and_then(|one| one.meeting.subject).unwrap_or_else(|| UNNAMED.to_owned()))
 }
 
 /// The booking that a token leads to.

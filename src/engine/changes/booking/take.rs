@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::talk::listen;
 use super::times::{Busy, free_slots};
-use super::{interview_of, link, location_of, note_about, standing_of};
+use super::{interview_of, link, location_of, name_of, note_about, standing_of};
 use crate::engine::changes::Rules;
 use crate::engine::changes::appointment::{
     AppointmentError, call_off_appointment, change_appointment, make_appointment,
@@ -74,7 +74,8 @@ pub struct Pick {
 /// A booking with all that is decided by, at this moment.
 struct AtHand {
     booking: Booking,
-    event: EventType,
+    /// None where a time is taken of a kind that the config has no more: that may be called off still.
+    event: Option<EventType>,
     state: State,
 }
 
@@ -93,7 +94,10 @@ fn at_hand(
     if booking.revision != revision {
         return Err(BookError::Stale);
     }
-    let event = rules.booking.event_type(&booking.event_type).ok_or(BookError::NoSuchType)?.clone();
+    let event = rules.booking.event_type(&booking.event_type).cloned();
+    if event.is_none() && matches!(state, State::Open) {
+        return Err(BookError::NoSuchType);
+    }
     Ok(AtHand { booking, event, state })
 }
 
@@ -111,6 +115,7 @@ pub fn take_slot(
 ) -> Result<Booked, BookError> {
     let now = moment.now;
     let AtHand { mut booking, event, state } = at_hand(tx, id, wanted.revision, rules, now)?;
+    let event = event.ok_or(BookError::NoSuchType)?;
     let moves = match &state {
         State::Booked(before) => {
             before.may_move(now)?;
@@ -236,6 +241,7 @@ pub fn call_off_booking(
     let AtHand { mut booking, event, state } = at_hand(tx, id, revision, rules, now)?;
     let State::Booked(booked) = &state else { return Err(BookError::NotBooked) };
     booked.may_call_off(now)?;
+    let name = name_of(tx, &state, event.as_ref())?;
     release(tx, id, &booking.state)?;
     if let Some(appointment) = booked.appointment {
         match call_off_appointment(tx, appointment, CANDIDATE.into(), rules, moment) {
@@ -250,7 +256,7 @@ pub fn call_off_booking(
     let what = format!("a booked time was called off: {}", booked.starts_at);
     note_about(tx, &booking, CANDIDATE.into(), what, now)?;
     let when = spoken(booked.starts_at, &zone_or(&booked.timezone, &rules.zone));
-    let words = format!("{}: your {} on {when} is called off.", rules.organisation, event.name);
+    let words = format!("{}: your {name} on {when} is called off.", rules.organisation);
     say(tx, &booking, words, Purpose::Booking, rules, moment).map(drop)
 }
 
@@ -268,7 +274,7 @@ fn confirm(
     let link = link(tx, id, booking.clone(), rules, moment)?;
     let begin = if booked.moves == 0 { "is booked for" } else { "is moved to" };
     let mut words = format!("{}: your {} {begin} {when}.", rules.organisation, event.name);
-    for part in [&location_of(tx, booked, event)?, &event.confirmation] {
+    for part in [&location_of(tx, booked, Some(event))?, &event.confirmation] {
         if !part.is_empty() {
             let end =
                 if part.ends_with(|c: char| ".!?/".contains(c)) || part.contains("://") { "" } else { "." };
@@ -327,7 +333,8 @@ pub fn suggest_times(
     if wish.is_empty() || wish.chars().count() > WISH_CHARS_MAX {
         return Err(BookError::Wish);
     }
-    let AtHand { mut booking, event, .. } = at_hand(tx, id, revision, rules, moment.now)?;
+    let AtHand { mut booking, event, state } = at_hand(tx, id, revision, rules, moment.now)?;
+    let name = name_of(tx, &state, event.as_ref())?;
     booking.revision += 1;
     tx.put(BOOKINGS, &id, &booking)?;
     note_about(tx, &booking, CANDIDATE.into(), "no offered time suits; they wrote others", moment.now)?;
@@ -340,7 +347,7 @@ pub fn suggest_times(
         direction: Direction::In,
         at: moment.now,
         author: Author::Candidate,
-        body: Body::new(format!("[On the booking page, {}] {wish}", event.name)),
+        body: Body::new(format!("[On the booking page, {name}] {wish}")),
         attachments: Vec::new(),
         our_number: conversation.our_number.or(rules.numbers.first().copied()).unwrap_or(number),
         purpose: Purpose::Conversation,

@@ -115,6 +115,8 @@ pub(in crate::engine::changes) fn hear(
         return Ok(());
     }
     let Some(booking) = tx.get(BOOKINGS, &talk.booking)? else { return end(tx, thread) };
+    // Of a kind that the config has no more, no other time can be taken.
+    let is_known = rules.booking.event_type(&booking.event_type).is_some();
     match (standing_of(tx, &booking, moment.now)?, read(words)) {
         (State::Over(_), _) => end(tx, thread),
         (State::Open, _) if moment.now >= talk.until => end(tx, thread),
@@ -138,7 +140,7 @@ pub(in crate::engine::changes) fn hear(
             let words = format!("Sorry, which time? Reply {numbers}, or 0 for other times.");
             in_store(say(tx, &booking, words, Purpose::Booking, rules, moment)).map(drop)
         }
-        (State::Booked(booked), Reply::Move) if booked.may_move(moment.now).is_ok() => {
+        (State::Booked(booked), Reply::Move) if is_known && booked.may_move(moment.now).is_ok() => {
             let link = link(tx, talk.booking, booking.clone(), rules, moment)?;
             let words = format!("Choose another time here: {link} Until then the one that you have stays.");
             in_store(say(tx, &booking, words, Purpose::Booking, rules, moment)).map(drop)

@@ -10,7 +10,7 @@ use super::held_up::{
     at, comes_back, dana, enrolment, leaves, open_by_day, stored, that_says, with_automation,
 };
 use super::*;
-use crate::store::tables::{APPOINTMENT_NEWS, ENROLMENTS, REMINDERS};
+use crate::store::tables::{APPOINTMENT_NEWS, ENROLMENTS, MADE_FROM, REMINDERS, TEMPLATE_WORDS};
 
 fn with_texts(rules: Rules) -> Rules {
     let template =
@@ -106,6 +106,31 @@ fn all_that_leaves(life: &Life, rules: &Rules) -> Vec<String> {
         }
     }
     words
+}
+
+/// The words that a text was made from, with the id of its template.
+fn words_of(life: &Life, text: MessageId) -> Option<(String, String)> {
+    let version = life.store.read_here(|read| read.get(MADE_FROM, &text)).unwrap()?;
+    let words = life.store.read_here(|read| read.get(TEMPLATE_WORDS, &version.hash)).unwrap()?;
+    Some((version.id, words))
+}
+
+#[test]
+fn what_is_texted_by_itself_says_which_words_it_was_made_from() {
+    let (mut life, rules) = (Life::new(), with_texts(with_automation(Trigger::StageEntered, "2h", rules())));
+    at(&mut life, "2025-03-04T18:00:00Z");
+    let id = dana(&life, &rules);
+    at(&mut life, "2025-03-04T20:00:00Z");
+    life.fire_by(rules.clone());
+    let EnrolmentState::Sent(text) = enrolment(&life).state else { panic!("{:?}", enrolment(&life)) };
+    assert_eq!(words_of(&life, text), Some(("hello".into(), "Hello".into())));
+    all_that_leaves(&life, &rules);
+    arranged(&life, &id, "2025-03-06T18:00:00Z", &rules);
+    at(&mut life, "2025-03-05T18:00:00Z");
+    life.fire_by(rules.clone());
+    let reminder = leaves(&life, &rules).unwrap().message;
+    let words = "A reminder of {{ interview.date }}, {{ interview.time }}.";
+    assert_eq!(words_of(&life, reminder.id), Some((REMINDER.into(), words.into())));
 }
 
 #[test]

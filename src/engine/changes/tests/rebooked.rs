@@ -1,6 +1,6 @@
 //! Meetings that candidates take and move, by the page and by text, while others change the same things.
 
-use fulcrum_domain::booking::{Booked, EventType, Interviewer, Next, OFFER_LASTS, Offers, State};
+use fulcrum_domain::booking::{Booked, EventType, Interviewer, Next, OFFER_LASTS, Offers, Over, State};
 use fulcrum_domain::slots::{Need, Terms, Week};
 use fulcrum_domain::{AppointmentId, BookingId, Meeting, User, UserId};
 use jiff::tz::TimeZone;
@@ -130,6 +130,10 @@ impl Life {
 
     /// The candidate says something; how many turns of ours follow from that.
     fn says(&mut self, who: u8, words: &'static str) -> usize {
+        self.says_by(who, words, rules)
+    }
+
+    fn says_by(&mut self, who: u8, words: &'static str, rules: fn() -> Rules) -> usize {
         self.count += 1;
         self.now = self.now.checked_add(SignedDuration::from_secs(1)).unwrap();
         let sid = format!("SM{}", self.count).parse().unwrap();
@@ -275,4 +279,25 @@ fn a_turn_is_taken_once_though_the_confirmation_goes_to_another_thread() {
             Ok(())
         });
     }
+}
+
+/// The admin gave the kind of meeting another id.
+fn renamed() -> Rules {
+    let mut rules = rules();
+    rules.booking.event_types[0].id = "call".into();
+    rules
+}
+
+#[test]
+fn an_x_calls_a_meeting_off_though_the_config_has_its_kind_no_more() {
+    let (mut life, who) = life();
+    let id = link(&life, &who[0]);
+    life.takes(id, 40);
+    life.passes(1);
+    life.says_by(0, "R", renamed);
+    assert!(life.last(0).contains("cannot be changed here any more"), "{}", life.last(0));
+    life.says_by(0, "X", renamed);
+    assert!(life.last(0).contains("your Phone interview on"), "{}", life.last(0));
+    assert!(life.last(0).contains("is called off"), "{}", life.last(0));
+    assert_eq!(life.booking(id).state, State::Over(Over::CalledOff));
 }
