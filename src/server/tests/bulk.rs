@@ -44,7 +44,7 @@ async fn of_a_list_that_is_narrowed_everybody_is_told_of() {
         for (id, number) in rows {
             let row = candidate("Dana Reyes", number);
             let tags = if id == "other" { vec![] } else { vec!["Night shift".to_owned()] };
-            let archived = (id == "gone").then(|| Archived { at: row.as_of, reason: None });
+            let archived = (id == "gone").then_some(Archived { at: row.as_of, reason: None });
             tx.put(OPPORTUNITIES, &id.parse().unwrap(), &Opportunity { tags, archived, ..row })?;
         }
         Ok(())
