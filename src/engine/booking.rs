@@ -2,7 +2,8 @@
 //! first, then one transaction decides.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fulcrum_domain::booking::{Booked, Booking, EventType, Over, State};
 use fulcrum_domain::slots::{Day, Span, offer, zone_or};
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::changes::{self, BookError, Busy, LinkError, Pick};
 use super::health::HealthStatus;
 use super::repeats::{KeyReused, Once, made_before, remember};
+use super::turns::Turns;
 use super::{Engine, Settings};
 use crate::calendar::Calendars;
 use crate::store::tables::OPPORTUNITIES;
@@ -192,9 +194,14 @@ impl Engine {
     pub async fn act_on_booking(&self, token: &str, revision: u32, act: BookingAct) -> Result<(), BookError> {
         let settings = self.settings.load_full();
         let booking = self.booking_behind(token).await?.ok_or(BookError::Unknown)?;
-        // Asked again at the moment that counts.
+        // Asked again at the moment that counts. Where a time is none that could be taken, nobody's calendar
+        // is: a link alone, and be it an old one, is no right to have them all read.
         let busy = match (&act, settings.rules.booking.event_type(&booking.event_type)) {
-            (BookingAct::Take { .. }, Some(event)) => self.busy(event, &settings, true).await,
+            (BookingAct::Take { start, .. }, Some(event))
+                if self.seems_free(token, revision, *start, event, &settings).await? =>
+            {
+                self.busy(event, &settings, true).await
+            }
             _ => Busy::new(),
         };
         let mut moment = self.clock.moment();
@@ -217,6 +224,31 @@ impl Engine {
             .await
     }
 
+    /// Whether a time can be taken, as far as is known without asking anybody.
+    async fn seems_free(
+        &self,
+        token: &str,
+        revision: u32,
+        start: Timestamp,
+        event: &EventType,
+        settings: &Arc<Settings>,
+    ) -> Result<bool, StoreError> {
+        let busy = self.busy(event, settings, false).await;
+        let (token, event, settings, now) =
+            (token.to_owned(), event.clone(), settings.clone(), self.clock.now());
+        self.store
+            .read(move |snapshot| {
+                let Some((id, booking)) = changes::booking_of(snapshot, &token)? else { return Ok(false) };
+                let is_over = matches!(changes::standing_of(snapshot, &booking, now)?, State::Over(_));
+                if is_over || booking.revision != revision {
+                    return Ok(false);
+                }
+                let found = changes::free_slots(snapshot, id, &booking, &event, &busy, &settings.rules, now)?;
+                Ok(found.slots.iter().any(|slot| slot.start == start))
+            })
+            .await
+    }
+
     /// The booking that a token leads to.
     async fn booking_behind(&self, token: &str) -> Result<Option<Booking>, StoreError> {
         let token = token.to_owned();
@@ -224,33 +256,39 @@ impl Engine {
         Ok(found.map(|(_, booking)| booking))
     }
 
-    /// What the calendars of those who interview say; `anew` asks them though they were asked just now.
+    /// What the calendars of those who interview say; `anew` asks them though they were asked just now, but
+    /// not once for each of those who ask at a time.
     pub(super) async fn busy(&self, event: &EventType, settings: &Settings, anew: bool) -> Busy {
         let now = self.clock.now();
+        let since = anew.then(|| self.calendars.begun.load(Ordering::Relaxed));
         let until = event.terms.horizon + event.terms.length + event.terms.buffer;
         let window = Span::new(now, until);
         let people = changes::interviewers_of(event, &settings.rules).into_iter();
         let reads = people.map(|email| async move {
-            let spans = self.calendar_of(&email, settings, window, anew).await;
+            let spans = self.calendar_of(&email, settings, window, since).await;
             (email, spans)
         });
         futures_util::future::join_all(reads).await.into_iter().collect()
     }
 
-    /// When somebody has no time by their own calendar; none where it cannot be read.
+    /// When somebody has no time by their own calendar; none where it cannot be read. What was read up to
+    /// the read `since` does not do.
     async fn calendar_of(
         &self,
         email: &str,
         settings: &Settings,
         window: Span,
-        anew: bool,
+        since: Option<u64>,
     ) -> Option<Vec<Span>> {
+        let address = settings.calendars.get(email)?;
+        let turn = self.calendars.turns.of(email.to_owned());
+        let _mine = turn.lock().await;
         let now = self.clock.now();
-        if let Some(read) = self.calendars.cached(email, window, now).filter(|_| !anew) {
+        if let Some(read) = self.calendars.cached(email, window, since, now) {
             return read;
         }
-        let address = settings.calendars.get(email)?;
         let interviewer = settings.rules.booking.interviewers.get(email)?;
+        let number = self.calendars.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let read = self.calendars.client.busy(address, interviewer.week.zone(), window).await;
         let spans = match read {
             Ok(spans) => {
@@ -270,7 +308,7 @@ impl Engine {
                 None
             }
         };
-        self.calendars.keep(email, window, spans.clone(), now);
+        self.calendars.keep(email, Said { number, at: now, window, spans: spans.clone() });
         spans
     }
 }
@@ -284,11 +322,16 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// The calendars of those who interview, and what they said just now.
 pub(crate) struct CalendarCache {
     client: Calendars,
+    turns: Turns<String>,
+    /// How many reads were begun.
+    begun: AtomicU64,
     read: Mutex<HashMap<String, Said>>,
 }
 
 /// What one said.
 struct Said {
+    /// Which of all reads it was.
+    number: u64,
     at: Timestamp,
     window: Span,
     spans: Option<Vec<Span>>,
@@ -296,25 +339,33 @@ struct Said {
 
 impl CalendarCache {
     pub(crate) fn new(client: Calendars) -> Self {
-        Self { client, read: Mutex::default() }
+        Self { client, turns: Turns::default(), begun: AtomicU64::new(0), read: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Said>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was read within the last minute, if that covers the window.
+    /// What was read after that read and within the last minute, if that covers the window.
     #[expect(clippy::option_option, reason = "not read is not the same as read in vain")]
-    fn cached(&self, email: &str, window: Span, now: Timestamp) -> Option<Option<Vec<Span>>> {
+    fn cached(
+        &self,
+        email: &str,
+        window: Span,
+        since: Option<u64>,
+        now: Timestamp,
+    ) -> Option<Option<Vec<Span>>> {
         let read = self.lock();
         let found = read.get(email)?;
-        let covers = found.window.start <= window.start && window.end <= later(found.window.end);
+        // Who reads for others began a moment after them, and what is over by then is offered to nobody.
+        let covers = found.window.start <= later(window.start) && window.end <= later(found.window.end);
         let is_fresh = now.duration_since(found.at).abs() < FRESH;
+        let is_fresh = is_fresh && since.is_none_or(|since| found.number > since);
         (covers && is_fresh).then(|| found.spans.clone())
     }
 
-    fn keep(&self, email: &str, window: Span, spans: Option<Vec<Span>>, now: Timestamp) {
-        self.lock().insert(email.to_owned(), Said { at: now, window, spans });
+    fn keep(&self, email: &str, said: Said) {
+        self.lock().insert(email.to_owned(), said);
     }
 }
 

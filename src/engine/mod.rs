@@ -58,6 +58,7 @@ pub(crate) mod status;
 mod talks;
 mod tasks;
 mod templates;
+mod turns;
 mod undelivered;
 pub(crate) mod view;
 mod wake;
@@ -133,7 +134,7 @@ pub struct Shared {
     /// Whether nothing leaves, as the file says; kept here for pages.
     pub(crate) muted: std::sync::atomic::AtomicBool,
     pub(crate) refused: refused::Refused,
-    pub(crate) refreshing: refresh::Refreshing,
+    pub(crate) refreshing: turns::Turns<fulcrum_domain::OpportunityId>,
     /// What the key may do, as it was found out last.
     pub(crate) probed: arc_swap::ArcSwapOption<Probed>,
     /// Held while that is found out.

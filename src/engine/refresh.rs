@@ -3,8 +3,6 @@
 //! Nobody has to wait for it: what is stored is shown at once, and again when this has an answer. People
 //! who open the same profile at once share one read.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fulcrum_domain::{Lane, OpportunityId, Sight};
@@ -26,19 +24,6 @@ pub enum Freshness {
     Stale(&'static str),
 }
 
-/// The reads that are under way, one for an opportunity.
-#[derive(Debug, Default)]
-pub(crate) struct Refreshing(Mutex<HashMap<OpportunityId, Arc<tokio::sync::Mutex<()>>>>);
-
-impl Refreshing {
-    /// The turn to read this opportunity. What nobody holds any more is forgotten here.
-    fn turn(&self, id: &OpportunityId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        turns.entry(id.clone()).or_default().clone()
-    }
-}
-
 impl Engine {
     /// Reads an opportunity again, on the interactive lane, if what is stored is older than `age` or
     /// nothing is. It takes as long as Lever takes.
@@ -48,8 +33,7 @@ impl Engine {
 
     /// The same, with whether Lever was asked now.
     async fn read_if_older(&self, id: &OpportunityId, age: Duration) -> (Freshness, bool) {
-        let turn = self.refreshing.turn(id);
-        // Who comes second finds the answer of the first.
+        let turn = self.refreshing.of(id.clone());
         let _mine = turn.lock().await;
         match self.is_older(id, age).await {
             Ok(false) => return (Freshness::Fresh, false),

@@ -83,7 +83,7 @@ impl Engine {
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
             refused_hooks: super::intake::RefusedHooks::default(),
-            refreshing: super::refresh::Refreshing::default(),
+            refreshing: super::turns::Turns::default(),
             searching,
             started_at: clock.now(),
             clock,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "candidates and a feed of their own, outside of the daemon")]
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -71,6 +72,16 @@ async fn with_interviewer(mut world: World) -> World {
 }
 
 impl World {
+    /// The interviewer has a calendar of their own; gives back whose it is.
+    fn with_calendar(&mut self, feed: &Feed) -> String {
+        let (email, interviewer) = self.settings.rules.booking.interviewers.iter_mut().next().unwrap();
+        interviewer.has_calendar = true;
+        let email = email.clone();
+        self.settings.calendars = [(email.clone(), feed.address.as_str().into())].into();
+        self.engine.replace_settings(self.settings.clone());
+        email
+    }
+
     /// The token of a new link for somebody.
     async fn link(&self, who: &Happened) -> String {
         let link =
@@ -326,6 +337,7 @@ async fn what_is_not_understood_twice_is_left_to_people_and_a_stop_is_a_stop() {
 struct Feed {
     address: String,
     answer: Arc<Mutex<Option<String>>>,
+    asked: Arc<AtomicU32>,
 }
 
 impl Feed {
@@ -333,11 +345,13 @@ impl Feed {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/secret-of-ana.ics", listener.local_addr().unwrap());
         let answer: Arc<Mutex<Option<String>>> = Arc::default();
-        let shown = answer.clone();
+        let asked: Arc<AtomicU32> = Arc::default();
+        let (shown, counted) = (answer.clone(), asked.clone());
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut head = [0; 4096];
                 let _ = stream.read(&mut head).await;
+                counted.fetch_add(1, Ordering::Relaxed);
                 let text = shown.lock().unwrap().clone();
                 let answer = match text {
                     Some(body) => format!(
@@ -349,7 +363,7 @@ impl Feed {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        Self { address, answer }
+        Self { address, answer, asked }
     }
 
     /// Shows a calendar in which these times are taken.
@@ -370,10 +384,7 @@ impl Feed {
 async fn an_interviewers_calendar_is_asked_and_asked_again_at_the_moment_that_counts() {
     let mut world = standing().await;
     let feed = Feed::start().await;
-    let email = world.settings.rules.booking.interviewers.keys().next().unwrap().clone();
-    world.settings.rules.booking.interviewers.get_mut(&email).unwrap().has_calendar = true;
-    world.settings.calendars = [(email.clone(), feed.address.as_str().into())].into();
-    world.engine.replace_settings(world.settings.clone());
+    let email = world.with_calendar(&feed);
     let dana = world.apply("Dana Reyes", DANA).await;
     let token = world.link(&dana).await;
 
@@ -404,6 +415,28 @@ async fn an_interviewers_calendar_is_asked_and_asked_again_at_the_moment_that_co
     let erin = world.apply("Erin Cole", ERIN).await;
     let other = world.link(&erin).await;
     assert!(matches!(world.take(&other, times[30]).await, Err(BookError::NotFree)));
+}
+
+/// Whoever holds a link, even one that is over, could have all calendars read as fast as they posted.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_calendar_is_asked_for_a_time_that_was_not_offered_nor_once_for_each_who_asks() {
+    let mut world = standing().await;
+    let feed = Feed::start().await;
+    feed.busy(&[]);
+    world.with_calendar(&feed);
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let token = world.link(&dana).await;
+    let asked = || feed.asked.load(Ordering::Relaxed);
+
+    let all = futures_util::future::join_all((0..8).map(|_| world.times(&token))).await;
+    assert_eq!(asked(), 1);
+    let odd = all[0][0] + SignedDuration::from_secs(1);
+    for _ in 0..8 {
+        assert!(matches!(world.take(&token, odd).await, Err(BookError::NotFree)));
+    }
+    assert_eq!(asked(), 1);
+    world.take(&token, all[0][0]).await.unwrap();
+    assert_eq!(asked(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

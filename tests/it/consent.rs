@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use fulcrum::engine::changes::{ComposeError, Recipient, Wish};
-use fulcrum::engine::{
-    ActivityQuery, Listed, NewBulk, Reader, SendRefusal, SendRequest, Settings, Subject, Who,
-};
+use fulcrum::engine::{ActivityQuery, Listed, NewBulk, Reader, SendRefusal, SendRequest, Settings, Who};
+use fulcrum::store::Subject;
 use fulcrum_domain::automation::{Automation, Automations, Flood, Trigger};
 use fulcrum_domain::bulk::{Audience, Exclusion, RecipientState};
 use fulcrum_domain::template::{Template, Templates};

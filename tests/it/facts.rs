@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fulcrum::engine::{Facts, Freshness, Reader, Sender, Subject, TemplateError, ZoneEvidence};
+use fulcrum::engine::{Facts, Freshness, Reader, Sender, TemplateError, ZoneEvidence};
+use fulcrum::store::Subject;
 use fulcrum_domain::Sight;
 use fulcrum_domain::quiet::{Hours, Verdict};
 use fulcrum_domain::template::{RenderError, SavedLinks, Template, Templates};
