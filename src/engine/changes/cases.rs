@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Rules;
 use super::appointment::appointments_of;
 use super::events::events_of;
-use super::guard::{leaves, standing};
+use super::guard::{FROZEN, QUIET_HOURS, leaves, standing};
 use super::thread::{message, thread_of};
 use super::zone::zones_of;
 use crate::engine::templates::fields;
@@ -191,6 +191,7 @@ pub(crate) fn foresee(
             anonymised: false,
             cancelled: None,
             refused: None,
+            frozen: None,
             missing: None,
             when: When::Now,
             hold: Hold::None,
@@ -206,8 +207,8 @@ pub(crate) fn foresee(
     };
     let messages: Vec<Message> = messages.into_iter().map(|(_, text)| text).collect();
     let rendered = render(read, automation, enrolment, rules, now)?;
-    let (refused, when) = match row.number() {
-        None => (Some("the candidate has no number that can be texted".to_owned()), When::Now),
+    let Guarded { refused, frozen, when } = match row.number() {
+        None => Guarded::refused("the candidate has no number that can be texted"),
         Some(number) => by_guard(read, &row, number, rules, now)?,
     };
     let hold = match enrolment.card {
@@ -231,6 +232,7 @@ pub(crate) fn foresee(
         anonymised: row.anonymised,
         cancelled: cancelled(read, automation, enrolment, &messages, now)?,
         refused,
+        frozen,
         missing,
         when,
         hold,
@@ -341,25 +343,49 @@ fn has_booked(
     Ok(false)
 }
 
+/// What the guard says of a text by itself.
+struct Guarded {
+    /// Why there is to be none.
+    refused: Option<String>,
+    /// Why there is to be none for now: a doubt.
+    frozen: Option<String>,
+    /// By caps and quiet hours.
+    when: When,
+}
+
+impl Guarded {
+    fn refused(why: impl Into<String>) -> Self {
+        Self { refused: Some(why.into()), frozen: None, when: When::Now }
+    }
+
+    fn at(when: When) -> Self {
+        Self { refused: None, frozen: None, when }
+    }
+}
+
 fn by_guard(
     read: &impl Read,
     row: &Opportunity,
     number: Number,
     rules: &Rules,
     now: Timestamp,
-) -> Result<(Option<String>, When), StoreError> {
+) -> Result<Guarded, StoreError> {
     if row.confidential && !rules.text_confidential {
-        return Ok((Some("the opportunity is confidential, and such are only read here".into()), When::Now));
+        return Ok(Guarded::refused("the opportunity is confidential, and such are only read here"));
     }
     let standing = standing(read, number, rules, now)?;
     if let Err(why) = refusal(Purpose::Automatic, &standing) {
-        return Ok((Some(why.to_string()), When::Now));
+        return Ok(Guarded::refused(why.to_string()));
     }
     Ok(match leaves(read, number, Purpose::Automatic, &standing, rules, now)? {
-        Ok(Timing::Now { .. }) => (None, When::Now),
-        Ok(Timing::Later(at)) => (None, When::Later(at, "quiet hours".to_owned())),
-        Err(why @ Refusal::NoHour) => (None, When::Never(why.to_string())),
-        Err(why) => (Some(why.to_string()), When::Now),
+        Ok(Timing::Now { .. }) => Guarded::at(When::Now),
+        Ok(Timing::Later(at)) => {
+            let why = QUIET_HOURS.to_owned();
+            Guarded::at(When::Later(at, why))
+        }
+        Ok(Timing::Frozen(_)) => Guarded { frozen: Some(FROZEN.to_owned()), ..Guarded::at(When::Now) },
+        Err(why @ Refusal::NoHour) => Guarded::at(When::Never(why.to_string())),
+        Err(why) => Guarded::at(When::Refused(why.to_string())),
     })
 }
 

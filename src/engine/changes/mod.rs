@@ -40,6 +40,7 @@ mod remind;
 mod retention;
 mod searchable;
 mod suppress;
+mod thaw;
 mod thread;
 mod users;
 mod zone;

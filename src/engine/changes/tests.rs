@@ -2,6 +2,8 @@
 //! whatever came before. A step that fails prints its whole history.
 
 mod by_interview;
+mod decided;
+mod frozen;
 mod gone;
 mod held_up;
 mod introduced;

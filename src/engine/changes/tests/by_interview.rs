@@ -6,6 +6,7 @@ use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{AppointmentId, Interview, Meeting, NewAppointment, RemindOf, Reminders, User, UserId};
 
+use super::frozen::{is_decided, is_in_doubt};
 use super::held_up::{
     at, comes_back, dana, enrolment, leaves, open_by_day, stored, that_says, with_automation,
 };
@@ -143,6 +144,27 @@ fn a_reminder_that_comes_back_from_the_carrier_too_late_does_not_leave() {
     comes_back(&life, &day_before);
     assert_eq!(all_that_leaves(&life, &rules), [""; 0]);
     assert_eq!(stored(&life, day_before.id).delivery, Delivery::Canceled);
+}
+
+#[test]
+fn a_reminder_for_somebody_who_may_have_opted_out_waits_until_a_person_has_decided() {
+    for (decided_at, reminders) in [("2025-03-05T20:00:00Z", 1), ("2025-03-06T18:00:00Z", 0)] {
+        let (mut life, rules) = (Life::new(), with_texts(rules()));
+        let leads = [24].map(SignedDuration::from_hours).to_vec();
+        let rules =
+            Rules { interview_texts: InterviewTexts { leads, ..rules.interview_texts.clone() }, ..rules };
+        at(&mut life, "2025-03-04T18:00:00Z");
+        let id = dana(&life, &rules);
+        arranged(&life, &id, "2025-03-06T17:30:00Z", &rules);
+        at(&mut life, "2025-03-05T17:00:00Z");
+        is_in_doubt(&mut life);
+        at(&mut life, "2025-03-05T17:30:00Z");
+        life.fire_by(rules.clone());
+        assert_eq!(all_that_leaves(&life, &rules), [""; 0]);
+        at(&mut life, decided_at);
+        is_decided(&mut life, false, &rules);
+        assert_eq!(all_that_leaves(&life, &rules).len(), reminders, "{decided_at}");
+    }
 }
 
 #[test]

@@ -8,7 +8,13 @@ use super::*;
 use crate::store::tables::ENROLMENTS;
 
 /// A text is on its way to the candidate.
-fn is_texted(life: &mut Life, about: &OpportunityId, by: &Author, purpose: Purpose, rules: &Rules) -> Message {
+fn is_texted(
+    life: &mut Life,
+    about: &OpportunityId,
+    by: &Author,
+    purpose: Purpose,
+    rules: &Rules,
+) -> Message {
     life.count += 1;
     let to = Recipient::Opportunity(about.clone());
     let (draft, rules) = (Draft { to, author: by.clone(), purpose, ..draft(0, None) }, rules.clone());
