@@ -423,7 +423,9 @@ fn by_guard(
     Ok(match leaves(read, number, Purpose::Automatic, &standing, rules, now)? {
         Ok(Timing::Now { .. }) => Guarded::at(When::Now),
         Ok(Timing::Later(at)) => {
-            let why = QUIET_HOURS.to_owned();
+            let hours = rules.hours_for(number).on_the_day(&standing.zones, &rules.zone, now);
+            let why =
+                hours.map_or_else(|| QUIET_HOURS.to_owned(), |window| format!("{QUIET_HOURS} ({window})"));
             Guarded::at(When::Later(at, why))
         }
         Ok(Timing::Frozen(_)) => Guarded { frozen: Some(FROZEN.to_owned()), ..Guarded::at(When::Now) },
