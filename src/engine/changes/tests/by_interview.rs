@@ -296,6 +296,25 @@ fn a_text_before_an_interview_is_due_again_when_that_moves_away() {
     assert_eq!((last.state, last.due), (EnrolmentState::Waiting, due("2025-03-13T15:00:00Z")));
 }
 
+#[test]
+fn a_text_before_an_interview_that_was_frozen_is_good_until_then() {
+    let rules = with_automation(Trigger::Interview, "24h before interview", rules());
+    let mut life = Life::new();
+    at(&mut life, "2025-03-04T18:00:00Z");
+    let id = dana(&life, &rules);
+    changed_in_lever(&mut life, &id, Some("2025-03-07T15:00:00Z"), &rules);
+    at(&mut life, "2025-03-06T14:00:00Z");
+    is_in_doubt(&mut life);
+    at(&mut life, "2025-03-06T15:00:00Z");
+    life.fire_by(rules.clone());
+    assert!(matches!(enrolment(&life).state, EnrolmentState::Held(_)));
+    // Later than an automation is otherwise.
+    at(&mut life, "2025-03-07T00:00:00Z");
+    is_decided(&mut life, false, &rules);
+    life.fire_by(rules.clone());
+    assert_eq!(all_that_leaves(&life, &rules).len(), 1);
+}
+
 /// The interview came so near that "See you tomorrow", which had waited for the carrier, was called off, written
 /// anew, and left at once.
 #[test]
