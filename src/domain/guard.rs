@@ -2,8 +2,8 @@
 //!
 //! Asked when a text is written, and again in the transaction in which it leaves (invariant 2): whatever
 //! path asked for it, and however long it waited. There are two questions, since between them stands
-//! whether the words can be found: [`refusal`] is about the person and says never, [`timing`] is about the
-//! clock and mostly says later.
+//! whether the words can be found: [`refusal`] is about the person and says never, [`timing`] is about a doubt
+//! and the clock and mostly says later.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -60,8 +60,8 @@ pub struct Standing {
     pub consent: Option<Answer>,
     /// How much of that the installation wants.
     pub wanted: ConsentLevel,
-    /// A person should look whether they opted out.
-    pub in_doubt: bool,
+    /// A person should look whether they opted out, and has until then: what nobody wrote to them is frozen.
+    pub in_doubt: Option<Timestamp>,
     /// The last text failed for the number's own sake: a landline, or no number at all.
     pub unusable: bool,
     /// The newest text from them.
@@ -98,9 +98,6 @@ pub enum Refusal {
     /// They did not agree to texts.
     #[error(transparent)]
     NoConsent(#[from] NoConsent),
-    /// They may have opted out, and nobody has decided.
-    #[error("the candidate may have opted out: nothing is sent by itself until somebody decides")]
-    InDoubt,
     /// Nothing arrives there.
     #[error("the number cannot receive texts")]
     Unusable,
@@ -129,7 +126,8 @@ impl Refusal {
     }
 }
 
-/// Whether a text for this purpose may be sent to them at all.
+/// Whether a text for this purpose may be sent to them at all. What nobody wrote asks for consent first
+/// (behaviour.md 3); to a person an opt-out says more than a consent that is missing.
 ///
 /// # Errors
 /// The first reason why not.
@@ -137,13 +135,22 @@ pub fn refusal(purpose: Purpose, standing: &Standing) -> Result<(), Refusal> {
     match purpose {
         Purpose::OptOutConfirmation if standing.suppression.is_none() => Err(Refusal::TakenBack),
         Purpose::OptOutConfirmation => Ok(()),
-        _ if purpose.is_unasked() && standing.unusable => Err(Refusal::Unusable),
-        _ if standing.suppression.is_some() => Err(Refusal::OptedOut),
-        _ => {
+        _ if purpose.is_unasked() => {
+            if standing.unusable {
+                return Err(Refusal::Unusable);
+            }
             standing.wanted.check(purpose, standing.consent)?;
-            if purpose.is_unasked() && standing.in_doubt { Err(Refusal::InDoubt) } else { Ok(()) }
+            opt_out(standing)
+        }
+        _ => {
+            opt_out(standing)?;
+            Ok(standing.wanted.check(purpose, standing.consent)?)
         }
     }
+}
+
+fn opt_out(standing: &Standing) -> Result<(), Refusal> {
+    if standing.suppression.is_some() { Err(Refusal::OptedOut) } else { Ok(()) }
 }
 
 /// How far back unasked texts count.
@@ -193,7 +200,12 @@ pub enum Timing {
     },
     /// Then, when it is decided anew: quiet hours.
     Later(Timestamp),
+    /// Not while they may have opted out. Somebody decides about that until then, and it is decided anew.
+    Frozen(Timestamp),
 }
+
+/// How soon it is asked again whether somebody opted out when that should be decided by now.
+const SHORTLY: SignedDuration = SignedDuration::from_mins(1);
 
 /// An answer to somebody who wrote so recently is part of a talk, and not a disturbance. One that was held up
 /// for longer (the carrier was down) is none any more.
@@ -218,6 +230,9 @@ pub fn timing(
     clockwork: Clockwork<'_>,
     now: Timestamp,
 ) -> Result<Timing, Refusal> {
+    if let Some(until) = standing.in_doubt.filter(|_| purpose.is_unasked()) {
+        return Ok(Timing::Frozen(until.max(now.saturating_add(SHORTLY).unwrap_or(until))));
+    }
     if purpose.is_unasked() && !clockwork.caps.allow(&standing.unasked, now) {
         return Err(Refusal::Capped);
     }
@@ -270,7 +285,7 @@ mod tests {
             suppression: None,
             consent: None,
             wanted: ConsentLevel::None,
-            in_doubt: false,
+            in_doubt: None,
             unusable: false,
             last_in: None,
             unasked: Vec::new(),
@@ -355,25 +370,52 @@ mod tests {
     }
 
     #[test]
-    fn consent_is_asked_for_before_a_doubt_and_after_an_opt_out() {
-        let said_no = Standing { consent: Some(Answer::No), in_doubt: true, ..standing("+12025550142") };
+    fn consent_is_asked_for_before_a_doubt_and_by_people_after_an_opt_out() {
+        let in_doubt = Some(at("2025-03-06T15:00:00Z"));
+        let said_no = Standing { consent: Some(Answer::No), in_doubt, ..standing("+12025550142") };
         assert_eq!(refusal(Purpose::Automatic, &said_no), Err(NoConsent::SaidNo.into()));
         assert_eq!(refusal(Purpose::Conversation, &said_no), Err(NoConsent::SaidNo.into()));
+        let stop = Suppression { at: Timestamp::UNIX_EPOCH, source: OptOutSource::Carrier };
+        let no_and_stop = Standing { suppression: Some(stop), ..said_no };
+        for purpose in [Purpose::Automatic, Purpose::Bulk] {
+            assert_eq!(refusal(purpose, &no_and_stop), Err(NoConsent::SaidNo.into()), "{purpose:?}");
+        }
+        assert_eq!(refusal(Purpose::Conversation, &no_and_stop), Err(Refusal::OptedOut));
         let strict = Standing { wanted: ConsentLevel::Strict, ..standing("+12025550142") };
         assert_eq!(refusal(Purpose::Conversation, &strict), Err(NoConsent::NoAnswer.into()));
         let stop = Suppression { at: Timestamp::UNIX_EPOCH, source: OptOutSource::Carrier };
         let both = Standing { suppression: Some(stop), consent: Some(Answer::Yes), ..strict };
         assert_eq!(refusal(Purpose::Conversation, &both), Err(Refusal::OptedOut));
+        assert_eq!(refusal(Purpose::Automatic, &both), Err(Refusal::OptedOut));
     }
 
     #[test]
-    fn a_doubt_and_a_landline_stop_what_nobody_wrote_to_them() {
-        let doubt = Standing { in_doubt: true, ..standing("+12025550142") };
+    fn a_landline_stops_what_nobody_wrote_to_them() {
         let landline = Standing { unusable: true, ..standing("+12025550142") };
         for purpose in ALL {
-            let refused = |standing| refusal(purpose, &as_for(purpose, standing)).is_err();
-            assert_eq!(refused(&doubt), purpose.is_unasked(), "{purpose:?}");
-            assert_eq!(refused(&landline), purpose.is_unasked(), "{purpose:?}");
+            let refused = refusal(purpose, &as_for(purpose, &landline)).is_err();
+            assert_eq!(refused, purpose.is_unasked(), "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn a_doubt_freezes_what_nobody_wrote_to_them_before_caps_and_hours_are_asked() {
+        // A day after half past two in the afternoon in Washington.
+        let until = at("2025-03-06T19:30:00Z");
+        let unasked = vec![at("2025-03-05T19:00:00Z"); 2];
+        let doubt = Standing { in_doubt: Some(until), unasked, ..standing("+12025550142") };
+        for (now, then) in [
+            ("2025-03-05T19:31:00Z", until),
+            ("2025-03-06T03:00:00Z", until),
+            // Nobody has looked yet, and it should be decided.
+            ("2025-03-06T19:30:00Z", at("2025-03-06T19:31:00Z")),
+        ] {
+            for purpose in ALL {
+                let may = refusal(purpose, &as_for(purpose, &doubt));
+                assert_eq!(may, Ok(()), "{purpose:?}: it is not over with");
+                let frozen = decide(purpose, &doubt, false, at(now)) == Ok(Timing::Frozen(then));
+                assert_eq!(frozen, purpose.is_unasked(), "{purpose:?} at {now}");
+            }
         }
     }
 
@@ -496,6 +538,7 @@ mod tests {
                     prop_assert!(then > now && then.duration_since(now) < SignedDuration::from_hours(24));
                     prop_assert!(is_now(decide(then)));
                 }
+                Timing::Frozen(_) => prop_assert!(false, "nobody may have opted out"),
             }
         }
     }

@@ -8,6 +8,7 @@
 //! but looked for: among the few moments at which any zone's clock can come into a window, the first that
 //! the rule lets pass. So no arithmetic on a night of clock change can promise a wrong one.
 
+use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
@@ -42,6 +43,17 @@ impl FromStr for Window {
         let (open, close) = text.split_once('-').ok_or(NotAWindow)?;
         let (open, close) = (minute_of_day(open)?, minute_of_day(close)?);
         if open + MARGIN < close { Ok(Self { open, close }) } else { Err(NotAWindow) }
+    }
+}
+
+impl fmt::Display for Window {
+    /// As the run log names it: `08-20`, `08:30-20`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |minute: u16| match (minute / 60, minute % 60) {
+            (hour, 0) => format!("{hour:02}"),
+            (hour, minute) => format!("{hour:02}:{minute:02}"),
+        };
+        write!(f, "{}-{}", told(self.open), told(self.close))
     }
 }
 
@@ -143,6 +155,14 @@ impl Hours {
 
     fn on(&self, day: Weekday) -> Option<Window> {
         self.windows[usize::from(day.to_monday_zero_offset().unsigned_abs())]
+    }
+
+    /// The window of the day that it is at `at`, in the first possible zone or in `fallback`; none on a day that
+    /// is off.
+    pub fn on_the_day(&self, zones: &Zones, fallback: &TimeZone, at: Timestamp) -> Option<Window> {
+        let known = zones.or(fallback);
+        let zone = known.iter().next()?;
+        self.on(zone.to_datetime(at).date().weekday())
     }
 
     /// Whether a text may start at `at`: inside the window in every possible zone, or in `fallback`
@@ -266,6 +286,22 @@ mod tests {
 
     fn hours(text: &str) -> Hours {
         Hours::new([Some(text.parse().unwrap()); 7])
+    }
+
+    #[test]
+    fn a_window_is_named_by_the_day_that_it_is_there() {
+        let mut windows = ["08:00-20:00"; 7].map(|text| text.parse().ok());
+        windows[5] = "09:30-14:00".parse().ok();
+        windows[6] = None;
+        let named = |now| {
+            let window = Hours::new(windows).on_the_day(&number("+12025550142"), &TimeZone::UTC, at(now));
+            window.map(|window| window.to_string())
+        };
+        // 21:14 on a Tuesday, a Friday's night on to Saturday, Sunday.
+        assert_eq!(named("2025-03-05T02:14:00Z").as_deref(), Some("08-20"));
+        assert_eq!(named("2025-03-08T04:59:00Z").as_deref(), Some("08-20"));
+        assert_eq!(named("2025-03-08T05:00:00Z").as_deref(), Some("09:30-14"));
+        assert_eq!(named("2025-03-09T15:00:00Z"), None);
     }
 
     fn check(zones: &Zones, now: &str, expected: Option<&str>) {

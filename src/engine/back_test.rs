@@ -16,7 +16,7 @@ use fulcrum_domain::{Actor, Opportunity, OpportunityId, Sight};
 use jiff::Timestamp;
 
 use super::automations::Tested;
-use super::changes::{self, Rules};
+use super::changes::{self, Look, Rules};
 use crate::store::tables::{EVENTS, OPPORTUNITIES};
 use crate::store::{Keys, Read, StoreError};
 
@@ -195,7 +195,7 @@ fn foreseen(
         was: None,
     };
     for _ in 0..TRIES {
-        let case = changes::foresee(read, Some(automation), &enrolment, true, rules, at)?.case;
+        let case = changes::foresee(read, Some(automation), &enrolment, Look::BackTest, rules, at)?.case;
         match decide(case) {
             Verdict::Send => return Ok(Outcome::Enrolled(Some(at), put_off)),
             Verdict::Later(then, why) => (at, put_off) = (then, Some(format!("put off: {why}"))),

@@ -93,7 +93,7 @@ impl Engine {
         let closes = match allowed {
             _ if now >= forgotten_at => return self.unconfirmed(id).await,
             Some(Ok(Timing::Now { closes })) => closes,
-            Some(Ok(Timing::Later(until))) if until < forgotten_at => {
+            Some(Ok(Timing::Later(until) | Timing::Frozen(until))) if until < forgotten_at => {
                 return self.look_again(id, until, "it may leave only then".into()).await;
             }
             // It may never leave any more, or only when the carrier has forgotten its key.

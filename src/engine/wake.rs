@@ -76,6 +76,7 @@ impl Wake {
                     Signal::Conversation(id) => self.news.tell(id),
                     Signal::ToIndex => self.search.notify_one(),
                     Signal::Talk => self.talks.notify_one(),
+                    Signal::Turn => self.bulk.notify_one(),
                     Signal::Audit => {
                         self.audit_file.notify_one();
                         self.audit_syslog.notify_one();

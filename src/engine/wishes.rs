@@ -14,9 +14,10 @@ impl Engine {
     /// # Errors
     /// [`LiftError`]; then nothing changes.
     pub async fn decide_opt_out(&self, numbers: Vec<Number>, wish: Wish, by: Actor) -> Result<(), LiftError> {
-        let now = self.clock.now();
+        let (now, settings) = (self.clock.now(), self.settings.load_full());
         let each = move |tx: &mut Tx<'_>| {
-            numbers.iter().try_for_each(|number| changes::decide_opt_out(tx, *number, &wish, &by, now))
+            let rules = &settings.rules;
+            numbers.iter().try_for_each(|number| changes::decide_opt_out(tx, *number, &wish, &by, rules, now))
         };
         self.change_once(each).await
     }

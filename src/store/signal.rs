@@ -20,6 +20,8 @@ pub enum Signal {
     ToIndex,
     /// It is our turn in a talk about times.
     Talk,
+    /// A turn in a bulk text comes earlier than it did.
+    Turn,
     /// The audit log has grown.
     Audit,
 }

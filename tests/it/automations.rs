@@ -393,7 +393,7 @@ async fn at_night_a_text_waits_for_the_morning_and_the_log_says_so() {
     })
     .await;
     let why = why_not(&world, &dana).await;
-    assert!(why.last().unwrap().ends_with(": quiet hours"), "{why:?}");
+    assert!(why.last().unwrap().ends_with(": quiet hours (08-20)"), "{why:?}");
     assert_eq!(world.texts(), []);
     world.advance(SignedDuration::from_hours(11));
     world.texted(1).await;

@@ -14,6 +14,8 @@ pub enum When {
     Later(Timestamp, String),
     /// Nobody knows when, and why.
     Never(String),
+    /// Not at all, and why: they have had enough for now.
+    Refused(String),
 }
 
 /// Whether the flood guard holds it.
@@ -44,6 +46,8 @@ pub struct Case {
     pub cancelled: Option<&'static str>,
     /// Why the number must not be texted: it cannot receive, there is no consent, they opted out.
     pub refused: Option<String>,
+    /// Why nothing is sent by itself before a person has decided: they may have opted out.
+    pub frozen: Option<String>,
     /// Which fields of the template have no value, else nothing.
     pub missing: Option<String>,
     /// By caps and quiet hours.
@@ -89,12 +93,16 @@ pub fn decide(case: Case) -> Verdict {
     if let Some(why) = case.refused {
         return End(why);
     }
+    if let Some(why) = case.frozen {
+        return Held(why);
+    }
     if let Some(missing) = case.missing {
         return Held(missing);
     }
     match case.when {
         When::Later(at, why) => return Later(at, why),
         When::Never(why) => return Held(why),
+        When::Refused(why) => return End(why),
         When::Now => {}
     }
     match case.hold {
@@ -120,8 +128,9 @@ mod tests {
             anonymised: true,
             cancelled: Some("cancelled"),
             refused: Some("refused".into()),
+            frozen: Some("frozen".into()),
             missing: Some("missing".into()),
-            when: When::Later(later, "later".into()),
+            when: When::Refused("capped".into()),
             hold: Hold::Card(3),
         };
         let end = |why: &str| Verdict::End(why.to_owned());
@@ -136,7 +145,9 @@ mod tests {
         check(end("the candidate is anonymised"), |case| case.anonymised = false);
         check(end("cancelled"), |case| case.cancelled = None);
         check(end("refused"), |case| case.refused = None);
+        check(Verdict::Held("frozen".into()), |case| case.frozen = None);
         check(Verdict::Held("missing".into()), |case| case.missing = None);
+        check(end("capped"), |case| case.when = When::Later(Timestamp::UNIX_EPOCH, "later".into()));
         check(Verdict::Later(later, "later".into()), |case| case.when = When::Now);
         check(Verdict::Held("many at once: card 3 waits for approval".into()), |case| case.hold = Hold::None);
         check(Verdict::Send, |_| {});
@@ -155,6 +166,7 @@ mod tests {
                 anonymised: false,
                 cancelled: None,
                 refused: None,
+                frozen: None,
                 missing: None,
                 when: When::Now,
                 hold: Hold::None,

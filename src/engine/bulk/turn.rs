@@ -189,7 +189,7 @@ pub(in crate::engine) fn meet(
 enum Written {
     /// It is on its way.
     Now(Box<Message>),
-    /// Its hour is not open, or our number takes no more today.
+    /// Its hour is not open, our number takes no more today, or they may have opted out.
     Later(Timestamp),
 }
 
@@ -211,7 +211,7 @@ fn write(
     let clockwork = settings.rules.clockwork();
     match timing(Purpose::Bulk, moment.now, &standing, false, number.as_u64(), clockwork, moment.now) {
         Ok(Timing::Now { .. }) => {}
-        Ok(Timing::Later(at)) => return Ok(Ok(Written::Later(at))),
+        Ok(Timing::Later(at) | Timing::Frozen(at)) => return Ok(Ok(Written::Later(at))),
         Err(why) => return Ok(Err(Exclusion::Refused(why.to_string()))),
     }
     let from = changes::leaves_from(tx, number, &settings.rules)?;

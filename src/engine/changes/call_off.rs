@@ -19,7 +19,7 @@ use crate::store::tables::{BULKS, MESSAGES, OPPORTUNITIES, OUTBOX};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Nobody has more texts waiting in one thread.
-const LOOK_BACK: usize = 1000;
+pub(super) const LOOK_BACK: usize = 1000;
 
 /// In how many bulk texts somebody may wait; in older ones they are asked about when their turn comes, as in
 /// all.
@@ -43,18 +43,24 @@ pub(super) fn call_off(
             store(tx, &conversation)?;
         }
     }
-    let mut theirs = Vec::new();
-    for one in candidacies(tx, number)? {
-        // Who has several numbers is texted at the first.
-        let row = tx.get(OPPORTUNITIES, &one.id)?;
-        theirs.extend(row.filter(|row| row.number() == Some(number)).map(|_| one.id));
-    }
+    let theirs = texted_at(tx, number)?;
     for about in &theirs {
         for (id, row) in enrolments_of(tx, about)?.into_iter().filter(|(_, row)| Enrolment::is_live(row)) {
             end(tx, id, &row, &why.to_string(), now)?;
         }
     }
     call_off_turns(tx, &theirs, why)
+}
+
+/// The opportunities whose candidates are texted at a number.
+pub(super) fn texted_at(read: &impl Read, number: Number) -> Result<Vec<OpportunityId>, StoreError> {
+    let mut theirs = Vec::new();
+    for one in candidacies(read, number)? {
+        // Who has several numbers is texted at the first.
+        let row = read.get(OPPORTUNITIES, &one.id)?;
+        theirs.extend(row.filter(|row| row.number() == Some(number)).map(|_| one.id));
+    }
+    Ok(theirs)
 }
 
 fn call_off_texts(tx: &mut Tx<'_>, conversation: ConversationId, why: Refusal) -> Result<usize, StoreError> {

@@ -17,8 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::appointment::appointments_of;
+use super::enrolment::enrolments_of;
 use super::events::events_of;
-use super::guard::{leaves, standing};
+use super::guard::{FROZEN, QUIET_HOURS, leaves, standing};
 use super::thread::{message, thread_of};
 use super::zone::zones_of;
 use crate::engine::templates::fields;
@@ -159,6 +160,18 @@ fn traits(read: &impl Read, row: &Opportunity) -> Result<Traits, StoreError> {
     Ok(traits)
 }
 
+/// As what an enrolment is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// As it stands, in an automation that is active or not.
+    Live {
+        /// Whether it is.
+        active: bool,
+    },
+    /// As it would have been decided at a moment that is over: a back-test.
+    BackTest,
+}
+
 /// What an enrolment would be decided by at `now`.
 pub(super) fn case(
     read: &impl Read,
@@ -169,18 +182,19 @@ pub(super) fn case(
     let state = read.get(AUTOMATIONS, &enrolment.automation)?.unwrap_or_default();
     let automation = rules.automations.get(&enrolment.automation);
     let active = automation.is_none_or(|automation| !state.is_paused(automation.paused));
-    foresee(read, automation, enrolment, active, rules, now)
+    foresee(read, automation, enrolment, Look::Live { active }, rules, now)
 }
 
-/// The same for an automation that is taken to be active or not: a back-test.
+/// The same for an enrolment that may be none: a back-test.
 pub(crate) fn foresee(
     read: &impl Read,
     automation: Option<&Automation>,
     enrolment: &Enrolment,
-    active: bool,
+    look: Look,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Foreseen, StoreError> {
+    let active = look != Look::Live { active: false };
     let over = |why: &str| {
         let case = Case {
             trigger: automation.map_or(Trigger::StageEntered, |automation| automation.trigger),
@@ -191,6 +205,7 @@ pub(crate) fn foresee(
             anonymised: false,
             cancelled: None,
             refused: None,
+            frozen: None,
             missing: None,
             when: When::Now,
             hold: Hold::None,
@@ -206,9 +221,14 @@ pub(crate) fn foresee(
     };
     let messages: Vec<Message> = messages.into_iter().map(|(_, text)| text).collect();
     let rendered = render(read, automation, enrolment, rules, now)?;
-    let (refused, when) = match row.number() {
-        None => (Some("the candidate has no number that can be texted".to_owned()), When::Now),
-        Some(number) => by_guard(read, &row, number, rules, now)?,
+    // What was texted later did not count then; nor does the text that this very event came to.
+    let counted = match look {
+        Look::Live { .. } => None,
+        Look::BackTest => Some(Counted { before: now, but: texts_of(read, enrolment)? }),
+    };
+    let Guarded { refused, frozen, when } = match row.number() {
+        None => Guarded::refused("the candidate has no number that can be texted"),
+        Some(number) => by_guard(read, &row, number, counted.as_ref(), rules, now)?,
     };
     let hold = match enrolment.card {
         Some(card)
@@ -231,11 +251,24 @@ pub(crate) fn foresee(
         anonymised: row.anonymised,
         cancelled: cancelled(read, automation, enrolment, &messages, now)?,
         refused,
+        frozen,
         missing,
         when,
         hold,
     };
     Ok(Foreseen { case, text })
+}
+
+/// When the texts left that the same automation has sent for the same event.
+fn texts_of(read: &impl Read, enrolment: &Enrolment) -> Result<Vec<Timestamp>, StoreError> {
+    let mut left = Vec::new();
+    for (_, other) in enrolments_of(read, &enrolment.opportunity)? {
+        let is_same = other.automation == enrolment.automation && other.event == enrolment.event;
+        if let (true, EnrolmentState::Sent(text)) = (is_same, other.state) {
+            left.extend(message(read, text)?.and_then(|text| text.submitted_at));
+        }
+    }
+    Ok(left)
 }
 
 /// Why there is nothing left to tell: the interview does not stand, or has begun; the text that nobody
@@ -341,25 +374,63 @@ fn has_booked(
     Ok(false)
 }
 
+/// What the guard says of a text by itself.
+struct Guarded {
+    /// Why there is to be none.
+    refused: Option<String>,
+    /// Why there is to be none for now: a doubt.
+    frozen: Option<String>,
+    /// By caps and quiet hours.
+    when: When,
+}
+
+impl Guarded {
+    fn refused(why: impl Into<String>) -> Self {
+        Self { refused: Some(why.into()), frozen: None, when: When::Now }
+    }
+
+    fn at(when: When) -> Self {
+        Self { refused: None, frozen: None, when }
+    }
+}
+
+/// Which texts the caps count in a back-test.
+struct Counted {
+    /// Those that left before then.
+    before: Timestamp,
+    /// But for those that left at these moments.
+    but: Vec<Timestamp>,
+}
+
 fn by_guard(
     read: &impl Read,
     row: &Opportunity,
     number: Number,
+    counted: Option<&Counted>,
     rules: &Rules,
     now: Timestamp,
-) -> Result<(Option<String>, When), StoreError> {
+) -> Result<Guarded, StoreError> {
     if row.confidential && !rules.text_confidential {
-        return Ok((Some("the opportunity is confidential, and such are only read here".into()), When::Now));
+        return Ok(Guarded::refused("the opportunity is confidential, and such are only read here"));
     }
-    let standing = standing(read, number, rules, now)?;
+    let mut standing = standing(read, number, rules, now)?;
+    if let Some(Counted { before, but }) = counted {
+        standing.unasked.retain(|left| left < before && !but.contains(left));
+    }
     if let Err(why) = refusal(Purpose::Automatic, &standing) {
-        return Ok((Some(why.to_string()), When::Now));
+        return Ok(Guarded::refused(why.to_string()));
     }
     Ok(match leaves(read, number, Purpose::Automatic, &standing, rules, now)? {
-        Ok(Timing::Now { .. }) => (None, When::Now),
-        Ok(Timing::Later(at)) => (None, When::Later(at, "quiet hours".to_owned())),
-        Err(why @ Refusal::NoHour) => (None, When::Never(why.to_string())),
-        Err(why) => (Some(why.to_string()), When::Now),
+        Ok(Timing::Now { .. }) => Guarded::at(When::Now),
+        Ok(Timing::Later(at)) => {
+            let hours = rules.hours_for(number).on_the_day(&standing.zones, &rules.zone, now);
+            let why =
+                hours.map_or_else(|| QUIET_HOURS.to_owned(), |window| format!("{QUIET_HOURS} ({window})"));
+            Guarded::at(When::Later(at, why))
+        }
+        Ok(Timing::Frozen(_)) => Guarded { frozen: Some(FROZEN.to_owned()), ..Guarded::at(When::Now) },
+        Err(why @ Refusal::NoHour) => Guarded::at(When::Never(why.to_string())),
+        Err(why) => Guarded::at(When::Refused(why.to_string())),
     })
 }
 

@@ -1,7 +1,7 @@
 //! A text is to go out: whether it may, what exactly it says, and the effect that sends it.
 
 use fulcrum_domain::booking::fill;
-use fulcrum_domain::guard::{Timing, refusal};
+use fulcrum_domain::guard::refusal;
 use fulcrum_domain::{
     ActivityKind, Actor, Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS,
     Message, MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, target, tidy,
@@ -12,7 +12,7 @@ use super::Rules;
 use super::activity::note_of;
 use super::booking::{LinkError, booking_link};
 use super::filing::attach;
-use super::guard::{QUIET_HOURS, decide, note_deferral, standing};
+use super::guard::{decide, note_deferral, standing, waits};
 use super::outbox::ask_later;
 use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
 use crate::engine::clock::Moment;
@@ -185,9 +185,9 @@ pub fn compose(
     // One that only waits for somebody to call it off is decided at once: people see what becomes of it.
     let leaves_at = send_at.unwrap_or(moment.now);
     if is_soon(leaves_at, moment.now)
-        && let Timing::Later(until) = decide(tx, &conversation, &message, rules, leaves_at)??
+        && let Some((until, why)) = waits(decide(tx, &conversation, &message, rules, leaves_at)??)
     {
-        note_deferral(tx, &conversation, until, QUIET_HOURS, rules, moment.now)?;
+        note_deferral(tx, &conversation, until, why, rules, moment.now)?;
         send_at = Some(until);
     }
     // Who wrote before anybody knew whom it is about is known from now on, whatever becomes of this text.

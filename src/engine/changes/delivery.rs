@@ -2,13 +2,13 @@
 
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, CarrierSid, Conversation, Delivery, Direction, Effect, EffectState,
-    Message, MessageId, NoConsent, Number, OptOutSource, Refusal, SendFailure, Suppression,
+    Activity, ActivityKind, Actor, CarrierSid, Conversation, ConversationId, Delivery, Direction, Effect,
+    EffectState, Message, MessageId, NoConsent, Number, OptOutSource, Refusal, SendFailure, Suppression,
 };
 use jiff::Timestamp;
 
 use super::activity::{note, note_of};
-use super::guard::{QUIET_HOURS, decide, decide_again, put_off};
+use super::guard::{decide, decide_again, put_off, waits};
 use super::introduce::introduce_anew;
 use super::outbox::{count_answer, finish, postpone};
 use super::recheck::lapsed;
@@ -72,8 +72,14 @@ pub fn begin_send(
             let (message, to) = leave(tx, text, conversation, rules, moment.now)?;
             return Ok(Some(Submission { message, to, closes }));
         }
-        (Ok(Timing::Later(until)), None) => {
-            put_off(tx, text, conversation, until, QUIET_HOURS, rules, moment.now)?;
+        (Ok(timing @ (Timing::Later(_) | Timing::Frozen(_))), None) => {
+            if let Some((until, why)) = waits(timing) {
+                let thread = conversation.id;
+                put_off(tx, text, conversation, until, why, rules, moment.now)?;
+                if matches!(timing, Timing::Frozen(_)) {
+                    introduce_meanwhile(tx, thread, rules, moment.now)?;
+                }
+            }
             return Ok(None);
         }
     };
@@ -87,6 +93,18 @@ pub fn begin_send(
     store(tx, &conversation)?;
     finish(tx, &effect, moment.now)?;
     Ok(None)
+}
+
+/// What a person writes passes by texts that are frozen: if nobody was told who we are, it tells.
+fn introduce_meanwhile(
+    tx: &mut Tx<'_>,
+    thread: ConversationId,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(mut conversation) = tx.get(CONVERSATIONS, &thread)? else { return Ok(()) };
+    introduce_anew(tx, &mut conversation, rules, now)?;
+    store(tx, &conversation)
 }
 
 /// A text is handed over from here on.

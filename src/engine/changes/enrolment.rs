@@ -21,6 +21,7 @@ use super::counter::{Counter, next};
 use super::deadline::{arm, is_ahead};
 use super::flood::guard;
 use super::made_from::made_from_present;
+use super::recheck::is_too_late;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
     AUTOMATIONS, CARDS, ENROLMENTS, ENROLMENTS_OF, ENROLMENTS_ON, INTERVIEWS, LIVE_ENROLMENTS, OPPORTUNITIES,
@@ -364,7 +365,8 @@ pub(super) fn is_due(
     }
 }
 
-/// Decides an enrolment once more that was held, unless that comes too late.
+/// Decides an enrolment once more that was held, unless that comes too late. What comes before an interview is
+/// good until then.
 pub(super) fn wake(
     tx: &mut Tx<'_>,
     id: EnrolmentId,
@@ -372,8 +374,7 @@ pub(super) fn wake(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let max_age = rules.automations.get(&row.automation).map(|automation| automation.max_age);
-    let late = row.due.zip(max_age).is_some_and(|(due, max_age)| now.duration_since(due) > max_age);
+    let late = row.due.is_some_and(|due| is_too_late(row, due, rules, now));
     if late && row.card.is_none() {
         return end(tx, id, row, STALE, now);
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use fulcrum_domain::automation::{Event, EventKind, difference_of_interview, differences};
 use fulcrum_domain::{
-    Actor, Author, Direction, Interview, InterviewId, Message, Opportunity, OpportunityId, UserId,
+    Actor, Author, Direction, Interview, InterviewId, Message, Opportunity, OpportunityId, Purpose, UserId,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,6 +15,7 @@ use super::Rules;
 use super::counter::{Counter, next};
 use super::enrolment::{follow, look_again, on_event};
 use super::projection::{Arrival, ListedInterview};
+use super::remind::is_of_an_interview;
 use crate::store::tables::{ARCHIVE_REASONS, EVENTS, EVENTS_OF, EventKey, USERS};
 use crate::store::{Keys, Read, StoreError, Tx};
 
@@ -100,9 +101,13 @@ fn in_lever(read: &impl Read, user: Option<&UserId>) -> Result<Actor, StoreError
     Ok(email.unwrap_or_else(|| format!("{LEVER} user {id}")).as_str().into())
 }
 
-/// A message stands in its thread. One of ours sets off what waits for no answer to it.
+/// A message stands in its thread. One of ours sets off what waits for no answer to it, unless nobody expects
+/// one: it answers what the candidate has just done, or tells of an interview.
 pub(super) fn texted(tx: &mut Tx<'_>, message: &Message, rules: &Rules) -> Result<(), StoreError> {
-    let is_told = message.direction == Direction::Out && !message.purpose.is_of_the_number();
+    let only_tells = message.purpose == Purpose::Booking
+        || message.purpose.is_of_the_number()
+        || is_of_an_interview(&message.author);
+    let is_told = message.direction == Direction::Out && !only_tells;
     let Some(id) = message.opportunity.as_ref().filter(|_| is_told) else {
         return Ok(());
     };

@@ -11,7 +11,7 @@ use super::activity::note_of;
 use super::compose::lane_of;
 use super::consent::consent_of;
 use super::outbox::{ask_later, drop_effect};
-use super::suppress::suppression_of;
+use super::suppress::{over_at, suppression_of};
 use super::thread::{leave_session, put_message, store, thread_of};
 use super::zone::zones_of;
 use crate::store::tables::{MESSAGES, OVERRIDES};
@@ -41,7 +41,7 @@ pub fn standing(
             suppression: suppression_of(read, number)?,
             consent: consent_of(read, number)?.map(|consent| consent.answer),
             wanted: rules.consent.level,
-            in_doubt: false,
+            in_doubt: None,
             unusable: false,
             last_in: None,
             unasked: Vec::new(),
@@ -77,7 +77,7 @@ pub(super) fn standing_in(
         suppression: suppression_of(read, conversation.number)?,
         consent: consent_of(read, conversation.number)?.map(|consent| consent.answer),
         wanted: rules.consent.level,
-        in_doubt: conversation.possible_opt_out.is_some(),
+        in_doubt: conversation.possible_opt_out.map(over_at),
         unusable: condemned(&newest).is_some(),
         last_in,
         unasked,
@@ -142,6 +142,19 @@ fn verdict(
 
 /// Why most texts wait.
 pub(super) const QUIET_HOURS: &str = "quiet hours";
+
+/// Why texts wait that nobody wrote.
+pub(super) const FROZEN: &str =
+    "the candidate may have opted out: nothing is sent by itself until somebody decides";
+
+/// Until when a text waits that may leave then, and why; none for one that may leave now.
+pub(super) fn waits(timing: Timing) -> Option<(Timestamp, &'static str)> {
+    match timing {
+        Timing::Now { .. } => None,
+        Timing::Later(until) => Some((until, QUIET_HOURS)),
+        Timing::Frozen(until) => Some((until, FROZEN)),
+    }
+}
 
 /// A text that was to leave waits until `until` and is decided anew then. Until it leaves, it is in no
 /// transcript.

@@ -40,6 +40,7 @@ mod remind;
 mod retention;
 mod searchable;
 mod suppress;
+mod thaw;
 mod thread;
 mod users;
 mod zone;
@@ -82,7 +83,7 @@ pub use bulk::{
 };
 pub(crate) use bulk::{leave_bulk, leave_turn};
 pub use cancel::{CancelError, cancel, give_up};
-pub(crate) use cases::{due_of, fits, foresee, is_for};
+pub(crate) use cases::{Look, due_of, fits, foresee, is_for};
 pub(crate) use compose::leaves_from;
 pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
 pub use consent::{Profile, consent_of, consents_of, put_consent, put_profile, record_consent};

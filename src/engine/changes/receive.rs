@@ -16,6 +16,7 @@ use super::compose::queue_automatic;
 use super::consent::put_consent;
 use super::file::ask_for_files;
 use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
+use super::thaw::thaw;
 use super::thread::{add_message, candidacies, key_of, open, store, tell};
 use super::{KeywordAnswers, Rules};
 use crate::engine::clock::Moment;
@@ -199,12 +200,16 @@ fn obey(
             doubt(tx, &mut conversation, rule, moment.now)?;
         }
         Verdict::Start => {
+            let since = conversation.possible_opt_out;
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
             lift(tx, number, true, CANDIDATE.into(), moment.now)?;
             let (source, by) = (ConsentSource::Text, CANDIDATE.into());
             let yes = Consent { answer: Answer::Yes, source, at: moment.now, by };
             put_consent(tx, number, &yes, moment.now)?;
+            if let Some(since) = since {
+                thaw(tx, &conversation, since, rules, moment.now)?;
+            }
         }
         Verdict::Help => {
             if we_answer && suppression_of(tx, number)?.is_none() {

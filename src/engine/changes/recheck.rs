@@ -110,8 +110,15 @@ pub(super) fn writer_of(
 /// Why there would be no text now. Whether the automation was paused since, and what the guard says, is not
 /// asked here; the words stand already.
 fn over(case: Case) -> Option<String> {
-    let asked =
-        Case { active: true, refused: None, missing: None, when: When::Now, hold: Hold::None, ..case };
+    let asked = Case {
+        active: true,
+        refused: None,
+        frozen: None,
+        missing: None,
+        when: When::Now,
+        hold: Hold::None,
+        ..case
+    };
     match decide(asked) {
         Verdict::End(why) => Some(why),
         Verdict::Send | Verdict::Later(..) | Verdict::Held(_) => None,
@@ -121,7 +128,12 @@ fn over(case: Case) -> Option<String> {
 /// Whether the carrier has not taken it for so long that nobody would write it any more. What comes before an
 /// interview is good until then.
 fn stale(text: &Message, row: &Enrolment, rules: &Rules, now: Timestamp) -> bool {
+    text.delivery == Delivery::Queued && is_too_late(row, text.at, rules, now)
+}
+
+/// Whether a text of an enrolment that has been held up since then comes too late.
+pub(super) fn is_too_late(row: &Enrolment, since: Timestamp, rules: &Rules, now: Timestamp) -> bool {
     let automation = rules.automations.get(&row.automation);
     let max_age = automation.filter(|one| !matches!(one.wait, Wait::Before(_))).map(|one| one.max_age);
-    text.delivery == Delivery::Queued && max_age.is_some_and(|max_age| now.duration_since(text.at) > max_age)
+    max_age.is_some_and(|max_age| now.duration_since(since) > max_age)
 }

@@ -47,6 +47,11 @@ pub(super) fn label(template: &str) -> String {
     format!("interview: {template}")
 }
 
+/// Whether that is who writes a text of one of these templates.
+pub(super) fn is_of_an_interview(author: &Author) -> bool {
+    [REMINDER, MOVED, CALLED_OFF].iter().any(|template| *author == Author::Automatic(label(template)))
+}
+
 /// An interview that stands and is to come.
 pub(super) struct Standing {
     of: Reminded,

@@ -8,10 +8,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 
+use super::Rules;
 use super::activity::{note, note_of};
 use super::call_off::call_off;
 use super::deadline::{arm, is_ahead};
 use super::desk::place;
+use super::thaw::thaw;
 use super::thread::{candidacies, store, thread_of};
 use crate::store::tables::{CONVERSATIONS, Digest, LIFTED, SECRETS, SUPPRESSIONS};
 use crate::store::{Lifted, Read, SecretKey, Signal, StoreError, Tx};
@@ -155,11 +157,12 @@ pub(super) fn doubt(
 }
 
 /// When a doubt that began then is over.
-fn over_at(since: Timestamp) -> Timestamp {
+pub(super) fn over_at(since: Timestamp) -> Timestamp {
     since.saturating_add(DOUBT).unwrap_or(Timestamp::MAX)
 }
 
-/// The doubt about a conversation is over, however it was decided.
+/// The doubt about a conversation is over, however it was decided. What froze is called off with an opt-out; else
+/// the caller lets it [`thaw`].
 pub(super) fn settle_doubt(tx: &mut Tx<'_>, conversation: &mut Conversation) -> Result<(), StoreError> {
     match conversation.possible_opt_out.take() {
         Some(since) => arm(tx, DeadlineKey::PossibleOptOut(conversation.id), Some(over_at(since)), None),
@@ -205,7 +208,8 @@ pub struct Wish {
     pub since: Option<Timestamp>,
 }
 
-/// A person records a wish, for a number and whoever writes from it.
+/// A person records a wish, for a number and whoever writes from it. What froze while they may have opted out is
+/// decided anew once they have not.
 ///
 /// # Errors
 /// [`LiftError`]; then nothing changes.
@@ -214,6 +218,7 @@ pub fn decide_opt_out(
     number: Number,
     wish: &Wish,
     by: &Actor,
+    rules: &Rules,
     now: Timestamp,
 ) -> Result<(), LiftError> {
     let thread = thread_of(tx, number)?;
@@ -247,8 +252,12 @@ pub fn decide_opt_out(
         lift(tx, number, false, by.clone(), now)?;
     }
     if let Some(mut conversation) = thread_of(tx, number)? {
+        let since = conversation.possible_opt_out;
         settle_doubt(tx, &mut conversation)?;
         store(tx, &conversation)?;
+        if let Some(since) = since.filter(|_| !wish.opted_out) {
+            thaw(tx, &conversation, since, rules, now)?;
+        }
     }
     Ok(())
 }

@@ -2,11 +2,14 @@
 //! whatever came before. A step that fails prints its whole history.
 
 mod by_interview;
+mod decided;
+mod frozen;
 mod gone;
 mod held_up;
 mod introduced;
 mod rebooked;
 mod refused;
+mod unanswered;
 mod whom;
 mod wishes;
 mod zones;

@@ -323,8 +323,8 @@ impl Month {
             self.after(pause, move |month| {
                 if month.daemon.is_up() && month.law.doubts(number) {
                     let wish = Wish { opted_out, reason: "they said so".into(), since: None };
-                    let decided = month.change(move |tx, _, moment| {
-                        changes::decide_opt_out(tx, number, &wish, &"priya".into(), moment.now)
+                    let decided = month.change(move |tx, rules, moment| {
+                        changes::decide_opt_out(tx, number, &wish, &"priya".into(), rules, moment.now)
                     });
                     match decided {
                         Ok(()) => month.law.decided(number, month.now, opted_out),

@@ -6,6 +6,7 @@ use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{AppointmentId, Interview, Meeting, NewAppointment, RemindOf, Reminders, User, UserId};
 
+use super::frozen::{is_decided, is_in_doubt};
 use super::held_up::{
     at, comes_back, dana, enrolment, leaves, open_by_day, stored, that_says, with_automation,
 };
@@ -171,6 +172,27 @@ fn a_reminder_that_comes_back_from_the_carrier_too_late_does_not_leave() {
 }
 
 #[test]
+fn a_reminder_for_somebody_who_may_have_opted_out_waits_until_a_person_has_decided() {
+    for (decided_at, reminders) in [("2025-03-05T20:00:00Z", 1), ("2025-03-06T18:00:00Z", 0)] {
+        let (mut life, rules) = (Life::new(), with_texts(rules()));
+        let leads = [24].map(SignedDuration::from_hours).to_vec();
+        let rules =
+            Rules { interview_texts: InterviewTexts { leads, ..rules.interview_texts.clone() }, ..rules };
+        at(&mut life, "2025-03-04T18:00:00Z");
+        let id = dana(&life, &rules);
+        arranged(&life, &id, "2025-03-06T17:30:00Z", &rules);
+        at(&mut life, "2025-03-05T17:00:00Z");
+        is_in_doubt(&mut life);
+        at(&mut life, "2025-03-05T17:30:00Z");
+        life.fire_by(rules.clone());
+        assert_eq!(all_that_leaves(&life, &rules), [""; 0]);
+        at(&mut life, decided_at);
+        is_decided(&mut life, false, &rules);
+        assert_eq!(all_that_leaves(&life, &rules).len(), reminders, "{decided_at}");
+    }
+}
+
+#[test]
 fn of_an_interview_that_moves_twice_in_a_night_the_candidate_hears_once() {
     type Times<'t> = &'t [Option<&'t str>];
     let stories: [(Times<'_>, &str, &[&str]); 4] = [
@@ -297,6 +319,25 @@ fn a_text_before_an_interview_is_due_again_when_that_moves_away() {
     assert_eq!(stored(&life, text.id).delivery, Delivery::Canceled);
     let last = enrolled(&life).last().unwrap().1.clone();
     assert_eq!((last.state, last.due), (EnrolmentState::Waiting, due("2025-03-13T15:00:00Z")));
+}
+
+#[test]
+fn a_text_before_an_interview_that_was_frozen_is_good_until_then() {
+    let rules = with_automation(Trigger::Interview, "24h before interview", rules());
+    let mut life = Life::new();
+    at(&mut life, "2025-03-04T18:00:00Z");
+    let id = dana(&life, &rules);
+    changed_in_lever(&mut life, &id, Some("2025-03-07T15:00:00Z"), &rules);
+    at(&mut life, "2025-03-06T14:00:00Z");
+    is_in_doubt(&mut life);
+    at(&mut life, "2025-03-06T15:00:00Z");
+    life.fire_by(rules.clone());
+    assert!(matches!(enrolment(&life).state, EnrolmentState::Held(_)));
+    // Later than an automation is otherwise.
+    at(&mut life, "2025-03-07T00:00:00Z");
+    is_decided(&mut life, false, &rules);
+    life.fire_by(rules.clone());
+    assert_eq!(all_that_leaves(&life, &rules).len(), 1);
 }
 
 /// The interview came so near that "See you tomorrow", which had waited for the carrier, was called off, written

@@ -61,7 +61,7 @@ fn wish(life: &Life, who: u8, opted_out: bool, reason: &str) {
     let wish = Wish { opted_out, reason: reason.into(), since: None };
     let now = life.now;
     life.change(move |tx, _| {
-        decide_opt_out(tx, number(who), &wish, &"ana@acme.example".into(), now).unwrap();
+        decide_opt_out(tx, number(who), &wish, &"ana@acme.example".into(), &rules(), now).unwrap();
         Ok(())
     });
 }

@@ -52,10 +52,10 @@ fn who_got_one_text_knows_us_whatever_becomes_of_others() {
 fn after_a_first_text_that_was_stopped_the_next_says_who_we_are() {
     let mut life = Life::new();
     let first = write(&mut life, Purpose::Automatic, None);
-    // The guard stops it: they may have opted out.
+    // The guard freezes it: they may have opted out.
     life.step(&Step::Writes { who: 0, words: 5 });
     life.step(&Step::Sends { outcome: 0 });
-    assert_eq!(as_stored(&life, &first).delivery, Delivery::Canceled);
+    assert_eq!(as_stored(&life, &first).delivery, Delivery::Scheduled);
     assert!(says_who(&write(&mut life, Purpose::Conversation, None)));
     // What waits for somebody who says STOP never reaches them, and nor does its introduction.
     life.step(&Step::IsCalledOff { nth: 0 });

@@ -12,7 +12,7 @@ fn record(life: &Life, opted_out: bool) -> Result<(), LiftError> {
     let now = life.now;
     life.change(move |tx, _| {
         let wish = Wish { opted_out, reason: "called us".into(), since: None };
-        Ok(decide_opt_out(tx, number(0), &wish, &"priya".into(), now))
+        Ok(decide_opt_out(tx, number(0), &wish, &"priya".into(), &rules(), now))
     })
 }
 
