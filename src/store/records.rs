@@ -201,10 +201,12 @@ pub enum Created {
     Count(u64),
     /// An erasure, with its certificate.
     Erasure(ErasureId),
-    /// The end of the muting, and what left: texts, late ones, transcripts, others.
+    /// The end of the muting, as an older program told it: texts, late ones, transcripts, others.
     Unmuted([u64; 4]),
     /// An import: texts, those known before, opt-outs.
     Imported([u64; 3]),
+    /// The end of the muting: texts, late ones, transcripts, others, bulk texts, candidates in automations.
+    CameToLife([u64; 6]),
 }
 
 /// A file that came with a text. postcard would write a list number by number.

@@ -7,6 +7,7 @@ mod held_up;
 mod introduced;
 mod rebooked;
 mod refused;
+mod restored;
 mod whom;
 mod wishes;
 mod zones;
