@@ -34,6 +34,10 @@ const PART: &str = "backup";
 
 /// How often it is looked whether one is due; one that failed is tried again after as long.
 const EVERY: Duration = Duration::from_secs(60);
+const REST_MAX: Duration = Duration::from_secs(3600);
+
+/// What a backup is called with until it is whole.
+const UNFINISHED: &str = ".part";
 
 /// What the names of backups begin and end with.
 const BEGINS: &str = "fulcrum-";
@@ -69,7 +73,9 @@ impl std::fmt::Debug for BackupPlan {
 impl Engine {
     /// Makes backups as they fall due.
     pub(crate) async fn run_backups(self) -> Result<(), Infallible> {
+        let mut rest = EVERY;
         loop {
+            let mut next = EVERY;
             if let Some(plan) = self.settings.load().backup.clone() {
                 let now = self.clock.now();
                 let made = made_in(&plan.directory).await.unwrap_or_default();
@@ -86,10 +92,13 @@ impl Engine {
                         if self.notices.trouble(PART, "", HealthStatus::Degraded, what.clone(), now) {
                             tracing::error!("backup: {what}");
                         }
+                        // Each attempt may write as much as the store holds.
+                        next = (rest * 2).min(REST_MAX);
                     }
                 }
             }
-            tokio::time::sleep(EVERY).await;
+            rest = next;
+            tokio::time::sleep(rest).await;
         }
     }
 
