@@ -296,21 +296,33 @@ pub fn restore(
     }
     check_backup(from, keys)?;
     let outcome = write_store(from, keys, to, now, seals).and_then(|contents| {
-        let kept = is_there.then(|| with_ending(to, &format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ"))));
-        if let Some(kept) = &kept {
-            fs::rename(to, kept).map_err(BackupError::Write)?;
-        }
-        open::appear(to)?;
+        // The index goes first: it is made anew of whatever store is there.
         match fs::remove_dir_all(with_ending(to, ".search")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(BackupError::Write(error)),
             _ => {}
         }
+        let kept = is_there.then(|| with_ending(to, &format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ"))));
+        if let Some(kept) = &kept {
+            keep_aside(to, kept).map_err(BackupError::Write)?;
+        }
+        open::appear(to)?;
         Ok(Restored { contents, kept })
     });
     if outcome.is_err() {
         open::give_up(to)?;
     }
     outcome
+}
+
+/// Gives a store that is there its second name. It keeps the first until another file takes that, so a power cut
+/// finds one there whenever it comes; but for disks on which no file has two names.
+fn keep_aside(store: &Path, kept: &Path) -> io::Result<()> {
+    match fs::hard_link(store, kept) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => fs::rename(store, kept)?,
+        Ok(()) => {}
+    }
+    sync_folder(kept)
 }
 
 /// Writes the rows into a new file under the other name.
@@ -442,6 +454,28 @@ mod tests {
             name.ends_with(".part") || name.ends_with(".new")
         };
         assert!(!left.iter().any(unfinished), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_there_stays_until_all_else_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = some_store(folder.path()).await;
+        let (to, backup) = (folder.path().join("fulcrum.redb"), folder.path().join("backup"));
+        store.backup(backup.clone(), None, NOW).await.unwrap();
+        store.close().await;
+        drop(store);
+        let before = fs::read(&to).unwrap();
+        // An index that cannot be taken away.
+        let index = with_ending(&to, ".search");
+        fs::write(&index, "no folder").unwrap();
+        let refused = restore(&backup, None, &to, true, NOW, &seal::NONE);
+        assert!(matches!(refused, Err(BackupError::Write(_))), "{refused:?}");
+        assert!(fs::read(&to).unwrap() == before, "it is as it was");
+        fs::remove_file(index).unwrap();
+        let kept = restore(&backup, None, &to, true, NOW, &seal::NONE).unwrap().kept.unwrap();
+        assert!(fs::read(kept).unwrap() == before && fs::read(&to).unwrap() != before);
+        let again = restore(&backup, None, &to, true, NOW, &seal::NONE);
+        assert!(matches!(again, Err(BackupError::Write(_))), "what was kept aside is not written over");
     }
 
     #[tokio::test]
