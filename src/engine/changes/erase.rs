@@ -224,6 +224,13 @@ pub(crate) fn certify_copy(tx: &mut Tx<'_>, id: ErasureId) -> Result<(), StoreEr
     tx.put(ERASURES, &id, &erasure).map(drop)
 }
 
+/// The carrier deletes none of its copies when asked, for the certificate.
+pub(crate) fn certify_kept(tx: &mut Tx<'_>, id: ErasureId) -> Result<(), StoreError> {
+    let Some(mut erasure) = tx.get(ERASURES, &id)? else { return Ok(()) };
+    erasure.copies.kept += 1;
+    tx.put(ERASURES, &id, &erasure).map(drop)
+}
+
 /// The file was written anew: nothing is left in it of what was erased up to `owed`.
 pub(crate) fn certify_file(tx: &mut Tx<'_>, owed: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     let mut keys = Keys::all();
@@ -245,7 +252,7 @@ pub(crate) fn certify_file(tx: &mut Tx<'_>, owed: Timestamp, now: Timestamp) -> 
 
 /// The rows go at once, their bytes when the file is written anew (`engine/renewal`). Each erasure
 /// has a time of its own, so that one that comes meanwhile is not taken for paid.
-fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
     let name = ERASED.to_owned();
     let next = |Seen(before): Seen| before.checked_add(SignedDuration::from_millis(1)).unwrap_or(before);
     let at = tx.get(BOOKMARKS, &name)?.map_or(now, |before| now.max(next(before)));

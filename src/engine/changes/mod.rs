@@ -92,7 +92,8 @@ pub(crate) use delivery::{look_up_send, may_repeat, requeue_limited, requeue_sen
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
 pub(crate) use enrolment::STALE;
 pub(crate) use erase::{
-    ERASED, certify_copy, certify_file, certify_note, opportunities_of, sweep_vanished_numbers,
+    ERASED, certify_copy, certify_file, certify_kept, certify_note, opportunities_of, owe_new_file,
+    sweep_vanished_numbers,
 };
 pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub(crate) use events::events_of;
