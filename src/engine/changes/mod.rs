@@ -117,7 +117,7 @@ pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub(crate) use remind::retime;
 pub use remind::{CALLED_OFF, InterviewTexts, MOVED, REMINDER};
-pub use retention::{Decision, decisions_over, erase_if_over, forget_decisions, hold, release};
+pub use retention::{Decision, decisions_over, erase_if_over, forget_decisions, hold, release, threads_over};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
