@@ -154,10 +154,11 @@ fn give_to_the_folders_owner(path: &Path) -> anyhow::Result<()> {
 /// Let a restored copy text and write to Lever again
 ///
 /// Without --yes it is told what would leave. Its original must be stopped for good before. Texts that were
-/// due in the backup may have been sent by the original, and texts that have been due for some hours are of no
-/// use any more: they fail with that reason, for people to see and send again, unless --send-late says
-/// otherwise. Texts whose time is yet to come leave at their time. Transcripts that waited in the backup are
-/// looked for in Lever first, where the key may look.
+/// due in the backup, or that this copy wrote by itself since, may have been sent by the original, and texts
+/// that have been due for some hours are of no use any more: they fail with that reason, for people to see and
+/// send again. Bulk texts that were being sent are paused, and automations begin anew. --send-late does none of
+/// this. Texts whose time is yet to come leave at their time. Transcripts and interviews that waited in the
+/// backup are looked for in Lever first, where the key may look.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fulcrum unmute
@@ -183,6 +184,8 @@ struct Leaves {
     late: u64,
     transcripts: u64,
     others: u64,
+    bulks: u64,
+    ended: u64,
 }
 
 impl Unmute {
@@ -195,6 +198,8 @@ impl Unmute {
             screen::line(format_args!("texts that fail, since they are late: {}", leaves.late))?;
             screen::line(format_args!("transcripts that are looked for first: {}", leaves.transcripts))?;
             screen::line(format_args!("what else leaves: {}", leaves.others))?;
+            screen::line(format_args!("bulk texts that are paused: {}", leaves.bulks))?;
+            screen::line(format_args!("candidates whom automations text no more: {}", leaves.ended))?;
             screen::line(if self.yes { "it leaves now" } else { "--yes does it" })
         })
     }

@@ -73,6 +73,7 @@ struct Copies {
     asked: u64,
     gone: u64,
     unnamed: u64,
+    kept: u64,
 }
 
 impl Erase {
@@ -132,10 +133,11 @@ fn show(certificate: &Certificate) -> std::io::Result<()> {
 }
 
 fn copies(certificate: &Certificate) -> String {
-    let Copies { asked, gone, unnamed } = certificate.copies;
+    let Copies { asked, gone, unnamed, kept } = certificate.copies;
     let unnamed = if unnamed == 0 { String::new() } else { format!("; {unnamed} may be there unnamed") };
+    let kept = if kept == 0 { String::new() } else { format!("; the carrier keeps {kept}: it deletes none") };
     match certificate.id {
-        Some(_) => format!("{gone} of {asked} deleted{unnamed}"),
+        Some(_) => format!("{gone} of {asked} deleted{kept}{unnamed}"),
         None => format!("{asked}{unnamed}"),
     }
 }

@@ -140,6 +140,8 @@ pub struct ErasedCopies {
     pub gone: u64,
     /// How many the carrier may have without our knowing their names: they were just being sent.
     pub unnamed: u64,
+    /// How many stay, since the carrier deletes none when asked: for as long as it keeps them.
+    pub kept: u64,
 }
 
 /// The certificate of an erasure.
@@ -185,10 +187,12 @@ impl Erasure {
         self.rows != ErasedRows::default()
     }
 
-    /// Whether nothing is left to be done, here or elsewhere.
+    /// Whether nothing is left to be done, here or elsewhere. What a carrier keeps that deletes nothing when asked
+    /// is its own to delete.
     pub fn is_complete(&self) -> bool {
         let gone = self.notes.iter().all(|note| note.state == Remains::Gone);
-        gone && self.copies.gone == self.copies.asked && self.file_written_at.is_some()
+        let settled = self.copies.gone + self.copies.kept;
+        gone && settled == self.copies.asked && self.file_written_at.is_some()
     }
 }
 
@@ -206,6 +210,10 @@ mod tests {
         assert!(erasure.is_of_somebody() && !erasure.is_complete());
         erasure.copies.gone = 1;
         assert!(erasure.is_complete());
+        erasure.copies.asked = 2;
+        assert!(!erasure.is_complete());
+        erasure.copies.kept = 1;
+        assert!(erasure.is_complete(), "nobody can do anything about it");
         erasure.notes.push(ErasedNote {
             opportunity: "o".parse().unwrap(),
             note: "n".parse().unwrap(),

@@ -32,8 +32,13 @@ const MADE: &str = "backup";
 /// The component of health.
 const PART: &str = "backup";
 
-/// How often it is looked whether one is due; one that failed is tried again after as long.
+/// How often it is looked whether one is due. One that failed is tried again after twice as long, then after twice
+/// that, up to the second.
 const EVERY: Duration = Duration::from_secs(60);
+const REST_MAX: Duration = Duration::from_secs(3600);
+
+/// What a backup is called with until it is whole.
+const UNFINISHED: &str = ".part";
 
 /// What the names of backups begin and end with.
 const BEGINS: &str = "fulcrum-";
@@ -69,7 +74,9 @@ impl std::fmt::Debug for BackupPlan {
 impl Engine {
     /// Makes backups as they fall due.
     pub(crate) async fn run_backups(self) -> Result<(), Infallible> {
+        let mut rest = EVERY;
         loop {
+            let mut next = EVERY;
             if let Some(plan) = self.settings.load().backup.clone() {
                 let now = self.clock.now();
                 let made = made_in(&plan.directory).await.unwrap_or_default();
@@ -86,10 +93,13 @@ impl Engine {
                         if self.notices.trouble(PART, "", HealthStatus::Degraded, what.clone(), now) {
                             tracing::error!("backup: {what}");
                         }
+                        // Each attempt may write as much as the store holds.
+                        next = (rest * 2).min(REST_MAX);
                     }
                 }
             }
-            tokio::time::sleep(EVERY).await;
+            rest = next;
+            tokio::time::sleep(rest).await;
         }
     }
 
@@ -103,6 +113,9 @@ impl Engine {
         if last.is_some_and(|last| age(last) < plan.every) {
             return Ok(false);
         }
+        let folder = plan.directory.clone();
+        let tidied = tokio::task::spawn_blocking(move || drop_unfinished(&folder)).await;
+        tidied.unwrap_or_else(|_| Err(io::ErrorKind::Other.into())).map_err(BackupError::Write)?;
         let ending = ENDS[usize::from(plan.recipient.is_some())];
         let name = format!("{BEGINS}{}{ending}", now.strftime(NAMED));
         let made = self.store.backup(plan.directory.join(name), plan.recipient.clone(), now).await?;
@@ -164,6 +177,17 @@ fn keep_newest(directory: &Path, keep: usize, now: Timestamp) -> io::Result<()> 
     names.iter().take(too_many).try_for_each(|name| std::fs::remove_file(directory.join(name)))
 }
 
+/// Takes away what is left of backups that were cut off, by a power cut say: each is as large as the store.
+fn drop_unfinished(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_str().and_then(|name| name.strip_suffix(UNFINISHED)).is_some_and(is_ours) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// The backups in a folder: what has another name is not ours. Their names sort by time.
 fn names_in(directory: &Path) -> io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
@@ -215,5 +239,19 @@ mod tests {
         keep_newest(folder.path(), 1, now).unwrap();
         let is_there = names.map(|name| folder.path().join(name).exists());
         assert_eq!(is_there, [false, false, true, true, true, true], "one dated ahead takes nobody's place");
+    }
+
+    #[test]
+    fn what_is_left_of_one_that_was_cut_off_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [
+            "fulcrum-20250301T000000Z.backup.part",
+            "fulcrum-20250302T000000Z.backup.age.part",
+            "fulcrum-20250303T000000Z.backup",
+            "fulcrum-by-hand.backup.part",
+        ];
+        names.iter().for_each(|name| std::fs::write(folder.path().join(name), "x").unwrap());
+        drop_unfinished(folder.path()).unwrap();
+        assert_eq!(names.map(|name| folder.path().join(name).exists()), [false, false, true, true]);
     }
 }

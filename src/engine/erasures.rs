@@ -156,18 +156,24 @@ impl Engine {
                     })
                     .await
             }
+            // There is nobody whom waiting for it, or a person, would help.
+            Err(ReadError::NotOffered) => {
+                self.store
+                    .change(move |tx| {
+                        changes::certify_kept(tx, erasure)?;
+                        changes::finish(tx, &taken.effect, moment.now)
+                    })
+                    .await
+            }
             Err(error) => {
-                let (lasting, why) = match &error {
-                    ReadError::NotOffered => (
-                        true,
-                        "the carrier deletes no texts; see how long it keeps them, then give this up".into(),
-                    ),
+                let lasting = match &error {
                     ReadError::Refused { status, code } => {
-                        (*code != Some(UNDER_WAY) && !matches!(status, 401 | 403), error.to_string())
+                        *code != Some(UNDER_WAY) && !matches!(status, 401 | 403)
                     }
-                    _ => (false, error.to_string()),
+                    _ => false,
                 };
-                let state = if lasting { EffectState::Failed } else { EffectState::Due };
+                let (state, why) =
+                    (if lasting { EffectState::Failed } else { EffectState::Due }, error.to_string());
                 self.store
                     .change(move |tx| changes::postpone(tx, &taken.effect, state, None, &why, &mut moment))
                     .await

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Engine, changes};
 use crate::store::tables::{IDEMPOTENT, SEEN_HOOKS, Table};
-use crate::store::{Keys, Read, StoreError, Stored};
+use crate::store::{Keys, Read, StoreError, Stored, Tx};
 
 /// How long a webhook's token is remembered, and the answer to a request with an `Idempotency-Key`.
 const HOOKS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -26,9 +26,22 @@ impl Engine {
         self.forget(SEEN_HOOKS, move |seen| seen.0 < hooks).await?;
         self.forget(IDEMPOTENT, move |answer| answer.at < answers).await?;
         let activity = before(ACTIVITY_FOR);
-        while self.store.change(move |tx| changes::forget_activity(tx, activity, FORGOTTEN)).await? > 0 {}
-        let now = self.clock.now();
-        while self.store.change(move |tx| changes::forget_events(tx, now, FORGOTTEN)).await? > 0 {}
+        let mut last = None;
+        loop {
+            let step = move |tx: &mut Tx<'_>| changes::forget_activity(tx, activity, last, FORGOTTEN);
+            last = self.store.change(step).await?;
+            if last.is_none() {
+                break;
+            }
+        }
+        let (now, mut last) = (self.clock.now(), None);
+        loop {
+            let step = move |tx: &mut Tx<'_>| changes::forget_events(tx, now, last, FORGOTTEN);
+            last = self.store.change(step).await?;
+            if last.is_none() {
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use fulcrum_domain::{Effect, Lane, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, Arrival, Profile};
+use super::health::HealthStatus;
 use super::people::FetchError;
 use super::{Engine, convert};
 use crate::lever::{Confidentiality, Endpoint, LeverError, ListQuery, Offset, Span};
@@ -31,6 +32,9 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// The names of bookmarks: changes before the first are known, deletions before the second.
 const LOOKED: &str = "reconciled";
 const DELETIONS: &str = "deletions";
+
+/// And when it was last looked what need not be kept any longer.
+const RETENTION: &str = "retention";
 
 /// What a look found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,9 +62,14 @@ impl Engine {
                 () = tokio::time::sleep(left) => {}
                 () = self.wake.sync.notified() => continue,
             }
-            if self.look().await?.is_some() {
-                self.look_daily().await?;
-            }
+            // What is too old goes whether or not Lever can be asked.
+            let forgotten = self.forget_daily().await;
+            let looked = match self.look().await {
+                Ok(Some(_)) => self.look_daily().await,
+                looked => looked.map(drop),
+            };
+            self.tell_of_retention().await?;
+            looked.and(forgotten)?;
         }
     }
 
@@ -237,8 +246,37 @@ impl Engine {
         }
     }
 
+    /// Once a day: what no longer matters is forgotten.
+    async fn forget_daily(&self) -> Result<(), FetchError> {
+        let now = self.clock.now();
+        let forget = async {
+            self.forget_seen().await?;
+            Ok::<_, FetchError>(self.store.change(move |tx| forget_vanished(tx, back(now, DAY), now)).await?)
+        };
+        self.daily("forgetting", now, forget).await
+    }
+
+    /// Health says so when nothing was erased by age for long.
+    async fn tell_of_retention(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let last = self.store.read(|snapshot| snapshot.get(BOOKMARKS, &RETENTION.to_owned())).await?;
+        let late = last.filter(|Seen(last)| now.duration_since(*last) > DAY + DAY);
+        let is_wanted = !self.settings.load().retention.is_for_ever();
+        match late.filter(|_| is_wanted) {
+            Some(Seen(last)) => {
+                let detail = format!(
+                    "nothing was erased by [retention] since {last:.0}: that waits until Lever has told who is a \
+                     candidate still"
+                );
+                self.notices.trouble("store", RETENTION, HealthStatus::Degraded, detail, now);
+            }
+            None => self.notices.well("store", RETENTION, now),
+        }
+        Ok(())
+    }
+
     /// Once a day, each for itself: what the key may do is tried again, reference data and the
-    /// interviews to come are read, and what no longer matters is forgotten.
+    /// interviews to come are read, and what need not be kept any longer is erased.
     async fn look_daily(&self) -> Result<(), FetchError> {
         let now = self.clock.now();
         let outcomes = [
@@ -251,12 +289,8 @@ impl Engine {
             .await,
             self.daily("reference data", now, self.read_reference(Lane::Reconcile)).await,
             self.daily("coming interviews", now, self.ask_for_coming_interviews(now)).await,
-            self.daily("forgetting", now, async {
-                self.forget_seen().await?;
-                Ok(self.store.change(move |tx| forget_vanished(tx, back(now, DAY), now)).await?)
-            })
-            .await,
-            self.daily("retention", now, async { Ok(self.erase_what_is_over(now).await.map(drop)?) }).await,
+            // Only now: whether somebody is a candidate still is for Lever to say.
+            self.daily(RETENTION, now, async { Ok(self.erase_what_is_over(now).await.map(drop)?) }).await,
         ];
         outcomes.into_iter().collect()
     }

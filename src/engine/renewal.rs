@@ -8,29 +8,55 @@ use std::time::Duration;
 
 use super::Engine;
 use super::changes::{ERASED, certify_file};
+use super::health::HealthStatus;
 use crate::store::tables::BOOKMARKS;
 use crate::store::{Read, Seen, StoreError};
 
 /// From one look whether it is owed to the next. A large file takes a while to write.
 const EVERY: Duration = Duration::from_secs(600);
 
+/// One that failed is tried again after twice as long, then after twice that, up to this.
+const REST_MAX: Duration = Duration::from_secs(3600);
+
+/// The component of health, and what of it.
+const PART: &str = "store";
+const ABOUT: &str = "renewal";
+
 impl Engine {
     /// Writes the file anew whenever that is owed.
     pub(crate) async fn run_renewal(self) -> Result<(), Infallible> {
+        let mut rest = EVERY;
         loop {
-            match self.renew_if_owed().await {
-                Ok(true) => {
+            let outcome = self.renew_if_owed().await;
+            self.tell_of_renewal(&outcome);
+            rest = if outcome.is_ok() { EVERY } else { (rest * 2).min(REST_MAX) };
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                () = self.wake.renewal.notified() => {}
+            }
+        }
+    }
+
+    /// Health says so while somebody's bytes are still there who was erased.
+    fn tell_of_renewal(&self, outcome: &Result<bool, StoreError>) {
+        let now = self.clock.now();
+        match outcome {
+            Ok(renewed) => {
+                self.notices.well(PART, ABOUT, now);
+                if *renewed {
                     tracing::info!("the file was written anew: nothing of who was erased is left in it");
                 }
-                Ok(false) => {}
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the file could not be written anew; it is tried again"
-                ),
             }
-            tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
-                () = self.wake.renewal.notified() => {}
+            // It is owed still, and paid by the next run.
+            Err(StoreError::Closed) => {}
+            Err(error) => {
+                let what = format!(
+                    "the file could not be written anew, so bytes of who was erased may be left in it; it is tried \
+                     again: {error}"
+                );
+                if self.notices.trouble(PART, ABOUT, HealthStatus::Degraded, what.clone(), now) {
+                    tracing::error!("store: {what}");
+                }
             }
         }
     }

@@ -181,17 +181,21 @@ impl Told for Option<(ErasureId, Erasure)> {
 
 impl Told for Option<Unmuted> {
     fn remembered(&self) -> Option<Created> {
-        self.map(|told| Created::Unmuted([told.texts, told.late, told.transcripts, told.others]))
+        self.map(|told| {
+            let Unmuted { texts, late, transcripts, others, bulks, ended } = told;
+            Created::CameToLife([texts, late, transcripts, others, bulks, ended])
+        })
     }
 
     fn again(created: Created, read: &impl Read) -> Result<Option<Self>, StoreError> {
-        match created {
-            // A copy that was made after it came to life, and was restored since, is muted again.
-            Created::Unmuted([texts, late, transcripts, others]) if !read.has(MUTED, &())? => {
-                Ok(Some(Some(Unmuted { texts, late, transcripts, others })))
-            }
-            _ => Ok(None),
-        }
+        let [texts, late, transcripts, others, bulks, ended] = match created {
+            Created::CameToLife(told) => told,
+            Created::Unmuted([texts, late, transcripts, others]) => [texts, late, transcripts, others, 0, 0],
+            _ => return Ok(None),
+        };
+        // A copy that was made after it came to life, and was restored since, is muted again.
+        let told = Unmuted { texts, late, transcripts, others, bulks, ended };
+        Ok(if read.has(MUTED, &())? { None } else { Some(Some(told)) })
     }
 }
 

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::changes;
-use crate::store::tables::{CONVERSATIONS, HOLDS};
+use crate::store::tables::HOLDS;
 use crate::store::{Hold, Keys, Read, Snapshot, StoreError};
 
 /// Decisions of automations that are looked at in one go.
 const DECISIONS: usize = 500;
 
-/// Threads that are looked at in one change: others need not wait for long.
+/// Threads that are looked at in one go.
 const BATCH: usize = 100;
 
 /// All legal holds.
@@ -55,20 +55,24 @@ impl Engine {
         let mut erased = 0;
         let mut last: Option<ConversationId> = None;
         while !retention.is_for_ever() && !self.tasks.stop_token().is_cancelled() {
-            let keys = last.as_ref().map_or_else(Keys::all, |id| Keys::all().after(id));
-            let batch = self.store.read(move |snapshot| snapshot.list(CONVERSATIONS, &keys, BATCH)).await?;
-            let Some((end, _)) = batch.last() else { break };
-            last = Some(*end);
-            erased += self
-                .store
-                .change(move |tx| {
-                    let mut erased = 0;
-                    for (id, _) in &batch {
-                        erased += usize::from(changes::erase_if_over(tx, *id, &retention, now)?);
-                    }
-                    Ok::<_, StoreError>(erased)
-                })
-                .await?;
+            let page =
+                move |read: &Snapshot| changes::threads_over(read, last.as_ref(), BATCH, &retention, now);
+            let (over, end) = self.store.read(page).await?;
+            for id in over {
+                // One in a change, which holds all that it takes away, pictures too, until it ends.
+                let gone = self.store.change(move |tx| changes::erase_if_over(tx, id, &retention, now));
+                match gone.await {
+                    Err(error) if error.lies_in_a_row() => tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a thread cannot be erased, though its time is over"
+                    ),
+                    gone => erased += usize::from(gone?),
+                }
+            }
+            last = match end {
+                Some(end) => Some(end),
+                None => break,
+            };
         }
         if erased > 0 {
             tracing::info!(conversations = erased, "what was said was erased, since its time is over");

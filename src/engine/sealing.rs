@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use super::Engine;
-use super::changes::ERASED;
-use crate::store::tables::BOOKMARKS;
-use crate::store::{Sealing, Seen, StoreError, Tx};
+use super::changes::owe_new_file;
+use super::clock::Clock;
+use crate::store::{Sealing, StoreError, Tx};
 
 /// Between two steps, so that the pass takes no more than a part of the writer's time.
 const REST: Duration = Duration::from_millis(20);
@@ -16,10 +16,9 @@ impl Engine {
     /// Does the pass. Then there is nothing to do until the next start.
     pub(crate) async fn run_sealing(self) -> Result<(), StoreError> {
         let mut steps = 0u64;
-        let now = self.clock.now();
         // What lay there before is in pages that are not used again yet, until the file is written anew.
-        let owe = move |tx: &mut Tx<'_>| tx.put(BOOKMARKS, &ERASED.to_owned(), &Seen(now)).map(drop);
-        while self.store.seal_some(owe).await? {
+        let owe = |clock: Clock| move |tx: &mut Tx<'_>| owe_new_file(tx, clock.now());
+        while self.store.seal_some(owe(self.clock.clone())).await? {
             steps += 1;
             tokio::time::sleep(REST).await;
         }

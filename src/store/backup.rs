@@ -21,6 +21,7 @@ use super::error::StoreError;
 use super::migrations::{SEALED_SCHEMA, migrate, set_schema};
 use super::open::{self, sync_folder, with_ending};
 use super::records::Muted;
+use super::room::{NoRoom, has_room};
 use super::seal::{self, SealKeys};
 use super::sealing;
 use super::tables::MUTED;
@@ -42,6 +43,9 @@ pub enum BackupError {
     /// The disk, mostly.
     #[error("it cannot be written")]
     Write(#[source] io::Error),
+    /// The disk would be full.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The same for reading.
     #[error("it cannot be read")]
     Read(#[source] io::Error),
@@ -142,9 +146,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Made, BackupError> {
         let (database, closing) = (self.inner.database.load_full(), self.inner.closing.clone());
+        let bytes = self.file_bytes();
         let done = tokio::task::spawn_blocking(move || {
             let snapshot = database.begin_read().map_err(StoreError::redb)?;
-            make(&snapshot, &to, recipient.as_ref(), now, &closing)
+            make((snapshot, bytes), &to, recipient.as_ref(), now, &closing)
         });
         done.await.unwrap_or(Err(StoreError::Panicked.into()))
     }
@@ -162,12 +167,13 @@ impl ReadOnly {
         now: Timestamp,
     ) -> Result<Made, BackupError> {
         let snapshot = self.database.begin_read().map_err(StoreError::redb)?;
-        make(&snapshot, to, recipient, now, &CancellationToken::new())
+        make((snapshot, self.bytes), to, recipient, now, &CancellationToken::new())
     }
 }
 
+/// Makes one of a snapshot of a file that is so large.
 fn make(
-    from: &ReadTransaction,
+    (from, bytes): (ReadTransaction, u64),
     to: &Path,
     recipient: Option<&Recipient>,
     now: Timestamp,
@@ -178,6 +184,7 @@ fn make(
     }
     let part = with_ending(to, ".part");
     remove(&part)?;
+    has_room(to, bytes)?;
     let outcome = write_and_check(from, &part, recipient, now, stop).and_then(|contents| {
         let bytes = part.metadata().map_err(BackupError::Read)?.len();
         fs::rename(&part, to).and_then(|()| sync_folder(to)).map_err(BackupError::Write)?;
@@ -197,7 +204,7 @@ fn remove(path: &Path) -> Result<(), BackupError> {
 }
 
 fn write_and_check(
-    from: &ReadTransaction,
+    from: ReadTransaction,
     part: &Path,
     recipient: Option<&Recipient>,
     now: Timestamp,
@@ -206,17 +213,19 @@ fn write_and_check(
     let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(part);
     let mut out = Hashing::new(BufWriter::new(file.map_err(BackupError::Write)?));
     let contents = match recipient {
-        None => dump::write(from, now, &mut out, stop)?,
+        None => dump::write(&from, now, &mut out, stop)?,
         Some(recipient) => {
             let recipients = std::iter::once(recipient as &dyn age::Recipient);
             let encryptor = Encryptor::with_recipients(recipients);
             let encryptor = encryptor.map_err(|error| BackupError::Write(io::Error::other(error)))?;
             let mut sealed = encryptor.wrap_output(&mut out).map_err(BackupError::Write)?;
-            let contents = dump::write(from, now, &mut sealed, stop)?;
+            let contents = dump::write(&from, now, &mut sealed, stop)?;
             sealed.finish().map_err(BackupError::Write)?;
             contents
         }
     };
+    // Reading back takes a while, and what changes meanwhile needs no place beside what it was.
+    drop(from);
     let written = out.digest();
     let file = out.into_inner().into_inner().map_err(|error| BackupError::Write(error.into_error()))?;
     file.sync_all().map_err(BackupError::Write)?;
@@ -287,21 +296,33 @@ pub fn restore(
     }
     check_backup(from, keys)?;
     let outcome = write_store(from, keys, to, now, seals).and_then(|contents| {
-        let kept = is_there.then(|| with_ending(to, &format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ"))));
-        if let Some(kept) = &kept {
-            fs::rename(to, kept).map_err(BackupError::Write)?;
-        }
-        open::appear(to)?;
+        // The index goes first: it is made anew of whatever store is there.
         match fs::remove_dir_all(with_ending(to, ".search")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(BackupError::Write(error)),
             _ => {}
         }
+        let kept = is_there.then(|| with_ending(to, &format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ"))));
+        if let Some(kept) = &kept {
+            keep_aside(to, kept).map_err(BackupError::Write)?;
+        }
+        open::appear(to)?;
         Ok(Restored { contents, kept })
     });
     if outcome.is_err() {
         open::give_up(to)?;
     }
     outcome
+}
+
+/// Gives a store that is there its second name. It keeps the first until another file takes that, so a power cut
+/// finds one there whenever it comes; but for disks on which no file has two names.
+fn keep_aside(store: &Path, kept: &Path) -> io::Result<()> {
+    match fs::hard_link(store, kept) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => fs::rename(store, kept)?,
+        Ok(()) => {}
+    }
+    sync_folder(kept)
 }
 
 /// Writes the rows into a new file under the other name.
@@ -433,6 +454,28 @@ mod tests {
             name.ends_with(".part") || name.ends_with(".new")
         };
         assert!(!left.iter().any(unfinished), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_there_stays_until_all_else_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = some_store(folder.path()).await;
+        let (to, backup) = (folder.path().join("fulcrum.redb"), folder.path().join("backup"));
+        store.backup(backup.clone(), None, NOW).await.unwrap();
+        store.close().await;
+        drop(store);
+        let before = fs::read(&to).unwrap();
+        // An index that cannot be taken away.
+        let index = with_ending(&to, ".search");
+        fs::write(&index, "no folder").unwrap();
+        let refused = restore(&backup, None, &to, true, NOW, &seal::NONE);
+        assert!(matches!(refused, Err(BackupError::Write(_))), "{refused:?}");
+        assert!(fs::read(&to).unwrap() == before, "it is as it was");
+        fs::remove_file(index).unwrap();
+        let kept = restore(&backup, None, &to, true, NOW, &seal::NONE).unwrap().kept.unwrap();
+        assert!(fs::read(kept).unwrap() == before && fs::read(&to).unwrap() != before);
+        let again = restore(&backup, None, &to, true, NOW, &seal::NONE);
+        assert!(matches!(again, Err(BackupError::Write(_))), "what was kept aside is not written over");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::room::NoRoom;
 use super::seal::KeyId;
 
 /// A failure of the store.
@@ -57,6 +58,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The disk has no room for the file that is to take the place of this one.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// A stored value cannot be decoded.
     #[error("a row of table {table} cannot be decoded (version {version})")]
     Row {

@@ -12,6 +12,7 @@ mod migrations;
 mod open;
 mod records;
 mod renew;
+mod room;
 mod seal;
 mod sealing;
 mod signal;
@@ -37,6 +38,7 @@ pub use records::{
     FloodRow, Hold, HookRefusal, HookRow, Idempotent, Lifted, Muted, Phase, PhaseName, PhaseState, Place,
     RefusedHook, Scope, SecretKey, Seen, Subject,
 };
+pub use room::{NoRoom, free_bytes};
 pub use seal::{BadSealKey, KeyId, SealKeys};
 pub use sealing::Sealing;
 pub use signal::{OnCommit, Signal};
@@ -215,6 +217,8 @@ impl Store {
 pub struct ReadOnly {
     database: ReadOnlyDatabase,
     keys: Arc<SealKeys>,
+    /// The size of the file.
+    bytes: u64,
 }
 
 impl ReadOnly {
@@ -241,7 +245,7 @@ impl ReadOnly {
             }
             opened => opened?,
         };
-        Ok(Self { database, keys })
+        Ok(Self { database, keys, bytes: path.metadata().map_or(0, |meta| meta.len()) })
     }
 
     /// Runs `read` on the state of the last commit.

@@ -15,9 +15,9 @@ use fulcrum_domain::template::Version;
 use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BackfillScope, BookingId, Consent,
-    Conversation, ConversationId, Desk, EffectRow, EffectState, Erasure, ErasureId, Filing, HookEvent,
-    Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders, Searchable, Shelf,
-    SignIn, Stage, Suppression, User, UserId,
+    Conversation, ConversationId, Desk, EffectRow, EffectState, ErasedCopies, ErasedNote, ErasedRows,
+    Erasure, ErasureCause, ErasureId, Filing, HookEvent, Interview, Lane, Message, MessageId, Opportunity,
+    OpportunityId, Posting, Reminders, Searchable, Shelf, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -201,10 +201,12 @@ pub enum Created {
     Count(u64),
     /// An erasure, with its certificate.
     Erasure(ErasureId),
-    /// The end of the muting, and what left: texts, late ones, transcripts, others.
+    /// The end of the muting, as an older program told it: texts, late ones, transcripts, others.
     Unmuted([u64; 4]),
     /// An import: texts, those known before, opt-outs.
     Imported([u64; 3]),
+    /// The end of the muting: texts, late ones, transcripts, others, bulk texts, candidates in automations.
+    CameToLife([u64; 6]),
 }
 
 /// A file that came with a text. postcard would write a list number by number.
@@ -382,7 +384,6 @@ stored! {
     Deleted = 1;
     DeskRow = 1;
     Erased = 1;
-    Erasure = 1;
     Filing = 1;
     Hold = 1;
     Event = 1;
@@ -436,6 +437,40 @@ impl Stored for AppointmentNews {
             _ => return None,
         };
         Some(Self { due_at, starts_at, minutes, location, told: None, changed_since: true })
+    }
+}
+
+impl Stored for Erasure {
+    const VERSION: u8 = 2;
+
+    /// The first version did not count the copies that a carrier keeps.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Copies {
+            asked: u64,
+            gone: u64,
+            unnamed: u64,
+        }
+        #[derive(Deserialize)]
+        struct Before {
+            #[serde(with = "millisecond::required")]
+            at: Timestamp,
+            by: Actor,
+            cause: ErasureCause,
+            opportunities: Vec<OpportunityId>,
+            rows: ErasedRows,
+            notes: Vec<ErasedNote>,
+            copies: Copies,
+            #[serde(with = "millisecond::optional")]
+            file_written_at: Option<Timestamp>,
+        }
+        let Before { at, by, cause, opportunities, rows, notes, copies, file_written_at } = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        let Copies { asked, gone, unnamed } = copies;
+        let copies = ErasedCopies { asked, gone, unnamed, kept: 0 };
+        Some(Self { at, by, cause, opportunities, rows, notes, copies, file_written_at })
     }
 }
 
@@ -548,6 +583,17 @@ mod tests {
         // The last field, none, is one byte.
         older.extend(postcard::to_allocvec(&row).unwrap().split_last().unwrap().1);
         assert_eq!(EffectRow::upgrade(1, &older[1..]), Some(row));
+    }
+
+    #[test]
+    fn a_certificate_of_an_older_program_reads_as_one_of_which_no_carrier_keeps_anything() {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let copies = ErasedCopies { asked: 5, gone: 2, unnamed: 3, kept: 0 };
+        let row = Erasure { copies, ..Erasure::new(at, Actor::fulcrum(), ErasureCause::Command) };
+        let mut older = postcard::to_allocvec(&row).unwrap();
+        // The last field, none, is one byte, and so is the one before, which is new.
+        older.remove(older.len() - 2);
+        assert_eq!(Erasure::upgrade(1, &older), Some(row));
     }
 
     #[test]

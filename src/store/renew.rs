@@ -18,6 +18,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StoreError;
+use super::room::has_room;
 use super::tables::ALL;
 use super::tx::{Bytes, definition};
 use super::writer::{Between, Changed};
@@ -65,6 +66,9 @@ fn renew(
     between: &Between,
     closing: &CancellationToken,
 ) -> Result<(), StoreError> {
+    // What an attempt left that was cut off makes room first.
+    open::give_up(path)?;
+    has_room(path, path.metadata().map_or(0, |file| file.len()))?;
     let new = open::begin_anew(path, cache_bytes)?;
     let (_, mut snapshot) = next_changes(between)?;
     copy_all(&snapshot, &new, closing)?;
@@ -231,6 +235,24 @@ mod tests {
         let left = again.read_here(|s| s.list(COUNTERS, &Keys::all(), 100)).unwrap();
         let expected: Vec<_> = (written - 10..written).map(|n| (format!("{n:06}"), n)).collect();
         assert_eq!(left, expected);
+    }
+
+    /// What has the name of the file is so large that no disk has room for a second one.
+    #[tokio::test]
+    async fn where_there_is_no_room_nothing_is_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = with_removed_rows(folder.path()).await;
+        let (path, aside) = (folder.path().join("fulcrum.redb"), folder.path().join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(15 << 40).unwrap();
+        let refused = store.renew().await.unwrap_err();
+        assert!(matches!(&refused, StoreError::NoRoom(_)) && refused.to_string().contains("MiB free"));
+        assert!(!folder.path().join("fulcrum.redb.new").exists());
+        let backup = folder.path().join("a.backup");
+        let refused = store.backup(backup.clone(), None, jiff::Timestamp::UNIX_EPOCH).await;
+        assert!(matches!(refused, Err(crate::store::BackupError::NoRoom(_))) && !backup.exists());
+        std::fs::rename(&aside, &path).unwrap();
+        assert!(store.renew().await.unwrap());
     }
 
     #[tokio::test]

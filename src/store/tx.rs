@@ -20,6 +20,7 @@ use super::writer::Changed;
 
 pub(super) type Bytes = &'static [u8];
 type Raw<'t> = RedbTable<'t, Bytes, Bytes>;
+type VisitKey<'v> = dyn FnMut(&[u8]) -> Result<ControlFlow<()>, StoreError> + 'v;
 type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError> + 'v;
 
 pub(super) const fn definition(name: &'static str) -> TableDefinition<'static, Bytes, Bytes> {
@@ -107,6 +108,23 @@ fn visit(
     Ok(())
 }
 
+fn visit_keys(
+    table: &impl ReadableTable<Bytes, Bytes>,
+    keys: &Keys,
+    f: &mut VisitKey<'_>,
+) -> Result<(), StoreError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    for row in table.range::<&[u8]>(keys.bounds()).map_err(StoreError::redb)? {
+        let (key, _) = row.map_err(StoreError::redb)?;
+        if f(key.value())?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 fn opened(
     table: &impl ReadableTable<Bytes, Bytes>,
     name: &'static str,
@@ -125,6 +143,8 @@ pub trait Read {
     fn raw_has(&self, table: usize, key: &[u8]) -> Result<bool, StoreError>;
     #[doc(hidden)]
     fn raw_visit(&self, table: usize, keys: &Keys, back: bool, f: &mut Visit<'_>) -> Result<(), StoreError>;
+    #[doc(hidden)]
+    fn raw_keys(&self, table: usize, keys: &Keys, f: &mut VisitKey<'_>) -> Result<(), StoreError>;
     #[doc(hidden)]
     fn raw_len(&self, table: usize) -> Result<u64, StoreError>;
 
@@ -161,6 +181,25 @@ pub trait Read {
         limit: usize,
     ) -> Result<Vec<(K, V)>, StoreError> {
         self.collect(table, keys, limit, false)
+    }
+
+    /// At most `limit` keys of `keys`, in order, whether or not their values can be read: for whoever goes
+    /// through all of them, row by row, and must not stop at a broken one.
+    fn list_keys<K: Key, V: Stored>(
+        &self,
+        table: Table<K, V>,
+        keys: &Keys,
+        limit: usize,
+    ) -> Result<Vec<K>, StoreError> {
+        let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
+        self.raw_keys(table.index, keys, &mut |key| {
+            found.push(table.key(key)?);
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
     }
 
     /// At most `limit` rows of `keys`, from the last backwards.
@@ -237,6 +276,10 @@ impl Read for Snapshot {
 
     fn raw_visit(&self, table: usize, keys: &Keys, back: bool, f: &mut Visit<'_>) -> Result<(), StoreError> {
         visit(&self.open(table)?, (ALL[table], &self.keys), keys, back, f)
+    }
+
+    fn raw_keys(&self, table: usize, keys: &Keys, f: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        visit_keys(&self.open(table)?, keys, f)
     }
 
     fn raw_len(&self, table: usize) -> Result<u64, StoreError> {
@@ -324,6 +367,16 @@ impl<'t> Tx<'t> {
         Ok(was_there)
     }
 
+    /// Writes a row that nobody can read.
+    #[cfg(test)]
+    pub(crate) fn spoil<K: Key, V: Stored>(
+        &mut self,
+        table: Table<K, V>,
+        key: &K,
+    ) -> Result<bool, StoreError> {
+        self.put_plain(table.index, key.bytes(), vec![u8::MAX])
+    }
+
     /// Writes a row as it is, sealed as is wanted now. One that is gone or does not open is left alone.
     pub(super) fn seal_anew(&mut self, table: usize, key: Vec<u8>) -> Result<(), StoreError> {
         match readable(opened(self.open(table)?, ALL[table], &key, self.keys))? {
@@ -387,6 +440,10 @@ impl Read for Tx<'_> {
 
     fn raw_visit(&self, table: usize, keys: &Keys, back: bool, f: &mut Visit<'_>) -> Result<(), StoreError> {
         visit(self.open(table)?, (ALL[table], self.keys), keys, back, f)
+    }
+
+    fn raw_keys(&self, table: usize, keys: &Keys, f: &mut VisitKey<'_>) -> Result<(), StoreError> {
+        visit_keys(self.open(table)?, keys, f)
     }
 
     fn raw_len(&self, table: usize) -> Result<u64, StoreError> {

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use fulcrum::engine::Found;
 use fulcrum::engine::changes::{Arrival, EraseError, Put, mark_invisible, put_opportunity};
+use fulcrum::engine::{Found, HealthStatus};
 use fulcrum::store::tables::{DELETED, OPPORTUNITIES};
 use fulcrum::store::{self, Read, Store, StoreError};
 use fulcrum_domain::{
@@ -416,4 +416,29 @@ async fn an_older_page_does_not_bring_a_vanished_candidate_back() {
         .unwrap();
     assert_eq!(puts, (Put::Older, Put::New));
     store.close().await;
+}
+
+/// Something is in the way of the second file.
+#[tokio::test(flavor = "multi_thread")]
+async fn health_says_so_while_the_file_cannot_be_written_anew() {
+    let world = World::standing(small(), |_| {}).await;
+    for phone in [PHONE, OTHER] {
+        world.receive(phone, "hello").await;
+    }
+    let erase = async |phone: &str| {
+        world.engine.erase_person(Whom::Number(number(phone)), "ana".into()).await.unwrap().unwrap().0
+    };
+    let tells = async || {
+        let store = world.engine.status().await.unwrap().health.components["store"].clone();
+        store.status == HealthStatus::Degraded && store.detail.contains("could not be written anew")
+    };
+    let in_the_way = world.file_path().with_extension("redb.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let first = erase(PHONE).await;
+    eventually("health says so", tells).await;
+    assert!(world.engine.erasure(first).await.unwrap().unwrap().file_written_at.is_none());
+    std::fs::remove_dir(in_the_way).unwrap();
+    erase(OTHER).await;
+    eventually("the file was written anew", async || !tells().await).await;
+    assert!(world.engine.erasure(first).await.unwrap().unwrap().file_written_at.is_some());
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use fulcrum::carrier::StatusUpdate;
 use fulcrum::engine::changes::{self, Recipient};
 use fulcrum::engine::clock::Moment;
-use fulcrum::engine::{Component, HealthStatus, SendRequest};
-use fulcrum::store::{self, Signal, Store};
-use fulcrum_domain::{DeadlineKey, Delivery, HookEvent, Message, SendFailure};
+use fulcrum::engine::{ActivityQuery, Component, HealthStatus, SendRequest};
+use fulcrum::store::tables::BOOKMARKS;
+use fulcrum::store::{self, Read as _, Signal, Store};
+use fulcrum_domain::{DeadlineKey, Delivery, HookEvent, Message, SendFailure, Sight};
 use fulcrum_sandbox::twilio::InboundMedia;
 use fulcrum_sandbox::{Fault, Remote, Rule};
 use futures_util::future::join_all;
@@ -246,11 +247,49 @@ async fn a_text_that_cannot_be_read_holds_up_no_other() {
         clock.set(clock.now() + SignedDuration::from_hours(2));
         eventually("the other text has left, and this one is told", async || {
             let texts = sandbox.ledger().entries().into_iter().filter(|e| e.kind == "message_created");
-            texts.count() == 1 && engine.failed_effects(fulcrum_domain::Sight::All).await.unwrap().len() == 1
+            texts.count() == 1 && engine.failed_effects(Sight::All).await.unwrap().len() == 1
         })
         .await;
         engine.stop(Duration::from_secs(5)).await;
     }
+}
+
+/// Whether the daemon has a bookmark of this name.
+fn was_done(world: &World, what: &str) -> bool {
+    let beside = store::ReadOnly::open(&world.folder().join("fulcrum.redb")).unwrap();
+    beside.read(|read| read.has(BOOKMARKS, &what.to_owned())).unwrap()
+}
+
+/// With Lever, what has nothing to do with it stood for as long.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_old_is_forgotten_while_lever_is_down() {
+    let days = |n: i64| SignedDuration::from_hours(24 * n);
+    let world = World::standing(small(), |s| s.retention.nobody = Some(days(1000))).await;
+    world.receive(DANA, "hello").await;
+    let conversation = Some(world.conversation(DANA).await.unwrap().conversation.id);
+    let is_told = async || {
+        let query = ActivityQuery {
+            kinds: Vec::new(),
+            who: None,
+            conversation,
+            opportunity: None,
+            before: None,
+            limit: 9,
+            sight: Sight::All,
+            names: false,
+        };
+        !world.engine.activity(query).await.unwrap().rows.is_empty()
+    };
+    assert!(is_told().await);
+    eventually("a first look was made", async || was_done(&world, "retention")).await;
+    world.sandbox.faults().add(fails(Remote::Lever, 503));
+    world.advance(days(91));
+    eventually("it is forgotten", async || !is_told().await).await;
+    eventually("health says what waits for Lever", async || {
+        let store = health(&world, "store").await;
+        store.status == HealthStatus::Degraded && store.detail.contains("[retention]")
+    })
+    .await;
 }
 
 async fn break_first_message(path: &std::path::Path) {

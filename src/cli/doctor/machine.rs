@@ -4,12 +4,11 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use super::{Finding, State};
 use crate::cli::{screen, wiring};
 use crate::config::Config;
-use crate::store::ReadOnly;
+use crate::store::{ReadOnly, free_bytes};
 
 /// A store of 100,000 opportunities has a tenth of it; redb doubles the file when it grows.
 const FREE_MIN: u64 = 1 << 30;
@@ -66,22 +65,14 @@ fn file(config: &Config, folder: &Path) -> Finding {
 
 fn disk(folder: &Path) -> Finding {
     let what = "disk space";
-    match free(folder) {
-        None => Finding::new(what, State::Doubtful, "`df` does not tell"),
+    match free_bytes(folder) {
+        None => Finding::new(what, State::Doubtful, "the system does not tell"),
         Some(free) if free < FREE_MIN => {
             let advice = format!("only {} free: a full disk stops the daemon", screen::bytes(free));
             Finding::new(what, State::Doubtful, advice)
         }
         Some(free) => Finding::new(what, State::Works, format!("{} free", screen::bytes(free))),
     }
-}
-
-/// By way of `df`, which POSIX describes, since the standard library has no word for it.
-fn free(folder: &Path) -> Option<u64> {
-    let output = Command::new("df").arg("-Pk").arg(folder).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let kibibytes: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
-    kibibytes.checked_mul(1024)
 }
 
 fn port(what: &str, address: SocketAddr, daemon_runs: bool) -> Finding {
@@ -104,9 +95,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn df_tells_how_much_is_free() {
-        assert!(free(Path::new("/")).is_some());
-        assert_eq!(free(Path::new("/no such folder")), None);
+    fn the_system_tells_how_much_is_free() {
+        assert!(free_bytes(Path::new("/")).is_some());
+        assert_eq!(free_bytes(Path::new("/no such folder")), None);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Writing down what happened, in the transaction in which it did.
 
+use std::collections::BTreeMap;
+
 use fulcrum_domain::{Activity, ActivityKind, Actor, Conversation, ConversationId, Effect};
 use jiff::Timestamp;
 
 use super::counter::{Counter, next_of_many};
+use super::retention::keeps;
 use super::thread::message;
 use crate::engine::audit;
 use crate::store::tables::{ACTIVITY, ACTIVITY_OF, APPOINTMENTS, ActivityKey, CONVERSATIONS, FILINGS};
@@ -100,11 +103,22 @@ pub(super) fn forget_subject(tx: &mut Tx<'_>, subject: &Subject) -> Result<u64, 
     Ok(forgotten)
 }
 
-/// Forgets at most `count` of what happened before a time. How many there were.
-pub fn forget_activity(tx: &mut Tx<'_>, before: Timestamp, count: usize) -> Result<usize, StoreError> {
-    let old = tx.list(ACTIVITY, &Keys::all().before(&(before, 0u64)), count)?;
-    for (key, activity) in &old {
-        remove(tx, *key, activity)?;
+/// Forgets what happened before a time, of the next `count` lines after one, but not what a legal hold keeps.
+/// The last that was looked at; none at the end.
+pub fn forget_activity(
+    tx: &mut Tx<'_>,
+    before: Timestamp,
+    after: Option<ActivityKey>,
+    count: usize,
+) -> Result<Option<ActivityKey>, StoreError> {
+    let keys = after.map_or_else(Keys::all, |last| Keys::all().after(&last));
+    let old = tx.list_keys(ACTIVITY, &keys.before(&(before, 0u64)), count)?;
+    let mut held = BTreeMap::new();
+    for key in &old {
+        let Some(activity) = readable(tx.get(ACTIVITY, key))? else { continue };
+        if !keeps(tx, activity.opportunity.as_ref(), activity.conversation, &mut held)? {
+            remove(tx, *key, &activity)?;
+        }
     }
-    Ok(old.len())
+    Ok(old.last().copied())
 }

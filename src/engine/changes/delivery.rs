@@ -163,6 +163,30 @@ pub(super) fn call_off(tx: &mut Tx<'_>, mut text: Message, why: Refusal) -> Resu
     put_message(tx, &text)
 }
 
+/// A text of a restored copy that its original may have sent fails, for a person to decide.
+pub(super) fn hold_back(
+    tx: &mut Tx<'_>,
+    id: MessageId,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    if let Some(mut text) = message(tx, id)?.filter(|text| text.delivery == Delivery::Scheduled)
+        && let Some(mut conversation) = tx.get(CONVERSATIONS, &text.conversation)?
+    {
+        // What fails stands in a session, as what leaves does, but nothing is set off by it.
+        (text.at, text.delivery) = (moment.now, Delivery::Queued);
+        put_message(tx, &text)?;
+        let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
+        if mode != Mode::Off {
+            tx.put(UNFILED, &key_of(&text), &())?;
+            extend_session(tx, &mut conversation, text.at, mode, rules)?;
+        }
+        store(tx, &conversation)?;
+    }
+    let failed = Report { delivery: Delivery::Failed, failure: Some(SendFailure::HeldBack), sid: None };
+    report(tx, id, failed, rules, moment).map(drop)
+}
+
 /// News of a text that we sent.
 #[derive(Clone, Debug)]
 pub struct Report {

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::activity::{forget_subject, note};
 use super::appointment::erase_appointments;
-use super::booking::forget_bookings;
+use super::booking::{end_talk, forget_bookings};
 use super::consent::{forget_owner, is_spoken_of};
 use super::desk::{clear, recount};
 use super::enrolment::forget_enrolments_of;
@@ -224,6 +224,13 @@ pub(crate) fn certify_copy(tx: &mut Tx<'_>, id: ErasureId) -> Result<(), StoreEr
     tx.put(ERASURES, &id, &erasure).map(drop)
 }
 
+/// The carrier deletes none of its copies when asked, for the certificate.
+pub(crate) fn certify_kept(tx: &mut Tx<'_>, id: ErasureId) -> Result<(), StoreError> {
+    let Some(mut erasure) = tx.get(ERASURES, &id)? else { return Ok(()) };
+    erasure.copies.kept += 1;
+    tx.put(ERASURES, &id, &erasure).map(drop)
+}
+
 /// The file was written anew: nothing is left in it of what was erased up to `owed`.
 pub(crate) fn certify_file(tx: &mut Tx<'_>, owed: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     let mut keys = Keys::all();
@@ -245,7 +252,7 @@ pub(crate) fn certify_file(tx: &mut Tx<'_>, owed: Timestamp, now: Timestamp) -> 
 
 /// The rows go at once, their bytes when the file is written anew (`engine/renewal`). Each erasure
 /// has a time of its own, so that one that comes meanwhile is not taken for paid.
-fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) fn owe_new_file(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
     let name = ERASED.to_owned();
     let next = |Seen(before): Seen| before.checked_add(SignedDuration::from_millis(1)).unwrap_or(before);
     let at = tx.get(BOOKMARKS, &name)?.map_or(now, |before| now.max(next(before)));
@@ -277,6 +284,8 @@ pub(super) struct Erasing {
     id: ErasureId,
     now: Timestamp,
     erasure: Erasure,
+    /// Of whom was spoken in what goes.
+    spoken_of: BTreeSet<OpportunityId>,
     /// Whether something went that the certificate does not count: what people took down by a number.
     has_more: bool,
 }
@@ -289,12 +298,13 @@ impl Erasing {
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let made = read.get(COUNTERS, &ERASURES_MADE.to_owned())?.unwrap_or(0);
-        Ok(Self { id: ErasureId::new(made + 1), now, erasure: Erasure::new(now, by, cause), has_more: false })
+        let (id, erasure) = (ErasureId::new(made + 1), Erasure::new(now, by, cause));
+        Ok(Self { id, now, erasure, spoken_of: BTreeSet::new(), has_more: false })
     }
 
     /// Writes the certificate, if anything went.
     pub(super) fn end(self, tx: &mut Tx<'_>) -> Result<Option<(ErasureId, Erasure)>, StoreError> {
-        let Self { id, now, erasure, has_more } = self;
+        let Self { id, now, erasure, has_more, .. } = self;
         if !erasure.is_of_somebody() && !has_more {
             return Ok(None);
         }
@@ -398,6 +408,10 @@ impl Erasing {
             tx.remove(THREADS, &conversation.number)?;
             forget_owner(tx, conversation.number)?;
             clear(tx, conversation.id)?;
+            end_talk(tx, conversation.id)?;
+            for about in self.spoken_of.iter().chain(&conversation.opportunity) {
+                tx.remove(SPOKEN_OF, &(about.clone(), conversation.id))?;
+            }
             self.erasure.rows.activity += forget_subject(tx, &Subject::Conversation(conversation.id))?;
             to_index(tx, &Searchable::Conversation(conversation.id))?;
             tx.signal(Signal::Conversation(conversation.id));
@@ -433,6 +447,7 @@ impl Erasing {
         tx.remove(MADE_FROM, &message.id)?;
         drop_effect(tx, &Effect::Send(message.id))?;
         forget_files(tx, message)?;
+        self.spoken_of.extend(message.opportunity.clone());
         self.erasure.rows.messages += 1;
         if let Some(sid) = &message.sid {
             ask(tx, &Effect::DeleteText(self.id, sid.clone()), Lane::Reconcile, self.now)?;
@@ -455,6 +470,7 @@ impl Erasing {
             tx.remove(FILINGS, &id)?;
             tx.remove(FILINGS_OF, &(conversation, id))?;
             drop_effect(tx, &Effect::PostNote(id))?;
+            self.spoken_of.insert(filing.opportunity.clone());
             self.erasure.rows.transcripts += 1;
             if !self.erasure.cause.leaves_notes() {
                 continue;

@@ -16,8 +16,9 @@ use super::counter::{Counter, next};
 use super::enrolment::{follow, look_again, on_event};
 use super::projection::{Arrival, ListedInterview};
 use super::remind::is_of_an_interview;
+use super::retention::is_held;
 use crate::store::tables::{ARCHIVE_REASONS, EVENTS, EVENTS_OF, EventKey, USERS};
-use crate::store::{Keys, Read, StoreError, Tx};
+use crate::store::{Keys, Read, StoreError, Tx, readable};
 
 /// How long events are kept, for back-tests; what is older when it is seen is not written.
 const LOG_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -171,13 +172,23 @@ pub(super) fn forget_events_of(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<()
     Ok(())
 }
 
-/// Forgets at most `count` events that are too old for a back-test. How many there were.
-pub fn forget_events(tx: &mut Tx<'_>, now: Timestamp, count: usize) -> Result<usize, StoreError> {
+/// Forgets the events that are too old for a back-test, of the next `count` after one, but not what a legal hold
+/// keeps. The last that was looked at; none at the end.
+pub fn forget_events(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    after: Option<EventKey>,
+    count: usize,
+) -> Result<Option<EventKey>, StoreError> {
     let before = now.saturating_sub(LOG_FOR).unwrap_or(Timestamp::MIN);
-    let old = tx.list(EVENTS, &Keys::all().before(&(before, 0u64)), count)?;
-    for (key, event) in &old {
-        tx.remove(EVENTS, key)?;
-        tx.remove(EVENTS_OF, &(event.opportunity.clone(), *key))?;
+    let keys = after.map_or_else(Keys::all, |last| Keys::all().after(&last));
+    let old = tx.list_keys(EVENTS, &keys.before(&(before, 0u64)), count)?;
+    for key in &old {
+        let Some(event) = readable(tx.get(EVENTS, key))? else { continue };
+        if !is_held(tx, &event.opportunity)? {
+            tx.remove(EVENTS, key)?;
+            tx.remove(EVENTS_OF, &(event.opportunity, *key))?;
+        }
     }
-    Ok(old.len())
+    Ok(old.last().copied())
 }

@@ -6,11 +6,13 @@
 //! was.
 
 use fulcrum_domain::{
-    AppointmentId, Author, DeadlineKey, Meeting, Message, MessageId, OpportunityId, Wanted,
+    Activity, ActivityKind, Actor, AppointmentId, Author, DeadlineKey, Meeting, Message, MessageId,
+    OpportunityId, Wanted,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
+use super::activity::note;
 use super::appointment::appointments_of;
 use super::cancel::cancel_if_waiting;
 use super::deadline::{arm, is_ahead};
@@ -18,7 +20,7 @@ use super::remind::{CALLED_OFF, MOVED, label, of_ours, text};
 use super::thread::message;
 use crate::engine::clock::Moment;
 use crate::store::tables::{APPOINTMENT_NEWS, APPOINTMENTS};
-use crate::store::{AppointmentNews, Read, StoreError, Tx};
+use crate::store::{AppointmentNews, Keys, Read, StoreError, Tx};
 
 /// How long Lever must be quiet about an interview before its candidate is told.
 const QUIET: SignedDuration = SignedDuration::from_mins(5);
@@ -104,6 +106,25 @@ pub(super) fn forget_news(tx: &mut Tx<'_>, id: AppointmentId) -> Result<(), Stor
         arm(tx, DeadlineKey::AppointmentNews(id), Some(news.due_at), None)?;
     }
     Ok(())
+}
+
+/// Tells nobody of what was changed in Lever and not told yet: this is a restored copy, and its original may
+/// have. How many candidates that are.
+pub(super) fn drop_untold(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
+    let mut dropped = 0;
+    for (id, news) in tx.list(APPOINTMENT_NEWS, &Keys::all(), usize::MAX)? {
+        if !news.changed_since {
+            continue;
+        }
+        forget_news(tx, id)?;
+        let Some(one) = tx.get(APPOINTMENTS, &id)? else { continue };
+        let what = "the candidate is not texted what was changed in Lever: the original of this restored copy \
+                    may have done so";
+        let activity = Activity::new(now, Actor::fulcrum(), ActivityKind::Interview, what);
+        note(tx, &activity.about(Some(one.opportunity)))?;
+        dropped += 1;
+    }
+    Ok(dropped)
 }
 
 /// Whether a text that tells of a change tells what is not so any more; none for any other text.

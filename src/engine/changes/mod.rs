@@ -93,7 +93,8 @@ pub(crate) use delivery::{look_up_send, may_repeat, requeue_limited, requeue_sen
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
 pub(crate) use enrolment::STALE;
 pub(crate) use erase::{
-    ERASED, certify_copy, certify_file, certify_note, opportunities_of, sweep_vanished_numbers,
+    ERASED, certify_copy, certify_file, certify_kept, certify_note, opportunities_of, owe_new_file,
+    sweep_vanished_numbers,
 };
 pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub(crate) use events::events_of;
@@ -117,7 +118,7 @@ pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Keyword, Received, receive};
 pub(crate) use remind::retime;
 pub use remind::{CALLED_OFF, InterviewTexts, MOVED, REMINDER};
-pub use retention::{Decision, decisions_over, erase_if_over, forget_decisions, hold, release};
+pub use retention::{Decision, decisions_over, erase_if_over, forget_decisions, hold, release, threads_over};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};

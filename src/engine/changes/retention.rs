@@ -4,6 +4,8 @@
 //! shows of a candidate follows Lever, and so do the notes there. A hold keeps everything of a person, whoever wants it gone: an erasure
 //! by command is refused, and one that Lever asks for waits until the hold is released.
 
+use std::collections::BTreeMap;
+
 use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState};
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, ErasureCause, Footing,
@@ -19,7 +21,7 @@ use super::thread::candidacies;
 use crate::store::tables::{
     ARCHIVE_REASONS, CONVERSATIONS, ENROLMENTS, HOLDS, OPPORTUNITIES, RUN_LOG, SPOKEN_OF,
 };
-use crate::store::{Hold, Keys, Read, StoreError, Tx};
+use crate::store::{Hold, Keys, Read, StoreError, Tx, readable};
 
 /// Whether a legal hold keeps what there is of an opportunity.
 pub(super) fn is_held(read: &impl Read, id: &OpportunityId) -> Result<bool, StoreError> {
@@ -85,6 +87,59 @@ pub fn release(tx: &mut Tx<'_>, whom: &Whom, by: Actor, now: Timestamp) -> Resul
     Ok(released)
 }
 
+/// Threads whose time is over, of the next `count` after one, and the last that was looked at; none at the end.
+/// One that cannot be read is passed by: the others must not wait for it.
+pub fn threads_over(
+    read: &impl Read,
+    after: Option<&ConversationId>,
+    count: usize,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<(Vec<ConversationId>, Option<ConversationId>), StoreError> {
+    let keys = after.map_or_else(Keys::all, |id| Keys::all().after(id));
+    let threads = read.list_keys(CONVERSATIONS, &keys, count)?;
+    let mut over = Vec::new();
+    for id in &threads {
+        let of_it = unless_broken(thread_over(read, *id, retention, now), "a thread")?;
+        over.extend(of_it.flatten().map(|_| *id));
+    }
+    Ok((over, threads.last().copied()))
+}
+
+/// A thread, if its time is over.
+fn thread_over(
+    read: &impl Read,
+    id: ConversationId,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<Option<Conversation>, StoreError> {
+    let Some(conversation) = read.get(CONVERSATIONS, &id)? else { return Ok(None) };
+    let Some(last_text) = conversation.last_message_at else { return Ok(None) };
+    let candidates = candidacies(read, conversation.number)?;
+    for one in &candidates {
+        if is_held(read, &one.id)? {
+            return Ok(None);
+        }
+    }
+    let footing = footing(read, candidates.iter().map(|one| &one.id))?;
+    let stays = !retention.is_over(footing, last_text, now)
+        || waits_to_be_filed(&conversation, footing)
+        || is_thread_held(read, &conversation)?;
+    Ok((!stays).then_some(conversation))
+}
+
+/// What was found of a row; none, and a word in the log, where it cannot be read.
+fn unless_broken<T>(found: Result<T, StoreError>, what: &str) -> Result<Option<T>, StoreError> {
+    match found {
+        Err(error) if error.is_of_a_row() => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "{what} cannot be read, and is kept whether or not its time is over");
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
+}
+
 /// Erases what was said in a thread if its time is over. False when not.
 pub fn erase_if_over(
     tx: &mut Tx<'_>,
@@ -92,21 +147,7 @@ pub fn erase_if_over(
     retention: &Retention,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let Some(conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(false) };
-    let Some(last_text) = conversation.last_message_at else { return Ok(false) };
-    let candidates = candidacies(tx, conversation.number)?;
-    for one in &candidates {
-        if is_held(tx, &one.id)? {
-            return Ok(false);
-        }
-    }
-    let footing = footing(tx, candidates.iter().map(|one| &one.id))?;
-    if !retention.is_over(footing, last_text, now)
-        || waits_to_be_filed(&conversation, footing)
-        || is_thread_held(tx, &conversation)?
-    {
-        return Ok(false);
-    }
+    let Some(conversation) = thread_over(tx, id, retention, now)? else { return Ok(false) };
     let mut erasing = Erasing::begin(tx, ErasureCause::Retention, Actor::fulcrum(), now)?;
     erasing.thread(tx, conversation.number)?;
     Ok(erasing.end(tx)?.is_some())
@@ -124,6 +165,29 @@ pub enum Decision {
     Line(OpportunityId, u64),
     /// An enrolment that came to its end.
     Enrolment(EnrolmentId),
+}
+
+/// Whether a hold keeps what happened, since it is about somebody or a thread that is held. What is found of
+/// threads is kept in `threads`.
+pub(super) fn keeps(
+    read: &impl Read,
+    opportunity: Option<&OpportunityId>,
+    thread: Option<ConversationId>,
+    threads: &mut BTreeMap<ConversationId, bool>,
+) -> Result<bool, StoreError> {
+    if let Some(id) = opportunity
+        && is_held(read, id)?
+    {
+        return Ok(true);
+    }
+    let Some(id) = thread else { return Ok(false) };
+    if let Some(held) = threads.get(&id) {
+        return Ok(*held);
+    }
+    let conversation = readable(read.get(CONVERSATIONS, &id))?;
+    let held = conversation.map(|row| is_thread_held(read, &row)).transpose()?.unwrap_or(false);
+    threads.insert(id, held);
+    Ok(held)
 }
 
 /// Decisions whose time is over, of the next `count` after one: first the run log, then the enrolments. And
@@ -145,19 +209,25 @@ pub fn decisions_over(
         Some(Decision::Enrolment(id)) => (None, Keys::all().after(id)),
     };
     if let Some(keys) = lines {
-        for ((about, number), line) in read.list(RUN_LOG, &keys, count)? {
-            let decision = Decision::Line(about.clone(), number);
-            if is_over(read, &about, line.at, retention, now)?.is_some() {
-                over.push(decision.clone());
-            }
+        for key in read.list_keys(RUN_LOG, &keys, count)? {
+            let is_over = || -> Result<bool, StoreError> {
+                let Some(line) = read.get(RUN_LOG, &key)? else { return Ok(false) };
+                Ok(is_over(read, &key.0, line.at, retention, now)?.is_some())
+            };
+            let is_over = unless_broken(is_over(), "a line of a run log")?;
+            let decision = Decision::Line(key.0, key.1);
+            over.extend((is_over == Some(true)).then(|| decision.clone()));
             last = Some(decision);
         }
     }
     if last.is_none() {
-        for (id, row) in read.list(ENROLMENTS, &enrolments, count)? {
-            if is_enrolment_over(read, &row, retention, now)? {
-                over.push(Decision::Enrolment(id));
-            }
+        for id in read.list_keys(ENROLMENTS, &enrolments, count)? {
+            let is_over = || -> Result<bool, StoreError> {
+                let Some(row) = read.get(ENROLMENTS, &id)? else { return Ok(false) };
+                is_enrolment_over(read, &row, retention, now)
+            };
+            let is_over = unless_broken(is_over(), "an enrolment")?;
+            over.extend((is_over == Some(true)).then_some(Decision::Enrolment(id)));
             last = Some(Decision::Enrolment(id));
         }
     }

@@ -9,6 +9,7 @@ mod held_up;
 mod introduced;
 mod rebooked;
 mod refused;
+mod restored;
 mod unanswered;
 mod whom;
 mod wishes;

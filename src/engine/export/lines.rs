@@ -1,15 +1,16 @@
 //! Rows as lines of an export.
 
-use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState, RunLine};
+use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine};
 use fulcrum_domain::booking::{self, Booking};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient, RecipientState};
 use fulcrum_domain::file::{FileKind, FileState};
+use fulcrum_domain::template::Version;
 use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Account, Activity, Appointment, ArchiveReason, ArchiveReasonId, Author, BookingId, Consent, Conversation,
     ConversationId, Direction, Erasure, ErasureId, Filing, FilingId, FilingState, Interview, InterviewId,
-    Message, Number, Opportunity, OpportunityId, OptOutSource, Phone, Posting, PostingId, Stage, StageId,
-    Suppression, User, UserId,
+    Message, Number, Opportunity, OpportunityId, OptOutSource, Phone, Posting, PostingId, Reminded,
+    Reminders, Stage, StageId, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -96,7 +97,12 @@ pub(super) fn file_name(message: &Message, place: usize, kind: FileKind) -> Stri
     format!("files/{}-{place}.{}", message.id, kind.ending())
 }
 
-pub(super) fn message(row: &Message, files: &[Option<FileState>]) -> Value {
+pub(super) fn message(
+    row: &Message,
+    files: &[Option<FileState>],
+    with_files: bool,
+    made_from: Option<&Version>,
+) -> Value {
     let (author, author_name) = match &row.author {
         Author::Candidate => ("candidate", None),
         Author::Staff { name, .. } => ("staff", Some(name)),
@@ -105,7 +111,7 @@ pub(super) fn message(row: &Message, files: &[Option<FileState>]) -> Value {
     let states = files.iter().copied().chain(std::iter::repeat(None));
     let file = |(place, (file, state)): (usize, (&fulcrum_domain::Attachment, Option<FileState>))| {
         let (name, error) = match state {
-            Some(FileState::Here { kind, .. }) => (Some(file_name(row, place, kind)), None),
+            Some(FileState::Here { kind, .. }) => (with_files.then(|| file_name(row, place, kind)), None),
             Some(FileState::Missing(trouble)) => (None, Some(trouble.reason())),
             Some(FileState::Waiting) | None => (None, None),
         };
@@ -118,7 +124,8 @@ pub(super) fn message(row: &Message, files: &[Option<FileState>]) -> Value {
         "attachments": row.attachments.iter().zip(states).enumerate().map(file).collect::<Vec<_>>(),
         "our_number": text(&row.our_number), "opportunity": maybe(row.opportunity.as_ref()),
         "status": status_word(row), "error": failure_words(row), "carrier_id": maybe(row.sid.as_ref()),
-        "transcript": maybe(row.filing.as_ref()),
+        "transcript": maybe(row.filing.as_ref()), "template": made_from.map(|version| &version.id),
+        "template_version": made_from.map(|version| hex::encode(version.hash)),
     })
 }
 
@@ -136,12 +143,20 @@ pub(super) fn transcript(id: &FilingId, row: &Filing) -> Value {
 }
 
 pub(super) fn opt_out(hash: &Digest, row: &Suppression) -> Value {
+    opt_out_of(None, Some(&hex::encode(hash)), row)
+}
+
+/// The same where the number is known.
+pub(super) fn opt_out_of(number: Option<Number>, hash: Option<&str>, row: &Suppression) -> Value {
     let (source, words) = match &row.source {
         OptOutSource::Text(rule) => ("text", Some(rule)),
         OptOutSource::Carrier => ("carrier", None),
         OptOutSource::Person(reason) => ("person", Some(reason)),
     };
-    json!({"type": "opt_out", "number_hash": hex::encode(hash), "at": row.at, "source": source, "words": words})
+    json!({
+        "type": "opt_out", "number": maybe(number.as_ref()), "number_hash": hash, "at": row.at,
+        "source": source, "words": words,
+    })
 }
 
 pub(super) fn lifted((number, at): &(Number, Timestamp), row: &Lifted) -> Value {
@@ -227,6 +242,35 @@ pub(super) fn decision((opportunity, _): &(OpportunityId, u64), row: &RunLine) -
     json!({
         "type": "decision", "opportunity": text(opportunity), "at": row.at, "automation": row.automation,
         "enrolment": maybe(row.enrolment.as_ref()), "what": row.what, "message": maybe(row.message.as_ref()),
+    })
+}
+
+pub(super) fn event(row: &Event) -> Value {
+    let stage = match &row.kind {
+        EventKind::StageEntered { to, .. } => Some(to),
+        _ => None,
+    };
+    let message = match &row.kind {
+        EventKind::Texted(message) => Some(message),
+        _ => None,
+    };
+    json!({
+        "type": "event", "opportunity": text(&row.opportunity), "at": row.at, "seen_at": row.seen_at,
+        "by": row.by.as_str(), "what": row.kind.words(), "stage": maybe(stage),
+        "interview": maybe(row.kind.interview()), "message": maybe(message),
+    })
+}
+
+pub(super) fn reminder(row: &Reminders) -> Value {
+    let (appointment, interview) = match &row.of {
+        Reminded::Appointment(id) => (Some(id), None),
+        Reminded::Interview(id) => (None, Some(id)),
+    };
+    let due = row.due.iter().rev().filter_map(|ms| Timestamp::from_millisecond(*ms).ok());
+    json!({
+        "type": "reminder", "opportunity": text(&row.opportunity), "appointment": maybe(appointment),
+        "interview": maybe(interview), "starts_at": row.starts_at, "due": due.collect::<Vec<_>>(),
+        "message": maybe(row.sent.as_ref()),
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Rows are written as they are read, so the memory needed is that of one row. The shapes are those of the
 //! API where it has them; times are RFC 3339, what is not known is null. Secrets are not exported, and of
-//! opt-outs only the keyed hash is known.
+//! opt-outs only the keyed hash is known, unless the number is.
 
 mod lines;
 
@@ -15,12 +15,12 @@ use fulcrum_domain::{ConversationId, Message, Number, OpportunityId, Whom};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::changes::{file, files_of, opportunities_of, thread_of};
+use super::changes::{events_of, file, files_of, opportunities_of, suppression_of, thread_of};
 use crate::store::tables::{
     ACTIVITY, ACTIVITY_OF, APPOINTMENTS, APPOINTMENTS_OF, ARCHIVE_REASONS, BOOKINGS, BOOKINGS_OF, BULKS,
-    CONSENTS, CONVERSATIONS, DESKS, ENROLMENTS, ENROLMENTS_OF, ERASURES, FILINGS, FILINGS_OF, HOLDS,
-    INTERVIEWS, KNOWN_ZONES, LIFTED, MESSAGES, OPPORTUNITIES, POSTINGS, RECIPIENTS, RUN_LOG, SPOKEN_OF,
-    STAGES, SUPPRESSIONS, Table, USERS, VANISHED_NUMBERS,
+    CONSENTS, CONVERSATIONS, DESKS, ENROLMENTS, ENROLMENTS_OF, ERASURES, EVENTS, FILINGS, FILINGS_OF, HOLDS,
+    INTERVIEWS, KNOWN_ZONES, LIFTED, MADE_FROM, MESSAGES, OPPORTUNITIES, POSTINGS, RECIPIENTS, REMINDERS,
+    REMINDERS_OF, RUN_LOG, SPOKEN_OF, STAGES, SUPPRESSIONS, Table, USERS, VANISHED_NUMBERS,
 };
 use crate::store::{Key, Keys, Read, StoreError, Stored, Subject};
 
@@ -107,10 +107,12 @@ pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u
         to.table(read, INTERVIEWS, &all, lines::interview)?;
         to.table(read, CONVERSATIONS, &all, lines::conversation)?;
         to.table(read, DESKS, &all, lines::desk)?;
-        read.scan(MESSAGES, &all, |_, row| Ok::<_, StoreError>(to.put(&message_line(read, &row)?)))?;
+        read.scan(MESSAGES, &all, |_, row| Ok::<_, StoreError>(to.put(&message_line(read, &row, false)?)))?;
         to.table(read, FILINGS, &all, lines::transcript)?;
         to.table(read, APPOINTMENTS, &all, |_, row| lines::appointment(row))?;
+        to.table(read, REMINDERS, &all, |_, row| lines::reminder(row))?;
         to.table(read, BOOKINGS, &all, lines::booking)?;
+        to.table(read, EVENTS, &all, |_, row| lines::event(row))?;
         to.table(read, ENROLMENTS, &all, lines::enrolment)?;
         to.table(read, RUN_LOG, &all, lines::decision)?;
         to.table(read, BULKS, &all, lines::bulk)?;
@@ -184,14 +186,19 @@ pub fn export_person(
         for ((_, id), ()) in read.list(APPOINTMENTS_OF, &Keys::beginning(id), usize::MAX)? {
             rows.extend(read.get(APPOINTMENTS, &id)?.map(|row| lines::appointment(&row)));
         }
+        for ((_, number), ()) in read.list(REMINDERS_OF, &Keys::beginning(id), usize::MAX)? {
+            rows.extend(read.get(REMINDERS, &number)?.map(|row| lines::reminder(&row)));
+        }
         for ((_, id), ()) in read.list(BOOKINGS_OF, &Keys::beginning(id), usize::MAX)? {
             rows.extend(read.get(BOOKINGS, &id)?.map(|row| lines::booking(&id, &row)));
         }
+        rows.extend(events_of(read, id, usize::MAX)?.iter().map(lines::event));
         for ((_, id), ()) in read.list(ENROLMENTS_OF, &Keys::beginning(id), usize::MAX)? {
             rows.extend(read.get(ENROLMENTS, &id)?.map(|row| lines::enrolment(&id, &row)));
         }
         let decisions = read.list(RUN_LOG, &Keys::beginning(id), usize::MAX)?;
         rows.extend(decisions.into_iter().map(|(key, row)| lines::decision(&key, &row)));
+        rows.extend(read.get(HOLDS, id)?.map(|row| lines::hold(id, &row)));
     }
     for number in &theirs.numbers {
         let consents = read.list(CONSENTS, &Keys::beginning(number), usize::MAX)?;
@@ -199,6 +206,8 @@ pub fn export_person(
         rows.extend(read.get(KNOWN_ZONES, number)?.map(|row| lines::timezone(number, &row)));
         let lifted = read.list(LIFTED, &Keys::beginning(number), usize::MAX)?;
         rows.extend(lifted.into_iter().map(|(key, row)| lines::lifted(&key, &row)));
+        let opt_out = suppression_of(read, *number)?;
+        rows.extend(opt_out.map(|row| lines::opt_out_of(Some(*number), None, &row)));
     }
     // Recipients stand by their bulk text: those of a person are found by looking through all.
     read.scan(RECIPIENTS, &Keys::all(), |key, row| {
@@ -229,19 +238,26 @@ pub fn export_person(
         {
             break;
         }
+        if let Some(row) = read.get(DESKS, id)?
+            && to.put(&lines::desk(id, &row)).is_break()
+        {
+            break;
+        }
         for ((_, filing), ()) in read.list(FILINGS_OF, &Keys::beginning(id), usize::MAX)? {
             let row = read.get(FILINGS, &filing)?.filter(|row| theirs.has(Some(&row.opportunity)));
             if row.is_some_and(|row| to.put(&lines::transcript(&filing, &row)).is_break()) {
                 break;
             }
         }
-        each_message(read, *id, &theirs, |message| Ok(to.put(&message_line(read, message)?)))?;
+        each_message(read, *id, &theirs, |message| Ok(to.put(&message_line(read, message, true)?)))?;
     }
     to.end()
 }
 
-fn message_line(read: &impl Read, message: &Message) -> Result<Value, StoreError> {
-    Ok(lines::message(message, &files_of(read, message)?))
+/// A text; `with_files` where the files that came with it are exported beside it.
+fn message_line(read: &impl Read, message: &Message, with_files: bool) -> Result<Value, StoreError> {
+    let made_from = read.get(MADE_FROM, &message.id)?;
+    Ok(lines::message(message, &files_of(read, message)?, with_files, made_from.as_ref()))
 }
 
 /// Gives the files that came with a person's texts to `put`, each with the name that its text has for it.

@@ -100,6 +100,8 @@ pub(super) struct CopiesBody {
     gone: u64,
     /// How many the carrier may have under names that are not known here.
     unnamed: u64,
+    /// How many stay, since the carrier deletes none when asked.
+    kept: u64,
 }
 
 impl From<EraseError> for Problem {
@@ -150,6 +152,7 @@ impl ErasureBody {
                 asked: erasure.copies.asked,
                 gone: erasure.copies.gone,
                 unnamed: erasure.copies.unnamed,
+                kept: erasure.copies.kept,
             },
             file_written_at: erasure.file_written_at,
             complete,

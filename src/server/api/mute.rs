@@ -26,7 +26,8 @@ pub(super) struct UnmuteBody {
     #[schema(required)]
     dry_run: Option<bool>,
     /// Whether texts leave that are late. Otherwise they fail, with that reason: those that were due in the
-    /// backup, since the original may have sent them, and those that have been due for some hours.
+    /// backup, and those that the copy wrote by itself since, both of which the original may have sent, and
+    /// those that have been due for some hours. Then bulk texts are paused, too, and automations begin anew.
     send_late: Option<bool>,
     /// For how many hours a text may have been due; 4 unless said.
     hours: Option<u32>,
@@ -44,11 +45,17 @@ pub(super) struct UnmutedBody {
     transcripts: u64,
     /// What else leaves now.
     others: u64,
+    /// Bulk texts that are paused, since the original may have gone on with them.
+    bulks: u64,
+    /// Candidates who get no text any more of an automation, or of a change in Lever, since the original may
+    /// have sent it.
+    ended: u64,
 }
 
 impl From<Unmuted> for UnmutedBody {
     fn from(told: Unmuted) -> Self {
-        Self { texts: told.texts, late: told.late, transcripts: told.transcripts, others: told.others }
+        let Unmuted { texts, late, transcripts, others, bulks, ended } = told;
+        Self { texts, late, transcripts, others, bulks, ended }
     }
 }
 

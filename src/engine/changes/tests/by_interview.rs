@@ -13,7 +13,7 @@ use super::held_up::{
 use super::*;
 use crate::store::tables::{APPOINTMENT_NEWS, ENROLMENTS, MADE_FROM, REMINDERS, TEMPLATE_WORDS};
 
-fn with_texts(rules: Rules) -> Rules {
+pub(super) fn with_texts(rules: Rules) -> Rules {
     let template =
         |id: &str, text: &str| Template::new(id.into(), id.into(), text.into(), &Default::default()).unwrap();
     let templates = vec![
@@ -34,7 +34,7 @@ fn user() -> UserId {
 }
 
 /// An interview that is arranged here.
-fn arranged(life: &Life, about: &OpportunityId, starts_at: &str, rules: &Rules) -> AppointmentId {
+pub(super) fn arranged(life: &Life, about: &OpportunityId, starts_at: &str, rules: &Rules) -> AppointmentId {
     let meeting = Meeting {
         subject: None,
         note: None,
@@ -55,7 +55,7 @@ fn arranged(life: &Life, about: &OpportunityId, starts_at: &str, rules: &Rules) 
 }
 
 /// Lever has it, too.
-fn stands_in_lever(life: &Life, id: AppointmentId, rules: &Rules) {
+pub(super) fn stands_in_lever(life: &Life, id: AppointmentId, rules: &Rules) {
     let (now, rules) = (life.now, rules.clone());
     life.change(move |tx, _| {
         begin_write(tx, id, &rules, now)?.unwrap();
@@ -63,7 +63,7 @@ fn stands_in_lever(life: &Life, id: AppointmentId, rules: &Rules) {
     });
 }
 
-fn in_lever(starts_at: &str, as_of: Timestamp) -> Interview {
+pub(super) fn in_lever(starts_at: &str, as_of: Timestamp) -> Interview {
     Interview {
         id: "interview".parse().unwrap(),
         subject: None,

@@ -5,7 +5,11 @@ use fulcrum_domain::{ActivityKind, Consent, ConsentSource, OptOutSource, Retenti
 use fulcrum_domain::{Answer, Archived};
 
 use super::*;
-use crate::store::tables::{AUDIT, CONSENTS, LIFTED, THREADS, VANISHED_NUMBERS};
+use crate::engine::{export_all, export_person};
+use crate::store::Seen;
+use crate::store::tables::{
+    AUDIT, BOOKMARKS, CONSENTS, ERASURES, EVENTS, LIFTED, SPOKEN_OF, THREADS, VANISHED_NUMBERS,
+};
 
 fn silent() -> Rules {
     Rules { mode: Mode::Off, ..rules() }
@@ -310,4 +314,142 @@ fn a_text_that_is_refused_leaves_no_thread_behind() {
     life.change(|tx, _| tx.put(THREADS, &number(0), &ConversationId::new(99)));
     is_deleted(&mut life, &id);
     assert!(rows(&life, THREADS).is_empty());
+}
+
+fn days(n: i64) -> SignedDuration {
+    SignedDuration::from_hours(24 * n)
+}
+
+#[test]
+fn a_thread_that_cannot_be_read_keeps_no_other_and_one_that_goes_leaves_nobody_spoken_of() {
+    let mut life = Life::new();
+    known(&mut life, 0);
+    known(&mut life, 1);
+    for who in 0..2 {
+        later(&mut life);
+        life.change(move |tx, moment| Ok(compose(tx, draft(who, None), &silent(), moment).unwrap()));
+    }
+    let threads: Vec<_> = rows(&life, CONVERSATIONS).into_iter().map(|(id, _)| id).collect();
+    let (broken, whole) = (threads[0], threads[1]);
+    assert_eq!(rows(&life, SPOKEN_OF).len(), 2);
+    life.change(move |tx, _| tx.spoil(CONVERSATIONS, &broken));
+    let (now, retention) = (life.now + days(9), Retention { active: Some(days(1)), ..Retention::default() });
+    let over = |after, count| {
+        life.store.read_here(|read| threads_over(read, after, count, &retention, now)).unwrap()
+    };
+    assert_eq!(over(None, 1), (vec![], Some(broken)));
+    assert_eq!(over(Some(&broken), 1), (vec![whole], Some(whole)));
+    assert_eq!(over(Some(&whole), 1), (vec![], None));
+    assert!(life.change(move |tx, _| erase_if_over(tx, whole, &retention, now)));
+    assert_eq!(rows(&life, SPOKEN_OF).into_iter().map(|((_, id), ())| id).collect::<Vec<_>>(), [broken]);
+}
+
+#[test]
+fn a_legal_hold_keeps_what_happened() {
+    let mut life = Life::new();
+    let (held, _) = known(&mut life, 0);
+    known(&mut life, 1);
+    for who in 0..2 {
+        later(&mut life);
+        life.change(move |tx, moment| {
+            let text = compose(tx, draft(who, None), &silent(), moment).unwrap();
+            let read = Activity::new(moment.now, "ana".into(), ActivityKind::Message, "was read");
+            note_in_thread(tx, text.conversation, read)
+        });
+    }
+    let (whom, now) = (Whom::Opportunity(held.clone()), life.now + days(100));
+    life.change(move |tx, moment| hold(tx, &whom, "a case", "ana".into(), moment.now));
+    let of_held = |life: &Life| {
+        let activity = rows(life, ACTIVITY).into_iter().map(|(_, one)| one.opportunity);
+        let events = rows(life, EVENTS).into_iter().map(|(_, one)| Some(one.opportunity));
+        let of = |all: Vec<_>| {
+            let theirs = all.iter().filter(|about| **about == Some(held.clone())).count();
+            (theirs, all.len() - theirs)
+        };
+        (of(activity.collect()), of(events.collect()))
+    };
+    let before = of_held(&life);
+    assert!(before.0.0 > 0 && before.0.1 > 0 && before.1.0 > 0 && before.1.1 > 0, "{before:?}");
+    let (mut last, mut other) = (None, None);
+    loop {
+        last = life.change(move |tx, _| forget_activity(tx, now, last, 1));
+        other = life.change(move |tx, _| forget_events(tx, now, other, 1));
+        if last.is_none() && other.is_none() {
+            break;
+        }
+    }
+    assert_eq!(of_held(&life), ((before.0.0, 0), (before.1.0, 0)));
+}
+
+#[test]
+fn what_a_carrier_keeps_stands_in_the_certificate_and_the_new_file_stays_owed() {
+    let mut life = Life::new();
+    life.step(&Step::Writes { who: 0, words: 0 });
+    assert!(erase(&life, Whom::Number(number(0))).unwrap());
+    let [(id, erasure)] = &rows(&life, ERASURES)[..] else { panic!("one was made") };
+    assert_eq!((erasure.copies.asked, erasure.is_complete()), (1, false));
+    let (id, owed) = (*id, rows(&life, BOOKMARKS));
+    let [(_, Seen(at))] = &owed[..] else { panic!("{owed:?}") };
+    let (at, early) = (*at, life.now - days(1));
+    // A pass of sealing that began before.
+    life.change(move |tx, _| owe_new_file(tx, early));
+    assert!(rows(&life, BOOKMARKS)[0].1.0 > at, "another is owed than the one that may be under way");
+    life.change(move |tx, moment| {
+        certify_kept(tx, id)?;
+        certify_file(tx, at, moment.now)
+    });
+    let erasure = &rows(&life, ERASURES)[0].1;
+    assert!(erasure.copies.gone == 0 && erasure.copies.kept == 1 && erasure.is_complete());
+}
+
+#[test]
+fn an_export_has_what_holds_for_a_person_and_names_no_file_that_is_not_there() {
+    let mut life = Life::new();
+    let (id, _) = known(&mut life, 0);
+    let url = "https://carrier.example/a.jpg".to_owned();
+    let text = Incoming {
+        sid: "SM1".parse().unwrap(),
+        from: number(0),
+        to: rules().numbers[0],
+        body: Body::new("STOP"),
+        attachments: vec![fulcrum_domain::Attachment { media_type: "image/jpeg".into(), url }],
+        at: None,
+        keyword: None,
+    };
+    let whom = Whom::Opportunity(id.clone());
+    let by = whom.clone();
+    life.change(move |tx, moment| {
+        let Received::Stored(text) = receive(tx, text, &silent(), moment)? else { panic!("it is new") };
+        let picture = Fetched::File(fulcrum_domain::file::FileKind::Jpeg, vec![1]);
+        settle_file(tx, text, 0, picture, moment.now)?;
+        hold(tx, &by, "a case", "ana".into(), moment.now)
+    });
+    let lines = |all: bool| {
+        let mut out = Vec::new();
+        let now = life.now;
+        life.store
+            .read_here(|read| {
+                Ok::<_, StoreError>(match all {
+                    true => export_all(read, now, &mut out).unwrap(),
+                    false => export_person(read, &whom, now, &mut out).unwrap(),
+                })
+            })
+            .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+    };
+    let the = |lines: &[serde_json::Value], kind: &str| {
+        lines.iter().find(|line| line["type"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone()
+    };
+    let (person, all) = (lines(false), lines(true));
+    for kind in ["hold", "desk", "event"] {
+        assert_eq!(the(&person, kind), the(&all, kind));
+    }
+    assert_eq!(the(&person, "opt_out")["number"], number(0).to_string());
+    assert!(the(&all, "opt_out")["number"].is_null() && the(&all, "opt_out")["number_hash"].is_string());
+    let picture = |lines: &[serde_json::Value]| {
+        let mut attached = lines.iter().flat_map(|line| line["attachments"].as_array()).flatten();
+        attached.next().expect("there is one")["file"].clone()
+    };
+    assert!(picture(&person).is_string() && picture(&all).is_null());
 }

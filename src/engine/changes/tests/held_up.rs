@@ -43,7 +43,7 @@ pub(super) fn dana(life: &Life, rules: &Rules) -> OpportunityId {
     })
 }
 
-fn is_archived(life: &Life, id: &OpportunityId, rules: &Rules) {
+pub(super) fn is_archived(life: &Life, id: &OpportunityId, rules: &Rules) {
     let (mut row, now, id, rules) = (opportunity(0, false, life.now).1, life.now, id.clone(), rules.clone());
     row.as_of = now;
     life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules, now));

@@ -17,7 +17,7 @@ fn person(n: u8, now: Timestamp) -> (OpportunityId, Opportunity) {
 }
 
 /// A bulk text that goes, to so many.
-fn begun(life: &Life, recipients: u8) -> BulkId {
+pub(super) fn begun(life: &Life, recipients: u8) -> BulkId {
     let now = life.now;
     life.change(move |tx, moment| {
         let mut listed = Vec::new();
@@ -46,7 +46,7 @@ fn begun(life: &Life, recipients: u8) -> BulkId {
 }
 
 /// Writes the text of somebody whose turn it is.
-fn written(life: &mut Life, id: BulkId, place: u64) -> MessageId {
+pub(super) fn written(life: &mut Life, id: BulkId, place: u64) -> MessageId {
     life.now = life.now.checked_add(SignedDuration::from_secs(1)).unwrap();
     life.count += 1;
     life.change(move |tx, moment| {
