@@ -60,7 +60,7 @@ pub use ids::{
     ApplicationId, ArchiveReasonId, BadId, BookingId, ContactId, ConversationId, FilingId, InterviewId,
     MessageId, NoteId, OpportunityId, PanelId, PostingId, StageId, UserId,
 };
-pub use outbox::{DeadlineKey, Effect, EffectRow, EffectState, Remote, retry_at};
+pub use outbox::{DeadlineKey, Effect, EffectKind, EffectRow, EffectState, Remote, retry_at};
 pub use pacing::{Lane, Rate, Turns, Usage};
 pub use people::{Account, Actor, NotAnAccount, Right, Role, Sight};
 pub use phone::{NotANumber, NotARegion, NotE164, Number, Region};

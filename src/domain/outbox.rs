@@ -4,6 +4,8 @@
 //! row that is asked for again while it is being done is done once more afterwards, since what it
 //! fetched may be older than the news.
 
+use std::fmt;
+
 use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -46,11 +48,67 @@ pub enum Remote {
     Records,
 }
 
-impl Effect {
-    /// Every [`Self::kind`].
-    pub const KINDS: [&str; 8] =
-        ["send", "note", "hydrate", "interviews", "delete_note", "delete_text", "interview", "fetch_file"];
+/// What is done, whatever it is done to: as metrics, lists and the file's counters name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EffectKind {
+    /// [`Effect::Send`]
+    Send,
+    /// [`Effect::PostNote`]
+    Note,
+    /// [`Effect::Hydrate`]
+    Hydrate,
+    /// [`Effect::Interviews`]
+    Interviews,
+    /// [`Effect::DeleteNote`]
+    DeleteNote,
+    /// [`Effect::DeleteText`]
+    DeleteText,
+    /// [`Effect::Appointment`]
+    Interview,
+    /// [`Effect::FetchFile`]
+    FetchFile,
+}
 
+impl EffectKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Send,
+        Self::Note,
+        Self::Hydrate,
+        Self::Interviews,
+        Self::DeleteNote,
+        Self::DeleteText,
+        Self::Interview,
+        Self::FetchFile,
+    ];
+
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Note => "note",
+            Self::Hydrate => "hydrate",
+            Self::Interviews => "interviews",
+            Self::DeleteNote => "delete_note",
+            Self::DeleteText => "delete_text",
+            Self::Interview => "interview",
+            Self::FetchFile => "fetch_file",
+        }
+    }
+
+    /// The one with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl fmt::Display for EffectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Effect {
     /// Whom it goes to.
     pub fn remote(&self) -> Remote {
         match self {
@@ -69,23 +127,23 @@ impl Effect {
         !matches!(self, Self::Hydrate(_) | Self::Interviews(_) | Self::FetchFile(..))
     }
 
-    /// Its kind, as metrics and lists name it.
-    pub fn kind(&self) -> &'static str {
+    /// What it does.
+    pub fn kind(&self) -> EffectKind {
         match self {
-            Self::Send(_) => "send",
-            Self::PostNote(_) => "note",
-            Self::Hydrate(_) => "hydrate",
-            Self::Interviews(_) => "interviews",
-            Self::DeleteNote(..) => "delete_note",
-            Self::DeleteText(..) => "delete_text",
-            Self::Appointment(_) => "interview",
-            Self::FetchFile(..) => "fetch_file",
+            Self::Send(_) => EffectKind::Send,
+            Self::PostNote(_) => EffectKind::Note,
+            Self::Hydrate(_) => EffectKind::Hydrate,
+            Self::Interviews(_) => EffectKind::Interviews,
+            Self::DeleteNote(..) => EffectKind::DeleteNote,
+            Self::DeleteText(..) => EffectKind::DeleteText,
+            Self::Appointment(_) => EffectKind::Interview,
+            Self::FetchFile(..) => EffectKind::FetchFile,
         }
     }
 }
 
 /// How far an effect has come. Done ones are removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EffectState {
     /// Waits for its time.
     Due,

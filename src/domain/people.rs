@@ -67,6 +67,21 @@ impl Actor {
         Self("fulcrum".into())
     }
 
+    /// A candidate, by a text or a link.
+    pub fn candidate() -> Self {
+        Self("candidate".into())
+    }
+
+    /// The carrier.
+    pub fn carrier() -> Self {
+        Self("carrier".into())
+    }
+
+    /// Lever, by a webhook or since somebody did it there.
+    pub fn lever() -> Self {
+        Self("lever".into())
+    }
+
     /// As the activity shows it.
     pub fn as_str(&self) -> &str {
         &self.0

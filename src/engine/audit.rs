@@ -27,7 +27,6 @@ use crate::store::{AuditEntry, Keys, Read, Signal, StoreError, Tx};
 pub(crate) use checkpoints::KEY;
 pub use checkpoints::{Checkpoint, KeyError, PublicKey, Signer};
 pub use outputs::AuditOutputs;
-pub(crate) use outputs::PART;
 pub use syslog::Syslog;
 
 /// The counter of entries.

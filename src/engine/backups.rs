@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 
 use super::Engine;
 use super::changes;
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use crate::store::tables::BOOKMARKS;
 use crate::store::{BackupError, Read, Seen, StoreError};
 
@@ -28,9 +28,6 @@ pub use copies::{CopyError, CopyPlan};
 
 /// The bookmark of the last one.
 const MADE: &str = "backup";
-
-/// The component of health.
-const PART: &str = "backup";
 
 /// How often it is looked whether one is due. One that failed is tried again after twice as long, then after twice
 /// that, up to the second.
@@ -84,13 +81,13 @@ impl Engine {
                 match self.backup_if_due(&plan, now).await {
                     Ok(false) => {}
                     Ok(true) => {
-                        self.notices.well(PART, "", now);
+                        self.notices.well(Part::Backup, "", now);
                         self.wake.copies.notify_one();
                     }
                     Err(error) => {
                         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
                         let what = format!("the last one was not made: {error}{}", cause.unwrap_or_default());
-                        if self.notices.trouble(PART, "", HealthStatus::Degraded, what.clone(), now) {
+                        if self.notices.trouble(Part::Backup, "", HealthStatus::Degraded, what.clone(), now) {
                             tracing::error!("backup: {what}");
                         }
                         // Each attempt may write as much as the store holds.
@@ -137,11 +134,11 @@ impl Engine {
     /// neither counted nor taken away.
     fn tell_of_dates<'n>(&self, about: &str, names: impl Iterator<Item = &'n String>, now: Timestamp) {
         match names.filter(|name| is_ahead(name, now)).max() {
-            None => self.notices.well(PART, about, now),
+            None => self.notices.well(Part::Backup, about, now),
             Some(name) => {
                 let what =
                     format!("{name} is dated ahead, by a clock that was wrong: rename it or take it away");
-                if self.notices.trouble(PART, about, HealthStatus::Degraded, what.clone(), now) {
+                if self.notices.trouble(Part::Backup, about, HealthStatus::Degraded, what.clone(), now) {
                     tracing::warn!("backup: {what}");
                 }
             }

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, BookError, Busy, LinkError, Pick};
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use super::repeats::{KeyReused, Once, made_before, remember};
 use super::turns::Turns;
 use super::{Engine, Settings};
@@ -292,14 +292,14 @@ impl Engine {
         let read = self.calendars.client.busy(address, interviewer.week.zone(), window).await;
         let spans = match read {
             Ok(spans) => {
-                self.notices.well(PART, email, now);
+                self.notices.well(Part::Calendars, email, now);
                 Some(spans)
             }
             Err(error) => {
                 let detail = format!(
                     "the calendar of {email} cannot be read: {error}; nothing is offered in their name"
                 );
-                if self.notices.trouble(PART, email, HealthStatus::Degraded, detail, now) {
+                if self.notices.trouble(Part::Calendars, email, HealthStatus::Degraded, detail, now) {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "an interviewer's calendar cannot be read"
@@ -312,9 +312,6 @@ impl Engine {
         spans
     }
 }
-
-/// What health calls the calendars of those who interview.
-pub(super) const PART: &str = "calendars";
 
 /// How long what a calendar said is not asked again, unless somebody takes a time.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);

@@ -1,8 +1,8 @@
 //! From what Lever sends to what we keep.
 
 use fulcrum_domain::{
-    ArchiveReason, Archived, Consent, ConsentSource, Interview, Number, Opportunity, Phone, Posting, Region,
-    Stage, User,
+    Actor, ArchiveReason, Archived, Consent, ConsentSource, Interview, Number, Opportunity, Phone, Posting,
+    Region, Stage, User,
 };
 use jiff::Timestamp;
 
@@ -51,7 +51,7 @@ pub(super) fn consent(application: &lever::Application, began: Timestamp, rules:
         answer,
         source: ConsentSource::Application(application.id.clone()),
         at: application.created_at.unwrap_or(began),
-        by: "candidate".into(),
+        by: Actor::candidate(),
     })
 }
 

@@ -92,7 +92,7 @@ impl Engine {
     /// or looked up; a store that takes nothing any more leaves it in flight, for the next start.
     pub(crate) async fn settle(&self, effect: Effect, outcome: Result<(), StoreError>) {
         let Err(error) = outcome else { return };
-        let kind = effect.kind();
+        let kind = effect.kind().as_str();
         let why = error.to_string();
         tracing::error!(
             kind,

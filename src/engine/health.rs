@@ -41,7 +41,59 @@ impl HealthStatus {
     }
 }
 
-/// A part of the daemon, as health shows it.
+/// A part of the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// What is done for audits beside the store.
+    Audit,
+    Backfill,
+    Backup,
+    /// Those of the people who interview.
+    Calendars,
+    Carrier,
+    Clock,
+    Lever,
+    /// The public one, the operator's own and the control socket.
+    Listener,
+    Outbox,
+    Search,
+    Store,
+}
+
+impl Part {
+    const ALL: [Self; 11] = [
+        Self::Audit,
+        Self::Backfill,
+        Self::Backup,
+        Self::Calendars,
+        Self::Carrier,
+        Self::Clock,
+        Self::Lever,
+        Self::Listener,
+        Self::Outbox,
+        Self::Search,
+        Self::Store,
+    ];
+
+    /// The name of its component.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Audit => "audit",
+            Self::Backfill => "backfill",
+            Self::Backup => "backup",
+            Self::Calendars => "calendars",
+            Self::Carrier => "carrier",
+            Self::Clock => "clock",
+            Self::Lever => "lever",
+            Self::Listener => "listener",
+            Self::Outbox => "outbox",
+            Self::Search => "search",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// How a part is, as health shows it.
 #[derive(Clone, Debug)]
 pub struct Component {
     /// How it is.
@@ -70,8 +122,8 @@ pub(crate) struct Notices {
 #[derive(Debug, Default)]
 struct Noted {
     /// By part and by what of it: what works does not hide what does not.
-    trouble: BTreeMap<(&'static str, String), Component>,
-    healthy_since: BTreeMap<&'static str, Timestamp>,
+    trouble: BTreeMap<(Part, String), Component>,
+    healthy_since: BTreeMap<Part, Timestamp>,
     hooks: BTreeMap<&'static str, HookRecord>,
     polled: Option<Timestamp>,
 }
@@ -82,10 +134,10 @@ impl Notices {
     }
 
     /// `about` a part all is well, as far as could be seen just now.
-    pub(crate) fn well(&self, part: &'static str, about: &str, now: Timestamp) {
+    pub(crate) fn well(&self, part: Part, about: &str, now: Timestamp) {
         let mut noted = self.lock();
         let mended = noted.trouble.remove(&(part, about.to_owned())).is_some();
-        if mended || !noted.healthy_since.contains_key(part) {
+        if mended || !noted.healthy_since.contains_key(&part) {
             noted.healthy_since.insert(part, now);
         }
     }
@@ -93,7 +145,7 @@ impl Notices {
     /// A part has trouble `about` something. The first moment of it stays, and whether that is news is told.
     pub(crate) fn trouble(
         &self,
-        part: &'static str,
+        part: Part,
         about: &str,
         status: HealthStatus,
         detail: String,
@@ -139,12 +191,12 @@ impl Notices {
         noted.hooks.iter().filter_map(|(event, record)| Some((*event, record.verified?))).collect()
     }
 
-    fn of(&self, part: &'static str, started: Timestamp) -> Component {
+    fn of(&self, part: Part, started: Timestamp) -> Component {
         let noted = self.lock();
         let of_part = noted.trouble.iter().filter(|((of, _), _)| *of == part).map(|(_, component)| component);
         of_part.max_by_key(|component| component.status).cloned().unwrap_or_else(|| Component {
             status: HealthStatus::Ok,
-            since: noted.healthy_since.get(part).copied().unwrap_or(started),
+            since: noted.healthy_since.get(&part).copied().unwrap_or(started),
             detail: String::new(),
         })
     }
@@ -191,9 +243,6 @@ const NOT_KNOWN: &str = "not known while the store cannot be read";
 pub(crate) const MUTED: &str = "muted: this is a restored copy, and neither texts nor notes leave it; \
                                 when its original is stopped for good, `fulcrum unmute`";
 
-/// The part that tells of the public listener, the operator's own and the control socket.
-const LISTENER: &str = "listener";
-
 impl Engine {
     /// Beats as long as tasks get their turn and the file answers.
     pub(crate) async fn run_pulse(self) -> Result<(), StoreError> {
@@ -217,9 +266,9 @@ impl Engine {
         if is_full {
             let detail = "all places are taken, whoever comes waits: fulcrum_limited_total says what is held \
                           back, and server.limits.connections how many there are";
-            self.notices.trouble(LISTENER, "", HealthStatus::Degraded, detail.into(), now);
+            self.notices.trouble(Part::Listener, "", HealthStatus::Degraded, detail.into(), now);
         } else {
-            self.notices.well(LISTENER, "", now);
+            self.notices.well(Part::Listener, "", now);
         }
     }
 
@@ -235,40 +284,35 @@ impl Engine {
 
     /// How the parts are, by what the file says or why it says nothing.
     pub(super) fn health_of(&self, stored: Result<&StoredStatus, String>, now: Timestamp) -> Health {
-        let mut components = BTreeMap::new();
-        let parts =
-            ["store", "lever", "carrier", "backfill", "outbox", "clock", "search", "backup", LISTENER];
-        for part in parts.into_iter().chain([super::booking::PART, super::audit::PART]) {
-            components.insert(part, self.notices.of(part, self.started_at));
-        }
+        let mut parts = Parts(Part::ALL.map(|part| self.notices.of(part, self.started_at)));
         if self.store.broken().is_cancelled() {
             let detail =
                 "the storage failed under a write; the process ends so that the next start repairs it";
-            worsen(&mut components, "store", HealthStatus::Failing, detail.into());
+            parts.worsen(Part::Store, HealthStatus::Failing, detail.into());
         }
         for (name, task) in self.tasks.states() {
             if let Some(error) = task.last_error.as_ref().filter(|_| task.is_failing()) {
                 let detail = format!("the task \u{201c}{name}\u{201d} fails again and again: {error}");
-                worsen(&mut components, "store", HealthStatus::Degraded, detail);
+                parts.worsen(Part::Store, HealthStatus::Degraded, detail);
             }
         }
         if let Some(detail) = self.refused.in_words() {
-            worsen(&mut components, "lever", HealthStatus::Degraded, detail);
+            parts.worsen(Part::Lever, HealthStatus::Degraded, detail);
         }
         if let Some(detail) = self.capped_in_words(now) {
-            worsen(&mut components, "carrier", HealthStatus::Degraded, detail);
+            parts.worsen(Part::Carrier, HealthStatus::Degraded, detail);
         }
-        worsen(&mut components, super::audit::PART, HealthStatus::Ok, self.audit_in_words());
+        parts.worsen(Part::Audit, HealthStatus::Ok, self.audit_in_words());
         if let Some(every) = self.settings.load().poll_alone {
             let (status, detail) = self.polling_in_words(every, now);
-            worsen(&mut components, "carrier", status, detail);
+            parts.worsen(Part::Carrier, status, detail);
         }
         match stored {
-            Ok(stored) => self.add_stored(&mut components, stored),
+            Ok(stored) => self.add_stored(&mut parts, stored),
             Err(detail) => {
-                worsen(&mut components, "store", HealthStatus::Failing, detail);
-                for part in ["backfill", "outbox", "backup"] {
-                    worsen(&mut components, part, HealthStatus::Degraded, NOT_KNOWN.into());
+                parts.worsen(Part::Store, HealthStatus::Failing, detail);
+                for part in [Part::Backfill, Part::Outbox, Part::Backup] {
+                    parts.worsen(part, HealthStatus::Degraded, NOT_KNOWN.into());
                 }
             }
         }
@@ -277,10 +321,9 @@ impl Engine {
         {
             let detail =
                 format!("this clock is {} s off Lever's: set up time synchronisation", skew.as_secs());
-            worsen(&mut components, "clock", HealthStatus::Degraded, detail);
+            parts.worsen(Part::Clock, HealthStatus::Degraded, detail);
         }
-        let status = components.values().map(|component| component.status).max().unwrap_or(HealthStatus::Ok);
-        Health { status, components }
+        parts.into_health()
     }
 
     /// How it stands with texts that come in, where the carrier is asked for them every `every`.
@@ -293,20 +336,20 @@ impl Engine {
         (if late { HealthStatus::Degraded } else { HealthStatus::Ok }, detail)
     }
 
-    fn add_stored(&self, components: &mut BTreeMap<&'static str, Component>, stored: &StoredStatus) {
+    fn add_stored(&self, parts: &mut Parts, stored: &StoredStatus) {
         if stored.muted.is_some() {
-            worsen(components, "outbox", HealthStatus::Degraded, MUTED.into());
+            parts.worsen(Part::Outbox, HealthStatus::Degraded, MUTED.into());
         }
         if let Some(sealing) = &stored.sealing {
-            worsen(components, "store", HealthStatus::Ok, super::sealing::in_words(sealing));
+            parts.worsen(Part::Store, HealthStatus::Ok, super::sealing::in_words(sealing));
         }
         let backups = self.backup_in_words(stored.last_backup, stored.last_copy);
-        worsen(components, "backup", HealthStatus::Ok, backups);
+        parts.worsen(Part::Backup, HealthStatus::Ok, backups);
         let failed = stored.failed();
         if failed > 0 {
             let detail =
                 format!("{failed} effects failed and wait for a person: `fulcrum status` lists them");
-            worsen(components, "outbox", HealthStatus::Degraded, detail);
+            parts.worsen(Part::Outbox, HealthStatus::Degraded, detail);
         }
         if !stored.backfill.complete {
             let running = stored.backfill.phases.iter().find(|phase| phase.state == "running");
@@ -314,24 +357,28 @@ impl Engine {
                 || "not begun".to_owned(),
                 |phase| format!("reading {}: {} done; anyone can be texted now", phase.name, phase.done),
             );
-            worsen(components, "backfill", HealthStatus::Ok, detail);
+            parts.worsen(Part::Backfill, HealthStatus::Ok, detail);
         }
     }
 }
 
-/// A part is at least so bad; of two details that of the worse stays.
-fn worsen(
-    components: &mut BTreeMap<&'static str, Component>,
-    part: &'static str,
-    status: HealthStatus,
-    detail: String,
-) {
-    if let Some(component) = components.get_mut(part) {
+/// How every part is, in the order of [`Part::ALL`].
+struct Parts([Component; Part::ALL.len()]);
+
+impl Parts {
+    /// A part is at least so bad; of two details that of the worse stays.
+    fn worsen(&mut self, part: Part, status: HealthStatus, detail: String) {
+        let component = &mut self.0[part as usize];
         if component.status < status {
             *component = Component { status, since: component.since, detail };
         } else if component.detail.is_empty() {
             component.detail = detail;
         }
+    }
+
+    fn into_health(self) -> Health {
+        let status = self.0.iter().map(|component| component.status).max().unwrap_or(HealthStatus::Ok);
+        Health { status, components: Part::ALL.map(Part::word).into_iter().zip(self.0).collect() }
     }
 }
 

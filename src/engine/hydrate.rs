@@ -6,7 +6,7 @@ use fulcrum_domain::{Effect, EffectState, ErasureCause, Lane, Opportunity, Oppor
 use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, Arrival, Profile, Put, Taken};
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use super::people::FetchError;
 use super::status::FOUND_BY_POLL;
 use super::{Confidential, Engine, convert};
@@ -368,8 +368,8 @@ impl Engine {
         let now = self.clock.now();
         let (about, status, what) = match answer {
             Ok(endpoint) => {
-                self.notices.well("lever", "", now);
-                return self.notices.well("lever", endpoint.as_str(), now);
+                self.notices.well(Part::Lever, "", now);
+                return self.notices.well(Part::Lever, endpoint.as_str(), now);
             }
             Err(LeverError::Unauthorized) => {
                 ("", HealthStatus::Failing, "the API key is refused: put a valid one in place".to_owned())
@@ -382,7 +382,7 @@ impl Engine {
             }
             Err(_) => return,
         };
-        if self.notices.trouble("lever", about, status, what.clone(), now) {
+        if self.notices.trouble(Part::Lever, about, status, what.clone(), now) {
             tracing::warn!("lever: {what}");
         }
     }

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::files::UNLISTED;
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use super::{Engine, changes};
 use crate::carrier::{InboundPage, ListedText, Media, ReadError, ReceivedText, StatusUpdate};
 use crate::store::tables::{AWAITING_RECEIPT, BOOKMARKS, BY_SID};
@@ -89,14 +89,14 @@ impl Engine {
         match failed {
             None => {
                 self.notices.polled(now);
-                self.notices.well("carrier", POLLING, now);
+                self.notices.well(Part::Carrier, POLLING, now);
             }
             Some(error) => {
                 let last =
                     self.notices.last_polled().map_or_else(|| "never yet".into(), |at| format!("{at:.0}"));
                 let detail =
                     format!("texts that come in wait at the carrier: {error}; last asked for: {last}");
-                self.notices.trouble("carrier", POLLING, HealthStatus::Degraded, detail, now);
+                self.notices.trouble(Part::Carrier, POLLING, HealthStatus::Degraded, detail, now);
             }
         }
     }

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use fulcrum_domain::{Activity, ActivityKind, Effect, HookEvent, Lane, OpportunityId};
+use fulcrum_domain::{Activity, ActivityKind, Actor, Effect, HookEvent, Lane, OpportunityId};
 use jiff::Timestamp;
 
-use super::intake::LEVER;
 use super::{Engine, changes};
 use crate::store::tables::{HOOKS_VERIFIED, INBOX};
 use crate::store::{HookRow, Keys, Read, Seen, StoreError, Tx};
@@ -57,7 +56,7 @@ impl Engine {
 fn note_webhooks(tx: &mut Tx<'_>, rows: &[(u64, HookRow)]) -> Result<(), StoreError> {
     let (mut activities, mut last) = (Vec::with_capacity(rows.len()), BTreeMap::new());
     for (_, HookRow { event, opportunity, received_at, .. }) in rows {
-        let what = Activity::new(*received_at, LEVER.into(), ActivityKind::Webhook, event.as_key());
+        let what = Activity::new(*received_at, Actor::lever(), ActivityKind::Webhook, event.as_key());
         activities.push(what.about(opportunity.clone()));
         last.insert(event.as_key(), *received_at);
     }

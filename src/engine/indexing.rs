@@ -16,7 +16,7 @@ use fulcrum_domain::{Conversation, ConversationId, Message, Opportunity, Opportu
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use super::{Engine, changes};
 use crate::search::{Change, Document, Index, IndexError};
 use crate::store::tables::{CONVERSATIONS, MESSAGES, MessageKey, OPPORTUNITIES, TO_INDEX, Table};
@@ -207,7 +207,7 @@ impl Engine {
                 "{error}; texts and candidates cannot be found until it works again: look at the disk and at the rights of {}",
                 searching.folder.display()
             );
-            if self.notices.trouble("search", "index", HealthStatus::Degraded, detail, self.clock.now()) {
+            if self.notices.trouble(Part::Search, "index", HealthStatus::Degraded, detail, self.clock.now()) {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the search does not work");
             }
             tokio::time::sleep(rest).await;
@@ -235,10 +235,10 @@ impl Engine {
             let more = self.index_queue(&index, &built).await?;
             if built != Built::All {
                 let detail = "the index is being built: not everything is found yet".to_owned();
-                self.notices.trouble("search", "index", HealthStatus::Ok, detail, self.clock.now());
+                self.notices.trouble(Part::Search, "index", HealthStatus::Ok, detail, self.clock.now());
                 built = self.build_index(&index, built).await?;
             } else if !more {
-                self.notices.well("search", "index", self.clock.now());
+                self.notices.well(Part::Search, "index", self.clock.now());
                 *rest = REST_MIN;
                 tokio::pin!(news);
                 if let Ok(waited) = tokio::time::timeout(IDLE, searching.news(&mut news)).await {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use fulcrum_domain::{Activity, ActivityKind, Attachment, Body, HookEvent, Number, OpportunityId};
+use fulcrum_domain::{Activity, ActivityKind, Actor, Attachment, Body, HookEvent, Number, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -49,9 +49,6 @@ pub enum HookOutcome {
     /// It is too old to be true.
     Stale,
 }
-
-/// What the activity calls whoever sends webhooks.
-pub(super) const LEVER: &str = "lever";
 
 /// When which kind of webhook was last refused.
 #[derive(Debug, Default)]
@@ -108,7 +105,7 @@ impl Engine {
 
     async fn store_ping(&self, event: HookEvent, now: Timestamp) -> Result<HookOutcome, StoreError> {
         let what = format!("{}: the test on set-up", event.as_key());
-        let activity = Activity::new(now, LEVER.into(), ActivityKind::Webhook, what);
+        let activity = Activity::new(now, Actor::lever(), ActivityKind::Webhook, what);
         self.store
             .try_change(move |tx| {
                 tx.put(HOOKS_VERIFIED, &event.as_key().to_owned(), &Seen(now))?;
@@ -159,7 +156,7 @@ impl Engine {
             return;
         }
         let what = format!("{event} was refused: {outcome}");
-        let activity = Activity::new(now, LEVER.into(), ActivityKind::Webhook, what);
+        let activity = Activity::new(now, Actor::lever(), ActivityKind::Webhook, what);
         let noted = self.store.try_change(move |tx| {
             if let Some(refused) = refused {
                 tx.put(HOOKS_REFUSED, &event.to_owned(), &refused)?;

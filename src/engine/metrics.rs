@@ -6,7 +6,7 @@ mod process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use fulcrum_domain::{Delivery, Direction, Effect, EffectState, HookEvent};
+use fulcrum_domain::{Delivery, Direction, EffectKind, EffectState, HookEvent};
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -243,10 +243,11 @@ impl Metrics {
         self.backfill_done.set(signed(stored.backfill.phases.iter().map(|phase| phase.done).sum()));
         let known = stored.backfill.phases.iter().map(|phase| phase.known.unwrap_or(phase.done)).sum();
         self.backfill_known.set(signed(known));
-        for effect in Effect::KINDS {
-            for state in EffectState::ALL.map(EffectState::as_str) {
-                let rows = stored.outbox.get(&(effect, state)).copied().unwrap_or(0);
-                self.outbox.get_or_create(&Rows { effect, state }).set(signed(rows));
+        for kind in EffectKind::ALL {
+            for state in EffectState::ALL {
+                let rows = stored.outbox.get(&(kind, state)).copied().unwrap_or(0);
+                let labels = Rows { effect: kind.as_str(), state: state.as_str() };
+                self.outbox.get_or_create(&labels).set(signed(rows));
             }
         }
         self.oldest.set(signed(stored.outbox_oldest_seconds));

@@ -13,7 +13,7 @@ use fulcrum_domain::{Effect, Lane, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, Arrival, Profile};
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use super::people::FetchError;
 use super::{Engine, convert};
 use crate::lever::{Confidentiality, Endpoint, LeverError, ListQuery, Offset, Span};
@@ -268,9 +268,9 @@ impl Engine {
                     "nothing was erased by [retention] since {last:.0}: that waits until Lever has told who is a \
                      candidate still"
                 );
-                self.notices.trouble("store", RETENTION, HealthStatus::Degraded, detail, now);
+                self.notices.trouble(Part::Store, RETENTION, HealthStatus::Degraded, detail, now);
             }
-            None => self.notices.well("store", RETENTION, now),
+            None => self.notices.well(Part::Store, RETENTION, now),
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::changes::{ERASED, certify_file};
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use crate::store::tables::BOOKMARKS;
 use crate::store::{Read, Seen, StoreError};
 
@@ -18,8 +18,6 @@ const EVERY: Duration = Duration::from_secs(600);
 /// One that failed is tried again after twice as long, then after twice that, up to this.
 const REST_MAX: Duration = Duration::from_secs(3600);
 
-/// The component of health, and what of it.
-const PART: &str = "store";
 const ABOUT: &str = "renewal";
 
 impl Engine {
@@ -42,7 +40,7 @@ impl Engine {
         let now = self.clock.now();
         match outcome {
             Ok(renewed) => {
-                self.notices.well(PART, ABOUT, now);
+                self.notices.well(Part::Store, ABOUT, now);
                 if *renewed {
                     tracing::info!("the file was written anew: nothing of who was erased is left in it");
                 }
@@ -54,7 +52,7 @@ impl Engine {
                     "the file could not be written anew, so bytes of who was erased may be left in it; it is tried \
                      again: {error}"
                 );
-                if self.notices.trouble(PART, ABOUT, HealthStatus::Degraded, what.clone(), now) {
+                if self.notices.trouble(Part::Store, ABOUT, HealthStatus::Degraded, what.clone(), now) {
                     tracing::error!("store: {what}");
                 }
             }

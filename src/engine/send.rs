@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::changes::{self, Report, Submission, Taken};
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use crate::carrier::{Accepted, LostAnswer, Outgoing, ReadError, SendError};
 use crate::store::tables::CONVERSATIONS;
 use crate::store::{Read, StoreError};
@@ -152,7 +152,7 @@ impl Engine {
 
     /// A broken row must not hold up the other texts; a person is told of it.
     async fn give_up_on(&self, effect: Effect) -> Result<(), StoreError> {
-        tracing::error!(kind = effect.kind(), "an effect is given up: {}", changes::UNREADABLE);
+        tracing::error!(kind = effect.kind().as_str(), "an effect is given up: {}", changes::UNREADABLE);
         let mut moment = self.clock.moment();
         self.store
             .change(move |tx| {
@@ -207,8 +207,8 @@ impl Engine {
         match &answer {
             Ok(_) => {
                 let now = self.clock.now();
-                self.notices.well("carrier", SENDING, now);
-                self.notices.well("carrier", &from, now);
+                self.notices.well(Part::Carrier, SENDING, now);
+                self.notices.well(Part::Carrier, &from, now);
             }
             Err(error) => self.note_refusal(error.class, &from),
         }
@@ -292,7 +292,7 @@ impl Engine {
                 "texts cannot be handed over now; they wait and are tried again",
             ),
         };
-        if self.notices.trouble("carrier", about, status, what.to_owned(), self.clock.now()) {
+        if self.notices.trouble(Part::Carrier, about, status, what.to_owned(), self.clock.now()) {
             tracing::warn!("carrier: {what}");
         }
     }
@@ -301,9 +301,15 @@ impl Engine {
     pub(crate) fn note_read<T>(&self, answer: &Result<T, ReadError>) {
         let now = self.clock.now();
         match answer {
-            Ok(_) => self.notices.well("carrier", READING, now),
+            Ok(_) => self.notices.well(Part::Carrier, READING, now),
             Err(error) => {
-                if self.notices.trouble("carrier", READING, HealthStatus::Degraded, error.to_string(), now) {
+                if self.notices.trouble(
+                    Part::Carrier,
+                    READING,
+                    HealthStatus::Degraded,
+                    error.to_string(),
+                    now,
+                ) {
                     tracing::warn!(error = error as &dyn std::error::Error, "the carrier cannot be read");
                 }
             }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::changes::{self, Report, Rules};
 use super::clock::Moment;
-use super::health::HealthStatus;
+use super::health::{HealthStatus, Part};
 use crate::store::{StoreError, Tx};
 
 /// What health says of the carrier is kept apart for these.
@@ -98,8 +98,8 @@ impl Engine {
     pub(super) fn note_end(&self, end: End) {
         let now = self.clock.now();
         if end.delivery == Delivery::Delivered {
-            self.notices.well("carrier", DELIVERY, now);
-            return self.notices.well("carrier", FILTERED, now);
+            self.notices.well(Part::Carrier, DELIVERY, now);
+            return self.notices.well(Part::Carrier, FILTERED, now);
         }
         let (about, status, what) = match end.failure {
             Some(SendFailure::Config) => {
@@ -122,7 +122,7 @@ impl Engine {
             }
             _ => return,
         };
-        if self.notices.trouble("carrier", about, status, what.to_owned(), now) {
+        if self.notices.trouble(Part::Carrier, about, status, what.to_owned(), now) {
             tracing::warn!("carrier: {what}");
         }
     }

@@ -11,7 +11,7 @@ use fulcrum::engine::changes::{Late, Unmuted};
 use fulcrum::engine::{BackupPlan, CopyPlan, HealthStatus};
 use fulcrum::store::tables::IDEMPOTENT;
 use fulcrum::store::{self, Created, Keys, Read as _, SealKeys};
-use fulcrum_domain::{Delivery, SendFailure};
+use fulcrum_domain::{Delivery, EffectKind, EffectState, SendFailure};
 use fulcrum_sandbox::{Fault, Permission, Permissions, Remote, Rule};
 use http::Method;
 use jiff::SignedDuration;
@@ -60,7 +60,7 @@ async fn a_restored_copy_is_silent_until_it_may_speak_and_repeats_nothing() {
         let status = world.engine.status().await.unwrap();
         let told = world.engine.metrics().text(&status);
         let refused = told.lines().any(|line| line.contains("create_note") && line.contains("401"));
-        refused && status.stored.outbox.get(&("note", "due")) == Some(&1)
+        refused && status.stored.outbox.get(&(EffectKind::Note, EffectState::Due)) == Some(&1)
     })
     .await;
     let now = world.clock.now();
@@ -104,7 +104,14 @@ async fn a_restored_copy_is_silent_until_it_may_speak_and_repeats_nothing() {
     let texts = world.texted(3).await;
     assert!(texts[2].1.contains("written in the copy"));
     eventually("the transcript was found in Lever", async || {
-        !world.engine.status().await.unwrap().stored.outbox.contains_key(&("note", "unknown"))
+        !world
+            .engine
+            .status()
+            .await
+            .unwrap()
+            .stored
+            .outbox
+            .contains_key(&(EffectKind::Note, EffectState::Unknown))
     })
     .await;
     assert_eq!(world.notes().len(), 1, "it was not posted again");

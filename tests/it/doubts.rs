@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fulcrum::engine::changes::{Arrival, Put};
 use fulcrum::engine::{BackfillScope, Confidential, Found, HealthStatus};
-use fulcrum_domain::{HookEvent, Lane, Sight};
+use fulcrum_domain::{EffectKind, EffectState, HookEvent, Lane, Sight};
 use fulcrum_sandbox::{Event, Fault, Happened, Permission, Permissions, Remote, Rule};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -237,7 +237,14 @@ async fn a_403_that_is_not_of_lever_forgets_nobody() {
     world.sandbox.faults().add(Rule::new(Remote::Lever, firewall).path(&dana.opportunity));
     world.hook(HookEvent::CandidateStageChange, &dana).await;
     eventually("it was tried", async || {
-        world.engine.status().await.unwrap().stored.outbox.contains_key(&("hydrate", "due"))
+        world
+            .engine
+            .status()
+            .await
+            .unwrap()
+            .stored
+            .outbox
+            .contains_key(&(EffectKind::Hydrate, EffectState::Due))
             && world.sandbox.stats().lever.by_status.contains_key(&403)
     })
     .await;
@@ -291,7 +298,14 @@ async fn a_404_that_is_about_no_record_forgets_and_erases_nothing() {
     world.sandbox.faults().add(Rule::new(Remote::Lever, gateway).path(&dana.opportunity));
     world.hook(HookEvent::CandidateDeleted, &dana).await;
     eventually("it was tried", async || {
-        world.engine.status().await.unwrap().stored.outbox.contains_key(&("hydrate", "due"))
+        world
+            .engine
+            .status()
+            .await
+            .unwrap()
+            .stored
+            .outbox
+            .contains_key(&(EffectKind::Hydrate, EffectState::Due))
             && world.sandbox.stats().lever.by_status.contains_key(&404)
     })
     .await;

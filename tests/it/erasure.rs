@@ -8,7 +8,8 @@ use fulcrum::engine::{Found, HealthStatus};
 use fulcrum::store::tables::{DELETED, OPPORTUNITIES};
 use fulcrum::store::{self, Read, Store, StoreError};
 use fulcrum_domain::{
-    Erasure, ErasureCause, ErasureId, HookEvent, Number, Opportunity, Remains, Retention, Sight, Whom,
+    EffectKind, Erasure, ErasureCause, ErasureId, HookEvent, Number, Opportunity, Remains, Retention, Sight,
+    Whom,
 };
 use fulcrum_sandbox::twilio::InboundMedia;
 use fulcrum_sandbox::{Event, Happened, Options, Permission, Permissions};
@@ -271,7 +272,7 @@ async fn notes_that_the_key_may_not_delete_are_left_to_a_person() {
     let certificate = certificate(&world, second, 1).await;
     assert!(!certificate.is_complete() && happened(&world, "note_deleted") == 0);
     let failed = world.engine.failed_effects(Sight::All).await.unwrap();
-    assert_eq!(failed.iter().map(|one| one.effect.kind()).collect::<Vec<_>>(), ["delete_note"]);
+    assert_eq!(failed.iter().map(|one| one.effect.kind()).collect::<Vec<_>>(), [EffectKind::DeleteNote]);
     assert!(failed[0].row.last_error.as_deref().unwrap().contains("Delete an opportunity note"));
 }
 

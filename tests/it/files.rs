@@ -1,7 +1,7 @@
 //! Pictures that come with texts: fetched from the carrier, kept, given up with a reason, erased.
 
 use fulcrum_domain::file::{FileKind, FileState, FileTrouble};
-use fulcrum_domain::{Direction, Sight};
+use fulcrum_domain::{Direction, EffectKind, EffectState, Sight};
 use fulcrum_sandbox::twilio::InboundMedia;
 use fulcrum_sandbox::{Fault, Remote, Rule};
 use jiff::SignedDuration;
@@ -114,7 +114,7 @@ async fn a_carrier_that_is_down_is_asked_until_it_is_back_or_it_took_too_long() 
     world.with("look", vec![media("image/png", png(0))]).await;
     let tried = async || {
         let counts = world.engine.status().await.unwrap().stored.outbox;
-        counts.get(&("fetch_file", "due")).copied()
+        counts.get(&(EffectKind::FetchFile, EffectState::Due)).copied()
     };
     for _ in 0..5 {
         world.advance(SignedDuration::from_hours(1));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{Engine, Found, OnUnknown, OpportunityView};
 use fulcrum::store::Options;
-use fulcrum_domain::{Delivery, Direction, Message, Sight};
+use fulcrum_domain::{Delivery, Direction, EffectState, Message, Sight};
 use fulcrum_sandbox::{Sandbox, Truth};
 use jiff::{SignedDuration, Timestamp};
 
@@ -115,7 +115,7 @@ async fn settle(sandbox: &Sandbox, engine: &Engine, clock: &Clock) {
         let status = engine.status().await.unwrap().stored;
         let all = all_messages(engine).await;
         let received = all.iter().filter(|message| message.direction == Direction::In).count();
-        status.outbox.keys().all(|(_, state)| *state == "failed")
+        status.outbox.keys().all(|(_, state)| *state == EffectState::Failed)
             && status.inbox == 0
             && status.deadlines == 0
             && sandbox.ledger().entries().iter().filter(|e| e.kind == "message_received").count() == received

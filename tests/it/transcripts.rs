@@ -5,7 +5,7 @@ use std::time::Duration;
 use fulcrum::carrier::{ReceivedText, StatusUpdate};
 use fulcrum::engine::changes::{Mode, Recipient};
 use fulcrum::engine::{Confidential, OnUnknown, SendRequest};
-use fulcrum_domain::{Delivery, FilingState, FilingTimes, Lane, MessageId, Sight};
+use fulcrum_domain::{Delivery, EffectKind, EffectState, FilingState, FilingTimes, Lane, MessageId, Sight};
 use fulcrum_sandbox::{Event, Fault, Options, Permission, Permissions, Remote, Rule};
 use http::Method;
 use jiff::SignedDuration;
@@ -36,7 +36,7 @@ async fn say(world: &World, to: Recipient, words: &str) -> MessageId {
     let id = world.text(to, words).await.unwrap().id;
     world.texted(before + 1).await;
     eventually("the carrier's answer is stored", async || {
-        world.engine.status().await.unwrap().stored.outbox.keys().all(|(kind, _)| *kind != "send")
+        world.engine.status().await.unwrap().stored.outbox.keys().all(|(kind, _)| *kind != EffectKind::Send)
     })
     .await;
     id
@@ -383,7 +383,7 @@ async fn a_note_whose_fate_is_unknown_is_reposted_or_held_where_notes_cannot_be_
         world.advance(HOUR);
         eventually("it is settled", async || {
             let outbox = world.engine.status().await.unwrap().stored.outbox;
-            outbox.keys().all(|(_, state)| *state == "failed")
+            outbox.keys().all(|(_, state)| *state == EffectState::Failed)
         })
         .await;
         let notes = world.notes();
@@ -538,7 +538,7 @@ async fn a_text_that_still_waits_at_the_deadline_is_in_the_next_note() {
     world.text(to(&dana), "held up").await.unwrap();
     world.receive(DANA, "what came in").await;
     eventually("the carrier has put it off", async || {
-        world.engine.status().await.unwrap().stored.outbox.contains_key(&("send", "due"))
+        world.engine.status().await.unwrap().stored.outbox.contains_key(&(EffectKind::Send, EffectState::Due))
     })
     .await;
     world.advance(SignedDuration::from_secs(7));
@@ -623,7 +623,9 @@ async fn transcripts_wait_for_as_long_as_lever_is_away() {
         world.advance(HOUR * 24);
         eventually("all have been tried", async || {
             let outbox = world.engine.status().await.unwrap().stored.outbox;
-            outbox.get(&("note", "unknown")).is_some_and(|waiting| *waiting == 5 * (day + 1))
+            outbox
+                .get(&(EffectKind::Note, EffectState::Unknown))
+                .is_some_and(|waiting| *waiting == 5 * (day + 1))
         })
         .await;
     }

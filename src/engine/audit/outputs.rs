@@ -15,12 +15,9 @@ use super::file::{self, FileError};
 use super::syslog::{Syslog, SyslogError};
 use super::{Line, behind};
 use crate::engine::Engine;
-use crate::engine::health::HealthStatus;
+use crate::engine::health::{HealthStatus, Part};
 use crate::store::tables::COUNTERS;
 use crate::store::{Read, Store, StoreError};
-
-/// The component of health.
-pub(crate) const PART: &str = "audit";
 
 /// Entries in a batch: some 100 KB.
 const BATCH: usize = 500;
@@ -129,7 +126,7 @@ impl Engine {
         let mut most = BATCH;
         loop {
             let Some(output) = output().filter(|_| !self.muted.load(Ordering::Relaxed)) else {
-                self.notices.well(PART, about, self.clock.now());
+                self.notices.well(Part::Audit, about, self.clock.now());
                 return Ok(());
             };
             let after_failure = output.batch_after_failure();
@@ -144,7 +141,7 @@ impl Engine {
             };
             match passed {
                 Ok(count) => {
-                    self.notices.well(PART, about, self.clock.now());
+                    self.notices.well(Part::Audit, about, self.clock.now());
                     if count < most {
                         return Ok(());
                     }
@@ -165,7 +162,7 @@ impl Engine {
             "{why}; entries wait in the store and nothing else does, it is tried again by itself: \
              docs/siem.md, audit.{about}"
         );
-        if self.notices.trouble(PART, about, HealthStatus::Degraded, what.clone(), self.clock.now()) {
+        if self.notices.trouble(Part::Audit, about, HealthStatus::Degraded, what.clone(), self.clock.now()) {
             tracing::error!("audit log: {what}");
         }
     }

@@ -18,8 +18,8 @@ use jiff::Timestamp;
 
 use super::super::Engine;
 use super::super::changes;
-use super::super::health::HealthStatus;
-use super::{ENDS, EVERY, PART, is_ahead, is_ours, made_at, made_in};
+use super::super::health::{HealthStatus, Part};
+use super::{ENDS, EVERY, is_ahead, is_ours, made_at, made_in};
 use crate::bucket::{Bucket, BucketError};
 use crate::store::tables::BOOKMARKS;
 use crate::store::{Read, Seen, StoreError};
@@ -82,7 +82,7 @@ impl Engine {
                     let now = self.clock.now();
                     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
                     let what = format!("backups are not copied: {error}{}", cause.unwrap_or_default());
-                    if self.notices.trouble(PART, ABOUT, HealthStatus::Degraded, what.clone(), now) {
+                    if self.notices.trouble(Part::Backup, ABOUT, HealthStatus::Degraded, what.clone(), now) {
                         tracing::error!("backup: {what}");
                     }
                     self.metrics.copied("failed");
@@ -104,7 +104,7 @@ impl Engine {
         }
         let plan = self.settings.load().backup.clone();
         let Some((directory, copies)) = plan.and_then(|plan| Some((plan.directory, plan.copies?))) else {
-            self.notices.well(PART, ABOUT, self.clock.now());
+            self.notices.well(Part::Backup, ABOUT, self.clock.now());
             return Ok(());
         };
         let made = made(&directory, copies.unencrypted, self.clock.now()).await?;
@@ -118,7 +118,7 @@ impl Engine {
         }
         self.copy_backups(&directory, &copies).await?;
         *settled = Some(Settled { place, newest, at: Instant::now() });
-        self.notices.well(PART, ABOUT, self.clock.now());
+        self.notices.well(Part::Backup, ABOUT, self.clock.now());
         Ok(())
     }
 

@@ -396,7 +396,7 @@ pub fn see_appointment(
         LeversChange::Moved => format!("an interview was changed in Lever, to {}", one.meeting.starts_at),
         LeversChange::Gone => format!("the interview of {} was called off in Lever", one.meeting.starts_at),
     };
-    tell(tx, &one, Actor::from("lever"), what, now)
+    tell(tx, &one, Actor::lever(), what, now)
 }
 
 /// The opportunity is erased, and its interviews with it.

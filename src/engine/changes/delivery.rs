@@ -21,9 +21,6 @@ use crate::store::tables::{
 };
 use crate::store::{Keys, Read, Seen, StoreError, Subject, Tx};
 
-/// What the activity calls whoever reports of texts.
-const CARRIER: &str = "carrier";
-
 /// Why a text waits that nobody wrote.
 const DAILY_CAP: &str = "the carrier takes no more texts of our number today";
 
@@ -235,7 +232,7 @@ pub fn report(
     }
     if news.failure == Some(SendFailure::OptedOut) {
         let stop = Suppression { at: moment.now, source: OptOutSource::Carrier };
-        suppress(tx, conversation.number, &stop, CARRIER.into(), moment.now)?;
+        suppress(tx, conversation.number, &stop, Actor::carrier(), moment.now)?;
     }
     let was_open = text.delivery;
     let (stands, says) = (was_open == Delivery::Delivered, news.delivery == Delivery::Delivered);
@@ -277,7 +274,7 @@ pub fn report(
             _ => None,
         };
         if let Some(what) = what {
-            let activity = Activity::new(moment.now, CARRIER.into(), ActivityKind::Message, what);
+            let activity = Activity::new(moment.now, Actor::carrier(), ActivityKind::Message, what);
             note(tx, &activity.of(text.conversation).about(text.opportunity.clone()))?;
         }
     }
@@ -313,7 +310,7 @@ fn flag_conflict(tx: &mut Tx<'_>, text: &Message, now: Timestamp) -> Result<(), 
             return Ok(());
         }
     }
-    let activity = Activity::new(now, CARRIER.into(), ActivityKind::Message, what);
+    let activity = Activity::new(now, Actor::carrier(), ActivityKind::Message, what);
     note(tx, &activity.of(text.conversation).about(text.opportunity.clone()))
 }
 

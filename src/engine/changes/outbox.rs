@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use fulcrum_domain::{
-    Actor, Delivery, Effect, EffectRow, EffectState, FilingState, Lane, Remote, SendFailure, retry_at,
+    Actor, Delivery, Effect, EffectKind, EffectRow, EffectState, FilingState, Lane, Remote, SendFailure,
+    retry_at,
 };
 use jiff::Timestamp;
 
@@ -83,21 +84,21 @@ fn count(
     Ok(())
 }
 
-fn counter(kind: &str, state: EffectState) -> String {
+fn counter(kind: EffectKind, state: EffectState) -> String {
     format!("outbox {kind} {}", state.as_str())
 }
 
 /// How many effects there are, by kind and state; without those of which there are none.
-pub type EffectCounts = BTreeMap<(&'static str, &'static str), u64>;
+pub type EffectCounts = BTreeMap<(EffectKind, EffectState), u64>;
 
 /// How many effects there are.
 pub fn effect_counts(read: &impl Read) -> Result<EffectCounts, StoreError> {
     let mut counts = EffectCounts::new();
-    for kind in Effect::KINDS {
+    for kind in EffectKind::ALL {
         for state in EffectState::ALL {
             let rows = read.get(COUNTERS, &counter(kind, state))?.unwrap_or(0);
             if rows > 0 {
-                counts.insert((kind, state.as_str()), rows);
+                counts.insert((kind, state), rows);
             }
         }
     }
@@ -106,7 +107,7 @@ pub fn effect_counts(read: &impl Read) -> Result<EffectCounts, StoreError> {
 
 /// How many of them wait for a person.
 pub fn count_failed(counts: &EffectCounts) -> u64 {
-    counts.iter().filter(|((_, state), _)| *state == EffectState::Failed.as_str()).map(|(_, rows)| rows).sum()
+    counts.iter().filter(|((_, state), _)| *state == EffectState::Failed).map(|(_, rows)| rows).sum()
 }
 
 /// How many rows of a lane the age of the oldest is judged by: those that have been due for longest.
@@ -325,16 +326,16 @@ pub fn recover(tx: &mut Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
         // A row that is waiting stands in the index already, whether it is due or unknown; one
         // whose look-up was under way does not.
         for (effect, row) in page {
-            *counts.entry((effect.kind(), row.state.as_str())).or_default() += 1;
+            *counts.entry((effect.kind(), row.state)).or_default() += 1;
             let indexed = waits(&row) && tx.has(OUTBOX_DUE, &due_key(&effect, &row))?;
             if row.state != EffectState::Failed && !indexed {
                 found.push((effect, row));
             }
         }
     }
-    for kind in Effect::KINDS {
+    for kind in EffectKind::ALL {
         for state in EffectState::ALL {
-            let rows = counts.get(&(kind, state.as_str())).copied().unwrap_or(0);
+            let rows = counts.get(&(kind, state)).copied().unwrap_or(0);
             tx.put(COUNTERS, &counter(kind, state), &rows)?;
         }
     }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use fulcrum_domain::optout::{self, Verdict};
 use fulcrum_domain::{
-    ActivityKind, Answer, Attachment, Author, Body, CarrierSid, Consent, ConsentSource, Conversation,
+    ActivityKind, Actor, Answer, Attachment, Author, Body, CarrierSid, Consent, ConsentSource, Conversation,
     Delivery, Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, Suppression,
     target,
 };
@@ -25,9 +25,6 @@ use crate::store::{Keys, Read, StoreError, Tx};
 
 /// The rule behind an opt-out that the carrier understood.
 const CARRIERS_KEYWORD: &str = "the carrier's keyword";
-
-/// What the activity calls whoever writes to us: it names no candidate.
-const CANDIDATE: &str = "candidate";
 
 /// What the carrier itself made of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +125,7 @@ pub fn receive(
     ask_for_files(tx, &message, moment.now)?;
     tell(tx, &message);
     store(tx, &conversation)?;
-    note_of(tx, &conversation, CANDIDATE.into(), ActivityKind::Message, "a text came in", moment.now)?;
+    note_of(tx, &conversation, Actor::candidate(), ActivityKind::Message, "a text came in", moment.now)?;
     if !outdated {
         if verdict == Verdict::Answer && fresh {
             hear(tx, &conversation, message.body.reveal(), rules, moment)?;
@@ -189,7 +186,7 @@ fn obey(
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
             let stop = Suppression { at: moment.now, source: OptOutSource::Text(rule.into()) };
-            let is_new = suppress(tx, number, &stop, CANDIDATE.into(), moment.now)?;
+            let is_new = suppress(tx, number, &stop, Actor::candidate(), moment.now)?;
             if is_new && we_answer {
                 let words = rules.opt_out_confirmation.clone();
                 let purpose = Purpose::OptOutConfirmation;
@@ -203,8 +200,8 @@ fn obey(
             let since = conversation.possible_opt_out;
             settle_doubt(tx, &mut conversation)?;
             store(tx, &conversation)?;
-            lift(tx, number, true, CANDIDATE.into(), moment.now)?;
-            let (source, by) = (ConsentSource::Text, CANDIDATE.into());
+            lift(tx, number, true, Actor::candidate(), moment.now)?;
+            let (source, by) = (ConsentSource::Text, Actor::candidate());
             let yes = Consent { answer: Answer::Yes, source, at: moment.now, by };
             put_consent(tx, number, &yes, moment.now)?;
             if let Some(since) = since {

@@ -417,7 +417,7 @@ fn check(read: &impl Read, now: Timestamp) {
         if let Effect::Send(id) = effect {
             assert!(message(read, id).unwrap().is_some(), "an effect outlived its message");
         }
-        *counts.entry((effect.kind(), row.state.as_str())).or_default() += 1;
+        *counts.entry((effect.kind(), row.state)).or_default() += 1;
     }
     assert_eq!(effect_counts(read).unwrap(), counts);
 }

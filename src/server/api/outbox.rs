@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::{BadId, Effect};
+use fulcrum_domain::{BadId, Effect, EffectKind};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use crate::server::problem::{Problem, ProblemBody};
 #[derive(Serialize, ToSchema)]
 #[schema(as = FailedEffect)]
 pub(super) struct FailedBody {
-    /// `send`, `note`, `hydrate`, `interviews`, `delete_note` or `delete_text`.
+    /// `send`, `note`, `hydrate`, `interviews`, `delete_note`, `delete_text`, `interview` or `fetch_file`.
     kind: &'static str,
     /// What it is about: a message, a transcript, an opportunity, an erasure and what it deletes.
     id: String,
@@ -39,7 +39,7 @@ pub(super) struct FailedBody {
 #[serde(default, deny_unknown_fields)]
 #[schema(as = Retry)]
 pub(super) struct RetryBody {
-    /// `send`, `note`, `hydrate`, `interviews`, `delete_note` or `delete_text`.
+    /// `send`, `note`, `hydrate`, `interviews`, `delete_note`, `delete_text`, `interview` or `fetch_file`.
     #[schema(required)]
     kind: Option<String>,
     /// What it is about.
@@ -64,7 +64,7 @@ pub(super) struct Retried {
 impl From<EffectView> for FailedBody {
     fn from(view: EffectView) -> Self {
         Self {
-            kind: view.effect.kind(),
+            kind: view.effect.kind().as_str(),
             id: effect_id(&view.effect),
             asked_at: view.row.asked_at,
             attempts: view.row.attempts,
@@ -94,19 +94,19 @@ pub(in crate::server) fn effect_id(effect: &Effect) -> String {
 
 /// The effect that a list named so.
 pub(in crate::server) fn effect_of(kind: &str, id: &str) -> Result<Effect, Problem> {
+    let Some(kind) = EffectKind::from_word(kind) else {
+        let kinds = EffectKind::ALL.map(EffectKind::as_str).join(", ");
+        return Err(Problem::invalid("kind", format!("it must be one of {kinds}")));
+    };
     let effect = match kind {
-        "send" => id.parse().map(Effect::Send),
-        "note" => id.parse().map(Effect::PostNote),
-        "hydrate" => id.parse().map(Effect::Hydrate),
-        "interviews" => id.parse().map(Effect::Interviews),
-        "interview" => id.parse().map(Effect::Appointment),
-        "delete_note" => note_of(id),
-        "delete_text" => text_of(id),
-        "fetch_file" => file_of(id),
-        _ => {
-            let kinds = Effect::KINDS.join(", ");
-            return Err(Problem::invalid("kind", format!("it must be one of {kinds}")));
-        }
+        EffectKind::Send => id.parse().map(Effect::Send),
+        EffectKind::Note => id.parse().map(Effect::PostNote),
+        EffectKind::Hydrate => id.parse().map(Effect::Hydrate),
+        EffectKind::Interviews => id.parse().map(Effect::Interviews),
+        EffectKind::Interview => id.parse().map(Effect::Appointment),
+        EffectKind::DeleteNote => note_of(id),
+        EffectKind::DeleteText => text_of(id),
+        EffectKind::FetchFile => file_of(id),
     };
     effect.map_err(|error| Problem::invalid("id", error.to_string()))
 }

@@ -112,7 +112,7 @@ struct OutboxBody {
 /// Effects of one kind in one state.
 #[derive(Serialize, ToSchema)]
 struct OutboxRow {
-    /// `send`, `note`, `hydrate`, `interviews`, `delete_note` or `delete_text`.
+    /// `send`, `note`, `hydrate`, `interviews`, `delete_note`, `delete_text`, `interview` or `fetch_file`.
     effect: &'static str,
     /// `due`, `in_flight`, `unknown` or `failed`.
     state: &'static str,
@@ -172,7 +172,13 @@ impl StoredBody {
             outbox: OutboxBody {
                 due: stored.outbox_due,
                 oldest_seconds: stored.outbox_oldest_seconds,
-                rows: rows.map(|((effect, state), rows)| OutboxRow { effect, state, rows }).collect(),
+                rows: rows
+                    .map(|((kind, state), rows)| OutboxRow {
+                        effect: kind.as_str(),
+                        state: state.as_str(),
+                        rows,
+                    })
+                    .collect(),
             },
             deadlines: DeadlinesBody { pending: stored.deadlines },
             webhooks: WebhooksBody { waiting: stored.inbox, last_verified: BTreeMap::new() },

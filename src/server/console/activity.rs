@@ -124,7 +124,7 @@ pub(super) async fn show(
         failed: failed
             .into_iter()
             .map(|view| Failed {
-                kind: view.effect.kind(),
+                kind: view.effect.kind().as_str(),
                 id: effect_id(&view.effect),
                 reason: view.row.last_error.unwrap_or_default(),
                 attempts: view.row.attempts,

@@ -98,7 +98,7 @@ fn queues(status: &Status) -> Vec<Pair> {
     let stored = &status.stored;
     let effects = stored.outbox.iter().filter(|(_, count)| **count > 0);
     let mut pairs: Vec<Pair> = effects
-        .map(|((kind, state), rows)| pair(format!("{kind}, {}", state), words::count(*rows)))
+        .map(|((kind, state), rows)| pair(format!("{kind}, {}", state.as_str()), words::count(*rows)))
         .collect();
     if pairs.is_empty() {
         pairs.push(pair(texts::EFFECT, texts::NO_EFFECTS.to_owned()));

@@ -21,8 +21,6 @@ use crate::engine::clock::Moment;
 use crate::store::tables::{BOOKINGS, OPPORTUNITIES, TAKEN};
 use crate::store::{Read, StoreError, Tx};
 
-/// Who did it, as the activity says: it names no candidate.
-const CANDIDATE: &str = "candidate";
 /// What the texts about a booking are called.
 const LABEL: &str = "booking";
 /// The longest wish about times that is taken.
@@ -154,7 +152,7 @@ pub fn take_slot(
     booking.revision += 1;
     tx.put(BOOKINGS, &id, &booking)?;
     let what = if moves == 0 { "a time was booked" } else { "a booked time was moved" };
-    note_about(tx, &booking, CANDIDATE.into(), format!("{what}: {}", booked.starts_at), now)?;
+    note_about(tx, &booking, Actor::candidate(), format!("{what}: {}", booked.starts_at), now)?;
     confirm(tx, id, &booking, &event, &booked, rules, moment)?;
     Ok(booked)
 }
@@ -184,10 +182,10 @@ fn arrange(
     let Some(perform_as) = booked.interviewers.first().cloned() else { return Ok(None) };
     let opportunity = booking.opportunity.clone();
     let arranged = match booked.appointment {
-        Some(id) => change_appointment(tx, id, meeting, CANDIDATE.into(), rules, moment).map(|()| id),
+        Some(id) => change_appointment(tx, id, meeting, Actor::candidate(), rules, moment).map(|()| id),
         None => {
             let new = NewAppointment { opportunity, meeting, perform_as, reminders: event.reminders.clone() };
-            make_appointment(tx, new, CANDIDATE.into(), rules, moment)
+            make_appointment(tx, new, Actor::candidate(), rules, moment)
         }
     };
     match arranged {
@@ -244,7 +242,7 @@ pub fn call_off_booking(
     let name = name_of(tx, &state, event.as_ref())?;
     release(tx, id, &booking.state)?;
     if let Some(appointment) = booked.appointment {
-        match call_off_appointment(tx, appointment, CANDIDATE.into(), rules, moment) {
+        match call_off_appointment(tx, appointment, Actor::candidate(), rules, moment) {
             Ok(()) | Err(AppointmentError::CalledOff | AppointmentError::Unknown) => {}
             Err(AppointmentError::Store(error)) => return Err(error.into()),
             Err(error) => note_about(tx, &booking, Actor::fulcrum(), not_in_lever(&error), now)?,
@@ -254,7 +252,7 @@ pub fn call_off_booking(
     booking.revision += 1;
     tx.put(BOOKINGS, &id, &booking)?;
     let what = format!("a booked time was called off: {}", booked.starts_at);
-    note_about(tx, &booking, CANDIDATE.into(), what, now)?;
+    note_about(tx, &booking, Actor::candidate(), what, now)?;
     let when = spoken(booked.starts_at, &zone_or(&booked.timezone, &rules.zone));
     let words = format!("{}: your {name} on {when} is called off.", rules.organisation);
     say(tx, &booking, words, Purpose::Booking, rules, moment).map(drop)
@@ -337,7 +335,7 @@ pub fn suggest_times(
     let name = name_of(tx, &state, event.as_ref())?;
     booking.revision += 1;
     tx.put(BOOKINGS, &id, &booking)?;
-    note_about(tx, &booking, CANDIDATE.into(), "no offered time suits; they wrote others", moment.now)?;
+    note_about(tx, &booking, Actor::candidate(), "no offered time suits; they wrote others", moment.now)?;
     let number = tx.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
     let Some(number) = number else { return Ok(()) };
     let mut conversation = open(tx, number)?;

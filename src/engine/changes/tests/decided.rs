@@ -39,7 +39,7 @@ fn a_field_without_a_value_is_looked_at_before_the_caps() {
         let state = enrolment(&life).state;
         match is_held {
             true => {
-                assert!(matches!(&state, EnrolmentState::Held(why) if why.contains("job.name")), "{state:?}")
+                assert!(matches!(&state, EnrolmentState::Held(why) if why.contains("job.name")), "{state:?}");
             }
             false => assert_eq!(state, capped),
         }

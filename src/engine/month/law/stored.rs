@@ -85,7 +85,7 @@ impl Month {
         let (counted, kept) = self.read(|snapshot| {
             let mut counted = changes::EffectCounts::new();
             for (effect, row) in snapshot.list(OUTBOX, &Keys::all(), usize::MAX)? {
-                *counted.entry((effect.kind(), row.state.as_str())).or_default() += 1;
+                *counted.entry((effect.kind(), row.state)).or_default() += 1;
             }
             Ok((counted, changes::effect_counts(snapshot)?))
         });
