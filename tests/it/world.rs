@@ -223,13 +223,13 @@ impl World {
         self.apply_again(name, phone, None).await
     }
 
-    /// The same, as another opportunity of a contact.
+    /// The same, as another opportunity of a contact, who has a name and a phone already.
     pub(crate) async fn apply_again(&self, name: &str, phone: &str, contact: Option<&str>) -> Happened {
         let who = self
             .sandbox
             .happen(&Event::Apply {
-                name: Some(name.into()),
-                phone: Some(phone.into()),
+                name: contact.is_none().then(|| name.into()),
+                phone: contact.is_none().then(|| phone.into()),
                 email: None,
                 contact: contact.map(str::to_owned),
                 posting: None,

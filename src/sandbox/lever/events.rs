@@ -104,6 +104,9 @@ pub enum EventError {
     /// A tenant in which nobody is left.
     #[error("nobody fits")]
     Nobody,
+    /// Somebody who is known applies, and is described as somebody else.
+    #[error("a known contact has a name, phones and e-mail addresses: change them by the event `contact`")]
+    Described,
 }
 
 impl Lever {
@@ -129,6 +132,9 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
                 Some(id) => tenant.reference.posting_index(id).ok_or(EventError::Unknown("posting"))?,
                 None => tenant.random(tenant.reference.postings.len() as u64) as u16,
             };
+            if contact.is_some() && (name.is_some() || phone.is_some() || email.is_some()) {
+                return Err(EventError::Described);
+            }
             let contact = match contact {
                 Some(id) => Some(tenant.find_contact(id).ok_or(EventError::Unknown("contact"))?),
                 None => None,
@@ -141,7 +147,9 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
                 person.emails = email.clone().map_or_else(|| person.emails.clone(), |value| vec![value]);
             };
             let index = tenant.apply(NewApplication { contact, posting, owner, origin: 0 }, now, describe);
-            Ok((index, None, vec![tenant.application_created(index)]))
+            let new = contact.is_none().then(|| tenant.contact_event("contactCreated", index));
+            let happenings = new.into_iter().chain([tenant.application_created(index)]).collect();
+            Ok((index, None, happenings))
         }
         Event::Stage { opportunity, to, by } => {
             let index = tenant.pick(opportunity.as_deref())?;
@@ -211,7 +219,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             let index = tenant.pick(opportunity.as_deref())?;
             let contact = tenant.facts(index).contact;
             tenant.set_person(contact, Person { anonymized: true, ..Person::default() }, now);
-            Ok((index, None, vec![tenant.happening("contactUpdated", index, tenant.ids_of(index))]))
+            Ok((index, None, vec![tenant.contact_event("contactUpdated", index)]))
         }
         Event::Contact { opportunity, name, phone } => {
             let index = tenant.pick(Some(opportunity))?;
@@ -220,7 +228,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
             person.name = name.clone().unwrap_or(person.name);
             person.phones = phone.clone().map_or(person.phones, |value| vec![typed(value)]);
             tenant.set_person(contact, person, now);
-            Ok((index, None, vec![tenant.happening("contactUpdated", index, tenant.ids_of(index))]))
+            Ok((index, None, vec![tenant.contact_event("contactUpdated", index)]))
         }
     }
 }
@@ -286,6 +294,11 @@ impl Tenant {
 
     fn happening(&self, event: &'static str, index: u32, data: Value) -> Happening {
         Happening { event, origin: ORIGINS[usize::from(self.facts(index).origin)], data }
+    }
+
+    /// What Lever would say of the contact of an opportunity.
+    pub(super) fn contact_event(&self, event: &'static str, index: u32) -> Happening {
+        self.happening(event, index, self.ids_of(index))
     }
 
     fn application_created(&self, index: u32) -> Happening {

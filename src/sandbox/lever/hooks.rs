@@ -299,6 +299,7 @@ impl Hook {
                 | "interviewCreated"
                 | "interviewUpdated"
                 | "interviewDeleted"
+                | "contactCreated"
                 | "contactUpdated"
         );
         let origin_fits = self

@@ -197,7 +197,7 @@ pub(super) async fn update_contact(
 ) -> Reply {
     lever.require(Permission::UpdateContact)?;
     let ContactBody { name, headline, location, emails, phones } = body(&bytes)?;
-    let mut view = {
+    let (mut view, happening) = {
         let mut tenant = lever.tenant();
         let contact = tenant.find_contact(&id).ok_or_else(|| ApiError::not_found("contact"))?;
         let mut person = tenant.person(contact);
@@ -207,12 +207,16 @@ pub(super) async fn update_contact(
         (person.name, person.headline, person.location) = (name, headline, location);
         (person.emails, person.phones) = (emails, phones);
         tenant.set_person(contact, person, lever.now());
-        json!(tenant.contact(contact))
+        // It names one opportunity, and one of them is all that is known of it.
+        let index = tenant.opportunities_of(contact).into_iter().next();
+        let happening = index.map(|index| tenant.contact_event("contactUpdated", index));
+        (json!(tenant.contact(contact)), happening)
     };
     if let Value::Object(fields) = &mut view {
         fields.remove("isAnonymized");
         fields.remove("dataProtection");
     }
     lever.record("contact_updated", view.clone());
+    lever.emit(&happening);
     data(StatusCode::OK, view)
 }

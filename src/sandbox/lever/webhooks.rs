@@ -78,7 +78,7 @@ pub(super) async fn create(State(lever): State<Lever>, bytes: Bytes) -> Reply {
     data(StatusCode::CREATED, view(&hook, true))
 }
 
-/// Changes several at once.
+/// Changes several at once, or none.
 pub(super) async fn update(State(lever): State<Lever>, bytes: Bytes) -> Reply {
     lever.require(Permission::UpdateWebhook)?;
     let Changes { data: changes } = body(&bytes)?;
@@ -86,9 +86,10 @@ pub(super) async fn update(State(lever): State<Lever>, bytes: Bytes) -> Reply {
     let mut views = Vec::new();
     {
         let mut hooks = lever.0.sender.hooks();
+        let mut changed = hooks.clone();
         for change in changes {
-            let place = of_api(&hooks, &change.id)?;
-            let hook = &mut hooks[place];
+            let place = of_api(&changed, &change.id)?;
+            let hook = &mut changed[place];
             let (url, event) =
                 (change.url.unwrap_or(hook.url.clone()), change.event.unwrap_or(hook.event.clone()));
             check(&url, &event)?;
@@ -96,6 +97,7 @@ pub(super) async fn update(State(lever): State<Lever>, bytes: Bytes) -> Reply {
             hook.updated_at = now;
             views.push(view(hook, false));
         }
+        *hooks = changed;
     }
     lever.record("webhooks_updated", json!(views));
     data(StatusCode::OK, views)

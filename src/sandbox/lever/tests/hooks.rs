@@ -19,7 +19,7 @@ use super::{Client, LeverOptions, unlimited};
 use crate::lever::signature::sign;
 use crate::lever::{Permissions, WebhookRetries};
 use crate::server::serve;
-use crate::{Event, Fault, Remote, Rule};
+use crate::{Event, EventError, Fault, Remote, Rule};
 
 /// Answers what it is told to, then 200; hands on every body.
 struct Receiver {
@@ -127,6 +127,35 @@ async fn every_event_carries_its_ids() {
 }
 
 #[tokio::test]
+async fn contacts_are_told_of_when_they_are_made_and_edited() {
+    let (client, mut receiver) = connected().await;
+    let tokens = ["contactCreated", "contactUpdated", "applicationCreated"];
+    let tokens = tokens.map(|event| (event.to_owned(), "token".to_owned()));
+    client.sandbox.configure_webhooks(&receiver.url, &tokens.into());
+    let apply = |contact: Option<&str>, name: Option<&str>| {
+        let (contact, name) = (contact.map(str::to_owned), name.map(str::to_owned));
+        client.sandbox.happen(&Event::Apply { name, phone: None, email: None, contact, posting: None })
+    };
+    let ana = apply(None, Some("Ana Ruiz")).unwrap();
+    let told = async |receiver: &mut Receiver| {
+        let body = receiver.next().await;
+        (body["event"].as_str().unwrap().to_owned(), body["data"]["contactId"].clone())
+    };
+    let of_ana = |event: &str| (event.to_owned(), json!(ana.contact));
+    assert_eq!(told(&mut receiver).await, of_ana("contactCreated"));
+    assert_eq!(told(&mut receiver).await, of_ana("applicationCreated"));
+    apply(Some(&ana.contact), None).unwrap();
+    assert_eq!(told(&mut receiver).await, of_ana("applicationCreated"));
+    let path = format!("/contacts/{}", ana.contact);
+    assert_eq!(client.send(Method::PUT, &path, &json!({"name": "Ana R."})).await.0, StatusCode::OK);
+    assert_eq!(told(&mut receiver).await, of_ana("contactUpdated"));
+
+    let count = client.sandbox.truth().count();
+    assert!(matches!(apply(Some(&ana.contact), Some("Somebody")), Err(EventError::Described)));
+    assert_eq!(client.sandbox.truth().count(), count);
+}
+
+#[tokio::test]
 async fn a_failed_delivery_is_repeated_unchanged_and_given_up_after_six() {
     let (client, mut receiver) = connected().await;
     *receiver.answers.lock().unwrap() = vec![StatusCode::FOUND, StatusCode::SERVICE_UNAVAILABLE];
@@ -220,6 +249,12 @@ async fn a_webhook_made_by_the_api_shows_its_token_once() {
     assert!(list.get("hasNext").is_none());
     assert_eq!(list["data"].as_array().unwrap().len(), 9);
     assert!(!list.to_string().contains("signatureToken"));
+    // Several are changed at once, or none.
+    let moved = json!({"id": made["data"]["id"], "url": "https://elsewhere.example/"});
+    let (status, _) = client.send(Method::PUT, "/webhooks", &json!({"data": [moved, {"id": "none"}]})).await;
+    assert_eq!((status, client.ok("/webhooks").await), (StatusCode::NOT_FOUND, list));
+    let (status, changed) = client.send(Method::PUT, "/webhooks", &json!({"data": [moved]})).await;
+    assert_eq!((status, &changed["data"][0]["url"]), (StatusCode::OK, &moved["url"]));
     let path = format!("/webhooks/{}", made["data"]["id"].as_str().unwrap());
     assert_eq!(client.send(Method::DELETE, &path, &Value::Null).await.0, StatusCode::NO_CONTENT);
 }
