@@ -321,6 +321,25 @@ async fn after_a_lost_answer_nobody_is_texted_twice(carrier: Carrier) {
     }
 }
 
+/// What Twilio took stands in its list only after a while (carriers.md 1.9).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_text_that_the_list_shows_late_is_found_all_the_same() {
+    let mut options = small();
+    options.twilio.list_delay = Duration::from_secs(60);
+    let world = World::standing(options, |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.sandbox.faults().add(on_send(Carrier::Twilio, Fault::CutAfter).times(1));
+    world.text(to(&dana), "hello").await.unwrap();
+    world.texted(1).await;
+    eventually("the carrier's name for it is known", async || {
+        a_moment_later(&world).await;
+        world.messages(DANA).await[0].sid.is_some()
+    })
+    .await;
+    world.idle().await;
+    assert_eq!(world.texts().len(), 1);
+}
+
 async fn a_request_that_was_lost_is_made_good_where_the_carrier_has_keys(carrier: Carrier) {
     let world = standing(carrier).await;
     let dana = world.apply("Dana Reyes", DANA).await;

@@ -16,7 +16,7 @@ pub(crate) async fn differences(world: &World) -> Vec<String> {
 pub(crate) async fn differences_between(sandbox: &Sandbox, engine: &Engine) -> Vec<String> {
     let mut different = Vec::new();
     for truth in sandbox.truth() {
-        let found = engine.opportunity(&truth.id.parse().unwrap(), fulcrum_domain::Sight::All).await.unwrap();
+        let found = engine.opportunity(&truth.id.parse().unwrap(), Sight::All).await.unwrap();
         let right = match found {
             Found::Known(view) => !truth.confidential && !truth.anonymized && same(&truth, &view),
             Found::Unknown => truth.confidential,
