@@ -157,9 +157,6 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
                 Some(id) => tenant.reference.stage_index(id).ok_or(EventError::Unknown("stage"))?,
                 None => tenant.random_stage(index),
             };
-            if by.as_ref().is_some_and(|by| !tenant.reference.users.iter().any(|user| user.id == *by)) {
-                return Err(EventError::Unknown("user"));
-            }
             Ok((index, None, vec![tenant.move_to(index, to, by.clone(), now)]))
         }
         Event::Archive { opportunity, reason } => {
