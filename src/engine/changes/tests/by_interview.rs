@@ -12,7 +12,7 @@ use super::held_up::{
 use super::*;
 use crate::store::tables::{APPOINTMENT_NEWS, ENROLMENTS, REMINDERS};
 
-fn with_texts(rules: Rules) -> Rules {
+pub(super) fn with_texts(rules: Rules) -> Rules {
     let template =
         |id: &str, text: &str| Template::new(id.into(), id.into(), text.into(), &Default::default()).unwrap();
     let templates = vec![
@@ -33,7 +33,7 @@ fn user() -> UserId {
 }
 
 /// An interview that is arranged here.
-fn arranged(life: &Life, about: &OpportunityId, starts_at: &str, rules: &Rules) -> AppointmentId {
+pub(super) fn arranged(life: &Life, about: &OpportunityId, starts_at: &str, rules: &Rules) -> AppointmentId {
     let meeting = Meeting {
         subject: None,
         note: None,
@@ -62,7 +62,7 @@ fn stands_in_lever(life: &Life, id: AppointmentId, rules: &Rules) {
     });
 }
 
-fn in_lever(starts_at: &str, as_of: Timestamp) -> Interview {
+pub(super) fn in_lever(starts_at: &str, as_of: Timestamp) -> Interview {
     Interview {
         id: "interview".parse().unwrap(),
         subject: None,
@@ -95,7 +95,7 @@ fn changed_in_lever(life: &mut Life, about: &OpportunityId, starts_at: Option<&s
 }
 
 /// The words of all that leaves from now until nothing is due.
-fn all_that_leaves(life: &Life, rules: &Rules) -> Vec<String> {
+pub(super) fn all_that_leaves(life: &Life, rules: &Rules) -> Vec<String> {
     let mut words = Vec::new();
     while life.store.read_here(|read| due(read, Remote::Carrier, life.now, 1)).unwrap().0.len() == 1 {
         if let Some(Submission { message, .. }) = leaves(life, rules) {
