@@ -442,6 +442,18 @@ mod tests {
     }
 
     #[test]
+    fn in_the_morning_not_everybody_is_texted_in_the_same_second() {
+        let (hours, fallback) = (Hours::default(), TimeZone::get("America/New_York").unwrap());
+        let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
+        let (night, standing) = (at("2025-03-05T02:14:00Z"), standing("+12025550142"));
+        let then =
+            |whose| timing(Purpose::Automatic, night, &standing, false, whose, clockwork, night).unwrap();
+        let seconds: Vec<Timing> = (0..50).map(then).collect();
+        let different = seconds.iter().enumerate().filter(|(n, one)| !seconds[..*n].contains(one)).count();
+        assert!(different > 20, "{different}: {seconds:?}");
+    }
+
+    #[test]
     fn an_answer_that_was_held_up_keeps_the_hours_like_any_other_text() {
         let (hours, fallback) = (Hours::default(), TimeZone::UTC);
         let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };

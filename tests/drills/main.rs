@@ -2,7 +2,8 @@
 //! was lost, what was done twice, what health said, and how long it took until all was well again.
 //!
 //! `tests/drills/run` builds this and runs all drills, or those that are named. The daemon is a process,
-//! the sandbox is here, and its ledger is the judge. A row with a loss, a double or an untruth fails the run.
+//! the sandbox is here, and its ledger is the judge. A row with a loss, a double or an untruth, or of a daemon
+//! that does not become well again, fails the run.
 
 #![allow(clippy::unwrap_used, reason = "a drill may end at what it did not expect")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a table is what this program is for")]
@@ -84,6 +85,7 @@ async fn power(scale: Scale) -> anyhow::Result<Outcome> {
         texts,
         health: "it ends at once".into(),
         normal: "with the next start".into(),
+        is_well: true,
         starts: scale.rounds.div_ceil(4),
     })
 }
@@ -152,6 +154,9 @@ async fn main() -> anyhow::Result<()> {
             Ok(outcome) => {
                 if !outcome.verdict.is_clean() {
                     bad.push(format!("{}: {:#?}", drill.name, outcome.verdict));
+                }
+                if !outcome.is_well {
+                    bad.push(format!("{}: it does not become well again: {}", drill.name, outcome.normal));
                 }
                 lines.push(row(drill, outcome));
             }

@@ -67,6 +67,8 @@ pub(crate) struct Outcome {
     pub(crate) texts: usize,
     pub(crate) health: String,
     pub(crate) normal: String,
+    /// Whether new texts leave again, and health says that all parts are well.
+    pub(crate) is_well: bool,
     pub(crate) starts: u32,
 }
 
@@ -139,7 +141,7 @@ impl Stage {
             let over = Instant::now();
             traffic.cancel();
             let normal =
-                if outcome.is_ok() { self.normal(over, scale.patience).await } else { String::new() };
+                if outcome.is_ok() { self.normal(over, scale.patience).await } else { <_>::default() };
             watch.end();
             stop.cancel();
             outcome.map(|()| normal)
@@ -151,18 +153,18 @@ impl Stage {
             stop.run_until_cancelled(watch.keep(&self.client)),
             play,
         );
-        let normal = normal?;
+        let (normal, is_well) = normal?;
         let (health, texts, starts) = (watch.in_words(), self.done.texts(), self.starts.get());
         let store = self.settled().await?;
         // What was said while the clock was ahead is due by that clock.
         let from = Clock::System.now() + self.setup.ahead;
         let verdict = judge_file(&self.sandbox, store, &self.done, FILING, from).await;
-        Ok(Outcome { verdict, texts, health, normal, starts })
+        Ok(Outcome { verdict, texts, health, normal, is_well, starts })
     }
 
     /// How long it takes from the end of the fault until a text that is asked for then leaves and all parts
-    /// are well, and until nothing is left to be done.
-    async fn normal(&self, over: Instant, patience: Duration) -> String {
+    /// are well, and until nothing is left to be done; and whether the first two came to be.
+    async fn normal(&self, over: Instant, patience: Duration) -> (String, bool) {
         let words = format!("probe{}", self.seed);
         let fresh = wait(patience, async || {
             if self.client.text(&load::phone(PEOPLE), &words, &words).await == Some(202) {
@@ -198,7 +200,8 @@ impl Stage {
         let told = |met: bool, time: Duration| {
             if met { seconds(time) } else { format!("not in {}", seconds(patience)) }
         };
-        format!("new texts {}, health {}, all done {}", told(fresh, new), told(well, ok), told(idle, all))
+        let [new, ok, all] = [told(fresh, new), told(well, ok), told(idle, all)];
+        (format!("new texts {new}, health {ok}, all done {all}"), fresh && well)
     }
 
     /// The webhooks that are left come in, and the daemon ends: its file.

@@ -266,7 +266,7 @@ async fn those_who_did_not_answer_are_reminded_once() {
 }
 
 /// A call on the control socket, as the operator: there a person asks.
-fn call(socket: &Path, method: &str, path: &str, body: &Value) -> Option<Value> {
+pub(crate) fn call(socket: &Path, method: &str, path: &str, body: &Value) -> Option<Value> {
     let mut stream = UnixStream::connect(socket).ok()?;
     let body = body.to_string();
     write!(

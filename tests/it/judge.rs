@@ -7,9 +7,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use fulcrum::engine::clock::Clock;
-use fulcrum::engine::{Engine, Found, OnUnknown, OpportunityView};
+use fulcrum::engine::{Engine, FilingView, Found, OnUnknown, OpportunityView};
 use fulcrum::store::Options;
-use fulcrum_domain::{Delivery, Direction, EffectState, Message, Sight};
+use fulcrum_domain::{Delivery, Direction, EffectState, FilingId, FilingState, Message, Sight};
 use fulcrum_sandbox::{Sandbox, Truth};
 use jiff::{SignedDuration, Timestamp};
 
@@ -80,7 +80,8 @@ pub(crate) async fn judge(
     let failed = engine.failed_effects(Sight::All).await.unwrap();
     let mut verdict = Verdict { held: failed.len(), ..Verdict::default() };
     check_texts(sandbox, done, &messages, &mut verdict);
-    check_notes(sandbox, done, filing, &mut verdict);
+    let held = held_filings(engine).await;
+    check_notes(sandbox, done, filing, &messages, &held, &mut verdict);
     if filing.policy == OnUnknown::Repost {
         verdict.lost.extend(failed.iter().map(|effect| format!("it failed for good: {effect:?}")));
     }
@@ -169,6 +170,17 @@ fn check_texts(sandbox: &Sandbox, done: &Done, messages: &[Message], verdict: &m
     }
 }
 
+/// The transcripts that wait for a person.
+async fn held_filings(engine: &Engine) -> BTreeSet<FilingId> {
+    let mut held = BTreeSet::new();
+    for view in engine.conversations(None, 200, Sight::All).await.unwrap().rows {
+        let filings = engine.filings(view.conversation.id, Sight::All).await.unwrap();
+        let is_held = |filing: &FilingView| matches!(filing.filing.state, FilingState::Held(_));
+        held.extend(filings.into_iter().filter(is_held).map(|filing| filing.id));
+    }
+    held
+}
+
 /// Every note in Lever, in the order in which they were made.
 fn notes(sandbox: &Sandbox) -> Vec<String> {
     let made = sandbox.ledger().entries().into_iter().filter(|e| e.kind == "note_created");
@@ -176,7 +188,14 @@ fn notes(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// Every message stands in exactly one note where that can be known; else as the policy says.
-fn check_notes(sandbox: &Sandbox, done: &Done, filing: Filing, verdict: &mut Verdict) {
+fn check_notes(
+    sandbox: &Sandbox,
+    done: &Done,
+    filing: Filing,
+    messages: &[Message],
+    held: &BTreeSet<FilingId>,
+    verdict: &mut Verdict,
+) {
     let notes = notes(sandbox);
     verdict.notes = notes.len();
     let mut whole: Vec<&String> = notes.iter().collect();
@@ -186,7 +205,13 @@ fn check_notes(sandbox: &Sandbox, done: &Done, filing: Filing, verdict: &mut Ver
     }
     for words in done.words() {
         match whole.iter().filter(|note| note.contains(words.as_str())).count() {
-            0 if !filing.may_list_notes && filing.policy == OnUnknown::Hold => {}
+            // A note whose answer was lost waits for a person then, who is told so.
+            0 if !filing.may_list_notes && filing.policy == OnUnknown::Hold => {
+                let message = messages.iter().find(|message| message.body.reveal().contains(&words));
+                if !message.and_then(|message| message.filing).is_some_and(|id| held.contains(&id)) {
+                    verdict.lost.push(format!("{words} stands in no note, and none of it is held"));
+                }
+            }
             0 => verdict.lost.push(format!("{words} stands in no note")),
             1 => {}
             copies => verdict.doubled.push(format!("{words} stands in {copies} notes")),

@@ -96,6 +96,7 @@ pub(crate) struct Note {
     pub(crate) value: String,
     pub(crate) secret: bool,
     pub(crate) perform_as: Option<String>,
+    pub(crate) notify_followers: bool,
 }
 
 /// An engine and its remotes.
@@ -306,6 +307,7 @@ impl World {
             value: text(&entry.detail["body"]["value"]).unwrap(),
             secret: entry.detail["body"]["secret"].as_bool().unwrap_or(false),
             perform_as: text(&entry.detail["perform_as"]),
+            notify_followers: entry.detail["body"]["notifyFollowers"].as_bool().unwrap_or(true),
         })
         .collect()
     }
@@ -313,7 +315,10 @@ impl World {
     /// Waits for the n-th note; all there are.
     pub(crate) async fn noted(&self, n: usize) -> Vec<Note> {
         eventually(&format!("note {n} stands in Lever"), async || self.notes().len() >= n).await;
-        self.notes()
+        let notes = self.notes();
+        let wanted = self.settings.notify_followers;
+        assert!(notes.iter().all(|note| note.notify_followers == wanted), "{notes:?}");
+        notes
     }
 
     /// To whom the carrier was asked to send what, in order.

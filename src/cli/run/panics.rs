@@ -28,3 +28,47 @@ fn log(panic: &PanicHookInfo<'_>) {
         "a bug in fulcrum: please report this place"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::panic::take_hook;
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn of_a_panic_the_place_is_told_and_not_the_message() {
+        const WHOSE: &str = "looked-at";
+        let before = take_hook();
+        // The panics of other tests are told as before.
+        set_hook(Box::new(move |panic| match thread::current().name() {
+            Some(WHOSE) => log(panic),
+            _ => before(panic),
+        }));
+        let told = Told::default();
+        let writer = told.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let panics = move || {
+            tracing::subscriber::with_default(subscriber, || panic!("to +12025550142: a very private matter"))
+        };
+        assert!(thread::Builder::new().name(WHOSE.into()).spawn(panics).unwrap().join().is_err());
+        let told = String::from_utf8(told.0.lock().unwrap().clone()).unwrap();
+        assert!(told.contains("panics.rs:") && told.contains(WHOSE), "{told}");
+        assert!(!told.contains("private") && !told.contains("2025550142"), "{told}");
+    }
+}

@@ -282,7 +282,7 @@ pub fn report(
     let waited = matches!(was_open, Delivery::Queued | Delivery::Submitting);
     if waited && tx.has(UNFILED, &key_of(&text))? {
         let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
-        if mode == Mode::Instant || conversation.deadline.is_none() {
+        if mode == Mode::Instant || conversation.session.is_none() {
             extend_session(tx, &mut conversation, moment.now, mode, rules)?;
         }
     }

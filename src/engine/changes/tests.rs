@@ -1,10 +1,13 @@
 //! Random days in the life of a few threads: after each step the rows must agree with each other,
 //! whatever came before. A step that fails prints its whole history.
 
+mod automated;
 mod by_interview;
 mod decided;
 mod frozen;
+mod filed;
 mod gone;
+mod guarded;
 mod held_up;
 mod introduced;
 mod rebooked;

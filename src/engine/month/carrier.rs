@@ -56,7 +56,16 @@ impl Month {
         self.round_trip(150, move |month| month.at_carrier(text), then);
     }
 
-    fn at_carrier(&mut self, (mid, to, body): (MessageId, Number, String)) -> Result<CarrierSid, NotTaken> {
+    fn at_carrier(&mut self, text: (MessageId, Number, String)) -> Result<CarrierSid, NotTaken> {
+        let to = text.1;
+        let answer = self.takes(text);
+        if answer == Err(NotTaken::Cut) {
+            self.law.lost.insert(to, self.now);
+        }
+        answer
+    }
+
+    fn takes(&mut self, (mid, to, body): (MessageId, Number, String)) -> Result<CarrierSid, NotTaken> {
         if self.carrier.down {
             return Err(if self.chance(900) { NotTaken::Unreachable } else { NotTaken::Cut });
         }

@@ -6,20 +6,20 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use fulcrum_domain::{
-    Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Effect, ErasureCause, Lane, MessageId, Number,
-    OpportunityId, Remote, Tick, User, Wheel,
+    ArchiveReason, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Effect, ErasureCause, Lane,
+    MessageId, Number, OpportunityId, Remote, Tick, User, Wheel,
 };
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt as _;
 
 use super::Month;
 use super::carrier::Received;
-use super::settings::{INTERVIEWERS, our_number, settings};
+use super::settings::{INTERVIEWERS, REASONS, our_number, settings};
 use crate::engine::Settings;
 use crate::engine::changes::{self, Arrival, Incoming, Profile, Report, Rules};
 use crate::engine::clock::Moment;
 use crate::engine::deadlines::wheel_of;
-use crate::store::tables::{CONVERSATIONS, DELETED, SECRETS, TALKS_DUE};
+use crate::store::tables::{ARCHIVE_REASONS, CONVERSATIONS, DELETED, SECRETS, TALKS_DUE};
 use crate::store::{Keys, Options, Read, SealKeys, SecretKey, Signal, Store, StoreError, Tx};
 
 /// Effects that are under way at Lever, and at the carrier, at a time.
@@ -163,6 +163,10 @@ impl Month {
                     let user = User { name: id.to_owned(), email: email.to_owned(), active: true };
                     changes::put_user(tx, &id.parse().unwrap(), &user)?;
                 }
+                for reason in REASONS {
+                    let row = ArchiveReason { text: reason.to_owned(), hired: reason == REASONS[1] };
+                    tx.put(ARCHIVE_REASONS, &reason.parse().unwrap(), &row)?;
+                }
                 changes::align(tx, rules, moment.now)?;
                 tx.put(SECRETS, &changes::HASH_KEY.to_owned(), &SecretKey([7; 32])).map(drop)
             });
@@ -254,8 +258,9 @@ impl Month {
         for id in self.lever.changed_since(since) {
             let mut row = self.lever.candidates[&id].clone();
             row.as_of = self.now;
+            let consent = self.consent_of(&row);
             self.must(move |tx, rules, moment| {
-                let profile = Profile { row, consent: None, moved_by: None };
+                let profile = Profile { row, consent, moved_by: None };
                 let put = changes::put_profile(tx, &id, profile, Arrival::Poll, rules, moment.now)?;
                 if put == changes::Put::Changed {
                     changes::retime(tx, &id, rules, moment)?;

@@ -58,8 +58,9 @@ impl Month {
         self.ask_lever(Call::Opportunity(id.clone()), move |month, answer| match answer {
             Ok(Answer::Opportunity(mut row)) => {
                 row.as_of = as_of;
+                let consent = month.consent_of(&row);
                 month.must(move |tx, rules, moment| {
-                    let profile = Profile { row: *row, consent: None, moved_by: None };
+                    let profile = Profile { row: *row, consent, moved_by: None };
                     let put = changes::put_profile(tx, &id, profile, Arrival::Webhook, rules, moment.now)?;
                     if put == changes::Put::Changed {
                         changes::retime(tx, &id, rules, moment)?;

@@ -51,6 +51,22 @@ pub(super) enum Call {
     DeleteInterview(OpportunityId, InterviewId),
 }
 
+impl Call {
+    /// Whom it is about.
+    fn of(&self) -> &OpportunityId {
+        match self {
+            Self::Opportunity(id)
+            | Self::Interviews(id)
+            | Self::CreateNote(id, ..)
+            | Self::FindNote(id, _)
+            | Self::DeleteNote(id, _)
+            | Self::CreateInterview(id, _)
+            | Self::UpdateInterview(id, ..)
+            | Self::DeleteInterview(id, _) => id,
+        }
+    }
+}
+
 /// What an interview is to say.
 pub(super) struct Body {
     pub(super) subject: Option<String>,
@@ -114,6 +130,15 @@ impl Month {
     }
 
     fn at_lever(&mut self, call: Call) -> Result<Answer, Fault> {
+        let of = call.of().clone();
+        let answer = self.answers(call);
+        if answer.as_ref().is_err_and(|fault| *fault == Fault::Cut) {
+            self.law_loses(&of);
+        }
+        answer
+    }
+
+    fn answers(&mut self, call: Call) -> Result<Answer, Fault> {
         if self.lever.down {
             return Err(if self.chance(900) { Fault::Unreachable } else { Fault::Cut });
         }
@@ -130,16 +155,7 @@ impl Month {
 
     fn serve(&mut self, call: Call) -> Result<Answer, Fault> {
         let now = self.now;
-        let of = match &call {
-            Call::Opportunity(id)
-            | Call::Interviews(id)
-            | Call::CreateNote(id, ..)
-            | Call::FindNote(id, _)
-            | Call::DeleteNote(id, _)
-            | Call::CreateInterview(id, _)
-            | Call::UpdateInterview(id, ..)
-            | Call::DeleteInterview(id, _) => id.clone(),
-        };
+        let of = call.of().clone();
         let row = self.lever.candidates.get(&of).cloned().ok_or(Fault::NotFound)?;
         match call {
             Call::Opportunity(_) => Ok(Answer::Opportunity(Box::new(row))),
@@ -201,6 +217,7 @@ impl Month {
     }
 
     pub(super) fn interviews_changed(&mut self, id: &OpportunityId) {
+        self.law_sees_interviews(id);
         self.lever.changed.insert(id.clone(), self.now);
         self.announce(id, super::daemon::Hook::Interviews);
     }

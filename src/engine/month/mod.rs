@@ -10,12 +10,13 @@
 //! [`lever`] and [`carrier`] know nothing of the daemon's state, and [`law`] holds what reaches them
 //! against what it has seen happen, not against what is stored.
 //!
-//! A recruiter texts many at once, and some candidacies are confidential. A longer one: `tests/month` (its head
+//! A recruiter texts many at once, somebody moves many at once, and some candidacies are confidential. A longer one: `tests/month` (its head
 //! says how). What has no place here is proved elsewhere: Lever's
 //! pace in `lever/pace`, the search's index in `tests/it/secrecy.rs`, torn writes and lost syncs in `tests/it/store_faults.rs`, the real tasks under
 //! `kill -9` in `tests/it/crash.rs`, memory in `tests/bench`.
 
 mod bulk;
+mod cards;
 mod carrier;
 mod daemon;
 mod effects;
@@ -77,6 +78,7 @@ impl Month {
         month.start_daemon();
         month.settle_in(size.candidates);
         month.bulks_ahead();
+        month.moves_ahead();
         month.trouble_ahead();
         month
     }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
-    Archived, Author, Body, ConversationId, Interview, Number, Opportunity, OpportunityId, Phone, Purpose,
+    Answer, Archived, Author, Body, Consent, ConsentSource, ConversationId, Interview, Number, Opportunity,
+    OpportunityId, Phone, Purpose,
 };
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt as _;
@@ -13,7 +14,7 @@ use super::Month;
 use super::carrier::Sent;
 use super::daemon::Hook;
 use super::lever::Slot;
-use super::settings::{INTERVIEWERS, STAGES};
+use super::settings::{INTERVIEWERS, REASONS, SPARED, STAGES};
 use crate::engine::changes::{
     self, Arrival, BookError, Busy, CancelError, ComposeError, Draft, LiftError, Pick, Profile, Recipient,
     Wish,
@@ -41,8 +42,10 @@ pub(super) struct People {
     pub(super) zones: BTreeMap<Number, &'static [&'static str]>,
     /// Whose candidacy not everybody may see.
     pub(super) confidential: BTreeSet<OpportunityId>,
-    /// Tokens of booking links that nobody has opened yet.
-    links: Vec<String>,
+    /// What each number's people said when they were asked whether they may be texted.
+    pub(super) consent: BTreeMap<Number, Option<Answer>>,
+    /// Tokens of booking links that nobody has opened yet, and who got them.
+    links: Vec<(String, Number)>,
     count: u32,
 }
 
@@ -62,8 +65,9 @@ impl Month {
                 let id = self.becomes_candidate();
                 let mut row = self.lever.candidates[&id].clone();
                 row.as_of = self.now;
+                let consent = self.consent_of(&row);
                 self.must(move |tx, rules, moment| {
-                    let profile = Profile { row, consent: None, moved_by: None };
+                    let profile = Profile { row, consent, moved_by: None };
                     changes::put_profile(tx, &id, profile, Arrival::Backfill, rules, moment.now)
                 });
             } else {
@@ -93,6 +97,12 @@ impl Month {
             let (area, zones) = self.one_of(&AREAS).unwrap();
             let number = Number::from_e164(&format!("+1{area}234{:04}", count % 10_000)).unwrap();
             self.people.zones.insert(number, zones);
+            let answer = match self.chance.random_range(0..100) {
+                0..5 => Some(Answer::No),
+                5..12 => None,
+                _ => Some(Answer::Yes),
+            };
+            self.people.consent.insert(number, answer);
             number
         });
         self.people.of.entry(number).or_default().push(id.clone());
@@ -100,6 +110,8 @@ impl Month {
         if confidential {
             self.people.confidential.insert(id.clone());
         }
+        let application = self.chance(500).then(|| format!("application-{count}").parse().unwrap());
+        let tags = if self.chance(200) { vec![SPARED.to_owned()] } else { Vec::new() };
         let row = Opportunity {
             contact,
             name,
@@ -108,9 +120,9 @@ impl Month {
             stage: STAGES[0].parse().unwrap(),
             archived: None,
             owner: None,
-            application: None,
+            application,
             posting: None,
-            tags: vec![],
+            tags,
             confidential,
             anonymised: false,
             created_at: self.now,
@@ -123,6 +135,13 @@ impl Month {
         self.goes_its_way(id.clone());
         self.is_written_to(id.clone());
         id
+    }
+
+    /// What Lever tells of it.
+    pub(super) fn consent_of(&self, row: &Opportunity) -> Option<Consent> {
+        let answer = (*self.people.consent.get(&row.number()?)?)?;
+        let source = ConsentSource::Application("application".parse().unwrap());
+        Some(Consent { answer, source, at: row.created_at, by: "Lever".into() })
     }
 
     /// What becomes of a candidacy, step by step.
@@ -145,8 +164,9 @@ impl Month {
         });
     }
 
-    fn moves_to(&mut self, id: &OpportunityId, stage: &str) {
+    pub(super) fn moves_to(&mut self, id: &OpportunityId, stage: &str) {
         let now = self.now;
+        self.law_sees_move(id);
         let Some(row) = self.lever.candidates.get_mut(id) else { return };
         row.stage = stage.parse().unwrap();
         (row.advanced_at, row.updated_at) = (now, Some(now));
@@ -161,9 +181,9 @@ impl Month {
     }
 
     fn is_archived(&mut self, id: &OpportunityId) {
-        let now = self.now;
+        let (now, reason) = (self.now, self.one_of(&REASONS).unwrap());
         let Some(row) = self.lever.candidates.get_mut(id) else { return };
-        row.archived = Some(Archived { reason: None, at: now });
+        row.archived = Some(Archived { reason: reason.parse().ok(), at: now });
         row.updated_at = Some(now);
         self.candidate_changed(id);
     }
@@ -173,6 +193,7 @@ impl Month {
         self.lever.interviews.remove(id);
         self.lever.changed.remove(id);
         self.lever.deleted.insert(id.clone(), self.now);
+        self.law_sees_interviews(id);
         self.announce(id, Hook::Deleted);
     }
 
@@ -293,9 +314,9 @@ impl Month {
         let number = text.to;
         if let Some((_, rest)) = text.body.split_once("/b/") {
             let token = rest.split_whitespace().next().unwrap_or_default().to_owned();
-            self.people.links.push(token.clone());
+            self.people.links.push((token.clone(), number));
             let pause = self.between(minutes(1), hours(30));
-            self.after(pause, move |month| month.opens(&token));
+            self.after(pause, move |month| month.opens(&token, number));
         }
         let word = self.number_up();
         let (words, pause) = match self.chance.random_range(0..100) {
@@ -338,16 +359,16 @@ impl Month {
 
     /// A candidate opens a booking link: takes a time, mostly the first, as everybody does; later they may
     /// move it or call it off.
-    fn opens(&mut self, token: &str) {
+    fn opens(&mut self, token: &str, number: Number) {
         if !self.daemon.is_up() || !self.goes_on() {
             return;
         }
-        self.people.links.retain(|other| other != token);
+        self.people.links.retain(|(other, _)| other != token);
         // Somebody else looks at the same page in the same moment, and wants the same time.
         if self.chance(400)
-            && let Some(other) = self.one_of(&self.people.links.clone())
+            && let Some((other, theirs)) = self.one_of(&self.people.links.clone())
         {
-            self.at(self.now, move |month| month.opens(&other));
+            self.at(self.now, move |month| month.opens(&other, theirs));
         }
         let (token, first, draw) = (token.to_owned(), self.chance(700), self.chance.random_range(0..1000));
         let calls_off = self.chance(150);
@@ -369,10 +390,10 @@ impl Month {
         });
         match booked {
             Ok((id, booked)) => {
-                self.look_at_booking(id, booked);
+                self.look_at_booking(id, number, booked);
                 if self.chance(250) {
                     let pause = self.between(minutes(2), hours(40));
-                    self.after(pause, move |month| month.opens(&again));
+                    self.after(pause, move |month| month.opens(&again, number));
                 }
             }
             Err(BookError::Store(error)) => self.broken(format_args!("{error}")),

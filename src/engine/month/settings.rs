@@ -10,7 +10,7 @@ use fulcrum_domain::quiet::{Hours, Window};
 use fulcrum_domain::slots::{Need, Terms, Week};
 use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
-use fulcrum_domain::{FilingTimes, Number, RemindOf, Role};
+use fulcrum_domain::{ConsentLevel, ConsentRules, FilingTimes, Number, RemindOf, Role};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -37,8 +37,16 @@ pub(super) fn our_number() -> Number {
 /// How long before an interview its candidate is reminded.
 pub(super) const LEADS: [SignedDuration; 2] = [SignedDuration::from_hours(24), SignedDuration::from_hours(1)];
 
-/// The law lets nothing leave before this hour, an hour after what the settings say.
+/// The law lets nothing leave before this hour, an hour after what the settings say; those let nothing leave from
+/// this one on, an hour before the law.
 pub(super) const OPENS: i8 = 9;
+pub(super) const CLOSES: i8 = 19;
+
+/// Why candidates are archived. The second means that they were hired.
+pub(super) const REASONS: [&str; 2] = ["no-fit", "hired"];
+
+/// Nobody with this tag gets the text about an offer.
+pub(super) const SPARED: &str = "vip";
 
 fn window(opens: i8, closes: i8) -> Option<Window> {
     Some(format!("{opens:02}:00-{closes:02}:00").parse().unwrap())
@@ -46,10 +54,10 @@ fn window(opens: i8, closes: i8) -> Option<Window> {
 
 fn rules() -> Rules {
     Rules {
-        consent: Default::default(),
+        consent: ConsentRules { level: ConsentLevel::Permissive, question: None },
         booking: offers(),
-        quiet_hours: Hours::default(),
-        state_windows: StateWindows::new(Hours::new([window(OPENS, 20); 7]), Default::default()),
+        quiet_hours: Hours::new([window(OPENS - 1, CLOSES); 7]),
+        state_windows: StateWindows::new(Hours::new([window(OPENS, CLOSES + 1); 7]), Default::default()),
         quiet_overrides: vec![Role::Admin],
         caps: Caps::default(),
         organisation: "Acme".into(),
@@ -147,22 +155,28 @@ fn automations() -> Automations {
         max_age: SignedDuration::from_hours(24),
         cancel_if: CancelIf::WORDS.map(|(_, what)| what).to_vec(),
     };
+    let offer = each("offer", Trigger::StageEntered, &["offer"], "2h");
+    let spared = format!("tag != {SPARED}").parse().unwrap();
     Automations {
         list: vec![
             each("invite", Trigger::StageEntered, &["phone-screen"], "none"),
             each("thanks", Trigger::ApplicationCreated, &[], "10m"),
-            each("offer", Trigger::StageEntered, &["offer"], "2h"),
+            Automation { filter: vec![spared], ..offer },
+            each("sorry", Trigger::Archived, &REASONS[..1], "3h"),
+            each("welcome", Trigger::Hired, &[], "none"),
         ],
         texts: Templates::new(
             vec![
                 template("invite", "Hi {{ profile.first_name }}, choose a time: {{ links.booking }}"),
                 template("thanks", "Hi {{ profile.first_name }}, thank you for applying."),
                 template("offer", "Hi {{ profile.first_name }}, good news is on its way."),
+                template("sorry", "Hi {{ profile.first_name }}, it did not work out this time."),
+                template("welcome", "Hi {{ profile.first_name }}, welcome on board."),
             ],
             Default::default(),
         ),
         settle: SignedDuration::from_secs(60),
-        flood: Flood { count: 50 },
+        flood: Flood { count: 8 },
     }
 }
 

@@ -96,7 +96,7 @@ fn changed_in_lever(life: &mut Life, about: &OpportunityId, starts_at: Option<&s
 }
 
 /// The words of all that leaves from now until nothing is due.
-fn all_that_leaves(life: &Life, rules: &Rules) -> Vec<String> {
+pub(super) fn all_that_leaves(life: &Life, rules: &Rules) -> Vec<String> {
     let mut words = Vec::new();
     while life.store.read_here(|read| due(read, Remote::Carrier, life.now, 1)).unwrap().0.len() == 1 {
         if let Some(Submission { message, .. }) = leaves(life, rules) {

@@ -1,21 +1,15 @@
-//! What is made in Lever, notes and interviews: each once, for whom it should be. And that no two candidates
-//! take one time.
+//! What is made in Lever, notes and interviews: each once, for whom it should be, when it should be.
 
-use fulcrum_domain::booking::{Booked, State};
-use fulcrum_domain::slots::Span;
-use fulcrum_domain::{BookingId, OpportunityId, note::find_reference};
+use fulcrum_domain::{Number, OpportunityId, note::find_reference};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::Month;
 use super::super::lever::Body;
 use super::super::settings::DELAY;
-use super::words_in;
-use crate::store::Read;
-use crate::store::tables::{APPOINTMENTS, BOOKINGS};
+use super::{SLACK, words_in};
 
 impl Month {
-    /// A note stands in Lever, once and not before its time (invariants 3 and 4; that it is not late either is
-    /// held by `tests/it/days.rs`, where no answer is lost).
+    /// A note stands in Lever, once and at its time (invariants 3 and 4).
     pub(in crate::engine::month) fn look_at_note(&mut self, of: &OpportunityId, value: &str, secret: bool) {
         self.look_at_secrecy(of, value, secret);
         let Some(reference) = find_reference(value) else {
@@ -47,6 +41,29 @@ impl Month {
         if self.now + minute < due && !asked && !waited_long && !self.law.in_trouble(oldest, self.now) {
             self.broken(format_args!("a transcript is filed before its time: {reference}, due {due}"));
         }
+        let Some(number) = number else { return };
+        // Somebody may have been erased meanwhile whose note it was to be.
+        let alone = self.people.of[&number].len() == 1;
+        if !alone || self.law.in_trouble(oldest, self.now) || self.law.lost_since(number, oldest) {
+            return;
+        }
+        self.law.tally.in_time += 1;
+        let due = self.last_due(number, newest);
+        if self.now > due + SLACK {
+            self.broken(format_args!("a transcript is filed too late: {reference}, due {due}"));
+        }
+    }
+
+    /// When the session is over in which something was said at `at`: one delay after the last that was.
+    fn last_due(&self, number: Number, at: Timestamp) -> Timestamp {
+        let mut due = at + DELAY;
+        for spoke in self.law.spoke[&number].range(at..) {
+            if *spoke > due {
+                break;
+            }
+            due = *spoke + DELAY;
+        }
+        due
     }
 
     /// An interview is made in Lever: once for each that was wanted.
@@ -57,46 +74,5 @@ impl Month {
         if slots.filter(|slot| slot.note.lines().last() == Some(reference)).count() > 0 {
             self.broken(format_args!("the interview {reference} stands in Lever twice"));
         }
-    }
-
-    /// Somebody has taken a time, or given it back: no two have the same one.
-    pub(in crate::engine::month) fn look_at_booking(&mut self, id: BookingId, booked: Option<Booked>) {
-        let about = self.read(|snapshot| snapshot.get(BOOKINGS, &id)).map(|booking| booking.opportunity);
-        let number = about.and_then(|about| self.lever.candidates.get(&about)?.number());
-        self.law.asked_at.extend(number.map(|number| (number, self.now)));
-        let Some(booked) = booked else {
-            self.law.booked.remove(&id);
-            self.law.tally.moved_or_off += 1;
-            return;
-        };
-        let span = Span::new(booked.starts_at, SignedDuration::from_mins(booked.minutes.into()));
-        let standing: Vec<_> = self.law.booked.iter().filter(|(other, _)| **other != id).collect();
-        let taken = standing.iter().find(|(other, (theirs, users))| {
-            theirs.overlaps(span)
-                && users.iter().any(|user| booked.interviewers.contains(user))
-                && self.read(|snapshot| snapshot.get(BOOKINGS, other)).is_some_and(
-                    |one| matches!(one.state, State::Booked(now) if now.starts_at == theirs.start),
-                )
-                && self.still_meets(**other)
-        });
-        if let Some((other, _)) = taken {
-            self.broken(format_args!("{other:?} and {id:?} have one time of one interviewer"));
-        }
-        self.law.tally.bookings += 1;
-        if self.law.booked.insert(id, (span, booked.interviewers)).is_some() {
-            self.law.tally.moved_or_off += 1;
-        }
-    }
-
-    /// Whether the interview of a booking stands: it may have been moved or called off in Lever.
-    fn still_meets(&self, id: BookingId) -> bool {
-        let booking = self.read(|snapshot| snapshot.get(BOOKINGS, &id));
-        let Some(State::Booked(booked)) = booking.map(|booking| booking.state) else {
-            return false;
-        };
-        booked.appointment.is_some_and(|one| {
-            let one = self.read(|snapshot| snapshot.get(APPOINTMENTS, &one));
-            one.is_some_and(|one| one.stands() && one.meeting.starts_at == booked.starts_at)
-        })
     }
 }

@@ -3,16 +3,17 @@
 //! read from our file. The file itself is looked at in [`stored`].
 
 mod bulk;
+mod cards;
 mod confidential;
 mod lever;
 mod stored;
 mod texts;
+mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use fulcrum_domain::slots::Span;
-use fulcrum_domain::{BookingId, CarrierSid, MessageId, Number, OpportunityId, UserId};
+use fulcrum_domain::{Author, CarrierSid, Message, MessageId, Number, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Month;
@@ -45,7 +46,16 @@ pub(super) struct Law {
     noted: BTreeSet<u64>,
     /// Reminders by what they say, which is the time of an interview.
     reminded: BTreeMap<(Number, String), BTreeSet<MessageId>>,
-    booked: BTreeMap<BookingId, (Span, Vec<UserId>)>,
+    /// When the people of each number meet somebody.
+    stood: BTreeMap<Number, Vec<times::Stood>>,
+    /// When an answer about each number was lost last.
+    pub(super) lost: BTreeMap<Number, Timestamp>,
+    /// When each number wrote or was written to, be it by a text with a word of its own or not.
+    spoke: BTreeMap<Number, BTreeSet<Timestamp>>,
+    /// Who waits on a card of the flood guard, or was called off there: for which automation, on which.
+    on_cards: BTreeMap<(OpportunityId, String), u64>,
+    /// Numbers that texted START, which is a yes.
+    agreed: BTreeSet<Number>,
     references: BTreeSet<String>,
     invitations: BTreeMap<u32, bulk::Invitation>,
     invited: BTreeSet<(u32, bool, Number)>,
@@ -96,6 +106,9 @@ pub(super) struct Tally {
     bulk_texts: u32,
     approved: u32,
     confidential: u32,
+    cards: u32,
+    farewells: u32,
+    in_time: u32,
 }
 
 impl fmt::Display for Tally {
@@ -122,6 +135,12 @@ impl Tally {
             self.bulk_texts as usize,
             self.approved as usize,
             self.confidential as usize,
+            self.doubts as usize,
+            self.unconfirmed as usize,
+            self.moved_or_off as usize,
+            self.cards as usize,
+            self.farewells as usize,
+            self.in_time as usize,
         ];
         assert!(days < 7 || kinds.iter().all(|count| *count > 0), "something never happened: {self}");
     }
@@ -147,6 +166,11 @@ impl Law {
     pub(super) fn decided(&mut self, number: Number, now: Timestamp, opted_out: bool) {
         let said = if opted_out { Said::Stop } else { Said::Cleared };
         self.said.entry(number).or_default().push((now, said));
+    }
+
+    /// Whether an answer about that number was lost since.
+    fn lost_since(&self, number: Number, since: Timestamp) -> bool {
+        self.lost.get(&number).is_some_and(|at| *at >= since)
     }
 
     /// Whether anything was wrong in that time, or shortly before.
@@ -190,6 +214,10 @@ impl Month {
             self.law.words.insert(word, Word { number: text.from, at: text.at });
         }
         self.remember_answer(text);
+        self.law.spoke.entry(text.from).or_default().extend([text.at, self.now]);
+        if said == Some(Said::Start) {
+            self.law.agreed.insert(text.from);
+        }
         let heard = self.law.heard_at.entry(text.from).or_insert(text.at);
         *heard = (*heard).max(text.at);
         self.law.asked_at.insert(text.from, self.now);
@@ -226,12 +254,14 @@ impl Month {
             return;
         }
         let count: u32 = id.to_string().trim_start_matches("opportunity-").parse().unwrap();
-        let mut traces = vec![format!("Zoe{count:05}z"), format!("Quill{count:05}q"), number.to_string()];
+        let mut traces = vec![format!("Zoe{count:05}z"), format!("Quill{count:05}q")];
         let theirs = self.law.words.iter().filter(|(_, word)| word.number == *number);
         traces.extend(theirs.map(|(word, _)| format!("k{word:08}k")));
+        let traces = traces.into_iter().map(|words| (words.clone(), words.into_bytes()));
+        let numbers = in_rows(*number).map(|bytes| (number.to_string(), bytes));
         let all = self.contents();
-        for trace in traces {
-            if memchr::memmem::find(&all, trace.as_bytes()).is_some() {
+        for (trace, bytes) in traces.chain(numbers) {
+            if memchr::memmem::find(&all, &bytes).is_some() {
                 self.broken(format_args!("{trace} of {id} is still in the file"));
             }
         }
@@ -241,6 +271,25 @@ impl Month {
     /// The carrier deletes its copy of a text.
     pub(super) fn carrier_forgets(&mut self, sid: &CarrierSid) {
         self.carrier.sent.iter_mut().filter(|text| text.sid == *sid).for_each(|text| text.body.clear());
+    }
+}
+
+/// A number as keys hold it, and as values do.
+fn in_rows(number: Number) -> [Vec<u8>; 2] {
+    let (mut left, mut value) = (number.as_u64(), Vec::new());
+    while left >= 0x80 {
+        value.push((left & 0x7f) as u8 | 0x80);
+        left >>= 7;
+    }
+    value.push(left as u8);
+    [number.as_u64().to_be_bytes().to_vec(), value]
+}
+
+/// What wrote a text, if nobody did.
+fn written_by(text: &Message) -> Option<&str> {
+    match &text.author {
+        Author::Automatic(name) => Some(name),
+        Author::Staff { .. } | Author::Candidate => None,
     }
 }
 

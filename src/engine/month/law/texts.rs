@@ -1,36 +1,44 @@
 //! Texts that leave and arrive: to whom, when, how many, and each once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use fulcrum_domain::{Author, Delivery, Message, MessageId, Number, Purpose};
+use fulcrum_domain::{Answer, Delivery, Message, MessageId, Number, Purpose};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::Month;
-use super::super::settings::{LEADS, OPENS};
-use super::{Word, words_in};
+use super::super::settings::{CLOSES, OPENS, REASONS, SPARED};
+use super::{Word, words_in, written_by};
 use crate::engine::changes;
-use crate::store::tables::{INTERVIEWS, MESSAGES};
+use crate::store::tables::MESSAGES;
 use crate::store::{Keys, Read};
 
-/// A reminder that would fall into the night comes the evening before.
-const LATER: SignedDuration = SignedDuration::from_hours(14);
+/// The names under which a text answers what a candidate has just done. Whatever else has the name of a program,
+/// nobody asked for.
+const CONFIRMS: &str = "opt-out confirmation";
+const ANSWERS: [&str; 3] = [CONFIRMS, "help", "booking"];
 
 impl Month {
     /// The last check has let a text go (invariant 2).
     pub(in crate::engine::month) fn look_at_leaving(&mut self, text: &Message, to: Number) {
-        let (now, purpose) = (self.now, text.purpose);
+        // By its author, and not by what our file says that it is for.
+        let (now, name) = (self.now, written_by(text));
+        let answers = name.is_some_and(|name| ANSWERS.contains(&name));
+        let unasked = name.is_some() && !answers;
         if text.delivery != Delivery::Submitting {
             self.broken(format_args!("a text leaves that is {:?}", text.delivery));
         }
-        let confirms = purpose == Purpose::OptOutConfirmation;
+        let confirms = name == Some(CONFIRMS);
         if !confirms && self.law.opted_out(to, now) {
-            self.broken(format_args!("a text ({purpose:?}) leaves for {to}, who opted out"));
+            self.broken(format_args!("a text ({name:?}) leaves for {to}, who opted out"));
         }
         if confirms && !self.law.opted_out(to, now) {
             self.broken(format_args!("{to}, who may be texted, is told that there will be no more texts"));
         }
-        if purpose.is_unasked() {
+        self.look_at_consent(name, unasked, to);
+        if unasked {
+            self.look_at_card(text);
+            self.look_at_automation(text);
             if self.law.doubts(to) {
                 self.broken(format_args!("a text that nobody wrote leaves for {to}, who may have opted out"));
             }
@@ -44,26 +52,26 @@ impl Month {
                 self.broken(format_args!("{to} gets more automatic texts than the caps allow"));
             }
         }
-        let answers = matches!(purpose, Purpose::OptOutConfirmation | Purpose::Help | Purpose::Booking);
         let just_now = |did: &BTreeMap<Number, Timestamp>| {
             did.get(&to).is_some_and(|at| now.duration_since(*at) <= SignedDuration::from_mins(60))
         };
-        let talks = match purpose {
-            Purpose::Conversation => just_now(&self.law.heard_at),
-            _ => answers && just_now(&self.law.asked_at),
+        let talks = match name {
+            None => just_now(&self.law.heard_at),
+            Some(_) => answers && just_now(&self.law.asked_at),
         };
         if !talks && !self.is_day(to, now) {
-            self.broken(format_args!("a text ({purpose:?}) leaves for {to} at night"));
+            self.broken(format_args!("a text ({name:?}) leaves for {to} at night"));
         }
-        if text.author == Author::Automatic("interview: reminder".into()) {
+        if name == Some("interview: reminder") {
             self.look_at_reminder(text, to);
         }
-        if purpose == Purpose::Bulk {
+        if name.is_some_and(|name| name.starts_with("Open day")) {
             self.look_at_invitation(text, to);
         }
         self.remember_confidential(text, to);
         self.law.tried.insert(text.id);
         self.law.left.insert(text.id, now);
+        self.law.spoke.entry(to).or_default().extend([text.at, now]);
         for word in words_in(text.body.reveal()) {
             self.law.words.insert(word, Word { number: to, at: text.at });
         }
@@ -85,6 +93,32 @@ impl Month {
         }
     }
 
+    /// Nobody is texted who said that they may not be, and by itself nobody who did not say that they may.
+    fn look_at_consent(&self, name: Option<&str>, unasked: bool, to: Number) {
+        let answer = self.people.consent[&to];
+        let spared = matches!(name, Some(CONFIRMS | "help")) || self.law.agreed.contains(&to);
+        if !spared && (answer == Some(Answer::No) || (unasked && answer.is_none())) {
+            self.broken(format_args!("a text ({name:?}) leaves for {to}, who answered {answer:?}"));
+        }
+    }
+
+    /// An automation writes to those alone whom it is for.
+    fn look_at_automation(&mut self, text: &Message) {
+        let (Some(about), Some(name)) = (&text.opportunity, written_by(text)) else { return };
+        let Some(row) = self.lever.candidates.get(about) else { return };
+        let reason = row.archived.as_ref().and_then(|archived| archived.reason.as_ref());
+        let is_for = match name {
+            "offer" => !row.tags.iter().any(|tag| tag == SPARED),
+            "sorry" => reason.is_some_and(|reason| reason.to_string() == REASONS[0]),
+            "welcome" => reason.is_some_and(|reason| reason.to_string() == REASONS[1]),
+            _ => return,
+        };
+        if !is_for {
+            self.broken(format_args!("{name:?} leaves for {about}, whom it is not for"));
+        }
+        self.law.tally.farewells += u32::from(name != "offer");
+    }
+
     /// It did not leave after all: the carrier could not be reached.
     pub(in crate::engine::month) fn look_at_return(&mut self, mid: MessageId, to: Number) {
         self.law.left.remove(&mid);
@@ -93,45 +127,12 @@ impl Month {
         }
     }
 
-    /// From nine to eight in each zone where that telephone may be.
+    /// From nine to seven in each zone where that telephone may be.
     fn is_day(&self, number: Number, at: Timestamp) -> bool {
         self.people.zones[&number].iter().all(|zone| {
             let hour = at.to_zoned_datetime(TimeZone::get(zone).unwrap()).hour();
-            (OPENS..20).contains(&hour)
+            (OPENS..CLOSES).contains(&hour)
         })
-    }
-
-    /// No reminder leaves after its interview, nor more often than it should.
-    fn look_at_reminder(&mut self, text: &Message, to: Number) {
-        // All that ever stood at a time: who is called off and asked again for the same time is reminded again.
-        let mut starts: BTreeMap<Timestamp, usize> = BTreeMap::new();
-        let mut coming = BTreeSet::new();
-        let soon = self.now + LEADS[0] + LATER;
-        for id in &self.people.of[&to] {
-            let ours = self.read(|snapshot| changes::appointments_of(snapshot, id));
-            let theirs = self.read(|snapshot| snapshot.list(INTERVIEWS, &Keys::beginning(id), usize::MAX));
-            let known: BTreeSet<_> =
-                ours.iter().filter_map(|one| Some(&one.lever.as_ref()?.interview)).collect();
-            let others = theirs.iter().filter(|((_, interview), _)| !known.contains(interview));
-            let all = ours.iter().map(|one| (one.meeting.starts_at, one.stands()));
-            for (at, stands) in all.chain(others.map(|(_, row)| (row.starts_at, row.cancelled_at.is_none())))
-            {
-                *starts.entry(at).or_default() += 1;
-                if stands && at > self.now && at <= soon {
-                    coming.insert(at);
-                }
-            }
-        }
-        let Some(most) = coming.iter().map(|at| starts[at]).max() else {
-            self.broken(format_args!("{to} is reminded of an interview that is over, or of none"));
-        };
-        self.law.tally.reminders += 1;
-        let of_this = self.law.reminded.entry((to, text.body.reveal().to_owned())).or_default();
-        of_this.insert(text.id);
-        if of_this.len() > LEADS.len() * most {
-            let (count, body) = (of_this.len(), text.body.reveal());
-            self.broken(format_args!("{to} is reminded {count} times of one interview: {body}"));
-        }
     }
 
     /// A text is at the carrier (never sent twice).
