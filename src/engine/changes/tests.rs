@@ -4,8 +4,8 @@
 mod automated;
 mod by_interview;
 mod decided;
-mod frozen;
 mod filed;
+mod frozen;
 mod gone;
 mod guarded;
 mod held_up;
