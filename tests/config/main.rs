@@ -439,10 +439,10 @@ fn api_tokens_are_told_apart_by_name_and_value() {
     insta::assert_snapshot!(machine.complaints(), @r#"
     5 problems in the settings
       fulcrum.toml:23: api.tokens[1].name: "a" again, expected each name once
+      fulcrum.toml:31: api.tokens[4].name: "Operator", expected a name that the activity does not use for somebody else
       fulcrum.toml: api.tokens[1].token_file: the token of another entry, expected each token once
       fulcrum.toml: api.tokens[2].token_file: a token that can be guessed, expected 16 characters or more
       fulcrum.toml: api.tokens[3].name: not set, expected a name of letters, digits, - and _
-      fulcrum.toml:31: api.tokens[4].name: "Operator", expected a name that the activity does not use for somebody else
     "#);
 }
 
