@@ -22,6 +22,7 @@ mod listener;
 use std::fmt;
 use std::time::Duration;
 
+use fulcrum_domain::optout::Keyword;
 use fulcrum_domain::{CarrierSid, Delivery, Listed, MessageId, SendFailure};
 use jiff::{Timestamp, civil};
 use url::Url;
@@ -143,17 +144,6 @@ pub struct Media {
     pub url: Url,
     /// Its MIME type, as declared.
     pub content_type: String,
-}
-
-/// A keyword that the carrier has recognised and acted on (carriers.md 5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keyword {
-    /// Opted out.
-    Stop,
-    /// Opted in again.
-    Start,
-    /// Asked for help.
-    Help,
 }
 
 /// What became of a text, as the carrier reports by webhook.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fulcrum_domain::booking::{Interviewer, Offers};
 use fulcrum_domain::optout::CarrierWords;
-use fulcrum_domain::{BadId, Confidential, FilingTimes, HookEvent, PostingId};
+use fulcrum_domain::{Confidential, FilingTimes, HookEvent};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use tokio_rustls::rustls;
@@ -20,9 +20,9 @@ use url::Url;
 use super::carriers;
 use super::network::{calendars, http_to, provider_http, syslog};
 use crate::bucket::{Bucket, BucketError, BucketSettings};
-use crate::config::{self, CarrierKind, Config, OptOutHandler, Secret, TranscriptMode};
+use crate::config::{self, CarrierKind, Config, OptOutHandler, Secret};
 use crate::engine::audit::{AuditOutputs, KeyError, Signer};
-use crate::engine::changes::{InterviewTexts, KeywordAnswers, Mode, Rules};
+use crate::engine::changes::{InterviewTexts, KeywordAnswers, Rules};
 use crate::engine::{BackupPlan, CopyPlan, FileRules, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings, SettingsError};
 use crate::server::{Certificate, CertificateError, Keys, ServerSettings, SetupSettings};
@@ -32,15 +32,6 @@ use crate::store::{self, BadSealKey, SealKeys};
 /// reading it finds.
 #[derive(Debug, thiserror::Error)]
 pub enum WiringError {
-    /// The posting of a mode is no id.
-    #[error("transcript.postings: {posting:?}")]
-    Posting {
-        /// What stands there.
-        posting: String,
-        /// Why not.
-        #[source]
-        source: BadId,
-    },
     /// The file with more root certificates.
     #[error("network.ca_file")]
     Roots(#[source] io::Error),
@@ -92,7 +83,6 @@ impl WiringError {
     /// The setting that it is about.
     pub const fn key(&self) -> &'static str {
         match self {
-            Self::Posting { .. } => "transcript.postings",
             Self::Roots(_) => "network.ca_file",
             Self::Identity(_) => "network.identity_file",
             Self::Carrier(_) | Self::Provider(_) | Self::Calendars(_) | Self::Pem(_) | Self::Syslog(_) => {
@@ -132,7 +122,7 @@ pub fn settings(config: &Config) -> Result<Settings, WiringError> {
     let zone = &config.organisation.timezone;
     let since = config.backfill.since.map(|day| zone.to_timestamp(day.into()));
     Ok(Settings {
-        rules: rules(config)?,
+        rules: rules(config),
         requests_per_second: config.lever.requests_per_second.get().into(),
         poll_interval: config.lever.poll_interval,
         inbound_poll: config.carrier.kind.poll(),
@@ -222,14 +212,9 @@ fn copies(config: &Config, s3: &config::BackupS3) -> Result<CopyPlan, WiringErro
     Ok(CopyPlan { bucket, keep: s3.keep, unencrypted: s3.unencrypted })
 }
 
-fn rules(config: &Config) -> Result<Rules, WiringError> {
+fn rules(config: &Config) -> Rules {
     let (organisation, transcript) = (&config.organisation, &config.transcript);
-    let modes = transcript.postings.iter().map(|(posting, posting_mode)| {
-        let id: PostingId =
-            posting.parse().map_err(|source| WiringError::Posting { posting: posting.clone(), source })?;
-        Ok::<_, WiringError>((id, mode(*posting_mode)))
-    });
-    Ok(Rules {
+    Rules {
         consent: config.consent.clone(),
         quiet_hours: config.quiet_hours.hours,
         state_windows: config.quiet_hours.states.clone(),
@@ -249,8 +234,8 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
         },
         numbers: config.carrier.numbers.clone(),
         times: FilingTimes { delay: signed(transcript.delay), max_wait: transcript.max_wait.map(signed) },
-        mode: mode(transcript.mode),
-        mode_of: modes.collect::<Result<_, _>>()?,
+        mode: transcript.mode,
+        mode_of: transcript.postings.clone(),
         secret_notes: transcript.secret,
         text_confidential: config.lever.confidential == Confidential::Full,
         max_note_chars: transcript.max_note_chars,
@@ -263,7 +248,7 @@ fn rules(config: &Config) -> Result<Rules, WiringError> {
             leads: config.reminders.leads.iter().copied().map(signed).collect(),
             templates: config.reminders.texts.clone(),
         },
-    })
+    }
 }
 
 fn offers(booking: &config::Booking) -> Offers {
@@ -283,14 +268,6 @@ fn addresses(booking: &config::Booking) -> BTreeMap<String, SecretString> {
         .iter()
         .filter_map(|calendar| Some((calendar.user.clone(), secret(calendar.address.as_ref()?))));
     with.collect()
-}
-
-fn mode(mode: TranscriptMode) -> Mode {
-    match mode {
-        TranscriptMode::Session => Mode::Session,
-        TranscriptMode::Instant => Mode::Instant,
-        TranscriptMode::Off => Mode::Off,
-    }
 }
 
 /// How Lever is reached.

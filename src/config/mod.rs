@@ -71,7 +71,7 @@ pub use reminders::Reminders;
 pub use secret::Secret;
 pub use server::{Log, LogFormat, Network, Ops, ProxyRange, ProxyRangeError, Server, Store, TlsFiles};
 pub use sign_in::{LocalUser, Oidc, SignIn};
-pub use transcript::{Transcript, TranscriptMode};
+pub use transcript::Transcript;
 pub use webhook_tokens::WebhookTokens;
 
 pub use fulcrum_domain::{Right, Role};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
-use fulcrum_domain::OnUnknown;
+use fulcrum_domain::{OnUnknown, PostingId, TranscriptMode};
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
@@ -29,18 +29,7 @@ pub struct Transcript {
     /// Longer transcripts are split, 8,000 unless set.
     pub max_note_chars: usize,
     /// Modes of single postings, by Lever's id.
-    pub postings: BTreeMap<String, TranscriptMode>,
-}
-
-/// When a note is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TranscriptMode {
-    /// After a pause, one for the texts since the last.
-    Session,
-    /// One for each text.
-    Instant,
-    /// Never.
-    Off,
+    pub postings: BTreeMap<PostingId, TranscriptMode>,
 }
 
 #[derive(Deserialize)]
@@ -99,13 +88,13 @@ impl RawTranscript {
         })
     }
 
-    fn postings(&self, check: &mut Check<'_>) -> Checked<BTreeMap<String, TranscriptMode>> {
+    fn postings(&self, check: &mut Check<'_>) -> Checked<BTreeMap<PostingId, TranscriptMode>> {
         let mut postings = BTreeMap::new();
         let mut noted = None;
         for (index, raw) in self.postings.iter().enumerate() {
             let at = format!("transcript.postings[{index}]");
             let key = format!("{at}.posting");
-            let posting = check.text(&key, &raw.posting, "the id of a posting in Lever");
+            let posting = check.parse(&key, &raw.posting, "the id of a posting in Lever");
             let mode = transcript_mode(check, &format!("{at}.mode"), &raw.mode);
             match (posting, mode) {
                 (Ok(posting), Ok(mode)) => {

@@ -45,3 +45,14 @@ pub enum RemindOf {
     #[default]
     None,
 }
+
+/// When a note is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TranscriptMode {
+    /// After a pause, one for the texts since the last.
+    Session,
+    /// One for each text.
+    Instant,
+    /// Never.
+    Off,
+}

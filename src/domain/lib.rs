@@ -45,7 +45,7 @@ pub use activity::{Activity, ActivityKind};
 pub use appointment::{
     Appointment, AppointmentId, InLever, LeversChange, Meeting, MeetingFlaw, NewAppointment, Wanted, Write,
 };
-pub use choices::{BackfillScope, Confidential, OnUnknown, RemindOf};
+pub use choices::{BackfillScope, Confidential, OnUnknown, RemindOf, TranscriptMode};
 pub use consent::{Answer, Consent, ConsentLevel, ConsentQuestion, ConsentRules, ConsentSource, NoConsent};
 pub use conversation::{
     Attachment, Author, Body, Candidacy, Conversation, Direction, FilingTimes, Message, Session, target,

@@ -13,6 +13,17 @@ use unicode_normalization::char::is_combining_mark;
 
 use crate::segments::is_unseen;
 
+/// What a carrier itself made of a text, and has acted on (carriers.md 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyword {
+    /// Opted out.
+    Stop,
+    /// Opted in again.
+    Start,
+    /// Asked for help.
+    Help,
+}
+
 /// What a text from a candidate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

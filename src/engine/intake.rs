@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::Engine;
-use super::changes::{self, Incoming, Keyword, Received, Report};
+use super::changes::{self, Incoming, Received, Report};
 use super::setup::HookRefusal;
 use super::undelivered;
 use crate::carrier::{self, ReceivedText, StatusUpdate};
@@ -220,11 +220,7 @@ impl Engine {
             body: Body::new(text.body),
             attachments: attachments.collect(),
             at: text.at,
-            keyword: text.opt_out.map(|keyword| match keyword {
-                carrier::Keyword::Stop => Keyword::Stop,
-                carrier::Keyword::Start => Keyword::Start,
-                carrier::Keyword::Help => Keyword::Help,
-            }),
+            keyword: text.opt_out,
         })
     }
 

@@ -16,10 +16,8 @@ use std::{
     time::Duration,
 };
 
-use fulcrum::config::{
-    CarrierKind, Config, Origin, Problem, Problems, Role, Secret, Sources, TranscriptMode,
-};
-use fulcrum_domain::{Confidential, HookEvent, OnUnknown, quiet::Hours, template::Template};
+use fulcrum::config::{CarrierKind, Config, Origin, Problem, Problems, Role, Secret, Sources};
+use fulcrum_domain::{Confidential, HookEvent, OnUnknown, TranscriptMode, quiet::Hours, template::Template};
 use tempfile::TempDir;
 
 const MINIMAL: &str = include_str!("../../config/examples/minimal.toml");
@@ -127,7 +125,10 @@ fn the_larger_example_says_what_it_means() {
     machine.write("credentials/lever-hook-secret", "hook-s3cr3t", 0o400);
     let config = machine.load().unwrap();
     assert_eq!(config.backfill.since, Some(jiff::civil::date(2022, 1, 1)));
-    assert_eq!(config.transcript.postings["730e37db-93d3-4acf-b9de-7cfc397cef1d"], TranscriptMode::Off);
+    assert_eq!(
+        config.transcript.postings[&"730e37db-93d3-4acf-b9de-7cfc397cef1d".parse().unwrap()],
+        TranscriptMode::Off
+    );
     let [scripts, dashboard] = config.api.tokens.as_slice() else { panic!("two tokens") };
     assert_eq!((scripts.name.as_str(), scripts.role), ("hr-scripts", Role::Recruiter));
     assert_eq!((dashboard.name.as_str(), dashboard.role), ("dashboard", Role::Viewer));

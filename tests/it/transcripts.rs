@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use fulcrum::carrier::{ReceivedText, StatusUpdate};
-use fulcrum::engine::changes::{Mode, Recipient};
+use fulcrum::engine::changes::Recipient;
 use fulcrum::engine::{Confidential, OnUnknown, SendRequest};
-use fulcrum_domain::{Delivery, EffectKind, EffectState, FilingState, FilingTimes, Lane, MessageId, Sight};
+use fulcrum_domain::{
+    Delivery, EffectKind, EffectState, FilingState, FilingTimes, Lane, MessageId, Sight, TranscriptMode,
+};
 use fulcrum_sandbox::{Event, Fault, Options, Permission, Permissions, Remote, Rule};
 use http::Method;
 use jiff::SignedDuration;
@@ -501,7 +503,7 @@ async fn a_thread_that_never_rests_is_filed_after_the_longest_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_mode_files_what_it_says() {
-    let instant = World::start_with(small(), |s| s.rules.mode = Mode::Instant).await;
+    let instant = World::start_with(small(), |s| s.rules.mode = TranscriptMode::Instant).await;
     instant.apply("Dana Reyes", DANA).await;
     instant.receive(DANA, "the first").await;
     instant.noted(1).await;
@@ -509,7 +511,7 @@ async fn each_mode_files_what_it_says() {
     let notes = instant.noted(2).await;
     assert!(!notes[1].value.contains("the first"));
 
-    let off = World::standing(small(), |s| s.rules.mode = Mode::Off).await;
+    let off = World::standing(small(), |s| s.rules.mode = TranscriptMode::Off).await;
     let dana = off.apply("Dana Reyes", DANA).await;
     off.receive(DANA, "for nobody's note").await;
     say(&off, to(&dana), "neither this").await;
@@ -528,7 +530,9 @@ async fn each_posting_has_its_mode_also_within_one_thread() {
         world.apply("Dana Reyes", DANA).await,
     ];
     let mut settings = world.settings.clone();
-    for (who, mode) in people.iter().zip([Mode::Session, Mode::Instant, Mode::Off]) {
+    for (who, mode) in
+        people.iter().zip([TranscriptMode::Session, TranscriptMode::Instant, TranscriptMode::Off])
+    {
         let posting = world.sandbox.truth_of(&who.opportunity).unwrap().posting.unwrap();
         settings.rules.mode_of.insert(posting.parse().unwrap(), mode);
     }

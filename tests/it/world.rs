@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fulcrum::carrier::{Carrier, ReceivedText, telnyx, twilio, webhook};
-use fulcrum::engine::changes::{Arrival, KeywordAnswers, Mode, Received, Recipient, Rules};
+use fulcrum::engine::changes::{Arrival, KeywordAnswers, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
     BackfillScope, Confidential, ConversationView, Engine, FileRules, HookOutcome, LeverHook, OnUnknown,
@@ -14,7 +14,9 @@ use fulcrum::engine::{
 };
 use fulcrum::lever::{LeverSettings, PaceSettings};
 use fulcrum::store::{self, StoreError};
-use fulcrum_domain::{Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId, Sight};
+use fulcrum_domain::{
+    Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId, Sight, TranscriptMode,
+};
 use fulcrum_sandbox::{Event, Happened, Options, Sandbox};
 use jiff::SignedDuration;
 
@@ -53,7 +55,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
             keyword_answers: KeywordAnswers::Fulcrum,
             numbers: sandbox.numbers().iter().map(|n| number(n)).collect(),
             times: FilingTimes { delay: SignedDuration::from_secs(2), max_wait: None },
-            mode: Mode::Session,
+            mode: TranscriptMode::Session,
             mode_of: Default::default(),
             secret_notes: false,
             text_confidential: false,

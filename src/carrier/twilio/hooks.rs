@@ -4,6 +4,7 @@
 //! hold a text that was not verified. Fields that are not known are passed over: Twilio adds some
 //! without notice.
 
+use fulcrum_domain::optout::Keyword;
 use fulcrum_domain::{CarrierSid, MessageId};
 use url::Url;
 
@@ -11,7 +12,7 @@ use super::codes::class_of;
 use super::form::{Form, FormError};
 use super::signature::{BadSignature, Payload, Signed, SigningKeys};
 use super::wire;
-use crate::carrier::{Keyword, Media, ReceivedText, StatusUpdate};
+use crate::carrier::{Media, ReceivedText, StatusUpdate};
 
 /// The answer to a text, as `text/xml`: no reply. (`text/plain` would be texted to the sender.)
 pub const EMPTY_TWIML: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#;

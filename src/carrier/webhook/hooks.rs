@@ -71,7 +71,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::carrier::Keyword;
+    use fulcrum_domain::optout::Keyword;
 
     const NOW: i64 = 1_764_000_000;
     const MID: &str = "0190f3c2-0000-7000-8000-000000000001";

@@ -2,11 +2,12 @@
 //!
 //! Words that are not known are passed over, so that a gateway may say more than we know.
 
+use fulcrum_domain::optout::Keyword;
 use fulcrum_domain::{Delivery, MessageId, SendFailure};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::carrier::{Accepted, Keyword, Media, ReceivedText, StatusUpdate};
+use crate::carrier::{Accepted, Media, ReceivedText, StatusUpdate};
 
 /// Every webhook, in both directions.
 #[derive(Serialize, Deserialize)]

@@ -4,9 +4,11 @@ use fulcrum_domain::guard::Timing;
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, CarrierSid, Conversation, ConversationId, Delivery, Direction, Effect,
     EffectState, Message, MessageId, NoConsent, Number, OptOutSource, Refusal, SendFailure, Suppression,
+    TranscriptMode,
 };
 use jiff::Timestamp;
 
+use super::Rules;
 use super::activity::{note, note_of};
 use super::guard::{decide, decide_again, put_off, waits};
 use super::introduce::introduce_anew;
@@ -14,7 +16,6 @@ use super::outbox::{count_answer, finish, postpone};
 use super::recheck::lapsed;
 use super::suppress::suppress;
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
-use super::{Mode, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{
     ACTIVITY, ACTIVITY_OF, AWAITING_RECEIPT, BY_SID, CONVERSATIONS, OUTBOX, OVERRIDES, UNFILED,
@@ -174,7 +175,7 @@ pub(super) fn hold_back(
         (text.at, text.delivery) = (moment.now, Delivery::Queued);
         put_message(tx, &text)?;
         let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
-        if mode != Mode::Off {
+        if mode != TranscriptMode::Off {
             tx.put(UNFILED, &key_of(&text), &())?;
             extend_session(tx, &mut conversation, text.at, mode, rules)?;
         }
@@ -282,7 +283,7 @@ pub fn report(
     let waited = matches!(was_open, Delivery::Queued | Delivery::Submitting);
     if waited && tx.has(UNFILED, &key_of(&text))? {
         let mode = mode_for(tx, text.opportunity.as_ref(), rules)?;
-        if mode == Mode::Instant || conversation.session.is_none() {
+        if mode == TranscriptMode::Instant || conversation.session.is_none() {
             extend_session(tx, &mut conversation, moment.now, mode, rules)?;
         }
     }

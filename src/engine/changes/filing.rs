@@ -8,16 +8,16 @@ use fulcrum_domain::file::FileState;
 use fulcrum_domain::note::{self, LateFailure, Line, LinkKind, Media, Transcript, Trouble};
 use fulcrum_domain::{
     Author, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Filing, FilingId, FilingState,
-    Group, Grouping, Lane, Message, OpportunityId, SendFailure, UserId, main_author, plan,
+    Group, Grouping, Lane, Message, OpportunityId, SendFailure, TranscriptMode, UserId, main_author, plan,
 };
 use jiff::Timestamp;
 
+use super::Rules;
 use super::deadline::is_ahead;
 use super::file::files_of;
 use super::outbox::ask;
 use super::thread::{arm, key_of, message, mode_for, put_message, store, unfiled};
 use super::users::{user_by_email, was_refused};
-use super::{Mode, Rules};
 use crate::engine::clock::Moment;
 use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, OPPORTUNITIES, UNFILED, USERS};
 use crate::store::{Keys, Read, StoreError, Tx};
@@ -66,10 +66,10 @@ fn file(
         // It may have come before anybody was known for the number.
         text.opportunity = text.opportunity.or_else(|| conversation.opportunity.clone());
         match mode_for(tx, text.opportunity.as_ref(), rules)? {
-            Mode::Session if over => session.push(text),
-            Mode::Session => {}
-            Mode::Instant => instant.push(text),
-            Mode::Off => drop(tx.remove(UNFILED, &key_of(&text))?),
+            TranscriptMode::Session if over => session.push(text),
+            TranscriptMode::Session => {}
+            TranscriptMode::Instant => instant.push(text),
+            TranscriptMode::Off => drop(tx.remove(UNFILED, &key_of(&text))?),
         }
     }
     let mut late = Vec::new();
@@ -224,7 +224,7 @@ pub(super) fn attach(
         }
     }
     if let Some(session) = conversation.session
-        && mode_for(tx, Some(id), rules)? != Mode::Off
+        && mode_for(tx, Some(id), rules)? != TranscriptMode::Off
     {
         arm(tx, &mut conversation, Some(session.files_at().max(now)))?;
     }

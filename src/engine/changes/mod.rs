@@ -57,7 +57,9 @@ use fulcrum_domain::guard::{Caps, Clockwork};
 use fulcrum_domain::optout::CarrierWords;
 use fulcrum_domain::quiet::Hours;
 use fulcrum_domain::states::StateWindows;
-use fulcrum_domain::{ConsentRules, DeadlineKey, FilingTimes, Number, PostingId, Region, Role};
+use fulcrum_domain::{
+    ConsentRules, DeadlineKey, FilingTimes, Number, PostingId, Region, Role, TranscriptMode,
+};
 use jiff::tz::TimeZone;
 
 use crate::engine::clock::Moment;
@@ -115,7 +117,7 @@ pub use posting::{
 };
 pub use projection::{Arrival, ListedInterview, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
-pub use receive::{Incoming, Keyword, Received, receive};
+pub use receive::{Incoming, Received, receive};
 pub(crate) use remind::retime;
 pub use remind::{CALLED_OFF, InterviewTexts, MOVED, REMINDER};
 pub use retention::{Decision, decisions_over, erase_if_over, forget_decisions, hold, release, threads_over};
@@ -136,17 +138,6 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
         DeadlineKey::Reminder(number) => remind::remind(tx, number, rules, moment),
         DeadlineKey::AppointmentNews(id) => interview_news::tell_news(tx, id, rules, moment),
     }
-}
-
-/// What a transcript is for a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// One note for a session.
-    Session,
-    /// One note for each message.
-    Instant,
-    /// No notes.
-    Off,
 }
 
 /// Who answers STOP and HELP.
@@ -188,9 +179,9 @@ pub struct Rules {
     /// When transcripts are filed.
     pub times: FilingTimes,
     /// Whether they are.
-    pub mode: Mode,
+    pub mode: TranscriptMode,
     /// The same for some postings.
-    pub mode_of: BTreeMap<PostingId, Mode>,
+    pub mode_of: BTreeMap<PostingId, TranscriptMode>,
     /// Whether all notes are secret.
     pub secret_notes: bool,
     /// Whether candidates of confidential opportunities are texted.

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use fulcrum_domain::optout::{self, Verdict};
+use fulcrum_domain::optout::{self, Keyword, Verdict};
 use fulcrum_domain::{
     ActivityKind, Actor, Answer, Attachment, Author, Body, CarrierSid, Consent, ConsentSource, Conversation,
     Delivery, Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, Suppression,
@@ -25,17 +25,6 @@ use crate::store::{Keys, Read, StoreError, Tx};
 
 /// The rule behind an opt-out that the carrier understood.
 const CARRIERS_KEYWORD: &str = "the carrier's keyword";
-
-/// What the carrier itself made of a keyword.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keyword {
-    /// An opt-out.
-    Stop,
-    /// An opt-in.
-    Start,
-    /// A question.
-    Help,
-}
 
 /// A text from outside, with parsed numbers.
 #[derive(Clone, Debug)]

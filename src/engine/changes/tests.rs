@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fulcrum_domain::{
     Activity, Author, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, Effect,
     EffectState, ErasureCause, FilingState, FilingTimes, Message, MessageId, Number, Opportunity,
-    OpportunityId, Phone, Purpose, Remote, Said, SendFailure, shelves,
+    OpportunityId, Phone, Purpose, Remote, Said, SendFailure, TranscriptMode, shelves,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -96,7 +96,7 @@ pub(super) fn rules() -> Rules {
             delay: SignedDuration::from_hours(1),
             max_wait: Some(SignedDuration::from_hours(24)),
         },
-        mode: Mode::Session,
+        mode: TranscriptMode::Session,
         mode_of: BTreeMap::new(),
         secret_notes: false,
         text_confidential: false,

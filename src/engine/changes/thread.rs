@@ -2,16 +2,16 @@
 
 use fulcrum_domain::{
     Candidacy, Conversation, ConversationId, DeadlineKey, Message, MessageId, Number, OpportunityId,
-    PostingId, Searchable, Session,
+    PostingId, Searchable, Session, TranscriptMode,
 };
 use jiff::Timestamp;
 
+use super::Rules;
 use super::counter::{Counter, next};
 use super::deadline;
 use super::desk::{note_message, place};
 use super::events::texted;
 use super::searchable::to_index;
-use super::{Mode, Rules};
 use crate::store::tables::{
     BY_NUMBER, CONVERSATIONS, MESSAGES, MessageKey, OPPORTUNITIES, PLACES, SPOKEN_OF, THREADS, UNFILED,
 };
@@ -65,17 +65,19 @@ pub(super) fn extend_session(
     tx: &mut Tx<'_>,
     conversation: &mut Conversation,
     at: Timestamp,
-    mode: Mode,
+    mode: TranscriptMode,
     rules: &Rules,
 ) -> Result<(), StoreError> {
     let (session, files_at) = match mode {
-        Mode::Off => return Ok(()),
-        Mode::Session => {
+        TranscriptMode::Off => return Ok(()),
+        TranscriptMode::Session => {
             let session = Session::with_message(conversation.session, at, rules.times);
             (session, session.files_at())
         }
         // A session about another posting stays open beside it.
-        Mode::Instant => (conversation.session.unwrap_or(Session { due: at, latest: Some(at) }), at),
+        TranscriptMode::Instant => {
+            (conversation.session.unwrap_or(Session { due: at, latest: Some(at) }), at)
+        }
     };
     conversation.session = Some(session);
     let armed = conversation.opportunity.is_some().then_some(files_at);
@@ -108,7 +110,7 @@ pub(super) fn mode_for(
     read: &impl Read,
     opportunity: Option<&OpportunityId>,
     rules: &Rules,
-) -> Result<Mode, StoreError> {
+) -> Result<TranscriptMode, StoreError> {
     if rules.mode_of.is_empty() {
         return Ok(rules.mode);
     }
@@ -161,7 +163,7 @@ pub(super) fn add_message(
 ) -> Result<(), StoreError> {
     put_message(tx, message)?;
     let mode = mode_for(tx, message.opportunity.as_ref(), rules)?;
-    if mode != Mode::Off {
+    if mode != TranscriptMode::Off {
         tx.put(UNFILED, &key_of(message), &())?;
         extend_session(tx, conversation, message.at, mode, rules)?;
     }

@@ -10,11 +10,11 @@ use fulcrum_domain::quiet::{Hours, Window};
 use fulcrum_domain::slots::{Need, Terms, Week};
 use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
-use fulcrum_domain::{ConsentLevel, ConsentRules, FilingTimes, Number, RemindOf, Role};
+use fulcrum_domain::{ConsentLevel, ConsentRules, FilingTimes, Number, RemindOf, Role, TranscriptMode};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use crate::engine::changes::{CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, Mode, REMINDER, Rules};
+use crate::engine::changes::{CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, REMINDER, Rules};
 use crate::engine::{BackfillScope, Confidential, FileRules, OnUnknown, Settings};
 
 /// Those who interview, as Lever knows them.
@@ -68,7 +68,7 @@ fn rules() -> Rules {
         keyword_answers: KeywordAnswers::Fulcrum,
         numbers: vec![our_number()],
         times: FilingTimes { delay: DELAY, max_wait: Some(SignedDuration::from_hours(24)) },
-        mode: Mode::Session,
+        mode: TranscriptMode::Session,
         mode_of: Default::default(),
         secret_notes: false,
         text_confidential: true,

@@ -28,6 +28,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use fulcrum_domain::TranscriptMode;
 use fulcrum_domain::optout::CarrierWords;
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
 use jiff::{SignedDuration, Timestamp};
@@ -39,7 +40,7 @@ use super::*;
 use crate::carrier::Carrier;
 use crate::carrier::twilio::{self, SharedKey, SigningKeys, TwilioSettings};
 use crate::config::{ApiToken, LocalUser, Rates, Role, Secret, WebhookTokens};
-use crate::engine::changes::{KeywordAnswers, Mode, Rules};
+use crate::engine::changes::{KeywordAnswers, Rules};
 use crate::engine::clock::Clock;
 use crate::engine::{BackfillScope, Confidential, OnUnknown, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings};
@@ -312,7 +313,7 @@ async fn engine(store: store::Options, clock: Clock) -> Engine {
             keyword_answers: KeywordAnswers::Carrier(CarrierWords::Twilio),
             numbers: vec![fulcrum_domain::Number::from_e164(OURS).unwrap()],
             times: fulcrum_domain::FilingTimes { delay: SignedDuration::from_hours(1), max_wait: None },
-            mode: Mode::Session,
+            mode: TranscriptMode::Session,
             mode_of: std::collections::BTreeMap::new(),
             secret_notes: false,
             text_confidential: false,

@@ -1,7 +1,7 @@
 //! Who goes, who is kept, and what is left of them: rows that stand by the number of somebody whom nobody
 //! finds by it any more.
 
-use fulcrum_domain::{ActivityKind, Consent, ConsentSource, OptOutSource, Retention, Whom};
+use fulcrum_domain::{ActivityKind, Consent, ConsentSource, OptOutSource, Retention, TranscriptMode, Whom};
 use fulcrum_domain::{Answer, Archived};
 
 use super::*;
@@ -12,7 +12,7 @@ use crate::store::tables::{
 };
 
 fn silent() -> Rules {
-    Rules { mode: Mode::Off, ..rules() }
+    Rules { mode: TranscriptMode::Off, ..rules() }
 }
 
 fn put(life: &Life, id: &OpportunityId, row: Opportunity) {
