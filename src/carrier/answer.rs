@@ -1,13 +1,61 @@
-//! A carrier's answer, read as far as it came and never farther than it should be.
+//! Asking a carrier, and its answer: read as far as it came and never farther than it should be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{RequestBuilder, header};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use url::Url;
 
-use super::ReadError;
+use super::file::fetch;
+use super::{FileError, ReadError};
+
+/// Requests at a time. Twilio counts them for each account, and refuses about 100 (carriers.md 1.7); others bear more.
+const MAX_IN_FLIGHT: usize = 10;
 
 /// Well above a page of the longest texts.
 pub(super) const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// The way to one carrier. Cheap to clone; its clones share the bound on requests.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    http: reqwest::Client,
+    turns: Arc<Semaphore>,
+}
+
+impl Line {
+    /// `http` must not follow redirects: the credentials would go with them.
+    pub(super) fn new(http: reqwest::Client) -> Self {
+        Self { http, turns: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+    }
+
+    /// What requests are made with, for [`Self::ask`].
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Asks once, in turn. An error means that no answer came.
+    pub(super) async fn ask(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+        let _turn = self.turn().await;
+        Answer::to(request).await
+    }
+
+    /// Fetches a file, in turn: see [`fetch`].
+    pub(super) async fn fetch(
+        &self,
+        url: Url,
+        request: RequestBuilder,
+        is_theirs: impl Fn(&Url) -> bool,
+        most: u64,
+    ) -> Result<Vec<u8>, FileError> {
+        let _turn = self.turn().await;
+        fetch(&self.http, url, request, is_theirs, most).await
+    }
+
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turns.acquire().await.expect("the semaphore is never closed")
+    }
+}
 
 /// An answer.
 pub(super) struct Answer {
@@ -20,8 +68,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Asks once. An error means that no answer came.
-    pub(super) async fn to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
+    async fn to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
         let mut response = request.send().await?;
         let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok());
         Ok(Self {

@@ -380,7 +380,7 @@ async fn an_older_page_does_not_bring_a_deleted_candidate_back() {
     let (key, now) = (id(&who), before.opportunity.as_of);
     let put = store
         .change(move |tx| {
-            let put = put_opportunity(tx, &key, page, Arrival::Backfill, &rules, now)?;
+            let put = put_opportunity(tx, &key, page, None, Arrival::Backfill, &rules, now)?;
             assert!(tx.has(DELETED, &key)? && !tx.has(OPPORTUNITIES, &key)?);
             Ok::<_, StoreError>(put)
         })
@@ -409,8 +409,8 @@ async fn an_older_page_does_not_bring_a_vanished_candidate_back() {
             let vanished = page.as_of + SignedDuration::from_secs(1);
             mark_invisible(tx, &key, vanished)?;
             let later = Opportunity { as_of: vanished, ..page.clone() };
-            let older = put_opportunity(tx, &key, page, Arrival::Poll, &rules, vanished)?;
-            let newer = put_opportunity(tx, &key, later, Arrival::Poll, &rules, vanished)?;
+            let older = put_opportunity(tx, &key, page, None, Arrival::Poll, &rules, vanished)?;
+            let newer = put_opportunity(tx, &key, later, None, Arrival::Poll, &rules, vanished)?;
             Ok::<_, StoreError>((older, newer))
         })
         .await

@@ -10,17 +10,13 @@ use fulcrum_domain::{CarrierSid, Listed, SendFailure};
 use reqwest::{Method, RequestBuilder, header};
 use secrecy::ExposeSecret;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::codes::class_of;
 use super::{TelnyxSettings, hook_url, wire};
-use crate::carrier::answer::Answer;
-use crate::carrier::file::{FILE_TIME, fetch, is_below};
+use crate::carrier::answer::{Answer, Line};
+use crate::carrier::file::{FILE_TIME, is_below};
 use crate::carrier::{Accepted, Account, FileError, Outgoing, ReadError, SendError};
-
-/// As many as at Twilio: the account's own bound is far higher.
-const MAX_IN_FLIGHT: usize = 10;
 
 /// Where Telnyx keeps media: the addresses are signed by themselves, and get no key from us.
 const STORAGE: [&str; 2] = ["telnyx.com", "amazonaws.com"];
@@ -28,16 +24,15 @@ const STORAGE: [&str; 2] = ["telnyx.com", "amazonaws.com"];
 /// Speaks to Telnyx for one account. Cheap to clone; its clones share the bound on requests.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    line: Line,
     settings: Arc<TelnyxSettings>,
-    in_flight: Arc<Semaphore>,
 }
 
 impl Client {
     /// `http` must not follow redirects: the credentials would go with them.
     #[must_use]
     pub fn new(http: reqwest::Client, settings: TelnyxSettings) -> Self {
-        Self { http, settings: Arc::new(settings), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+        Self { line: Line::new(http), settings: Arc::new(settings) }
     }
 
     pub(in crate::carrier) async fn send(&self, text: &Outgoing) -> Result<Accepted, SendError> {
@@ -56,7 +51,7 @@ impl Client {
             .request(Method::POST, "/v2/messages")
             .header("idempotency-key", text.mid.to_string())
             .json(&create);
-        sort_send(self.answer(request).await.map_err(SendError::network)?)
+        sort_send(self.line.ask(request).await.map_err(SendError::network)?)
     }
 
     pub(in crate::carrier) async fn fetch(&self, sid: &CarrierSid) -> Result<Listed, ReadError> {
@@ -76,12 +71,11 @@ impl Client {
         if !is_theirs(url) {
             return Err(ReadError::Elsewhere.into());
         }
-        let mut request = self.http.get(url.clone()).timeout(FILE_TIME);
+        let mut request = self.line.http().get(url.clone()).timeout(FILE_TIME);
         if url.origin() == base.origin() {
             request = request.bearer_auth(self.settings.api_key.expose_secret());
         }
-        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
-        fetch(&self.http, url.clone(), request, is_theirs, most).await
+        self.line.fetch(url.clone(), request, is_theirs, most).await
     }
 
     fn url(&self, path: &str) -> Url {
@@ -92,7 +86,8 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
+        self.line
+            .http()
             .request(method, self.url(path))
             .bearer_auth(self.settings.api_key.expose_secret())
             .header(header::ACCEPT, "application/json")
@@ -100,16 +95,10 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ReadError> {
-        let answer = self.answer(self.request(Method::GET, path)).await.map_err(ReadError::network)?;
+        let answer = self.line.ask(self.request(Method::GET, path)).await.map_err(ReadError::network)?;
         let body = answer.whole(wire::code, |_| true)?;
         let wire::Envelope { data } = serde_json::from_slice(&body).map_err(|_| ReadError::Unreadable)?;
         Ok(data)
-    }
-
-    /// Asks, when fewer than [`MAX_IN_FLIGHT`] do. An error means that no answer came.
-    async fn answer(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
-        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
-        Answer::to(request).await
     }
 }
 

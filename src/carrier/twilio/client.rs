@@ -12,19 +12,15 @@ use jiff::civil;
 use reqwest::{Method, RequestBuilder, header};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::codes::class_of;
 use super::{STATUS_PATH, TwilioSettings, wire};
-use crate::carrier::answer::Answer;
-use crate::carrier::file::{FILE_TIME, fetch, is_below};
+use crate::carrier::answer::{Answer, Line};
+use crate::carrier::file::{FILE_TIME, is_below};
 use crate::carrier::{
     Accepted, Account, FileError, InboundPage, Media, NextPage, Outgoing, ReadError, SendError,
 };
-
-/// Twilio counts concurrent requests for each account, and refuses about 100 (1.7).
-const MAX_IN_FLIGHT: usize = 10;
 
 /// More is refused (21617).
 const MAX_BODY_CHARS: usize = 1600;
@@ -44,16 +40,15 @@ const MAX_MEDIA_PAGES: usize = 5;
 /// Speaks to Twilio for one account. Cheap to clone; its clones share the bound on requests.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    line: Line,
     settings: Arc<TwilioSettings>,
-    in_flight: Arc<Semaphore>,
 }
 
 impl Client {
     /// `http` must not follow redirects: the credentials would go with them.
     #[must_use]
     pub fn new(http: reqwest::Client, settings: TwilioSettings) -> Self {
-        Self { http, settings: Arc::new(settings), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+        Self { line: Line::new(http), settings: Arc::new(settings) }
     }
 
     pub(in crate::carrier) async fn send(&self, text: &Outgoing) -> Result<Accepted, SendError> {
@@ -74,7 +69,7 @@ impl Client {
         let mut form = vec![("To", &text.to), ("Body", &text.body), sender, ("ValidityPeriod", &validity)];
         form.extend(callback.iter().map(|url| ("StatusCallback", url)));
         let request = self.request(Method::POST, self.url("/Messages.json")).form(&form);
-        let answer = self.answer(request).await.map_err(SendError::network)?;
+        let answer = self.line.ask(request).await.map_err(SendError::network)?;
         sort_send(answer)
     }
 
@@ -169,8 +164,7 @@ impl Client {
         }
         let request = self.request(Method::GET, url.clone()).timeout(FILE_TIME);
         let is_theirs = |next: &Url| next.origin() == base.origin() || is_below(next, &STORAGE);
-        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
-        fetch(&self.http, url.clone(), request, is_theirs, most).await
+        self.line.fetch(url.clone(), request, is_theirs, most).await
     }
 
     /// Where something of the account lies.
@@ -191,7 +185,8 @@ impl Client {
     }
 
     fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.http
+        self.line
+            .http()
             .request(method, url)
             .basic_auth(&self.settings.account_sid, Some(self.settings.auth_token.expose_secret()))
             .header(header::ACCEPT, "application/json")
@@ -205,16 +200,11 @@ impl Client {
 
     /// The body of a good answer.
     async fn whole(&self, method: Method, url: Url) -> Result<Vec<u8>, ReadError> {
-        self.answer(self.request(method, url))
+        self.line
+            .ask(self.request(method, url))
             .await
             .map_err(ReadError::network)?
             .whole(code, |code| code == MISSING)
-    }
-
-    /// Asks, when fewer than [`MAX_IN_FLIGHT`] do. An error means that no answer came.
-    async fn answer(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
-        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
-        Answer::to(request).await
     }
 }
 

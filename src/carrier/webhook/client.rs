@@ -9,31 +9,26 @@ use fulcrum_domain::SendFailure;
 use jiff::Timestamp;
 use reqwest::{RequestBuilder, header};
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use url::Url;
 use uuid::Uuid;
 
 use super::{WebhookSettings, wire};
-use crate::carrier::answer::Answer;
-use crate::carrier::file::{FILE_TIME, fetch};
+use crate::carrier::answer::{Answer, Line};
+use crate::carrier::file::FILE_TIME;
 use crate::carrier::{Accepted, Account, FileError, Outgoing, ReadError, SendError};
-
-/// As many as at other carriers.
-const MAX_IN_FLIGHT: usize = 10;
 
 /// Speaks to one gateway. Cheap to clone; its clones share the bound on requests.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    line: Line,
     settings: Arc<WebhookSettings>,
-    in_flight: Arc<Semaphore>,
 }
 
 impl Client {
     /// `http` must not follow redirects: the text would go with them.
     #[must_use]
     pub fn new(http: reqwest::Client, settings: WebhookSettings) -> Self {
-        Self { http, settings: Arc::new(settings), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+        Self { line: Line::new(http), settings: Arc::new(settings) }
     }
 
     pub(in crate::carrier) async fn send(&self, text: &Outgoing) -> Result<Accepted, SendError> {
@@ -42,13 +37,13 @@ impl Client {
             wire::Send { mid: mid.clone(), to: &text.to, from: &text.from, text: &text.body, media: [] };
         let request = self.request(&mid, "message.send", data, text.at);
         let request = request.ok_or_else(|| SendError::not_sent(SendFailure::Rejected, None))?;
-        sort_send(self.answer(request).await.map_err(SendError::network)?)
+        sort_send(self.line.ask(request).await.map_err(SendError::network)?)
     }
 
     pub(in crate::carrier) async fn check(&self, at: Timestamp) -> Result<Account, ReadError> {
         let id = format!("ping_{}", Uuid::new_v4().simple());
         let request = self.request(&id, "ping", wire::Nothing {}, at).ok_or(ReadError::Unreadable)?;
-        self.answer(request).await.map_err(ReadError::network)?.whole(|_| None, |_| false)?;
+        self.line.ask(request).await.map_err(ReadError::network)?.whole(|_| None, |_| false)?;
         Ok(Account { status: "active".into(), trial: false })
     }
 
@@ -66,14 +61,14 @@ impl Client {
         let second = at.as_second().to_string();
         let signature = self.settings.key.sign(&id, &second, url.as_str().as_bytes());
         let request = self
-            .http
+            .line
+            .http()
             .get(url.clone())
             .header("webhook-id", id)
             .header("webhook-timestamp", second)
             .header("webhook-signature", signature)
             .timeout(FILE_TIME);
-        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
-        fetch(&self.http, url.clone(), request, |_| false, most).await
+        self.line.fetch(url.clone(), request, |_| false, most).await
     }
 
     /// None for what cannot be written as JSON, which is nothing that we have.
@@ -83,7 +78,8 @@ impl Client {
         let second = at.as_second().to_string();
         let signature = self.settings.key.sign(id, &second, &body);
         Some(
-            self.http
+            self.line
+                .http()
                 .post(self.settings.url.clone())
                 .header(header::CONTENT_TYPE, "application/json")
                 .header("webhook-id", id)
@@ -92,12 +88,6 @@ impl Client {
                 .timeout(self.settings.timeout)
                 .body(body),
         )
-    }
-
-    /// Asks, when fewer than [`MAX_IN_FLIGHT`] do. An error means that no answer came.
-    async fn answer(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
-        let _turn = self.in_flight.acquire().await.expect("the semaphore is never closed");
-        Answer::to(request).await
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::activity::note_of;
 use super::call_off::call_off;
-use super::projection::{Arrival, Put, put_row};
+use super::projection::{Arrival, Put, put_opportunity};
 use super::suppress::{forget_reason, has_reason};
 use super::thread::{candidacies, thread_of};
 use crate::store::tables::{CONSENTS, KNOWN_ZONES, LIFTED, THREADS};
@@ -45,7 +45,7 @@ pub fn put_profile(
 ) -> Result<Put, StoreError> {
     let Profile { row, consent, moved_by } = profile;
     let numbers: Vec<Number> = if consent.is_some() { row.numbers().collect() } else { Vec::new() };
-    let put = put_row(tx, id, row, moved_by.as_ref(), arrival, rules, now)?;
+    let put = put_opportunity(tx, id, row, moved_by.as_ref(), arrival, rules, now)?;
     if matches!(put, Put::New | Put::Changed | Put::Same)
         && let Some(consent) = consent
     {

@@ -60,20 +60,8 @@ impl Put {
     }
 }
 
-/// Takes a row in of which nothing else is known.
+/// Takes a row in; `moved_by` moved the candidate to the stage that they are in, where Lever says so.
 pub fn put_opportunity(
-    tx: &mut Tx<'_>,
-    id: &OpportunityId,
-    row: Opportunity,
-    arrival: Arrival,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<Put, StoreError> {
-    put_row(tx, id, row, None, arrival, rules, now)
-}
-
-/// The same, and who moved the candidate to the stage that they are in.
-pub(super) fn put_row(
     tx: &mut Tx<'_>,
     id: &OpportunityId,
     mut fetched: Opportunity,

@@ -177,7 +177,9 @@ impl Life {
         match *step {
             Step::Appears { who, active } => {
                 let (id, row) = opportunity(who, active, now);
-                self.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules(), now));
+                self.change(move |tx, _| {
+                    put_opportunity(tx, &id, row, None, Arrival::Webhook, &rules(), now)
+                });
             }
             Step::Goes { who } => self.change(move |tx, _| {
                 let prefix = format!("opportunity-{who}-");

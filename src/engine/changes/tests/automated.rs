@@ -49,7 +49,7 @@ impl Tale<'_> {
         let mut row = self.life.store.read_here(|read| read.get(OPPORTUNITIES, &id)).unwrap().unwrap();
         row.as_of = now;
         change(&mut row, now);
-        self.life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules, now));
+        self.life.change(move |tx, _| put_opportunity(tx, &id, row, None, Arrival::Webhook, &rules, now));
         self.turn();
     }
 
@@ -274,7 +274,7 @@ fn a_card_that_is_refused_or_left_for_a_day_texts_nobody() {
         at(&mut life, START);
         dana(&life, &rules);
         let ((id, row), now, these) = (opportunity(1, true, life.now), life.now, rules.clone());
-        life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &these, now));
+        life.change(move |tx, _| put_opportunity(tx, &id, row, None, Arrival::Webhook, &these, now));
         life.fire_by(rules.clone());
         assert_eq!(all_that_leaves(&life, &rules), [""; 0], "they wait");
         assert_eq!(life.store.read_here(|read| read.list(CARDS, &Keys::all(), 9)).unwrap().len(), 1);

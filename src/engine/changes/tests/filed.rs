@@ -25,7 +25,7 @@ fn is_told(life: &Life, id: MessageId, delivery: Delivery) {
 fn known(life: &Life, confidential: bool) {
     let ((id, row), now) = (opportunity(0, true, life.now), life.now);
     let row = Opportunity { confidential, ..row };
-    life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules(), now));
+    life.change(move |tx, _| put_opportunity(tx, &id, row, None, Arrival::Webhook, &rules(), now));
 }
 
 fn thread(life: &Life) -> fulcrum_domain::Conversation {

@@ -17,7 +17,7 @@ fn silent() -> Rules {
 
 fn put(life: &Life, id: &OpportunityId, row: Opportunity) {
     let (id, now) = (id.clone(), life.now);
-    life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &silent(), now));
+    life.change(move |tx, _| put_opportunity(tx, &id, row, None, Arrival::Webhook, &silent(), now));
 }
 
 fn later(life: &mut Life) {

@@ -38,7 +38,7 @@ pub(super) fn dana(life: &Life, rules: &Rules) -> OpportunityId {
     let ((id, row), now, rules) = (opportunity(0, true, life.now), life.now, rules.clone());
     life.change(move |tx, _| {
         align(tx, &rules, now)?;
-        put_opportunity(tx, &id, row, Arrival::Webhook, &rules, now)?;
+        put_opportunity(tx, &id, row, None, Arrival::Webhook, &rules, now)?;
         Ok(id)
     })
 }
@@ -46,7 +46,7 @@ pub(super) fn dana(life: &Life, rules: &Rules) -> OpportunityId {
 pub(super) fn is_archived(life: &Life, id: &OpportunityId, rules: &Rules) {
     let (mut row, now, id, rules) = (opportunity(0, false, life.now).1, life.now, id.clone(), rules.clone());
     row.as_of = now;
-    life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Webhook, &rules, now));
+    life.change(move |tx, _| put_opportunity(tx, &id, row, None, Arrival::Webhook, &rules, now));
 }
 
 /// Rules with one automation.

@@ -56,7 +56,7 @@ fn life() -> (Life, Vec<OpportunityId>) {
         let mut who = Vec::new();
         for n in 0..2 {
             let (id, row) = opportunity(n, true, now);
-            put_opportunity(tx, &id, row, Arrival::Webhook, &rules(), now)?;
+            put_opportunity(tx, &id, row, None, Arrival::Webhook, &rules(), now)?;
             who.push(id);
         }
         Ok(who)
@@ -266,7 +266,7 @@ fn a_turn_is_taken_once_though_the_confirmation_goes_to_another_thread() {
         let mut row = tx.get(OPPORTUNITIES, &about)?.unwrap();
         row.phones[0].number = Some(Number::from_e164("+12025550119").unwrap());
         row.as_of = now;
-        put_opportunity(tx, &about, row, Arrival::Webhook, &rules(), now).map(drop)
+        put_opportunity(tx, &about, row, None, Arrival::Webhook, &rules(), now).map(drop)
     });
     for _ in 0..2 {
         life.turn(thread, rules);

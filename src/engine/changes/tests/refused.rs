@@ -23,7 +23,7 @@ pub(super) fn begun(life: &Life, recipients: u8) -> BulkId {
         let mut listed = Vec::new();
         for n in 0..recipients {
             let (id, row) = person(n, now);
-            put_opportunity(tx, &id, row, Arrival::Poll, &rules(), now)?;
+            put_opportunity(tx, &id, row, None, Arrival::Poll, &rules(), now)?;
             listed.push(Listed { opportunity: id, consents: None, state: RecipientState::Waiting });
         }
         let bulk = Bulk {

@@ -110,7 +110,7 @@ fn an_automation_goes_by_what_happens_once_the_copy_lives() {
     let (_, mut row) = opportunity(0, false, happened);
     row.as_of = life.now;
     let now = life.now;
-    life.change(move |tx, _| put_opportunity(tx, &id, row, Arrival::Poll, &rules, now));
+    life.change(move |tx, _| put_opportunity(tx, &id, row, None, Arrival::Poll, &rules, now));
     assert_eq!(life.store.read_here(|read| read.len(ENROLMENTS)).unwrap(), 0);
 }
 

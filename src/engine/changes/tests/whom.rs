@@ -11,7 +11,7 @@ fn appears(life: &Life, id: &'static str, contact: &'static str, confidential: b
     let row = Opportunity { contact: contact.parse().unwrap(), confidential, ..row };
     let id: OpportunityId = id.parse().unwrap();
     let (of, now) = (id.clone(), life.now);
-    life.change(move |tx, _| put_opportunity(tx, &of, row, Arrival::Webhook, &rules(), now));
+    life.change(move |tx, _| put_opportunity(tx, &of, row, None, Arrival::Webhook, &rules(), now));
     id
 }
 
@@ -171,7 +171,7 @@ fn a_stranger_is_known_from_when_somebody_wrote_to_them_though_that_text_never_l
     let later = life.now.checked_add(SignedDuration::from_hours(48)).ok();
     let (_, row) = opportunity(1, true, life.now);
     let (of, now): (OpportunityId, _) = ("dana".parse().unwrap(), life.now);
-    life.change(move |tx, _| put_opportunity(tx, &of, row, Arrival::Webhook, &rules(), now));
+    life.change(move |tx, _| put_opportunity(tx, &of, row, None, Arrival::Webhook, &rules(), now));
     let text = write(&mut life, &"dana".parse().unwrap(), Purpose::Conversation, later);
     life.change(move |tx, moment| {
         cancel(tx, text.id, "priya".into(), &rules(), moment.now).unwrap();
