@@ -4,9 +4,8 @@ use fulcrum_domain::{Account, Actor, AppointmentId, Meeting, NewAppointment, Opp
 
 use super::Engine;
 use super::changes::{self, AppointmentError};
-use super::repeats::{KeyReused, Once, made_before, remember};
 use crate::store::tables::{APPOINTMENTS, OPPORTUNITIES};
-use crate::store::{Created, Read, StoreError};
+use crate::store::{Read, StoreError};
 
 /// An interview that somebody wants arranged.
 #[derive(Clone, Debug)]
@@ -22,8 +21,6 @@ pub struct InterviewRequest {
     pub account: Option<Account>,
     /// Who asks, for the activity.
     pub by: Actor,
-    /// The caller's `Idempotency-Key`.
-    pub once: Option<Once>,
 }
 
 /// Why an interview is not arranged or changed.
@@ -35,9 +32,6 @@ pub enum InterviewRefusal {
     /// Lever wants a user in whose name it is written, and there is none.
     #[error("lever takes an interview in the name of one of its users: name an active one by their e-mail")]
     NoPerformer,
-    /// The same key came with another request.
-    #[error(transparent)]
-    KeyReused(#[from] KeyReused),
 }
 
 impl From<StoreError> for InterviewRefusal {
@@ -71,7 +65,7 @@ impl Engine {
             .await
     }
 
-    /// Arranges an interview; a repeat with the same key arranges nothing more.
+    /// Arranges an interview.
     ///
     /// # Errors
     /// [`InterviewRefusal`]; then nothing is stored.
@@ -81,36 +75,28 @@ impl Engine {
     ) -> Result<AppointmentId, InterviewRefusal> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        self.store
-            .change(move |tx| {
-                match made_before::<InterviewRefusal>(tx, request.once)? {
-                    Some(Created::Appointment(id)) => return Ok(id),
-                    Some(_) => return Err(KeyReused.into()),
-                    None => {}
-                }
-                let rules = &settings.rules;
-                let own = request.account.as_ref().map(Account::as_str);
-                let perform_as = match &request.on_behalf_of {
-                    Some(email) => changes::user_by_email(tx, email)?,
-                    None => {
-                        let mut found = None;
-                        for email in [own, rules.notes_as.as_deref()].into_iter().flatten() {
-                            found = found.or(changes::user_by_email(tx, email)?);
-                        }
-                        found
+        self.change_once(move |tx| {
+            let rules = &settings.rules;
+            let own = request.account.as_ref().map(Account::as_str);
+            let perform_as = match &request.on_behalf_of {
+                Some(email) => changes::user_by_email(tx, email)?,
+                None => {
+                    let mut found = None;
+                    for email in [own, rules.notes_as.as_deref()].into_iter().flatten() {
+                        found = found.or(changes::user_by_email(tx, email)?);
                     }
-                };
-                let new = NewAppointment {
-                    opportunity: request.opportunity,
-                    meeting: request.meeting,
-                    perform_as: perform_as.ok_or(InterviewRefusal::NoPerformer)?,
-                    reminders: None,
-                };
-                let id = changes::make_appointment(tx, new, request.by, rules, &mut moment)?;
-                remember(tx, request.once, Created::Appointment(id), moment.now)?;
-                Ok(id)
-            })
-            .await
+                    found
+                }
+            };
+            let new = NewAppointment {
+                opportunity: request.opportunity,
+                meeting: request.meeting,
+                perform_as: perform_as.ok_or(InterviewRefusal::NoPerformer)?,
+                reminders: None,
+            };
+            Ok(changes::make_appointment(tx, new, request.by, rules, &mut moment)?)
+        })
+        .await
     }
 
     /// Changes an interview to what is said.

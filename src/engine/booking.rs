@@ -13,12 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, BookError, Busy, LinkError, Pick};
 use super::health::{HealthStatus, Part};
-use super::repeats::{KeyReused, Once, made_before, remember};
 use super::turns::Turns;
 use super::{Engine, Settings};
 use crate::calendar::Calendars;
 use crate::store::tables::OPPORTUNITIES;
-use crate::store::{Created, Read, StoreError};
+use crate::store::{Read, StoreError};
 
 /// What the page of a booking shows. Nothing of the candidate but their first name, and nothing of
 /// those who interview.
@@ -80,23 +79,6 @@ pub enum BookingAct {
     Suggest(String),
 }
 
-/// Why nobody is offered times.
-#[derive(Debug, thiserror::Error)]
-pub enum OfferRefusal {
-    /// There can be no booking.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// The same key came with another request.
-    #[error(transparent)]
-    KeyReused(#[from] KeyReused),
-}
-
-impl From<StoreError> for OfferRefusal {
-    fn from(error: StoreError) -> Self {
-        Self::Link(error.into())
-    }
-}
-
 impl Engine {
     /// The kinds of meeting that candidates can book: id and name.
     pub fn event_types(&self) -> Vec<(String, String)> {
@@ -130,37 +112,28 @@ impl Engine {
     }
 
     /// Offers a candidate times by text, since a person asks for it. Its first text follows once the
-    /// calendars of those who interview are asked. A repeat with the same key offers nothing more.
+    /// calendars of those who interview are asked.
     ///
     /// # Errors
-    /// [`OfferRefusal`]; what the caller may not see is not known to them.
+    /// [`LinkError`]; what the caller may not see is not known to them.
     pub async fn offer_times(
         &self,
         opportunity: OpportunityId,
         event_type: String,
         sight: Sight,
         by: Actor,
-        once: Option<Once>,
-    ) -> Result<ConversationId, OfferRefusal> {
+    ) -> Result<ConversationId, LinkError> {
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
-        self.store
-            .change(move |tx| {
-                match made_before::<OfferRefusal>(tx, once)? {
-                    Some(Created::Offer(thread)) => return Ok(thread),
-                    Some(_) => return Err(KeyReused.into()),
-                    None => {}
-                }
-                may_see(tx, &opportunity, sight)?;
-                let thread =
-                    changes::offer_times(tx, &opportunity, &event_type, &settings.rules, &mut moment)?;
-                let what = format!("times were offered by text: {event_type}");
-                let activity = Activity::new(moment.now, by, ActivityKind::Booking, what);
-                changes::note(tx, &activity.of(thread).about(Some(opportunity)))?;
-                remember(tx, once, Created::Offer(thread), moment.now)?;
-                Ok(thread)
-            })
-            .await
+        self.change_once(move |tx| {
+            may_see(tx, &opportunity, sight)?;
+            let thread = changes::offer_times(tx, &opportunity, &event_type, &settings.rules, &mut moment)?;
+            let what = format!("times were offered by text: {event_type}");
+            let activity = Activity::new(moment.now, by, ActivityKind::Booking, what);
+            changes::note(tx, &activity.of(thread).about(Some(opportunity)))?;
+            Ok(thread)
+        })
+        .await
     }
 
     /// What the page of a token shows; none where the token leads nowhere. Times are shown in `zone`, or

@@ -68,7 +68,7 @@ pub use arranging::{InterviewRefusal, InterviewRequest};
 pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
 pub(crate) use automations::{standing, tested, why, why_not};
 pub use backups::{BackupPlan, CopyError, CopyPlan};
-pub use booking::{BookingAct, BookingState, BookingView, OfferRefusal};
+pub use booking::{BookingAct, BookingState, BookingView};
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
 pub(crate) use erasures::certificate;

@@ -154,8 +154,10 @@ impl Engine {
                 if let Some(account) = &request.account {
                     changes::change_desk(tx, message.conversation, |desk| desk.take_part(account))?;
                 }
-                let what = match request.send_at.filter(|at| *at > moment.now) {
-                    Some(at) => format!("a text was written, to leave at {at:.0}"),
+                // Ten seconds to undo it are no other time.
+                let what = match request.send_at.filter(|at| *at > moment.now + SignedDuration::from_mins(1))
+                {
+                    Some(at) => format!("a text was written, to leave at {}", settings.rules.told(at)),
                     None => "a text was written".to_owned(),
                 };
                 let activity = Activity::new(moment.now, actor, ActivityKind::Message, what);

@@ -1,7 +1,10 @@
 //! Requests that carry an `Idempotency-Key` (interface.md, "HTTP, public listener"): what one came to is
 //! remembered in the transaction that did it, so a repeat does nothing and is answered the same.
+//!
+//! What is asked goes to an engine that is [under](Engine::under) the key. Texts and bulk texts ask for
+//! themselves what was made before: their repeats are answered before the request is looked at.
 
-use fulcrum_domain::{Erasure, ErasureId};
+use fulcrum_domain::{AppointmentId, ConversationId, Erasure, ErasureId};
 use jiff::Timestamp;
 
 use super::Engine;
@@ -196,6 +199,33 @@ impl Told for Option<Unmuted> {
         // A copy that was made after it came to life, and was restored since, is muted again.
         let told = Unmuted { texts, late, transcripts, others, bulks, ended };
         Ok(if read.has(MUTED, &())? { None } else { Some(Some(told)) })
+    }
+}
+
+impl Told for AppointmentId {
+    fn remembered(&self) -> Option<Created> {
+        Some(Created::Appointment(*self))
+    }
+
+    fn again(created: Created, _: &impl Read) -> Result<Option<Self>, StoreError> {
+        Ok(match created {
+            Created::Appointment(id) => Some(id),
+            _ => None,
+        })
+    }
+}
+
+/// The thread in which times were offered.
+impl Told for ConversationId {
+    fn remembered(&self) -> Option<Created> {
+        Some(Created::Offer(*self))
+    }
+
+    fn again(created: Created, _: &impl Read) -> Result<Option<Self>, StoreError> {
+        Ok(match created {
+            Created::Offer(thread) => Some(thread),
+            _ => None,
+        })
     }
 }
 

@@ -277,7 +277,7 @@ async fn whoever_finds_no_time_writes_others_into_the_conversation() {
 async fn a_candidate_books_by_text_alone() {
     let world = world().await;
     let dana = world.apply("Dana Reyes", DANA).await;
-    world.engine.offer_times(id(&dana), "phone".into(), Sight::All, "tests".into(), None).await.unwrap();
+    world.engine.offer_times(id(&dana), "phone".into(), Sight::All, "tests".into()).await.unwrap();
     let first = world.texted(1).await[0].1.clone();
     assert!(first.contains("\n1) ") && first.contains("\n3) "), "{first}");
     assert!(first.contains("Reply 1, 2 or 3. 0 for other times."), "{first}");
@@ -313,7 +313,7 @@ async fn a_candidate_books_by_text_alone() {
 async fn what_is_not_understood_twice_is_left_to_people_and_a_stop_is_a_stop() {
     let world = world().await;
     let dana = world.apply("Dana Reyes", DANA).await;
-    world.engine.offer_times(id(&dana), "phone".into(), Sight::All, "tests".into(), None).await.unwrap();
+    world.engine.offer_times(id(&dana), "phone".into(), Sight::All, "tests".into()).await.unwrap();
     world.texted(1).await;
     world.receive(DANA, "who is this").await;
     world.texted(2).await;
@@ -325,7 +325,7 @@ async fn what_is_not_understood_twice_is_left_to_people_and_a_stop_is_a_stop() {
     assert_eq!(world.texts().len(), 2);
 
     let erin = world.apply("Erin Cole", ERIN).await;
-    world.engine.offer_times(id(&erin), "phone".into(), Sight::All, "tests".into(), None).await.unwrap();
+    world.engine.offer_times(id(&erin), "phone".into(), Sight::All, "tests".into()).await.unwrap();
     world.texted(3).await;
     world.receive(ERIN, "STOP").await;
     world.receive(ERIN, "1").await;

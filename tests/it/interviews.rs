@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fulcrum::engine::changes::{CALLED_OFF, InterviewTexts, MOVED, REMINDER};
-use fulcrum::engine::{InterviewRefusal, InterviewRequest, InterviewState, InterviewView, Once};
+use fulcrum::engine::{InterviewRequest, InterviewState, InterviewView, Once, SendRefusal};
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
 use fulcrum_domain::{Actor, AppointmentId, Meeting, RemindOf, UserId};
 use fulcrum_sandbox::{Event, Fault, Happened, Options, Permission, Permissions, Remote, Rule};
@@ -57,14 +57,14 @@ async fn arrange(world: &World, dana: &Happened) -> AppointmentId {
         on_behalf_of: Some(somebody(world).await.1),
         account: None,
         by: Actor::from("hr-scripts"),
-        once: Some(Once { key: [7; 16], request: [8; 16], body: [8; 16] }),
     };
-    let id = world.engine.arrange_interview(request.clone()).await.unwrap();
-    assert_eq!(world.engine.arrange_interview(request.clone()).await.unwrap(), id);
-    let other =
-        InterviewRequest { once: Some(Once { key: [7; 16], request: [9; 16], body: [9; 16] }), ..request };
-    let refused = world.engine.arrange_interview(other).await;
-    assert!(matches!(refused, Err(InterviewRefusal::KeyReused(_))));
+    let under = async |request: u8| {
+        let once = Once { key: [7; 16], request: [request; 16], body: [request; 16] };
+        world.engine.under::<SendRefusal>(Some(once)).await
+    };
+    let id = under(8).await.unwrap().arrange_interview(request.clone()).await.unwrap();
+    assert_eq!(under(8).await.unwrap().arrange_interview(request).await.unwrap(), id);
+    assert!(matches!(under(9).await, Err(SendRefusal::KeyReused(_))));
     id
 }
 
@@ -117,7 +117,6 @@ async fn an_interview_is_made_moved_and_called_off_in_lever() {
         on_behalf_of: Some(somebody(&world).await.1),
         account: None,
         by: Actor::from("hr-scripts"),
-        once: None,
     };
     world.engine.arrange_interview(request).await.unwrap();
     eventually("the second one is made", async || written(&world, "interview_created").len() == 1).await;

@@ -53,11 +53,6 @@ pub(super) fn log(
     tx.put(RUN_LOG, &(about.clone(), number), &line).map(drop)
 }
 
-/// A time as the run log writes it: the organisation's, with the zone.
-fn told(at: Timestamp, rules: &Rules) -> String {
-    at.to_zoned_datetime(rules.zone.clone()).strftime("%Y-%m-%dT%H:%M %Z").to_string()
-}
-
 /// Writes an enrolment, arms its deadline while it waits, and disarms the one that `before` had.
 pub(super) fn put(
     tx: &mut Tx<'_>,
@@ -185,7 +180,7 @@ fn take_back(
     }
     let due = due.map_or(now, |due| due.max(now));
     put(tx, id, Some(row), &Enrolment { state: EnrolmentState::Waiting, due: Some(due), ..row.clone() })?;
-    let what = format!("the interview moved before the text had left: timed again for {}", told(due, rules));
+    let what = format!("the interview moved before the text had left: timed again for {}", rules.told(due));
     log(tx, &row.opportunity, &row.automation, Some(id), what, None, now)
 }
 
@@ -209,7 +204,7 @@ fn retime(
     }
     let moved = Enrolment { due, event, happened_at, ..row.clone() };
     put(tx, id, Some(row), &moved)?;
-    let to = due.map_or_else(|| "no time".to_owned(), |due| told(due, rules));
+    let to = due.map_or_else(|| "no time".to_owned(), |due| rules.told(due));
     log(tx, &row.opportunity, &row.automation, Some(id), format!("timed again for {to}"), None, now)
 }
 
@@ -307,7 +302,7 @@ fn enrol(
     };
     put(tx, id, None, &row)?;
     tx.put(ENROLMENTS_OF, &(event.opportunity.clone(), id), &())?;
-    let what = format!("{}, enrolled, due {}", event.kind.words(), told(due, rules));
+    let what = format!("{}, enrolled, due {}", event.kind.words(), rules.told(due));
     log(tx, &event.opportunity, &automation.name, Some(id), what, None, now)?;
     // What the clock sets off has no actor.
     if automation.trigger == Trigger::Interview { Ok(()) } else { guard(tx, id, event, rules, now) }
@@ -336,7 +331,7 @@ pub(super) fn is_due(
             put(tx, id, Some(&row), &Enrolment { state: EnrolmentState::Held(why), ..row.clone() })
         }
         Verdict::Later(at, why) => {
-            let what = format!("deferred {} to {}: {why}", told(now, rules), told(at, rules));
+            let what = format!("deferred {} to {}: {why}", rules.told(now), rules.told(at));
             log(tx, &about, &row.automation, Some(id), what, None, now)?;
             put(tx, id, Some(&row), &Enrolment { due: Some(at), ..row.clone() })
         }

@@ -60,6 +60,7 @@ use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::{
     ConsentRules, DeadlineKey, FilingTimes, Number, PostingId, Region, Role, TranscriptMode,
 };
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::engine::clock::Moment;
@@ -201,6 +202,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// A time as lines for people name it: the organisation's, with the zone.
+    pub(crate) fn told(&self, at: Timestamp) -> String {
+        at.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%dT%H:%M %Z").to_string()
+    }
+
     /// When a text to this number may start, by the settings and by law.
     pub fn hours_for(&self, number: Number) -> Hours {
         self.quiet_hours.within(self.state_windows.of(number))

@@ -12,7 +12,6 @@ use super::Listing;
 use super::input::{Id, IdempotencyKey, Input, required};
 use super::interviews::seen;
 use super::messages::opportunity_id;
-use crate::engine::OfferRefusal;
 use crate::engine::changes::LinkError;
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -116,18 +115,8 @@ pub(super) async fn offer_times(
     let opportunity = opportunity_id(&id)?;
     seen(&shared, &caller, &opportunity).await?;
     let event_type = required("event_type", input.value.event_type)?;
-    let once = key.of(&caller, input.digest);
-    let thread = engine.offer_times(opportunity, event_type, caller.sight, caller.actor(), once).await?;
+    let thread = engine.offer_times(opportunity, event_type, caller.sight, caller.actor()).await?;
     Ok((StatusCode::ACCEPTED, Json(Offered { conversation: thread.to_string() })))
-}
-
-impl From<OfferRefusal> for Problem {
-    fn from(error: OfferRefusal) -> Self {
-        match error {
-            OfferRefusal::Link(error) => error.into(),
-            OfferRefusal::KeyReused(error) => Self::new(Kind::KeyReused, error.to_string()),
-        }
-    }
 }
 
 impl From<LinkError> for Problem {

@@ -200,7 +200,6 @@ pub(super) async fn arrange(
         on_behalf_of,
         account: caller.account.clone(),
         by: caller.actor(),
-        once: key.of(&caller, input.digest),
     };
     let id = engine.arrange_interview(request).await?;
     Ok((StatusCode::ACCEPTED, Json(TakenInterview { id: id.to_string() })))
@@ -315,7 +314,6 @@ impl From<InterviewRefusal> for Problem {
                 AppointmentError::Flaw(Flaw::TooLong) => Self::new(Kind::Invalid, detail),
             },
             InterviewRefusal::NoPerformer => Self::invalid("as", detail),
-            InterviewRefusal::KeyReused(_) => Self::new(Kind::KeyReused, detail),
         }
     }
 }
