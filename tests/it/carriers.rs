@@ -220,6 +220,8 @@ async fn each_keyword_is_answered_once_whoever_knows_it() {
 async fn a_stop_that_only_the_carrier_heard_is_learned_from_its_refusal(carrier: Carrier) {
     let (sandbox, _daemon, client) = program(carrier).await;
     sandbox.faults().add(Rule::new(carrier.webhooks(), Fault::Drop));
+    // Nor does it come by asking, before the text has left.
+    sandbox.faults().add(Rule::new(carrier.remote(), Fault::Hang).method(&Method::GET));
     sandbox.inbound(DANA, "STOP").unwrap();
     assert_eq!(client.text(DANA, "hello", "1").await, Some(202));
     eventually("the opt-out is known", async || opted_out(&client).await).await;
