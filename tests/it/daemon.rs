@@ -1,10 +1,11 @@
 //! The real program as a child process beside a sandbox in this one.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fulcrum_domain::HookEvent;
@@ -30,13 +31,29 @@ pub(crate) struct Client {
     http: reqwest::Client,
 }
 
+/// An address that a daemon may bind later, and again after each kill. Below the ports that the system gives to
+/// whoever asks for none, or a connection of another test could have it by then; and each process of tests
+/// begins elsewhere.
+fn free_address() -> SocketAddr {
+    const FIRST: u32 = 12_000;
+    const PORTS: u32 = 18_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + (std::process::id() * 211 + next) % PORTS;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
 impl Daemon {
     /// Writes the config of a daemon for this sandbox, with these settings beside the usual, and
     /// lets the sandbox's webhooks go there.
     pub(crate) fn new(sandbox: &Sandbox, more: impl FnOnce(&mut Value)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let [public, ops] = ports.map(|port| port.local_addr().unwrap().to_string());
+        let [public, ops] = [(); 2].map(|()| free_address().to_string());
         let file = |name: &str| folder.path().join(name);
         let mut settings = json!({
             "organisation": {"name": "Acme Recruiting", "timezone": "America/New_York"},

@@ -45,7 +45,7 @@ class Oracle:
             with urllib.request.urlopen(request) as response:
                 return response.status, json.loads(response.read() or "null")
         except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
+            return error.code, json.loads(error.read() or "null")
 
     def send(self, mid=None, **more):
         mid = mid or str(uuid.uuid4())

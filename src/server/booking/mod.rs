@@ -29,6 +29,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+pub(super) use pages::ZONES;
 use pages::say;
 pub(super) use throttle::Throttle;
 

@@ -12,8 +12,8 @@ use crate::engine::{BookingState, BookingView};
 use crate::server::Shared;
 use crate::server::console;
 
-/// Zones to choose from without a module: those of most numbers here. One's own comes first.
-const ZONES: [&str; 12] = [
+/// Zones to choose from: those of most numbers here.
+pub(in crate::server) const ZONES: [&str; 13] = [
     "America/New_York",
     "America/Chicago",
     "America/Denver",
@@ -21,6 +21,7 @@ const ZONES: [&str; 12] = [
     "America/Los_Angeles",
     "America/Anchorage",
     "Pacific/Honolulu",
+    "America/Puerto_Rico",
     "America/Halifax",
     "Europe/London",
     "Europe/Berlin",

@@ -10,24 +10,13 @@ use serde_json::json;
 use super::lines::{self, Line, Reader, moment};
 use super::{Missing, Which, facts, interviews};
 use crate::engine::{ConversationView, Facts, FilingView, ZoneEvidence};
+use crate::server::booking::ZONES;
 use crate::server::caller::Caller;
 use crate::server::console::{texts, words};
 use crate::server::{Cursor, Shared};
 
 /// Messages that are drawn at once; the older ones are a page further.
 const SHOWN: usize = 100;
-
-/// Time zones that are offered to choose from, besides those of the number and ours.
-const COMMON_ZONES: [&str; 8] = [
-    "America/New_York",
-    "America/Chicago",
-    "America/Denver",
-    "America/Phoenix",
-    "America/Los_Angeles",
-    "America/Anchorage",
-    "Pacific/Honolulu",
-    "America/Puerto_Rico",
-];
 
 /// A conversation as it is drawn, on whatever page.
 #[derive(Template)]
@@ -322,7 +311,7 @@ fn zone_form(caller: &Caller, facts: &Facts, which: &Which, ours: &TimeZone) -> 
     let theirs: Vec<&str> = facts.zones.iter().filter_map(TimeZone::iana_name).collect();
     let set = theirs.first().filter(|_| facts.evidence == ZoneEvidence::Person).copied();
     let mut names: Vec<String> = Vec::new();
-    for name in theirs.iter().copied().chain(ours.iana_name()).chain(COMMON_ZONES) {
+    for name in theirs.iter().copied().chain(ours.iana_name()).chain(ZONES) {
         if !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }
