@@ -21,7 +21,7 @@ use super::Engine;
 use super::changes;
 use super::health::{HealthStatus, Part};
 use crate::store::tables::BOOKMARKS;
-use crate::store::{BackupError, Read, Seen, StoreError};
+use crate::store::{BackupError, Read, Seen, StoreError, UNFINISHED};
 
 pub(crate) use copies::last_copy;
 pub use copies::{CopyError, CopyPlan};
@@ -33,9 +33,6 @@ const MADE: &str = "backup";
 /// that, up to the second.
 const EVERY: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(3600);
-
-/// What a backup is called with until it is whole.
-const UNFINISHED: &str = ".part";
 
 /// What the names of backups begin and end with.
 const BEGINS: &str = "fulcrum-";

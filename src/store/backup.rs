@@ -28,6 +28,9 @@ use super::tables::MUTED;
 use super::tx::{Tx, definition};
 use super::{ReadOnly, Store};
 
+/// What a backup is called with until it is whole.
+pub(crate) const UNFINISHED: &str = ".part";
+
 /// With which a file of age's begins.
 const AGE: &[u8] = b"age-encryption.org/v1";
 
@@ -182,7 +185,7 @@ fn make(
     if to.try_exists().map_err(BackupError::Write)? {
         return Err(BackupError::Exists);
     }
-    let part = with_ending(to, ".part");
+    let part = with_ending(to, UNFINISHED);
     remove(&part)?;
     has_room(to, bytes)?;
     let outcome = write_and_check(from, &part, recipient, now, stop).and_then(|contents| {

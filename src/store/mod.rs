@@ -18,6 +18,7 @@ mod sealing;
 mod signal;
 pub mod tables;
 mod tx;
+mod versions;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use arc_swap::ArcSwap;
 use redb::{Database, ReadOnlyDatabase, ReadableDatabase};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use backup::UNFINISHED;
 pub use backup::{BackupError, Identities, Made, Restored, check_backup, restore};
 pub use codec::{Key, Stored};
 pub use dump::Contents;
