@@ -140,8 +140,7 @@ impl Engine {
                 let message = changes::compose(tx, draft, &settings.rules, &mut moment)?;
                 if let Some(id) = &request.template {
                     let template = settings.templates.get(id).ok_or(SendRefusal::UnknownTemplate)?;
-                    let version = changes::keep_words(tx, template)?;
-                    changes::made_from(tx, message.id, &version)?;
+                    changes::made_from_present(tx, message.id, Some(template))?;
                 }
                 if !request.sight.reaches(is_confidential(tx, message.opportunity.as_ref())?) {
                     return Err(if named {

@@ -23,7 +23,7 @@ pub fn made_from(tx: &mut Tx<'_>, message: MessageId, version: &Version) -> Resu
 }
 
 /// The same for the words that a template has now; none: the config has it no more.
-pub(super) fn made_from_present(
+pub fn made_from_present(
     tx: &mut Tx<'_>,
     message: MessageId,
     template: Option<&Template>,

@@ -106,7 +106,7 @@ pub(crate) use file::{Fetched, file, files_of, settle_file};
 pub use filing::file_now;
 pub use guard::standing;
 pub use import::{Imported, Past, import};
-pub use made_from::{keep_words, made_from};
+pub use made_from::{keep_words, made_from, made_from_present};
 pub use mute::{Late, Unmuted, muted, unmute};
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
