@@ -104,14 +104,7 @@ async fn a_restored_copy_is_silent_until_it_may_speak_and_repeats_nothing() {
     let texts = world.texted(3).await;
     assert!(texts[2].1.contains("written in the copy"));
     eventually("the transcript was found in Lever", async || {
-        !world
-            .engine
-            .status()
-            .await
-            .unwrap()
-            .stored
-            .outbox
-            .contains_key(&(EffectKind::Note, EffectState::Unknown))
+        !world.outbox().await.contains_key(&(EffectKind::Note, EffectState::Unknown))
     })
     .await;
     assert_eq!(world.notes().len(), 1, "it was not posted again");

@@ -103,7 +103,7 @@ async fn a_note_stands_once_whatever_lever_answers() {
         world.file(DANA).await;
         eventually("the note is filed", async || {
             world.advance(SignedDuration::from_mins(5));
-            world.engine.status().await.unwrap().stored.outbox.is_empty()
+            world.outbox().await.is_empty()
         })
         .await;
         assert_eq!(world.notes().len(), 1, "{fault:?}");
@@ -125,7 +125,7 @@ async fn a_text_is_sent_at_most_once_whatever_the_carrier_answers() {
         world.text(to(&dana), "once and only once").await.unwrap();
         eventually("its fate is known", async || {
             world.advance(SignedDuration::from_secs(8));
-            world.engine.status().await.unwrap().stored.outbox.is_empty()
+            world.outbox().await.is_empty()
         })
         .await;
         let is_throttle = fault == Fault::Status { code: 429, body: None };

@@ -306,6 +306,17 @@ async fn a_carrier_that_takes_nothing_holds_texts_up_and_loses_none(carrier: Car
     assert_eq!(bodies.len(), 3);
 }
 
+/// Of a text with a lost answer the carrier's name comes to be known, and no other one is sent.
+async fn is_found_and_stands_alone(world: &World) {
+    eventually("the carrier's name for it is known", async || {
+        a_moment_later(world).await;
+        world.messages(DANA).await[0].sid.is_some()
+    })
+    .await;
+    world.idle().await;
+    assert_eq!(world.texts().len(), 1);
+}
+
 async fn after_a_lost_answer_nobody_is_texted_twice(carrier: Carrier) {
     for fault in [Fault::CutAfter, Fault::StatusAfter { code: 500 }, Fault::Html, Fault::HalfBody] {
         let world = standing(carrier).await;
@@ -313,13 +324,7 @@ async fn after_a_lost_answer_nobody_is_texted_twice(carrier: Carrier) {
         world.sandbox.faults().add(on_send(carrier, fault).times(1));
         world.text(to(&dana), "hello").await.unwrap();
         world.texted(1).await;
-        eventually("the carrier's name for it is known", async || {
-            a_moment_later(&world).await;
-            world.messages(DANA).await[0].sid.is_some()
-        })
-        .await;
-        world.idle().await;
-        assert_eq!(world.texts().len(), 1);
+        is_found_and_stands_alone(&world).await;
     }
 }
 
@@ -333,13 +338,7 @@ async fn a_lost_text_that_the_list_shows_late_is_found_all_the_same() {
     world.sandbox.faults().add(on_send(Carrier::Twilio, Fault::CutAfter).times(1));
     world.text(to(&dana), "hello").await.unwrap();
     world.texted(1).await;
-    eventually("the carrier's name for it is known", async || {
-        a_moment_later(&world).await;
-        world.messages(DANA).await[0].sid.is_some()
-    })
-    .await;
-    world.idle().await;
-    assert_eq!(world.texts().len(), 1);
+    is_found_and_stands_alone(&world).await;
 }
 
 async fn a_request_that_was_lost_is_made_good_where_the_carrier_has_keys(carrier: Carrier) {

@@ -237,14 +237,7 @@ async fn a_403_that_is_not_of_lever_forgets_nobody() {
     world.sandbox.faults().add(Rule::new(Remote::Lever, firewall).path(&dana.opportunity));
     world.hook(HookEvent::CandidateStageChange, &dana).await;
     eventually("it was tried", async || {
-        world
-            .engine
-            .status()
-            .await
-            .unwrap()
-            .stored
-            .outbox
-            .contains_key(&(EffectKind::Hydrate, EffectState::Due))
+        world.outbox().await.contains_key(&(EffectKind::Hydrate, EffectState::Due))
             && world.sandbox.stats().lever.by_status.contains_key(&403)
     })
     .await;
@@ -298,14 +291,7 @@ async fn a_404_that_is_about_no_record_forgets_and_erases_nothing() {
     world.sandbox.faults().add(Rule::new(Remote::Lever, gateway).path(&dana.opportunity));
     world.hook(HookEvent::CandidateDeleted, &dana).await;
     eventually("it was tried", async || {
-        world
-            .engine
-            .status()
-            .await
-            .unwrap()
-            .stored
-            .outbox
-            .contains_key(&(EffectKind::Hydrate, EffectState::Due))
+        world.outbox().await.contains_key(&(EffectKind::Hydrate, EffectState::Due))
             && world.sandbox.stats().lever.by_status.contains_key(&404)
     })
     .await;

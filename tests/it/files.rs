@@ -113,7 +113,7 @@ async fn a_carrier_that_is_down_is_asked_until_it_is_back_or_it_took_too_long() 
     world.sandbox.faults().add(down());
     world.with("look", vec![media("image/png", png(0))]).await;
     let tried = async || {
-        let counts = world.engine.status().await.unwrap().stored.outbox;
+        let counts = world.outbox().await;
         counts.get(&(EffectKind::FetchFile, EffectState::Due)).copied()
     };
     for _ in 0..5 {

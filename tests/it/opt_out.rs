@@ -51,7 +51,7 @@ async fn stop_calls_off_what_is_queued_and_scheduled_and_start_lifts_it() {
     world.advance(SignedDuration::from_hours(6));
     eventually("all that may leave has left", async || {
         world.advance(SignedDuration::from_secs(15));
-        world.engine.status().await.unwrap().stored.outbox.is_empty()
+        world.outbox().await.is_empty()
     })
     .await;
     let bodies: Vec<_> = world.texts().into_iter().map(|(_, body)| body).collect();

@@ -38,7 +38,7 @@ async fn say(world: &World, to: Recipient, words: &str) -> MessageId {
     let id = world.text(to, words).await.unwrap().id;
     world.texted(before + 1).await;
     eventually("the carrier's answer is stored", async || {
-        world.engine.status().await.unwrap().stored.outbox.keys().all(|(kind, _)| *kind != EffectKind::Send)
+        world.outbox().await.keys().all(|(kind, _)| *kind != EffectKind::Send)
     })
     .await;
     id
@@ -187,10 +187,7 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
         let before = world.texts().len();
         world.engine.send_text(by).await.unwrap();
         world.texted(before + 1).await;
-        eventually("the carrier's answer is stored", async || {
-            world.engine.status().await.unwrap().stored.outbox.is_empty()
-        })
-        .await;
+        eventually("the carrier's answer is stored", async || world.outbox().await.is_empty()).await;
         if refusals > 0 {
             let refusal = Fault::Status { code: 404, body: Some(body.clone()) };
             world.sandbox.faults().add(on_notes(refusal).times(refusals));
@@ -302,7 +299,7 @@ async fn a_gateway_that_finds_nothing_moves_no_note_and_doubles_none() {
         world.file(DANA).await;
         eventually("the note is filed", async || {
             world.advance(SignedDuration::from_mins(5));
-            world.engine.status().await.unwrap().stored.outbox.is_empty()
+            world.outbox().await.is_empty()
         })
         .await;
         let notes = world.notes();
@@ -384,7 +381,7 @@ async fn a_note_whose_fate_is_unknown_is_reposted_or_held_where_notes_cannot_be_
         let world = world.restart(Duration::from_secs(5)).await;
         world.advance(HOUR);
         eventually("it is settled", async || {
-            let outbox = world.engine.status().await.unwrap().stored.outbox;
+            let outbox = world.outbox().await;
             outbox.keys().all(|(_, state)| *state == EffectState::Failed)
         })
         .await;
@@ -563,7 +560,7 @@ async fn a_text_that_still_waits_at_the_deadline_is_in_the_next_note() {
     world.text(to(&dana), "held up").await.unwrap();
     world.receive(DANA, "what came in").await;
     eventually("the carrier has put it off", async || {
-        world.engine.status().await.unwrap().stored.outbox.contains_key(&(EffectKind::Send, EffectState::Due))
+        world.outbox().await.contains_key(&(EffectKind::Send, EffectState::Due))
     })
     .await;
     world.advance(SignedDuration::from_secs(7));
@@ -597,7 +594,7 @@ async fn the_parts_of_a_long_note_stand_once_and_in_order() {
         let world = world.restart(Duration::from_secs(5)).await;
         eventually("the note is filed", async || {
             world.advance(SignedDuration::from_mins(5));
-            world.engine.status().await.unwrap().stored.outbox.is_empty()
+            world.outbox().await.is_empty()
         })
         .await;
         let notes = world.notes();
@@ -647,7 +644,7 @@ async fn transcripts_wait_for_as_long_as_lever_is_away() {
         }
         world.advance(HOUR * 24);
         eventually("all have been tried", async || {
-            let outbox = world.engine.status().await.unwrap().stored.outbox;
+            let outbox = world.outbox().await;
             outbox
                 .get(&(EffectKind::Note, EffectState::Unknown))
                 .is_some_and(|waiting| *waiting == 5 * (day + 1))
@@ -660,7 +657,7 @@ async fn transcripts_wait_for_as_long_as_lever_is_away() {
     world.sandbox.faults().clear();
     eventually("all is filed", async || {
         world.advance(SignedDuration::from_mins(10));
-        world.engine.status().await.unwrap().stored.outbox.is_empty()
+        world.outbox().await.is_empty()
     })
     .await;
     let notes = world.notes();

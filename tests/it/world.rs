@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fulcrum::carrier::{Carrier, ReceivedText, telnyx, twilio, webhook};
-use fulcrum::engine::changes::{Arrival, KeywordAnswers, Received, Recipient, Rules};
+use fulcrum::engine::changes::{Arrival, EffectCounts, KeywordAnswers, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
     BackfillScope, Confidential, ConversationView, Engine, FileRules, HookOutcome, LeverHook, OnUnknown,
@@ -337,6 +337,11 @@ impl World {
     }
 
     /// Waits until nothing is left to be done.
+    /// How many effects there are, by kind and state.
+    pub(crate) async fn outbox(&self) -> EffectCounts {
+        self.engine.status().await.unwrap().stored.outbox
+    }
+
     pub(crate) async fn idle(&self) {
         eventually("nothing is left to be done", async || {
             let status = self.engine.status().await.unwrap().stored;

@@ -1,7 +1,6 @@
 //! How the daemon of the month is set up: everything that can be on is on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigger};
 use fulcrum_domain::booking::{EventType, Interviewer, Offers};
@@ -14,8 +13,8 @@ use fulcrum_domain::{ConsentLevel, ConsentRules, FilingTimes, Number, RemindOf, 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
+use crate::engine::Settings;
 use crate::engine::changes::{CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, REMINDER, Rules};
-use crate::engine::{BackfillScope, Confidential, FileRules, OnUnknown, Settings};
 
 /// Those who interview, as Lever knows them.
 pub(super) const INTERVIEWERS: [(&str, &str); 3] = [
@@ -114,27 +113,7 @@ fn invitations() -> Templates {
 
 /// All settings: what changes follow, and what bulk texts need besides.
 pub(super) fn settings() -> Settings {
-    Settings {
-        rules: rules(),
-        requests_per_second: 10.0,
-        poll_interval: Duration::from_secs(300),
-        inbound_poll: Duration::from_secs(300),
-        poll_alone: None,
-        segments_per_second: 1.0,
-        interviews: BackfillScope::Active,
-        since: None,
-        confidential: Confidential::Full,
-        on_unknown: OnUnknown::Repost,
-        files: FileRules { fetch: false, most_bytes: 0 },
-        notify_followers: false,
-        backup: None,
-        audit: Default::default(),
-        audit_key: None,
-        retention: Default::default(),
-        calendars: Default::default(),
-        templates: invitations(),
-        second_person_above: 12,
-    }
+    Settings { templates: invitations(), second_person_above: 12, ..Settings::plain(rules()) }
 }
 
 fn template(id: &str, text: &str) -> Template {

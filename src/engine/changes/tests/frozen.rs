@@ -2,18 +2,18 @@
 //! still wanted, and never before.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fulcrum_domain::automation::{EnrolmentState, Trigger};
-use fulcrum_domain::bulk::{Audience, Bulk, BulkId, BulkState, Recipient as Listed, RecipientState};
+use fulcrum_domain::bulk::{BulkId, Recipient as Listed, RecipientState};
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{Refusal, Sight, bulk};
 
 use super::super::guard::FROZEN;
 use super::held_up::{at, comes_back, dana, enrolment, leaves, stored, with_automation};
+use super::refused::open_day;
 use super::*;
+use crate::engine::Settings;
 use crate::engine::bulk::{meet, round};
-use crate::engine::{BackfillScope, Confidential, FileRules, OnUnknown, Settings};
 use crate::store::tables::RECIPIENTS;
 
 /// "Please stop texting me", of which nobody knows what it means.
@@ -134,25 +134,8 @@ fn a_start_ends_a_doubt_as_well() {
 fn settings() -> Settings {
     let text = Template::new("open-day".into(), "open-day".into(), "Come to us.".into(), &Default::default());
     Settings {
-        rules: rules(),
-        requests_per_second: 10.0,
-        poll_interval: Duration::from_secs(300),
-        inbound_poll: Duration::from_secs(300),
-        poll_alone: None,
-        segments_per_second: 1.0,
-        interviews: BackfillScope::Active,
-        since: None,
-        confidential: Confidential::Full,
-        on_unknown: OnUnknown::Repost,
-        files: FileRules { fetch: false, most_bytes: 0 },
-        notify_followers: false,
-        backup: None,
-        audit: Default::default(),
-        audit_key: None,
-        retention: Default::default(),
-        calendars: Default::default(),
         templates: Templates::new(vec![text.unwrap()], Default::default()),
-        second_person_above: 250,
+        ..Settings::plain(rules())
     }
 }
 
@@ -175,18 +158,7 @@ fn begun(life: &mut Life, about: &OpportunityId) -> BulkId {
     life.change(move |tx, moment| {
         let settings = settings();
         let template = keep_words(tx, settings.templates.get("open-day").unwrap())?;
-        let bulk = Bulk {
-            name: "Open day".into(),
-            template,
-            nudge: None,
-            audience: Audience::default(),
-            bad_rows: Vec::new(),
-            sender: None,
-            sender_name: "Priya".into(),
-            made_by: "priya".into(),
-            made_at: moment.now,
-            state: BulkState::Draft,
-        };
+        let bulk = open_day(template, moment.now);
         let listed = crate::engine::bulk::Listed {
             line: 2,
             who: crate::engine::bulk::Who::Opportunity(opportunity),

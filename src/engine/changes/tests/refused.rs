@@ -16,6 +16,22 @@ fn person(n: u8, now: Timestamp) -> (OpportunityId, Opportunity) {
     (format!("opportunity-{n}").parse().unwrap(), Opportunity { contact, phones, ..row })
 }
 
+/// A bulk text that nobody has confirmed yet.
+pub(super) fn open_day(template: Version, made_at: Timestamp) -> Bulk {
+    Bulk {
+        name: "Open day".into(),
+        template,
+        nudge: None,
+        audience: Audience::default(),
+        bad_rows: Vec::new(),
+        sender: None,
+        sender_name: "Priya".into(),
+        made_by: "priya".into(),
+        made_at,
+        state: BulkState::Draft,
+    }
+}
+
 /// A bulk text that goes, to so many.
 pub(super) fn begun(life: &Life, recipients: u8) -> BulkId {
     let now = life.now;
@@ -26,18 +42,7 @@ pub(super) fn begun(life: &Life, recipients: u8) -> BulkId {
             put_opportunity(tx, &id, row, None, Arrival::Poll, &rules(), now)?;
             listed.push(Listed { opportunity: id, consents: None, state: RecipientState::Waiting });
         }
-        let bulk = Bulk {
-            name: "Open day".into(),
-            template: Version { id: "open-day".into(), hash: [0; 16] },
-            nudge: None,
-            audience: Audience::default(),
-            bad_rows: Vec::new(),
-            sender: None,
-            sender_name: "Priya".into(),
-            made_by: "priya".into(),
-            made_at: now,
-            state: BulkState::Draft,
-        };
+        let bulk = open_day(Version { id: "open-day".into(), hash: [0; 16] }, now);
         let id = make_bulk(tx, &bulk, listed)?;
         let confirmed = Taken::Confirm { recipients: recipients.into() };
         step_bulk(tx, id, confirmed, &"priya".into(), 250, &rules(), moment).unwrap();
