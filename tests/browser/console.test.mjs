@@ -238,7 +238,10 @@ describe("an open conversation", () => {
         Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
         document.dispatchEvent(new Event("visibilitychange"));
       }, hidden);
+    await page.locator(".message.in").getByText("Hi", { exact: true }).waitFor();
     await look(true);
+    // What the page had asked for before, since opening it reads the profile again, is answered by then.
+    await new Promise((done) => setTimeout(done, 1_000));
     await world.inbound(dana.number, "Anybody there?");
     await list.goto(`${world.url}/inbox?folder=team`);
     const unread = list.locator("li.unread").getByText(dana.name);
