@@ -16,8 +16,8 @@ use super::changes::{self, Incoming, Received, Report};
 use super::setup::HookRefusal;
 use super::undelivered;
 use crate::carrier::{self, ReceivedText, StatusUpdate};
-use crate::store::tables::{BY_SID, HOOKS_REFUSED, HOOKS_VERIFIED, INBOX, SEEN_HOOKS};
-use crate::store::{HookRow, Read, RefusedHook, Seen, Signal, StoreError};
+use crate::store::tables::{BY_SID, HOOKS_REFUSED, HOOKS_VERIFIED};
+use crate::store::{HookRow, Read, RefusedHook, Seen, StoreError};
 
 /// Webhooks triggered longer ago are refused: a rerun may be days old, a replay much older.
 const HOOK_AGE_MAX: SignedDuration = SignedDuration::from_hours(15 * 24);
@@ -120,23 +120,15 @@ impl Engine {
         let hash =
             Sha256::new().chain_update(hook.event.as_key()).chain_update([0]).chain_update(&hook.token);
         digest.copy_from_slice(&hash.finalize()[..16]);
-        self.store
-            .try_change(move |tx| {
-                if tx.put(SEEN_HOOKS, &digest, &Seen(now))? {
-                    return Ok(HookOutcome::Duplicate);
-                }
-                let number = changes::next_number(tx, changes::Counter::Inbox)?;
-                let row = HookRow {
-                    event: hook.event,
-                    opportunity: hook.opportunity,
-                    triggered_at: hook.triggered_at,
-                    received_at: now,
-                };
-                tx.put(INBOX, &number, &row)?;
-                tx.signal(Signal::Inbox);
-                Ok(HookOutcome::Stored)
-            })
-            .await
+        let row = HookRow {
+            event: hook.event,
+            opportunity: hook.opportunity,
+            triggered_at: hook.triggered_at,
+            received_at: now,
+            digest: Some(digest),
+        };
+        let waiting = self.waiting.clone();
+        self.store.try_change(move |tx| waiting.store(tx, digest, &row)).await
     }
 
     /// A webhook was refused; `why` is told where it named one of the eight events. Anybody can

@@ -140,6 +140,7 @@ pub struct Shared {
     /// Held while that is found out.
     pub(crate) probing: tokio::sync::Mutex<()>,
     pub(crate) refused_hooks: intake::RefusedHooks,
+    pub(crate) waiting: Arc<inbox::Waiting>,
     /// None beside a store that is no file.
     pub(crate) searching: Option<Arc<indexing::Searching>>,
     /// Held while one look at what changed is made.

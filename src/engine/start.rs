@@ -83,6 +83,7 @@ impl Engine {
             looking: tokio::sync::Mutex::new(()),
             refused: super::refused::Refused::default(),
             refused_hooks: super::intake::RefusedHooks::default(),
+            waiting: Arc::default(),
             refreshing: super::turns::Turns::default(),
             searching,
             started_at: clock.now(),
@@ -91,6 +92,7 @@ impl Engine {
         let engine = Self { shared, once: None };
         engine.recover().await?;
         engine.recall_hooks().await?;
+        engine.recall_inbox().await?;
         engine.align_automations().await?;
         let wheel = engine.load_wheel().await?;
         engine.set_to_work(wheel, armed);

@@ -13,6 +13,8 @@ use jiff::fmt::serde::timestamp::millisecond;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::tables::Digest;
+
 /// A verified webhook of Lever's that waits to be processed: ids only, since the signature covers
 /// nothing else and everything is fetched again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,8 @@ pub struct HookRow {
     /// When it came.
     #[serde(with = "millisecond::required")]
     pub received_at: Timestamp,
+    /// What it is known by when it comes again, until that stands among those that were seen; none where it does.
+    pub digest: Option<Digest>,
 }
 
 /// Why a webhook was refused that named one of the eight events.

@@ -12,7 +12,7 @@ use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
     ConversationId, EffectRow, EffectState, ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause,
-    Filing, Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders, Searchable,
+    Filing, HookEvent, Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders, Searchable,
     SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
@@ -59,7 +59,6 @@ stored! {
     FileBytes = 1;
     FileState = 1;
     FloodRow = 1;
-    HookRow = 1;
     Interview = 1;
     KnownZone = 1;
     Lifted = 1;
@@ -219,6 +218,28 @@ impl Stored for Enrolment {
     }
 }
 
+impl Stored for HookRow {
+    const VERSION: u8 = 2;
+
+    /// The first version stood among those that were seen from the beginning.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct First {
+            event: HookEvent,
+            opportunity: Option<OpportunityId>,
+            #[serde(with = "millisecond::required")]
+            triggered_at: Timestamp,
+            #[serde(with = "millisecond::required")]
+            received_at: Timestamp,
+        }
+        let First { event, opportunity, triggered_at, received_at } = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        Some(Self { event, opportunity, triggered_at, received_at, digest: None })
+    }
+}
+
 impl Stored for Idempotent {
     const VERSION: u8 = 2;
 
@@ -252,6 +273,17 @@ mod tests {
         // The last field, none, is one byte.
         older.extend(postcard::to_allocvec(&row).unwrap().split_last().unwrap().1);
         assert_eq!(EffectRow::upgrade(1, &older[1..]), Some(row));
+    }
+
+    #[test]
+    fn a_webhook_that_an_older_program_took_waits_still() {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let opportunity = Some("a-slug".parse().unwrap());
+        let event = HookEvent::CandidateHired;
+        let row = HookRow { event, opportunity, triggered_at: at, received_at: at, digest: None };
+        let older = postcard::to_allocvec(&row).unwrap();
+        // The last field, none, is one byte.
+        assert_eq!(HookRow::upgrade(1, older.split_last().unwrap().1), Some(row));
     }
 
     #[test]

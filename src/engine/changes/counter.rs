@@ -16,7 +16,6 @@ pub(crate) enum Counter {
     Conversations,
     Enrolments,
     Events,
-    Inbox,
     Reminders,
     RunLog,
 }
@@ -33,7 +32,6 @@ impl Counter {
             Self::Conversations => "conversations",
             Self::Enrolments => "enrolments",
             Self::Events => "events",
-            Self::Inbox => "inbox",
             Self::Reminders => "reminders",
             Self::RunLog => "run log",
         }

@@ -90,7 +90,6 @@ pub(crate) use cases::{Look, due_of, fits, foresee, is_for};
 pub(crate) use compose::leaves_from;
 pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
 pub use consent::{Profile, consent_of, consents_of, put_consent, put_profile, record_consent};
-pub(crate) use counter::{Counter, next as next_number};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, may_repeat, requeue_limited, requeue_send, rest};
 pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
