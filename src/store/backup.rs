@@ -336,7 +336,7 @@ fn write_store(
     now: Timestamp,
     seals: &SealKeys,
 ) -> Result<Contents, BackupError> {
-    let new = open::begin_anew(to, 32 << 20)?;
+    let new = open::begin_anew(to, open::CACHE_BYTES)?;
     let mut filling = Filling { new: &new, transaction: None, table: "", rows: 0 };
     let contents = dump::read(open_backup(from, keys)?, |_, part| match part {
         Part::Table(name) => filling.begin(name),

@@ -62,7 +62,7 @@ async fn store(
 }
 
 fn write(file: &PathBuf, mut waiting: mpsc::Receiver<Order>) -> anyhow::Result<()> {
-    let database: Database = redb::Builder::new().set_cache_size(32 << 20).create(file)?;
+    let database: Database = redb::Builder::new().set_cache_size(fulcrum::store::CACHE_BYTES).create(file)?;
     let (mut number, mut group) = (0, Vec::with_capacity(GROUP));
     while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
         let mut transaction = database.begin_write()?;

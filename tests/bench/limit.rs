@@ -23,7 +23,7 @@ const TOGETHER: u32 = 800;
 pub(crate) fn bare_inserts(count: u32) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir()?;
     let database: Database =
-        redb::Builder::new().set_cache_size(32 << 20).create(folder.path().join("bare.redb"))?;
+        redb::Builder::new().set_cache_size(fulcrum::store::CACHE_BYTES).create(folder.path().join("bare.redb"))?;
     let mut random = SmallRng::seed_from_u64(1);
     let began = Instant::now();
     for first in (0..count).step_by(TOGETHER as usize) {
