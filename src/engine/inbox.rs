@@ -19,9 +19,9 @@ const PART: usize = 256;
 /// After a look so long is waited for others, so that in a rush many are done together. One alone is done at once.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// What is known of the waiting webhooks without their table, of which this is a cache: made at the start, and
-/// changed on the store's thread alone. Digests have no order: each that goes among those that were seen costs a
-/// page of the file, which its sender would wait for. So it stands with its webhook first, and goes with many.
+/// What is known of the waiting webhooks without their table, of which this is a cache, made at the start. Digests
+/// have no order: each that goes among those that were seen costs a page of the file, which its sender would wait
+/// for. So it stands with its webhook first, and goes with many.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting(Mutex<Known>);
 
@@ -56,16 +56,12 @@ impl Waiting {
         Ok(HookOutcome::Stored)
     }
 
-    /// Puts these among those that were seen.
-    fn remember(&self, tx: &mut Tx<'_>, part: &[(Digest, Timestamp)]) -> Result<(), StoreError> {
-        for (digest, at) in part {
-            tx.put(SEEN_HOOKS, digest, &Seen(*at))?;
-        }
+    /// They stand among those that were seen.
+    fn forget(&self, seen: &[(Digest, Timestamp)]) {
         let mut known = self.known();
-        for (digest, _) in part {
+        for (digest, _) in seen {
             known.digests.remove(digest);
         }
-        Ok(())
     }
 }
 
@@ -115,11 +111,13 @@ impl Engine {
         seen: Vec<(Digest, Timestamp)>,
         rows: Vec<(u64, HookRow)>,
     ) -> Result<(), StoreError> {
-        let (waiting, now) = (self.waiting.clone(), self.clock.now());
+        let (now, digests) = (self.clock.now(), seen.clone());
         let about_nobody = self
             .store
             .change(move |tx| {
-                waiting.remember(tx, &seen)?;
+                for (digest, at) in digests {
+                    tx.put(SEEN_HOOKS, &digest, &Seen(at))?;
+                }
                 let told = told_by(&rows);
                 note_webhooks(tx, &told)?;
                 let mut about_nobody = Vec::new();
@@ -135,6 +133,7 @@ impl Engine {
                 Ok::<_, StoreError>(about_nobody)
             })
             .await?;
+        self.waiting.forget(&seen);
         for event in about_nobody {
             self.metrics.webhook(event.as_key(), "no_opportunity");
             tracing::warn!(
@@ -306,8 +305,9 @@ mod tests {
         let waiting = std::sync::Arc::new(Waiting(Mutex::new(known)));
         assert_eq!(take(&waiting).await, HookOutcome::Duplicate);
 
-        let (this, seen) = (waiting.clone(), vec![(digest, hook.received_at)]);
-        store.change(move |tx| this.remember(tx, &seen)).await.unwrap();
+        let seen = Seen(hook.received_at);
+        store.change(move |tx| tx.put(SEEN_HOOKS, &digest, &seen)).await.unwrap();
+        waiting.forget(&[(digest, seen.0)]);
         assert!(waiting.known().digests.is_empty());
         assert_eq!(take(&waiting).await, HookOutcome::Duplicate);
     }
