@@ -136,10 +136,7 @@ impl Engine {
         self.waiting.forget(&seen);
         for event in about_nobody {
             self.metrics.webhook(event.as_key(), "no_opportunity");
-            tracing::warn!(
-                event = event.as_key(),
-                "a webhook names no opportunity: looking will find it"
-            );
+            tracing::warn!(event = event.as_key(), "a webhook names no opportunity: looking will find it");
         }
         Ok(())
     }
@@ -255,8 +252,7 @@ mod tests {
         let at = Timestamp::from_second(1_700_000_000).unwrap();
         let opportunity = Some(format!("opportunity-{}", mixed % 300).parse().unwrap());
         let event = HookEvent::CandidateStageChange;
-        let row =
-            HookRow { event, opportunity, triggered_at: at, received_at: at, digest: Some(digest) };
+        let row = HookRow { event, opportunity, triggered_at: at, received_at: at, digest: Some(digest) };
         (number, row)
     }
 

@@ -33,8 +33,8 @@ pub use backup::{BackupError, Identities, Made, Restored, check_backup, restore}
 pub use codec::{Key, Stored};
 pub use dump::Contents;
 pub use error::{StoreError, readable};
-pub use open::{CACHE_BYTES, Options};
 pub(crate) use open::sync_folder;
+pub use open::{CACHE_BYTES, Options};
 pub use records::{
     AppointmentNews, AuditEntry, BackfillState, Created, Deleted, DeskRow, Engagement, Erased, FileBytes,
     FloodRow, Hold, HookRefusal, HookRow, Idempotent, Lifted, Muted, Phase, PhaseName, PhaseState, Place,

@@ -12,8 +12,8 @@ use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
     ConversationId, EffectRow, EffectState, ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause,
-    Filing, HookEvent, Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders, Searchable,
-    SignIn, Stage, Suppression, User, UserId,
+    Filing, HookEvent, Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders,
+    Searchable, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;

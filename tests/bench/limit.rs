@@ -22,8 +22,9 @@ const TOGETHER: u32 = 800;
 /// Opportunities a second that redb takes.
 pub(crate) fn bare_inserts(count: u32) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir()?;
-    let database: Database =
-        redb::Builder::new().set_cache_size(fulcrum::store::CACHE_BYTES).create(folder.path().join("bare.redb"))?;
+    let database: Database = redb::Builder::new()
+        .set_cache_size(fulcrum::store::CACHE_BYTES)
+        .create(folder.path().join("bare.redb"))?;
     let mut random = SmallRng::seed_from_u64(1);
     let began = Instant::now();
     for first in (0..count).step_by(TOGETHER as usize) {
