@@ -671,6 +671,54 @@ text = "Hi {{ weather }}"
     "#);
 }
 
+/// One broken template must not keep what is wrong elsewhere for the next `check`.
+#[test]
+fn automations_are_checked_beside_a_broken_template() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[saved_links]]
+id = "apply"
+url = "https://acme.example/apply"
+
+[[templates]]
+id = "broken"
+name = "Broken"
+text = "Hi {{ weather }}"
+
+[[templates]]
+id = "signed"
+name = "Signed"
+text = "Hi, this is {{ sender.name }}"
+
+[[automations]]
+name = "nobodys"
+trigger = "archived"
+message = "nope"
+
+[[automations]]
+name = "unsigned"
+trigger = "archived"
+message = "signed"
+
+[[automations]]
+name = "of-the-broken-one"
+trigger = "archived"
+message = "broken"
+
+[[automations]]
+name = "right"
+trigger = "archived"
+text = "Apply again: {{ saved_links.apply }}"
+"#,
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    3 problems in the settings
+      fulcrum.toml:27: templates[0].text: line 1 of the text: the unknown field weather, expected one of profile.first_name, profile.last_name, sender.name, sender.first_name, sender.last_name, owner.name, owner.first_name, owner.last_name, job.name, job.location, stage.name, interview.date, interview.time, interview.location, org.name, links.booking, saved_links.<id>
+      fulcrum.toml:37: automations[0].message: "nope", expected the id of a template: broken, signed
+      fulcrum.toml:42: automations[1].message: the field sender.name, which archived does not tell, expected owner.* or org.name: nobody signs an automatic text
+    "#);
+}
+
 #[test]
 fn every_flaw_of_every_template_is_reported() {
     let machine = Machine::new(&minimal_and(
