@@ -223,7 +223,10 @@ fn a_second_daemon_is_told_who_is_first() {
 
 #[test]
 fn doctor_finds_what_is_missing_beside_a_running_daemon() {
-    let world = World::new(&[&SMALL[..], &["--permissions", "default,-create_an_opportunity_note"]].concat());
+    let world = World::new(
+        &[&SMALL[..], &["--permissions", "default,-create_an_opportunity_note,create_an_opportunity_panel"]]
+            .concat(),
+    );
     let _daemon = world.daemon();
     world.synced();
     let assert = world.command(&["doctor", "--json"]).assert().code(1);
@@ -240,6 +243,9 @@ fn doctor_finds_what_is_missing_beside_a_running_daemon() {
     {
         assert_eq!(state(works), "works", "{works}");
     }
+    // The daemon has looked as well: interviews that waited for that permission go on.
+    let asked = &world.sandbox("stats")["lever"]["by_route"]["POST /v1/opportunities/{o}/panels"];
+    assert_eq!(asked, 2);
 }
 
 #[test]
