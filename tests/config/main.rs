@@ -809,6 +809,44 @@ fn templates_of_a_folder_follow_those_of_the_config() {
 }
 
 #[test]
+fn a_file_of_windows_stands_in_for_those_that_are_built_in() {
+    let machine = Machine::new("");
+    let path = machine.path("windows.toml");
+    let quiet = format!("[quiet_hours]\npreset = \"ours\"\nwindows_file = \"{}\"\n", path.display());
+    machine.write("fulcrum.toml", &minimal_and(&quiet), 0o644);
+    let file = |presets: &str| {
+        machine.write("windows.toml", &format!("version = \"2027-01-01\"\n{presets}"), 0o644);
+    };
+    let everywhere = "everywhere = { window = \"08:00-21:00\" }\n";
+    let state = "RI = { window = \"10:00-17:00\" }\n";
+    file(&format!("[presets.ours]\n{everywhere}[presets.ours.states]\n{state}"));
+    let states = machine.load().unwrap().quiet_hours.states;
+    let of = |number: &str| states.of(fulcrum_domain::Number::from_e164(number).unwrap());
+    let all = |window: &str| Hours::new([Some(window.parse().unwrap()); 7]);
+    assert_eq!((of("+14015550142"), of("+12025550142")), (all("10:00-17:00"), all("08:00-21:00")));
+
+    let everywhere_wrong = "everywhere = { window = \"8-21\", sunday = \"noon\" }\n";
+    let no_state = "Rhode = { window = \"10:00-17:00\" }\n";
+    file(&format!("[presets.other]\n{everywhere_wrong}[presets.other.states]\n{no_state}"));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    3 problems in the settings
+      windows.toml:3: presets.other.everywhere.window: "8-21", expected a window, such as "08:00-20:00"
+      windows.toml:3: presets.other.everywhere.sunday: "noon", expected a window, such as "08:00-20:00"
+      windows.toml:5: presets.other.states.Rhode: no state, expected the two letters of a state, such as "TX"
+    "#);
+    file(&format!("[presets.other]\n{everywhere}"));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:20: quiet_hours.preset: "ours", expected empty, or "other"
+    "#);
+    file("[presets.ours]\neverywhere = { windows = \"08:00-21:00\" }\n");
+    insta::assert_snapshot!(machine.complaints(), @"
+    1 problem in the settings
+      windows.toml:3: unknown field `windows`, expected one of `window`, `saturday`, `sunday`
+    ");
+}
+
+#[test]
 fn the_extension_works_on_bare_hosts_and_over_plain_http_only_in_a_sandbox() {
     let hosts = |hosts: &str| minimal_and(&format!("[extension]\nlever_hosts = [{hosts}]"));
     let machine = Machine::new(&hosts(r#""https://hire.lever.co/candidates", "http://hire.lever.co""#));
