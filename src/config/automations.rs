@@ -8,12 +8,12 @@ use std::time::Duration;
 use fulcrum_domain::automation::{
     Automation, Automations, BadCondition, CancelIf, Condition, Flood, NotAWait, Trait, Trigger, Wait,
 };
-use fulcrum_domain::template::{Field, Template, Templates};
+use fulcrum_domain::template::{Field, Template};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
-use super::templates::{Meetings, id, in_words, supplied};
+use super::templates::{Known, Meetings, id, in_words, supplied};
 
 /// Bounds of the time after which something is too old.
 const MAX_AGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
@@ -42,11 +42,11 @@ pub(super) struct RawAutomation {
     cancel_if: Vec<String>,
 }
 
-/// The automations with their texts. `templates` is none where those have a problem of their own.
+/// The automations with their texts.
 pub(super) fn check(
     automations: &[RawAutomation],
     limits: &RawLimits,
-    templates: Option<&Templates>,
+    known: &Known,
     meetings: &Meetings<'_>,
     check: &mut Check<'_>,
 ) -> Checked<Automations> {
@@ -63,7 +63,7 @@ pub(super) fn check(
         } else {
             Ok(())
         };
-        match raw.check(&at, templates, meetings, check).and_then(|checked| single.map(|()| checked)) {
+        match raw.check(&at, known, meetings, check).and_then(|checked| single.map(|()| checked)) {
             Ok((automation, text)) => {
                 list.push(automation);
                 own.extend(text);
@@ -76,7 +76,7 @@ pub(super) fn check(
     }
     Ok(Automations {
         list,
-        texts: templates.map(|templates| templates.with(own)).unwrap_or_default(),
+        texts: known.templates.with(own),
         settle: signed(settle?),
         flood: Flood { count: usize::try_from(flood?).unwrap_or(usize::MAX) },
     })
@@ -90,7 +90,7 @@ impl RawAutomation {
     fn check(
         &self,
         at: &str,
-        templates: Option<&Templates>,
+        known: &Known,
         meetings: &Meetings<'_>,
         check: &mut Check<'_>,
     ) -> Checked<(Automation, Option<Template>)> {
@@ -129,13 +129,13 @@ impl RawAutomation {
         };
         let per_visit = check.choice(&key("repeat"), &self.repeat, &[("once", false), ("per-visit", true)]);
         let max_age = check.duration(&key("max_age"), &self.max_age, &MAX_AGE);
-        let own = self.own_text(at, templates, check);
+        let own = self.own_text(at, known, check);
         let linked = match &own {
             Ok(Some(own)) => meetings.check(&key("text"), own, check),
             _ => Ok(()),
         };
         let words = match (&trigger, &own) {
-            (Ok(trigger), Ok(own)) => self.supplied(at, *trigger, own.as_ref(), templates, check),
+            (Ok(trigger), Ok(own)) => self.supplied(at, *trigger, own.as_ref(), known, check),
             _ => Ok(()),
         };
         let own = own?;
@@ -157,20 +157,15 @@ impl RawAutomation {
     }
 
     /// Its own text as a template; none where it names one of the config's.
-    fn own_text(
-        &self,
-        at: &str,
-        templates: Option<&Templates>,
-        check: &mut Check<'_>,
-    ) -> Checked<Option<Template>> {
+    fn own_text(&self, at: &str, known: &Known, check: &mut Check<'_>) -> Checked<Option<Template>> {
         let message = format!("{at}.message");
         match (self.message.as_str(), self.text.trim()) {
             ("", "") => Err(check.reject(&message, "not set", "the id of a template, or words in `text`")),
             ("", text) => {
                 // A template's id has no blank in it, so this is nobody else's.
                 let id = format!("text of {}", self.name);
-                let links = templates.map(|templates| templates.links().clone()).unwrap_or_default();
-                Template::new(id, self.name.clone(), text.to_owned(), &links).map(Some).map_err(|flaws| {
+                let template = Template::new(id, self.name.clone(), text.to_owned(), known.templates.links());
+                template.map(Some).map_err(|flaws| {
                     check.reject_each(&format!("{at}.text"), flaws.into_iter().map(in_words))
                 })
             }
@@ -178,9 +173,8 @@ impl RawAutomation {
                 Err(check.reject(&message, "set beside `text`", "only one of the two"))
             }
             (id, _) => {
-                let Some(templates) = templates else { return Ok(None) };
-                let ids: Vec<_> = templates.iter().map(Template::id).collect();
-                if ids.contains(&id) {
+                let Some(ids) = &known.ids else { return Ok(None) };
+                if ids.iter().any(|other| other == id) {
                     return Ok(None);
                 }
                 let expected = if ids.is_empty() {
@@ -199,11 +193,10 @@ impl RawAutomation {
         at: &str,
         trigger: Trigger,
         own: Option<&Template>,
-        templates: Option<&Templates>,
+        known: &Known,
         check: &mut Check<'_>,
     ) -> Checked<()> {
-        let named = || templates?.iter().find(|template| template.id() == self.message);
-        let Some(template) = own.or_else(named) else { return Ok(()) };
+        let Some(template) = own.or_else(|| known.templates.get(&self.message)) else { return Ok(()) };
         let key = if own.is_some() { "text" } else { "message" };
         let has = |field: Field| trigger.supplies(&field.name());
         supplied(&format!("{at}.{key}"), template, trigger.word(), has, check)

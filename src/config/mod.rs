@@ -308,7 +308,7 @@ impl Raw {
         let meetings = templates::Meetings(self.event_types.iter().map(booking::RawEventType::id).collect());
         let reminders = self.reminders.check(&meetings, check);
         let frequency_caps = self.frequency_caps.check(check);
-        let templates = templates::check(
+        let (known, templates) = templates::check(
             &self.templates,
             &self.texts,
             &self.saved_links,
@@ -317,8 +317,7 @@ impl Raw {
             check,
         );
         let bulk = self.bulk.check(check);
-        let known = templates.as_ref().ok();
-        let automations = automations::check(&self.automations, &self.automation, known, &meetings, check);
+        let automations = automations::check(&self.automations, &self.automation, &known, &meetings, check);
         let zone = organisation.as_ref().ok().map(|organisation| &organisation.timezone);
         let booking = booking::check(&self.event_types, &self.calendars, zone, check);
         let carrier = self.carrier.check(check);
@@ -346,7 +345,7 @@ impl Raw {
             quiet_hours: quiet_hours?,
             reminders: reminders?,
             frequency_caps: frequency_caps?,
-            templates: templates?,
+            templates: templates.map(|()| known.templates)?,
             second_person_above: bulk?,
             automations: automations?,
             booking: booking?,

@@ -1,5 +1,7 @@
 //! `[quiet_hours]` and `[frequency_caps]`: when texts may start, and how many (behaviour.md 2 and 3).
 
+use std::path::Path;
+
 use fulcrum_domain::Role;
 use fulcrum_domain::guard::Caps;
 use fulcrum_domain::quiet::{Hours, Window};
@@ -7,12 +9,13 @@ use fulcrum_domain::states::StateWindows;
 use serde::Deserialize;
 
 use super::check::{Check, Checked};
-use super::state_windows;
+use super::state_windows::Presets;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawQuietHours {
     preset: String,
+    windows_file: String,
     overrides: Vec<String>,
     window: String,
     monday: String,
@@ -47,15 +50,15 @@ impl RawQuietHours {
     }
 
     fn states(&self, check: &mut Check<'_>) -> Checked<StateWindows> {
-        match state_windows::preset(&self.preset) {
-            Some(windows) => Ok(windows),
-            None => {
-                let names: Vec<String> =
-                    state_windows::names().iter().map(|name| format!("\"{name}\"")).collect();
-                let expected = format!("empty, or {}", names.join(" or "));
-                Err(check.reject("quiet_hours.preset", format!("\"{}\"", self.preset), expected))
-            }
-        }
+        let presets = match self.windows_file.as_str() {
+            "" => Presets::built_in(),
+            path => Presets::of_file(Path::new(path), check)?,
+        };
+        presets.windows(&self.preset).ok_or_else(|| {
+            let names: Vec<String> = presets.names().map(|name| format!("\"{name}\"")).collect();
+            let expected = format!("empty, or {}", names.join(" or "));
+            check.reject("quiet_hours.preset", format!("\"{}\"", self.preset), expected)
+        })
     }
 
     fn hours(&self, check: &mut Check<'_>) -> Checked<Hours> {

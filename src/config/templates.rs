@@ -87,7 +87,15 @@ impl Meetings<'_> {
     }
 }
 
-/// The templates with the links that they name.
+/// The templates with the links that they name, as far as they have no flaw: by these automations are checked
+/// whatever is wrong with the others.
+pub(super) struct Known {
+    pub(super) templates: Templates,
+    /// The ids of all of them; none where the folder cannot be read, and any other one may be there.
+    pub(super) ids: Option<Vec<String>>,
+}
+
+/// The templates with the links that they name, and whether they have no flaw.
 pub(super) fn check(
     templates: &[RawTemplate],
     texts: &RawTexts,
@@ -95,8 +103,9 @@ pub(super) fn check(
     organisation: &str,
     meetings: &Meetings<'_>,
     check: &mut Check<'_>,
-) -> Checked<Templates> {
+) -> (Known, Checked<()>) {
     let mut noted = None;
+    let mut ids: Vec<_> = templates.iter().map(|raw| raw.id.clone()).collect();
     let mut saved = SavedLinks::new();
     for (index, raw) in links.iter().enumerate() {
         let at = format!("saved_links[{index}]");
@@ -122,19 +131,24 @@ pub(super) fn check(
             Err(problem) => noted = Some(problem),
         }
     }
-    match texts.files(check) {
+    let ids = match texts.files(check) {
         Ok(paths) => {
             for path in paths {
+                ids.push(id_of(&path));
                 let taken = |id: &str| templates.iter().any(|raw| raw.id == id);
                 match of_file(&path, taken, &saved, organisation, meetings, check) {
                     Ok(template) => list.push(template),
                     Err(problem) => noted = Some(problem),
                 }
             }
+            Some(ids)
         }
-        Err(problem) => noted = Some(problem),
-    }
-    noted.map_or_else(|| Ok(Templates::new(list, saved)), Err)
+        Err(problem) => {
+            noted = Some(problem);
+            None
+        }
+    };
+    (Known { templates: Templates::new(list, saved), ids }, noted.map_or(Ok(()), Err))
 }
 
 /// One text by itself, under a key of its own; it names no links.
@@ -199,6 +213,10 @@ impl RawTexts {
     }
 }
 
+fn id_of(path: &Path) -> String {
+    path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned()
+}
+
 /// The template in a file. What is wrong is told with the file's own lines.
 fn of_file(
     path: &Path,
@@ -238,7 +256,7 @@ fn of_file(
         "text" => Some(line_at(&text, raw.text.span().start)),
         _ => None,
     };
-    let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+    let id = id_of(path);
     let single = if taken(&id) {
         let (found, expected) =
             (format!("\"{id}\" again"), "each id once, here and in [[templates]]".to_owned());

@@ -41,11 +41,15 @@ pub enum ActivityKind {
     Booking,
     /// The head of the audit log was signed; it stands there alone.
     Checkpoint,
+    /// A bulk text was made, confirmed, approved, paused, stopped, or is done.
+    Bulk,
+    /// A person had a text leave in quiet hours.
+    QuietHours,
 }
 
 impl ActivityKind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Webhook,
         Self::Message,
         Self::OptOut,
@@ -60,10 +64,12 @@ impl ActivityKind {
         Self::Interview,
         Self::Booking,
         Self::Checkpoint,
+        Self::Bulk,
+        Self::QuietHours,
     ];
 
     /// Whether it is one of what must be proven later on: who came in, what was refused, what
-    /// administrators did, who opted out.
+    /// administrators did, who opted out, who texted many, or in quiet hours.
     pub const fn is_audited(self) -> bool {
         !matches!(
             self,
@@ -94,6 +100,8 @@ impl ActivityKind {
             Self::Interview => "interview",
             Self::Booking => "booking",
             Self::Checkpoint => "checkpoint",
+            Self::Bulk => "bulk",
+            Self::QuietHours => "quiet-hours",
         }
     }
 

@@ -77,6 +77,9 @@ pub struct Reminders {
     /// When their deadline is armed.
     #[serde(with = "millisecond::required")]
     pub armed: Timestamp,
+    /// How many minutes before the start there would be one that quiet hours leave no time for: the candidate
+    /// gets none, and a person is told.
+    pub dropped: Vec<u32>,
 }
 
 impl fmt::Debug for Reminders {
@@ -92,11 +95,12 @@ impl Reminders {
         of: Reminded,
         starts_at: Timestamp,
         times: impl IntoIterator<Item = Timestamp>,
+        dropped: Vec<u32>,
     ) -> Self {
         let mut due: Vec<i64> = times.into_iter().map(Timestamp::as_millisecond).collect();
         due.sort_unstable_by(|a, b| b.cmp(a));
         due.dedup();
-        let mut all = Self { opportunity, of, starts_at, due, sent: None, armed: starts_at };
+        let mut all = Self { opportunity, of, starts_at, due, sent: None, armed: starts_at, dropped };
         all.armed = all.next();
         all
     }
@@ -171,7 +175,8 @@ mod tests {
     fn many_that_were_missed_are_sent_as_one() {
         let start = at("2025-03-05T14:00");
         let of = Reminded::Appointment(AppointmentId::new(1));
-        let mut all = Reminders::new("o1".parse().unwrap(), of, start, [start - DAY, start - HOUR]);
+        let mut all =
+            Reminders::new("o1".parse().unwrap(), of, start, [start - DAY, start - HOUR], Vec::new());
         assert_eq!(all.next(), start - DAY);
         assert!(!all.take_due(start - DAY - HOUR));
         assert!(all.take_due(start - SignedDuration::from_mins(20)));

@@ -39,10 +39,14 @@ pub enum AccountEvent {
     ProviderAccepted,
     /// The password was wrong, or nobody has that account.
     PasswordRefused,
+    /// Too many passwords were being checked, and nobody looked at this one.
+    NoTurn,
     /// There were too many attempts.
     TooManyAttempts,
     /// The identity provider's answer did not hold.
     ProviderRefused,
+    /// The identity provider did not answer.
+    ProviderDown,
     /// The identity provider gives the account no role.
     NoRole,
     /// A browser was signed out.
@@ -63,8 +67,10 @@ impl AccountEvent {
             Self::LinkFollowed => "signed in by the demo's link",
             Self::ProviderAccepted => "signed in with the organisation's account",
             Self::PasswordRefused => "refused: the password is wrong or there is no such account",
+            Self::NoTurn => "refused: too many passwords were being checked",
             Self::TooManyAttempts => "refused: too many attempts",
             Self::ProviderRefused => "refused: the identity provider's answer does not hold",
+            Self::ProviderDown => "refused: the identity provider does not answer",
             Self::NoRole => "refused: the identity provider gives no role",
             Self::SignedOut => "signed out",
             Self::SignedOutEverywhere => "signed out everywhere",

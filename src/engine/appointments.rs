@@ -2,13 +2,14 @@
 //!
 //! Lever takes an interview only in a panel that the API made, so the first one makes its panel. It
 //! knows no idempotency: each write is marked before it leaves, and an interview whose answer was lost
-//! is looked for by the reference in its note before another is made. To replace and to delete can be
-//! repeated; a replacement is built from what stands there just before, so that nothing is reset.
+//! is looked for before another is made: by the reference in its note, and where somebody has rewritten that, by
+//! its time, its people and its age. To replace and to delete can be repeated; a replacement is built from what
+//! stands there just before, so that nothing is reset.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{Appointment, AppointmentId, Effect, EffectState, InterviewId, Lane, PanelId, Write};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, NextWrite, Settled, Taken};
 use super::{Engine, convert};
@@ -244,22 +245,55 @@ impl Engine {
         }
     }
 
-    /// The interview in Lever that carries the reference. The reference alone decides: time and
-    /// interviewers may have been changed there since.
+    /// The interview in Lever that was sent, and whose answer was lost.
     async fn find_interview(&self, one: &Appointment) -> Result<Option<lever::Interview>, LeverError> {
-        let mut offset: Option<Offset> = None;
+        let (mut all, mut offset) = (Vec::new(), None::<Offset>);
         loop {
             let page = self.lever.interviews(Lane::Interactive, &one.opportunity, offset.as_ref()).await?;
-            let ours = |shown: &lever::Interview| shown.note.as_deref().is_some_and(|note| one.wrote(note));
-            if let Some(found) = page.items.into_iter().find(ours) {
-                return Ok(Some(found));
-            }
+            all.extend(page.items);
             match page.next {
                 Some(next) => offset = Some(next),
-                None => return Ok(None),
+                None => break,
             }
         }
+        let id = one.opportunity.clone();
+        let others = self.store.read(move |snapshot| changes::appointments_of(snapshot, &id)).await;
+        // Where they cannot be read, an interview of theirs may be taken for this one, and none is made twice.
+        let others = others.unwrap_or_default();
+        Ok(sent_as(one, all, &others))
     }
+}
+
+/// By how much Lever's clock and ours may differ when both say when something was made.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Which of these was sent as `one`. The reference decides, whatever else was changed there since; without it
+/// the time and the people, of what was made since and is none of the `others` here. Who made it is not asked:
+/// Lever need not name the one in whose name it was, and whoever arranged the same by hand wants no second one.
+fn sent_as(
+    one: &Appointment,
+    all: Vec<lever::Interview>,
+    others: &[Appointment],
+) -> Option<lever::Interview> {
+    let marked = |shown: &lever::Interview| shown.note.as_deref().is_some_and(|note| one.wrote(note));
+    let sent = one.sending.as_ref().unwrap_or(&one.meeting);
+    let is_others = |shown: &lever::Interview| {
+        let stands = others.iter().filter_map(|other| other.lever.as_ref());
+        let wrote = |note: &str| others.iter().any(|other| other.id != one.id && other.wrote(note));
+        stands.into_iter().any(|there| there.interview == shown.id)
+            || shown.note.as_deref().is_some_and(wrote)
+    };
+    let begun = one.made_at.saturating_sub(SKEW).unwrap_or(Timestamp::MIN);
+    let alike = |shown: &lever::Interview| {
+        shown.canceled_at.is_none()
+            && shown.starts_at == Some(sent.starts_at)
+            && shown.interviewers.iter().map(|each| &each.id).collect::<BTreeSet<_>>()
+                == sent.interviewers.iter().collect()
+            && shown.created_at.is_none_or(|at| at >= begun)
+            && !is_others(shown)
+    };
+    let place = all.iter().position(marked).or_else(|| all.iter().position(alike))?;
+    all.into_iter().nth(place)
 }
 
 /// Lever's word for an interview without a form.
@@ -351,10 +385,10 @@ mod tests {
         }
     }
 
-    fn replaced(form: &str) -> Option<String> {
-        let one = appointment(None);
-        let current = lever::Interview {
-            id: "i1".parse().unwrap(),
+    /// An interview as Lever shows it.
+    fn shown(id: &str) -> lever::Interview {
+        lever::Interview {
+            id: id.parse().unwrap(),
             panel: None,
             opportunity: None,
             subject: Some("Phone screen".into()),
@@ -369,9 +403,14 @@ mod tests {
             stage: None,
             canceled_at: None,
             postings: Vec::new(),
-            feedback_template: Some(form.into()),
+            feedback_template: None,
             feedback_reminder: None,
-        };
+        }
+    }
+
+    fn replaced(form: &str) -> Option<String> {
+        let one = appointment(None);
+        let current = lever::Interview { feedback_template: Some(form.into()), ..shown("i1") };
         replacement(&one, &current).feedback_template
     }
 
@@ -380,6 +419,56 @@ mod tests {
         let wanted = |form: &str| first(&appointment(Some(form))).feedback_template;
         assert_eq!(wanted("form-1").as_deref(), Some("form-1"));
         assert_eq!(wanted("no-feedback"), None);
+    }
+
+    /// The answer was lost, and somebody has rewritten the note before it was looked for.
+    #[test]
+    fn an_interview_without_its_reference_is_known_by_its_time_its_people_and_its_age() {
+        let made_at = Timestamp::from_second(1_700_000_000).unwrap();
+        let lost = Appointment { lever: None, made_at, ..appointment(None) };
+        let lost = Appointment { sending: Some(lost.meeting.clone()), ..lost };
+        let interviewer = |id: &str| lever::Interviewer {
+            id: id.parse().unwrap(),
+            email: String::new(),
+            name: String::new(),
+            feedback_template: None,
+        };
+        let ours = lever::Interview {
+            note: Some("Rewritten.".into()),
+            interviewers: vec![interviewer("u1")],
+            created_at: Some(made_at),
+            ..shown("i7")
+        };
+        let found = |all: &[&lever::Interview], others: &[Appointment]| {
+            let all = all.iter().map(|shown| (*shown).clone()).collect();
+            sent_as(&lost, all, others).map(|found| found.id.to_string())
+        };
+        assert_eq!(found(&[&ours], &[]).as_deref(), Some("i7"));
+        let marked = lever::Interview { note: Some(lost.reference()), starts_at: None, ..shown("i8") };
+        assert_eq!(found(&[&ours, &marked], &[]).as_deref(), Some("i8"), "the reference comes first");
+        let later = Timestamp::from_second(1_700_000_600).unwrap();
+        let day_before = Timestamp::from_second(1_699_913_600).unwrap();
+        let strangers = [
+            lever::Interview { starts_at: Some(later), ..ours.clone() },
+            lever::Interview { interviewers: vec![interviewer("u2")], ..ours.clone() },
+            lever::Interview { interviewers: vec![interviewer("u1"), interviewer("u2")], ..ours.clone() },
+            lever::Interview { created_at: Some(day_before), ..ours.clone() },
+            lever::Interview { canceled_at: Some(later), ..ours.clone() },
+        ];
+        for stranger in &strangers {
+            assert_eq!(found(&[stranger], &[]), None, "{stranger:?}");
+        }
+        let there = InLever {
+            interview: "i7".parse().unwrap(),
+            panel: None,
+            meeting: lost.meeting.clone(),
+            as_of: later,
+        };
+        let other = Appointment { id: AppointmentId::new(2), lever: Some(there), ..lost.clone() };
+        assert_eq!(found(&[&ours], &[other]), None, "it is another one's here");
+        let waiting = Appointment { id: AppointmentId::new(2), ..lost.clone() };
+        let theirs = lever::Interview { note: Some(waiting.reference()), ..ours.clone() };
+        assert_eq!(found(&[&theirs], &[waiting]), None, "it is another one's that waits to be looked for");
     }
 
     /// Lever shows "no-feedback" and takes an id or nothing (lever-api.md 5.5, 5.6).

@@ -52,6 +52,8 @@ pub(crate) enum Part {
     Calendars,
     Carrier,
     Clock,
+    /// The one on disk, where that is not the one in force.
+    Config,
     Lever,
     /// The public one, the operator's own and the control socket.
     Listener,
@@ -61,13 +63,14 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Audit,
         Self::Backfill,
         Self::Backup,
         Self::Calendars,
         Self::Carrier,
         Self::Clock,
+        Self::Config,
         Self::Lever,
         Self::Listener,
         Self::Outbox,
@@ -84,6 +87,7 @@ impl Part {
             Self::Calendars => "calendars",
             Self::Carrier => "carrier",
             Self::Clock => "clock",
+            Self::Config => "config",
             Self::Lever => "lever",
             Self::Listener => "listener",
             Self::Outbox => "outbox",
@@ -269,6 +273,18 @@ impl Engine {
             self.notices.trouble(Part::Listener, "", HealthStatus::Degraded, detail.into(), now);
         } else {
             self.notices.well(Part::Listener, "", now);
+        }
+    }
+
+    /// Whether a config that was to be read again was refused, and why, without anything that stands in it:
+    /// then the one before holds.
+    pub fn note_config(&self, refused: Option<String>) {
+        let now = self.clock.now();
+        match refused {
+            Some(detail) => {
+                self.notices.trouble(Part::Config, "", HealthStatus::Degraded, detail, now);
+            }
+            None => self.notices.well(Part::Config, "", now),
         }
     }
 

@@ -113,7 +113,7 @@ pub(crate) struct HealthBody {
     /// `ok`, `degraded` or `failing`: the worst of the parts.
     status: &'static str,
     /// `store`, `lever`, `carrier`, `backfill`, `outbox`, `search`, `clock`, `backup`, `calendars`, `audit`,
-    /// `listener`.
+    /// `listener`, `config`.
     components: BTreeMap<&'static str, ComponentBody>,
 }
 

@@ -12,8 +12,8 @@ use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
     Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
     ConversationId, EffectRow, EffectState, ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause,
-    Filing, HookEvent, Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminders,
-    Searchable, SignIn, Stage, Suppression, User, UserId,
+    Filing, HookEvent, Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminded,
+    Reminders, Searchable, SignIn, Stage, Suppression, User, UserId,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -72,7 +72,6 @@ stored! {
     RefusedHook = 1;
     Recipient = 1;
     RunLine = 1;
-    Reminders = 1;
     Searchable = 1;
     SecretKey = 1;
     Seen = 1;
@@ -240,6 +239,30 @@ impl Stored for HookRow {
     }
 }
 
+impl Stored for Reminders {
+    const VERSION: u8 = 2;
+
+    /// The first version did not say which of them there are none of.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Untold {
+            opportunity: OpportunityId,
+            of: Reminded,
+            #[serde(with = "millisecond::required")]
+            starts_at: Timestamp,
+            due: Vec<i64>,
+            sent: Option<MessageId>,
+            #[serde(with = "millisecond::required")]
+            armed: Timestamp,
+        }
+        let Untold { opportunity, of, starts_at, due, sent, armed } = match version {
+            1 => postcard::from_bytes(bytes).ok()?,
+            _ => return None,
+        };
+        Some(Self { opportunity, of, starts_at, due, sent, armed, dropped: Vec::new() })
+    }
+}
+
 impl Stored for Idempotent {
     const VERSION: u8 = 2;
 
@@ -284,6 +307,16 @@ mod tests {
         let older = postcard::to_allocvec(&row).unwrap();
         // The last field, none, is one byte.
         assert_eq!(HookRow::upgrade(1, older.split_last().unwrap().1), Some(row));
+    }
+
+    #[test]
+    fn reminders_of_an_older_program_read_as_ones_of_which_none_was_left_out() {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let of = Reminded::Appointment(AppointmentId::new(1));
+        let row = Reminders::new("o1".parse().unwrap(), of, at, [at], Vec::new());
+        let older = postcard::to_allocvec(&row).unwrap();
+        // The last field, none, is one byte.
+        assert_eq!(Reminders::upgrade(1, &older[..older.len() - 1]), Some(row));
     }
 
     #[test]

@@ -94,6 +94,10 @@ fn a_reload_takes_up_what_it_can_and_refuses_a_bad_config() {
     assert!(daemon.told().contains("organisation.timezone"));
     fs::write(&world.config, &good).unwrap();
     assert_eq!(world.health("ready"), Some(200));
+    let told = world.component("config");
+    assert_eq!(told["status"], "degraded");
+    let detail = told["detail"].as_str().unwrap();
+    assert!(detail.contains("mistakes") && detail.contains("`fulcrum check`"), "{detail}");
 
     let changed = good
         .replace("[transcript]", "[transcript]\nmax_wait = \"12h\"")
@@ -103,6 +107,7 @@ fn a_reload_takes_up_what_it_can_and_refuses_a_bad_config() {
     log(&daemon, "the new value holds");
     log(&daemon, "waits for a restart");
     assert!(daemon.told().contains("transcript.max_wait") && daemon.told().contains("lever.burst"));
+    assert_eq!(world.component("config")["status"], "ok");
 
     daemon.signal("INT");
     assert_eq!(daemon.wait().code(), Some(0));
@@ -218,7 +223,10 @@ fn a_second_daemon_is_told_who_is_first() {
 
 #[test]
 fn doctor_finds_what_is_missing_beside_a_running_daemon() {
-    let world = World::new(&[&SMALL[..], &["--permissions", "default,-create_an_opportunity_note"]].concat());
+    let world = World::new(
+        &[&SMALL[..], &["--permissions", "default,-create_an_opportunity_note,create_an_opportunity_panel"]]
+            .concat(),
+    );
     let _daemon = world.daemon();
     world.synced();
     let assert = world.command(&["doctor", "--json"]).assert().code(1);
@@ -235,6 +243,9 @@ fn doctor_finds_what_is_missing_beside_a_running_daemon() {
     {
         assert_eq!(state(works), "works", "{works}");
     }
+    // The daemon has looked as well: interviews that waited for that permission go on.
+    let asked = &world.sandbox("stats")["lever"]["by_route"]["POST /v1/opportunities/{o}/panels"];
+    assert_eq!(asked, 2);
 }
 
 #[test]

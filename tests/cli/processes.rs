@@ -136,6 +136,14 @@ impl World {
         http("GET", &format!("http://{ops}/health/{route}"), "").map(|(status, _)| status)
     }
 
+    /// How health says that a part is.
+    pub(crate) fn component(&self, name: &str) -> Value {
+        let config: toml::Table = std::fs::read_to_string(&self.config).unwrap().parse().unwrap();
+        let ops = config["ops"]["listen"].as_str().unwrap();
+        let (_, health) = http("GET", &format!("http://{ops}/health"), "").unwrap();
+        serde_json::from_str::<Value>(&health).unwrap()["components"][name].clone()
+    }
+
     /// What a command with `--json` prints.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let assert = self.command(arguments).arg("--json").assert().code(0);

@@ -671,6 +671,54 @@ text = "Hi {{ weather }}"
     "#);
 }
 
+/// One broken template must not keep what is wrong elsewhere for the next `check`.
+#[test]
+fn automations_are_checked_beside_a_broken_template() {
+    let machine = Machine::new(&minimal_and(
+        r#"
+[[saved_links]]
+id = "apply"
+url = "https://acme.example/apply"
+
+[[templates]]
+id = "broken"
+name = "Broken"
+text = "Hi {{ weather }}"
+
+[[templates]]
+id = "signed"
+name = "Signed"
+text = "Hi, this is {{ sender.name }}"
+
+[[automations]]
+name = "nobodys"
+trigger = "archived"
+message = "nope"
+
+[[automations]]
+name = "unsigned"
+trigger = "archived"
+message = "signed"
+
+[[automations]]
+name = "of-the-broken-one"
+trigger = "archived"
+message = "broken"
+
+[[automations]]
+name = "right"
+trigger = "archived"
+text = "Apply again: {{ saved_links.apply }}"
+"#,
+    ));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    3 problems in the settings
+      fulcrum.toml:27: templates[0].text: line 1 of the text: the unknown field weather, expected one of profile.first_name, profile.last_name, sender.name, sender.first_name, sender.last_name, owner.name, owner.first_name, owner.last_name, job.name, job.location, stage.name, interview.date, interview.time, interview.location, org.name, links.booking, saved_links.<id>
+      fulcrum.toml:37: automations[0].message: "nope", expected the id of a template: broken, signed
+      fulcrum.toml:42: automations[1].message: the field sender.name, which archived does not tell, expected owner.* or org.name: nobody signs an automatic text
+    "#);
+}
+
 #[test]
 fn every_flaw_of_every_template_is_reported() {
     let machine = Machine::new(&minimal_and(
@@ -758,6 +806,44 @@ fn templates_of_a_folder_follow_those_of_the_config() {
       templates/flaws.toml:3: text: line 1 of the text: it invites the answer STOP, by which people opt out, expected another word, or "to opt out" after it
       templates/other.toml:2: unknown field `words`, expected one of `name`, `text`, `first`
     "#);
+}
+
+#[test]
+fn a_file_of_windows_stands_in_for_those_that_are_built_in() {
+    let machine = Machine::new("");
+    let path = machine.path("windows.toml");
+    let quiet = format!("[quiet_hours]\npreset = \"ours\"\nwindows_file = \"{}\"\n", path.display());
+    machine.write("fulcrum.toml", &minimal_and(&quiet), 0o644);
+    let file = |presets: &str| {
+        machine.write("windows.toml", &format!("version = \"2027-01-01\"\n{presets}"), 0o644);
+    };
+    let everywhere = "everywhere = { window = \"08:00-21:00\" }\n";
+    let state = "RI = { window = \"10:00-17:00\" }\n";
+    file(&format!("[presets.ours]\n{everywhere}[presets.ours.states]\n{state}"));
+    let states = machine.load().unwrap().quiet_hours.states;
+    let of = |number: &str| states.of(fulcrum_domain::Number::from_e164(number).unwrap());
+    let all = |window: &str| Hours::new([Some(window.parse().unwrap()); 7]);
+    assert_eq!((of("+14015550142"), of("+12025550142")), (all("10:00-17:00"), all("08:00-21:00")));
+
+    let everywhere_wrong = "everywhere = { window = \"8-21\", sunday = \"noon\" }\n";
+    let no_state = "Rhode = { window = \"10:00-17:00\" }\n";
+    file(&format!("[presets.other]\n{everywhere_wrong}[presets.other.states]\n{no_state}"));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    3 problems in the settings
+      windows.toml:3: presets.other.everywhere.window: "8-21", expected a window, such as "08:00-20:00"
+      windows.toml:3: presets.other.everywhere.sunday: "noon", expected a window, such as "08:00-20:00"
+      windows.toml:5: presets.other.states.Rhode: no state, expected the two letters of a state, such as "TX"
+    "#);
+    file(&format!("[presets.other]\n{everywhere}"));
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:20: quiet_hours.preset: "ours", expected empty, or "other"
+    "#);
+    file("[presets.ours]\neverywhere = { windows = \"08:00-21:00\" }\n");
+    insta::assert_snapshot!(machine.complaints(), @"
+    1 problem in the settings
+      windows.toml:3: unknown field `windows`, expected one of `window`, `saturday`, `sunday`
+    ");
 }
 
 #[test]

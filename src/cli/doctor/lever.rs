@@ -45,9 +45,8 @@ pub(super) async fn look(config: &Config, daemon_runs: bool) -> Result<Vec<Findi
     let mut findings = vec![Finding::new("lever key", State::Works, config.lever.base_url.to_string())];
     findings.extend(client.skew(Clock::System.now()).map(clock));
     findings.extend(permissions.endpoints.iter().map(|(endpoint, verdict)| {
-        let what = format!("lever: {}", endpoint.tick_box());
         let without = if REQUIRED.contains(endpoint) { State::Broken } else { State::Missing };
-        judged(what, verdict, without, endpoint.without())
+        judged(of(*endpoint), verdict, without, endpoint.without())
     }));
     let expand = "the initial sync takes a request for each opportunity more";
     findings.push(judged(
@@ -66,6 +65,17 @@ pub(super) async fn look(config: &Config, daemon_runs: bool) -> Result<Vec<Findi
         ));
     }
     Ok(findings)
+}
+
+/// Whether the key may make interviews.
+pub(super) fn makes_interviews(findings: &[Finding]) -> bool {
+    let what = of(Endpoint::CreatePanel);
+    findings.iter().any(|finding| finding.what == what && finding.state == State::Works)
+}
+
+/// What a finding about an endpoint is called.
+fn of(endpoint: Endpoint) -> String {
+    format!("lever: {}", endpoint.tick_box())
 }
 
 fn refused(config: &Config, error: LeverError) -> Finding {

@@ -1,7 +1,8 @@
 //! `fulcrum doctor`: asks the live remotes and this machine what works.
 //!
 //! A list of findings, each with what breaks without it or what to do. It changes nothing anywhere:
-//! the permissions are tried by requests that cannot succeed (see `lever::probe`).
+//! the permissions are tried by requests that cannot succeed (see `lever::probe`). A daemon that runs is told
+//! to look as well, where it may have interviews that wait for a permission.
 
 mod lever;
 mod machine;
@@ -72,6 +73,9 @@ impl Doctor {
             screen::hint("asking Lever, slowly beside the daemon: about 15 seconds")?;
         }
         findings.extend(lever::look(&config, daemon.is_some()).await?);
+        if daemon.is_some() && lever::makes_interviews(&findings) {
+            tell_the_daemon(&config).await;
+        }
         findings.push(carrier(&carriers::client(&config)?).await);
         findings.push(webhooks(&config, daemon.as_ref()));
 
@@ -82,6 +86,16 @@ impl Doctor {
             show(&findings)?;
         }
         Ok(if broken { Exit::Bad } else { Exit::Done })
+    }
+}
+
+/// Interviews that wait for a permission go on once the daemon has seen it itself. Where that fails they wait for
+/// its own look, and what was found out stands all the same.
+async fn tell_the_daemon(config: &Config) {
+    if let Ok(control) = Control::new(config)
+        && let Err(error) = control.post("/api/v1/lever/probe", &json!({})).await
+    {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the daemon does not look at Lever's key");
     }
 }
 

@@ -26,7 +26,9 @@ impl Reloader {
     }
 
     pub(super) fn reload(&mut self, engine: &Engine, server: &Running) {
-        match self.take_up(engine, server) {
+        let taken_up = self.take_up(engine, server);
+        engine.note_config(taken_up.as_ref().err().map(refusal));
+        match taken_up {
             Ok(changes) if changes.reloadable.is_empty() && changes.needing_restart.is_empty() => {
                 tracing::info!("the config was read again: nothing has changed");
             }
@@ -62,4 +64,14 @@ impl Reloader {
         (self.config, self.settings) = (config, settings);
         Ok(changes)
     }
+}
+
+/// What health says of a config that is not used. What stands in it is for the log and for `check`.
+fn refusal(error: &anyhow::Error) -> String {
+    let what = match error.downcast_ref().map(|problems: &Problems| problems.iter().count()) {
+        Some(1) => "there is a mistake in it, which `fulcrum check` tells".to_owned(),
+        Some(count) => format!("there are {count} mistakes in it, which `fulcrum check` tells"),
+        None => "the log says why".to_owned(),
+    };
+    format!("the config was read again and is not used, the one before holds: {what}; then reload")
 }

@@ -3,7 +3,8 @@
 //!
 //! As with the zones, a number says where it was given out, and an area code may cover several states: the
 //! strictest of them counts. A number of the same plan without a place (toll-free, or too new for the
-//! table) keeps what holds everywhere in the country; numbers of other countries are not limited.
+//! table) may be in any of them, and its zone is a guess (5.5): for such there are windows of their own. Numbers
+//! of other countries are not limited.
 
 mod table;
 
@@ -36,11 +37,17 @@ fn place(number: Number) -> Place {
     Place::States(row.map_or(&[], |row| STATES[row].1))
 }
 
+/// Whether there is a state of these two letters, or a district or territory.
+pub fn is_state(name: &str) -> bool {
+    STATES.iter().any(|(_, states)| states.contains(&name))
+}
+
 /// The windows that laws leave, on top of those that an installation sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateWindows {
     everywhere: Hours,
     states: BTreeMap<String, Hours>,
+    placeless: Hours,
 }
 
 impl Default for StateWindows {
@@ -53,13 +60,21 @@ impl Default for StateWindows {
 impl StateWindows {
     /// `everywhere` holds in the whole country, and `states` besides, by their two letters.
     pub const fn new(everywhere: Hours, states: BTreeMap<String, Hours>) -> Self {
-        Self { everywhere, states }
+        Self { everywhere, states, placeless: Hours::always() }
+    }
+
+    /// The same, and these for numbers of which not even the state can be told.
+    #[must_use]
+    pub const fn with_placeless(mut self, hours: Hours) -> Self {
+        self.placeless = hours;
+        self
     }
 
     /// What is left of each day for a number: within the windows of all states that it may be in.
     pub fn of(&self, number: Number) -> Hours {
         match place(number) {
             Place::Abroad => Hours::always(),
+            Place::States([]) => self.everywhere.within(self.placeless),
             Place::States(states) => states
                 .iter()
                 .filter_map(|state| self.states.get(*state))
@@ -102,6 +117,11 @@ mod tests {
     }
 
     #[test]
+    fn a_state_is_known_by_its_two_letters() {
+        assert!(is_state("RI") && is_state("DC") && !is_state("Ri") && !is_state("XX") && !is_state(""));
+    }
+
+    #[test]
     fn the_tables_are_in_order() {
         assert!(STATES.is_sorted_by(|(one, _), (next, _)| one < next));
         assert!(ELSEWHERE.is_sorted_by(|one, next| one < next));
@@ -119,6 +139,9 @@ mod tests {
         assert_eq!(windows.of(number("+14015550142")), hours("09:00-18:00"));
         assert_eq!(windows.of(number("+18005550142")), hours("08:00-21:00"));
         assert_eq!(windows.of(number("+14165550142")), Hours::always());
+        let windows = windows.with_placeless(hours("09:00-20:00"));
+        assert_eq!(windows.of(number("+18005550142")), hours("09:00-20:00"));
+        assert_eq!(windows.of(number("+14015550142")), hours("09:00-18:00"));
         assert_eq!(StateWindows::default().of(number("+14015550142")), Hours::always());
     }
 }

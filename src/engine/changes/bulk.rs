@@ -242,7 +242,8 @@ fn call_back(
     }
     move_on(tx, id, place, recipient, state)
 }
+
 fn tell(tx: &mut Tx<'_>, id: BulkId, what: &str, by: Actor, at: Timestamp) -> Result<(), StoreError> {
     let what = format!("bulk text {id} was {what}");
-    note(tx, &Activity::new(at, by, ActivityKind::Message, what))
+    note(tx, &Activity::new(at, by, ActivityKind::Bulk, what))
 }

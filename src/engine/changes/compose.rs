@@ -178,6 +178,9 @@ pub fn compose(
     if let Some(reason) = draft.cannot_wait {
         tx.put(OVERRIDES, &message.id, &Seen(moment.now))?;
         let by = Actor::from(name_of(&message.author));
+        // What is kept for audits outlives an erasure, and nobody knows what a reason says.
+        let what = format!("quiet hours were overridden for the text {}", message.id);
+        note_of(tx, &conversation, by.clone(), ActivityKind::QuietHours, what, moment.now)?;
         let what = format!("quiet hours were overridden: {reason}");
         note_of(tx, &conversation, by, ActivityKind::Message, what, moment.now)?;
     }

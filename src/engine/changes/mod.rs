@@ -118,8 +118,8 @@ pub use posting::{
 pub use projection::{Arrival, ListedInterview, Put, put_interviews, put_opportunity};
 pub(crate) use projection::{LEFT_FOR_NOW, want_no_interviews};
 pub use receive::{Incoming, Received, receive};
-pub(crate) use remind::retime;
 pub use remind::{CALLED_OFF, InterviewTexts, MOVED, REMINDER};
+pub(crate) use remind::{dropped_reminders, retime};
 pub use retention::{Decision, decisions_over, erase_if_over, forget_decisions, hold, release, threads_over};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};

@@ -2,10 +2,12 @@
 //! (behaviour.md 4; changes that were made in Lever: `interview_news`). Each text passes the guard like any other; one that has not left when the
 //! interview begins, or is moved, is called off.
 
+use std::collections::BTreeMap;
+
 use fulcrum_domain::template::{Field, Fields, Templates};
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Appointment, Author, DeadlineKey, Message, MessageId, Opportunity,
-    OpportunityId, Planned, Purpose, RemindOf, Reminded, Reminders, Sight, remind_at,
+    Activity, ActivityKind, Actor, Appointment, Author, Conversation, DeadlineKey, Message, MessageId,
+    Opportunity, OpportunityId, Planned, Purpose, RemindOf, Reminded, Reminders, Sight, remind_at,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +19,9 @@ use super::cancel::cancel_if_waiting;
 use super::compose::{ComposeError, Draft, Recipient, compose};
 use super::counter::{Counter, next};
 use super::deadline::{arm, is_ahead};
+use super::desk::{change_desk, mark_read};
 use super::made_from::made_from_present;
+use super::thread::thread_of;
 use super::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
@@ -149,7 +153,7 @@ fn arm_new(
     let own = one.leads.as_ref().map(|leads| leads.iter().map(|m| SignedDuration::from_mins((*m).into())));
     let leads: Vec<SignedDuration> =
         own.map_or_else(|| rules.interview_texts.leads.clone(), Iterator::collect);
-    let mut times = Vec::new();
+    let (mut times, mut dropped) = (Vec::new(), Vec::new());
     for lead in leads {
         match remind_at(one.starts_at, lead, now, open) {
             Planned::At(at) => times.push(at),
@@ -160,14 +164,44 @@ fn arm_new(
                     one.starts_at
                 );
                 tell(tx, id, what, now)?;
+                dropped.push(u32::try_from(lead.as_mins()).unwrap_or(u32::MAX));
             }
         }
     }
-    let row = Reminders::new(id.clone(), one.of, one.starts_at, times);
+    if !dropped.is_empty() {
+        show_again(tx, opportunity)?;
+    }
+    let row = Reminders::new(id.clone(), one.of, one.starts_at, times, dropped);
     let number = next(tx, Counter::Reminders)?;
     tx.put(REMINDERS, &number, &row)?;
     tx.put(REMINDERS_OF, &(id.clone(), number), &())?;
     arm(tx, DeadlineKey::Reminder(number), None, Some(row.armed))
+}
+
+/// A person is to tell the candidate themselves: the thread with them is unread again for those who look after
+/// it, and put away no more. Where there is none the interview alone says it.
+fn show_again(tx: &mut Tx<'_>, opportunity: &Opportunity) -> Result<(), StoreError> {
+    let Some(number) = opportunity.number() else { return Ok(()) };
+    let Some(Conversation { id, .. }) = thread_of(tx, number)? else { return Ok(()) };
+    let Some((_, desk)) = change_desk(tx, id, |desk| desk.archived_at = None)? else { return Ok(()) };
+    for account in desk.assigned.into_iter().chain(desk.followers) {
+        mark_read(tx, id, account, None)?;
+    }
+    Ok(())
+}
+
+/// Which reminders of the interviews of an opportunity quiet hours leave no time for, in minutes before the start.
+pub(crate) fn dropped_reminders(
+    read: &impl Read,
+    id: &OpportunityId,
+) -> Result<BTreeMap<Reminded, Vec<u32>>, StoreError> {
+    let mut all = BTreeMap::new();
+    for ((_, number), ()) in read.list(REMINDERS_OF, &Keys::beginning(id), usize::MAX)? {
+        if let Some(row) = read.get(REMINDERS, &number)? {
+            all.insert(row.of, row.dropped);
+        }
+    }
+    Ok(all)
 }
 
 fn drop_reminders(

@@ -1,6 +1,7 @@
 //! Random days in the life of a few threads: after each step the rows must agree with each other,
 //! whatever came before. A step that fails prints its whole history.
 
+mod audited;
 mod automated;
 mod by_interview;
 mod decided;

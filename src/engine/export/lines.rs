@@ -270,7 +270,7 @@ pub(super) fn reminder(row: &Reminders) -> Value {
     json!({
         "type": "reminder", "opportunity": text(&row.opportunity), "appointment": maybe(appointment),
         "interview": maybe(interview), "starts_at": row.starts_at, "due": due.collect::<Vec<_>>(),
-        "message": maybe(row.sent.as_ref()),
+        "message": maybe(row.sent.as_ref()), "no_reminder": row.dropped,
     })
 }
 

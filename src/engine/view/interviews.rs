@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fulcrum_domain::{Appointment, AppointmentId, InterviewId, OpportunityId, UserId, Wanted};
+use fulcrum_domain::{Appointment, AppointmentId, InterviewId, OpportunityId, Reminded, UserId, Wanted};
 use jiff::Timestamp;
 
 use crate::engine::{Engine, changes};
@@ -78,6 +78,8 @@ pub struct InterviewView {
     pub feedback_template: Option<String>,
     /// How far Lever has it.
     pub state: InterviewState,
+    /// How many minutes before it the candidate gets no reminder, since that would fall in quiet hours.
+    pub unreminded: Vec<u32>,
     /// How often what is wanted of it was changed.
     pub revision: u32,
 }
@@ -112,6 +114,8 @@ fn interviews(read: &impl Read, id: &OpportunityId) -> Result<Vec<InterviewView>
     let ours = changes::appointments_of(read, id)?;
     let in_lever: BTreeSet<InterviewId> =
         ours.iter().filter_map(|one| one.lever.as_ref()).map(|there| there.interview.clone()).collect();
+    let mut dropped = changes::dropped_reminders(read, id)?;
+    let mut unreminded = |of| dropped.remove(&of).unwrap_or_default();
     let mut all = Vec::new();
     for one in ours {
         all.push(InterviewView {
@@ -126,6 +130,7 @@ fn interviews(read: &impl Read, id: &OpportunityId) -> Result<Vec<InterviewView>
             minutes: one.meeting.minutes,
             timezone: Some(one.meeting.timezone),
             feedback_template: one.meeting.feedback_template,
+            unreminded: unreminded(Reminded::Appointment(one.id)),
             revision: one.revision,
         });
     }
@@ -137,6 +142,7 @@ fn interviews(read: &impl Read, id: &OpportunityId) -> Result<Vec<InterviewView>
         all.push(InterviewView {
             id: None,
             interviewers: names(&mut row.interviewers.iter())?,
+            unreminded: unreminded(Reminded::Interview(row.id.clone())),
             state: if gone { InterviewState::GoneInLever } else { InterviewState::InLever },
             lever: Some(row.id),
             subject: row.subject,

@@ -22,7 +22,8 @@ use crate::server::problem::{Kind, Problem, ProblemBody};
 #[into_params(parameter_in = Query)]
 pub(super) struct ActivityParams {
     /// Kinds, with commas between them: `webhook`, `message`, `opt-out`, `possible-opt-out`,
-    /// `filing`, `effect`, `sign-in`, `admin`, `sync`, `desk`.
+    /// `filing`, `effect`, `sign-in`, `admin`, `sync`, `desk`,
+    /// `automation`, `interview`, `booking`, `bulk`, `quiet-hours`.
     kind: Option<String>,
     /// Who did it.
     who: Option<String>,

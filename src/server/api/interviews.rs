@@ -119,6 +119,9 @@ pub(super) struct InterviewBody {
     state: &'static str,
     /// Why Lever does not have it as it is wanted, in words.
     error: Option<String>,
+    /// How many minutes before the start there is no reminder, since it would fall in quiet hours: whoever
+    /// interviews may tell them.
+    no_reminder: Vec<u32>,
 }
 
 impl From<InterviewView> for InterviewBody {
@@ -134,6 +137,7 @@ impl From<InterviewView> for InterviewBody {
             timezone: view.timezone,
             interviewers: view.interviewers.into_iter().map(|(id, _)| id.to_string()).collect(),
             state: view.state.word(),
+            no_reminder: view.unreminded,
             error: view.state.why().map(str::to_owned),
         }
     }

@@ -7,7 +7,8 @@
 //! Conventions: times are RFC 3339 in UTC; ids are strings; lists are `{"data": [...], "next":
 //! cursor or null}`; a field without a value is null, never left out; a POST that is repeated with
 //! its `Idempotency-Key` has its effect once and is answered as before. (A booking link leads to the same
-//! booking as the one before, and cannot be shown twice; a template is only filled in.)
+//! booking as the one before, and cannot be shown twice; a template is only filled in; Lever's
+//! key is probed again.)
 //!
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
@@ -25,6 +26,7 @@ mod holds;
 mod imports;
 mod input;
 mod interviews;
+mod key;
 mod messages;
 mod mute;
 mod openapi;
@@ -120,6 +122,7 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
+        data(post.clone(), "/api/v1/lever/probe", Operate, key::probe),
         data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
         data(post.clone(), "/api/v1/imports", Administer, imports::import),
         data(get.clone(), "/api/v1/holds", Administer, holds::list),

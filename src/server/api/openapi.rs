@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::{
     activity, automations, booking, bulk, consent, conversations, desk, erasures, files, holds, imports,
-    interviews, messages, mute, opportunities, opt_out, outbox, search, status, templates, timezone,
+    interviews, key, messages, mute, opportunities, opt_out, outbox, search, status, templates, timezone,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -42,6 +42,7 @@ use super::{
         interviews::change,
         interviews::call_off,
         opt_out::decide,
+        key::probe,
         mute::unmute,
         imports::import,
         holds::list,

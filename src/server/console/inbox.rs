@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::conversation::{Draft, Missing, Talk, Which, shown, talk};
+use super::conversation::{Draft, Missing, Talk, Which, opened, shown};
 use super::frame::{Frame, page};
 use super::{texts, words};
 use crate::engine::{Hit, InboxQuery, InboxRow, SearchQuery};
@@ -173,7 +173,7 @@ fn shelf(caller: &Caller, word: Option<&str>) -> Shelf {
 
 async fn open(shared: &Shared, caller: &Caller, id: Option<&str>) -> Result<Option<Talk>, Problem> {
     let Some(Ok(id)) = id.map(str::parse) else { return Ok(None) };
-    match talk(shared, caller, Which::Thread(id), None, Draft::default()).await {
+    match opened(shared, caller, Which::Thread(id), None, Draft::default()).await {
         Ok(talk) => Ok(Some(talk)),
         Err(Missing::Failed(problem)) => Err(problem),
         Err(_) => Ok(None),

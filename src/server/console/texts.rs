@@ -117,6 +117,7 @@ texts! {
     INTERVIEW_NOT_IN_LEVER = "not in Lever yet";
     INTERVIEW_CALLED_OFF = "called off";
     INTERVIEW_GONE = "Lever: cancelled";
+    INTERVIEW_UNREMINDED = "no reminder {} before, since it would fall in quiet hours: tell them yourself";
     ARRANGE_INTERVIEW = "Arrange an interview";
     CHANGE_INTERVIEW = "Move or change";
     SAVE_INTERVIEW = "Save";

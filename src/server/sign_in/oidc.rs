@@ -111,6 +111,7 @@ async fn refused(shared: &Shared, error: &ProviderError, peer: Option<Peer>) -> 
     tracing::warn!(error = error as &dyn std::error::Error, "nobody was signed in by the identity provider");
     let (status, title, words) = match error {
         ProviderError::Down(_) => {
+            note(shared, AccountEvent::ProviderDown, None, peer).await;
             (StatusCode::SERVICE_UNAVAILABLE, texts::PROVIDER_DOWN, texts::PROVIDER_DOWN_WORDS.to_owned())
         }
         error => {

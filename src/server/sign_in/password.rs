@@ -86,6 +86,9 @@ pub(super) async fn submit(
             form(&shared, &door, StatusCode::UNAUTHORIZED, texts::WRONG, &typed)
         }
         (Err(_busy), ..) => {
+            if shared.porter.tells() {
+                note(&shared, AccountEvent::NoTurn, known.as_ref(), peer).await;
+            }
             let mut response = form(&shared, &door, StatusCode::SERVICE_UNAVAILABLE, texts::BUSY, &typed);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
             response

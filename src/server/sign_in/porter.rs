@@ -15,7 +15,8 @@ use crate::server::client::subscriber;
 const ACCOUNT: (u32, Duration) = (10, Duration::from_mins(1));
 /// A whole office may come from one address, each morning at the same time.
 const ADDRESS: (u32, Duration) = (60, Duration::from_secs(5));
-/// Refusals for too many attempts that the activity tells: it must not be filled by strangers.
+/// Refusals for too many attempts, and for want of a turn, that the activity tells: it must not be filled by
+/// strangers.
 const TOLD: (u32, Duration) = (10, Duration::from_mins(5));
 /// Hashes at once: each takes its memory and a core.
 const HASHES: usize = 2;
@@ -62,9 +63,15 @@ impl Porter {
         self.addresses.passes(subscriber(from))
     }
 
-    /// Whether the activity is to be told that there were too many attempts.
+    /// Whether the activity is to be told that there were too many attempts, or no turn.
     pub(super) fn tells(&self) -> bool {
         self.told.check().is_ok()
+    }
+
+    /// Nobody gets a turn any more.
+    #[cfg(test)]
+    pub(in crate::server) fn close(&self) {
+        self.hashes.close();
     }
 
     /// Whether a password is the one of a hash; looked at off the threads that others wait on.

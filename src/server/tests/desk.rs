@@ -334,6 +334,34 @@ async fn whoever_lever_shows_no_more_may_be_confidential_by_now() {
     world.get(&why, VIEWER).await.problem(404, "not-found");
 }
 
+/// By the inbox or by its own address: it once stayed as old as the last webhook.
+#[tokio::test]
+async fn whom_a_conversation_is_with_is_read_again_when_it_is_opened() {
+    for page in ["/c/0001", "/inbox?c=0001"] {
+        let world = World::start(Choice::default()).await;
+        let put = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+            tx.put(OPPORTUNITIES, &"opp-1".parse().unwrap(), &candidate(THEIRS, false))?;
+            let number = Number::from_e164(THEIRS).unwrap();
+            tx.put(store::tables::BY_NUMBER, &(number, "opp-1".parse().unwrap()), &()).map(drop)
+        };
+        world.engine.store.change(put).await.unwrap();
+        world.engine.take_text(text(1, THEIRS)).await.unwrap();
+        assert_eq!(world.get(page, RECRUITER).await.status, 200);
+        let asked = async || {
+            let metrics = Answer::of(world.client.get(world.ops_url("/metrics"))).await.text;
+            let line =
+                "fulcrum_lever_requests_total{lane=\"interactive\",endpoint=\"opportunity\",status=\"0\"}";
+            metrics.contains(line)
+        };
+        let mut looks = 0;
+        while !asked().await {
+            looks += 1;
+            assert!(looks < 500, "{page}: Lever is not asked");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
 /// A thread is bound to an opportunity that Lever shows no more: it was not found by anybody, also not by those
 /// who may see whatever there is.
 #[tokio::test]

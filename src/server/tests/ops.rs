@@ -26,6 +26,7 @@ async fn health_tells_of_every_component() {
             "calendars",
             "carrier",
             "clock",
+            "config",
             "lever",
             "listener",
             "outbox",

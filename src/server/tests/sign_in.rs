@@ -240,6 +240,31 @@ async fn too_many_attempts_are_told_when_to_come_back() {
     assert_eq!(Browser::new(&world).sign_in("admin@acme.example", PASSWORD, "").await.status, 303);
 }
 
+/// Whoever looks for an attack, or for why nobody can sign in, finds those refusals, too.
+#[tokio::test]
+async fn it_is_told_when_nobody_looked_at_a_password_and_when_the_provider_is_down() {
+    let world = World::start(Choice::default()).await;
+    world.running.shared.porter.close();
+    assert_eq!(Browser::new(&world).sign_in("viewer@acme.example", PASSWORD, "").await.status, 503);
+    let oidc = config::Oidc {
+        issuer: "http://127.0.0.1:9".into(),
+        client_id: "fulcrum".into(),
+        client_secret: None,
+        scopes: Vec::new(),
+        roles_claim: "groups".into(),
+        roles: Role::ALL.map(|role| (role, Vec::new())),
+        confidential: Vec::new(),
+    };
+    let settings = config::SignIn { oidc: Some(oidc), ..settings() };
+    world.running.replace_keys(keys_of("", None).with_people(&[], &settings));
+    assert_eq!(Browser::new(&world).get("/sign-in/oidc").await.status, 503);
+    let told = [
+        ("viewer@acme.example", "refused: too many passwords were being checked, from 127.0.0.1"),
+        ("somebody", "refused: the identity provider does not answer, from 127.0.0.1"),
+    ];
+    assert_eq!(activity(&world).await, told.map(|(who, what)| (who.to_owned(), what.to_owned())));
+}
+
 #[tokio::test]
 async fn who_leaves_the_config_is_signed_out_by_its_reload() {
     let world = World::start(Choice::default()).await;

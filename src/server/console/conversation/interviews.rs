@@ -70,6 +70,11 @@ pub(super) fn meets(views: Vec<InterviewView>, reader: &Reader<'_>) -> Vec<Meet>
             InterviewState::CalledOff => texts::INTERVIEW_CALLED_OFF.to_owned(),
             InterviewState::GoneInLever => texts::INTERVIEW_GONE.to_owned(),
         };
+        let leads: Vec<String> = view.unreminded.iter().map(|minutes| before(*minutes)).collect();
+        let state = match leads.as_slice() {
+            [] => state,
+            leads => format!("{state}; {}", texts::INTERVIEW_UNREMINDED.replace("{}", &leads.join(", "))),
+        };
         let named = |(id, known): &(fulcrum_domain::UserId, Option<(String, String)>)| match known {
             Some((_, email)) => email.clone(),
             None => id.to_string(),
@@ -90,6 +95,11 @@ pub(super) fn meets(views: Vec<InterviewView>, reader: &Reader<'_>) -> Vec<Meet>
         Meet { id, words: words.join(", "), state, form }
     };
     views.into_iter().map(meet).collect()
+}
+
+/// How long before the start, such as 24h.
+fn before(minutes: u32) -> String {
+    format!("{:#}", jiff::SignedDuration::from_mins(minutes.into()))
 }
 
 /// What a form says.

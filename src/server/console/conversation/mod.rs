@@ -183,7 +183,7 @@ async fn whole(
     draft: Draft,
 ) -> Result<Response, Problem> {
     let frame = Frame::new(shared, caller, "");
-    match talk(shared, caller, which, older.before.as_deref(), draft).await {
+    match opened(shared, caller, which, older.before.as_deref(), draft).await {
         Ok(talk) => Ok(page(&Open { frame, talk })),
         Err(missing) => missing.into_page(shared),
     }
@@ -191,17 +191,34 @@ async fn whole(
 
 async fn fragment(shared: &Shared, caller: &Caller, which: Which, older: Older) -> Result<Response, Problem> {
     let talk = talk(shared, caller, which, older.before.as_deref(), Draft::default()).await;
-    Ok(page(&talk.map_err(Missing::into_problem)?))
+    let (talk, _) = talk.map_err(Missing::into_problem)?;
+    Ok(page(&talk))
 }
 
-/// Everything that is shown of a conversation. Whoever is shown the newest messages has read them.
-pub(super) async fn talk(
+/// A conversation that somebody opens: whom it is with is read again beside the page, however they came.
+pub(super) async fn opened(
     shared: &Shared,
     caller: &Caller,
     which: Which,
     before: Option<&str>,
     draft: Draft,
 ) -> Result<Talk, Missing> {
+    let by_thread = matches!(which, Which::Thread(_));
+    let (talk, about) = talk(shared, caller, which, before, draft).await?;
+    // By the candidate's own address it was asked for already.
+    about.filter(|_| by_thread).into_iter().for_each(|id| refresh(shared, id));
+    Ok(talk)
+}
+
+/// Everything that is shown of a conversation, and whom it is with. Whoever is shown the newest messages has
+/// read them.
+async fn talk(
+    shared: &Shared,
+    caller: &Caller,
+    which: Which,
+    before: Option<&str>,
+    draft: Draft,
+) -> Result<(Talk, Option<OpportunityId>), Missing> {
     let engine = &shared.engine;
     let sight = caller.sight;
     let (thread, mut which) = match which {
@@ -220,13 +237,17 @@ pub(super) async fn talk(
         facts = engine.facts(which.subject(), reader).await?;
     }
     let facts = facts.ok_or(Missing::Nothing)?;
+    let about = match &which {
+        Which::Thread(_) => None,
+        Which::Candidate(id) => Some(id.clone()),
+    };
     let mut view = View::of(shared, caller, Shown { which, thread, facts }, before).await?;
     view.draft = draft.words;
     view.wrong = draft.wrong;
     if let Some(typed) = draft.meeting {
         typed.put_back(&mut view);
     }
-    Ok(Talk { view })
+    Ok((Talk { view }, about))
 }
 
 /// The newest thread with an opportunity's candidate, if anything was ever said. A candidate who is
