@@ -177,11 +177,13 @@ texts! {
     STEP_TOKENS = "Paste the signature tokens";
     STEP_TOKENS_WORDS = "Each webhook in Lever shows a token of its own. Paste all of them, in any order; they hold at once, without a restart.";
     TOKENS_BOX = "Signature tokens";
-    TOKENS_HINT = "Separated by blanks or lines. The tokens file is replaced as a whole.";
+    TOKENS_HINT = "Separated by blanks or lines. Paste all of them: they replace the tokens file as a whole. To change one alone, put its event before it, such as candidate_hired: and the token; the other events keep theirs.";
     TOKENS_SAVE = "Save tokens";
     TOKENS_SAVED = "Saved. Webhooks are checked with these tokens from now on.";
     TOKENS_ADMIN = "An administrator can paste them here.";
+    TOKENS_FEWER = "Saved, but before these tokens {} of 8 webhooks could be verified, and now {}. Paste all eight to mend that.";
     TOKENS_KNOWN = "{} of 8 webhooks can be verified";
+    TOKENS_AT_MOST = "at most {} of 8 webhooks can be verified";
     HOOKS_SEEN = "{} of 8 have arrived";
     PERMISSION = "Permission";
     STATE = "State";
@@ -207,6 +209,7 @@ texts! {
     TROUBLE_IS = "Trouble";
     HAS_TOKEN = "there";
     HAS_NO_TOKEN = "none";
+    MAY_HAVE_TOKEN = "perhaps: one that was pasted without a name";
     NOT_SEEN_YET = "not yet";
     HOOK_NO_TOKEN = "one came, but there is no token for it: paste it below";
     HOOK_TOKEN_OF = "one came, signed with the token of \u{201c}{}\u{201d}: the two tokens are mixed up in the tokens file";

@@ -154,3 +154,26 @@ async fn reading_what_was_read_is_no_news() {
     let told = [watch.next().await.unwrap().0, watch.next().await.unwrap().0];
     assert_eq!(world.engine.watch(None).place(), told[1], "one of marking as unread, one of the archive");
 }
+
+/// One token is one webhook's, whichever that is.
+#[tokio::test]
+async fn a_pasted_token_counts_for_one_webhook() {
+    let world = World::start(Choice { webhooks: "", ..Choice::default() }).await;
+    let paste = async |tokens: String| {
+        let form = world.client.post(world.url("/setup/tokens")).bearer_auth(ADMIN);
+        let page = Answer::of(form.form(&[("tokens", tokens)])).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        page.text
+    };
+    let tokens: Vec<String> = ('a'..='h').map(|letter| letter.to_string().repeat(32)).collect();
+    let page = paste(tokens[0].clone()).await;
+    assert!(page.contains("state warn\">at most 1 of 8 webhooks can be verified"), "{page}");
+    assert_eq!(page.matches("perhaps: one").count(), 8);
+    let page = paste(tokens.join(" ")).await;
+    assert!(page.contains("state good\">8 of 8 webhooks can be verified") && !page.contains("perhaps: one"));
+    assert!(page.contains("note good\" role=\"status\">Saved."), "{page}");
+    let named = format!("candidate_hired: {}", "x".repeat(32));
+    assert!(paste(named).await.contains("state good\">8 of 8"), "the others keep theirs");
+    let page = paste(tokens[1].clone()).await;
+    assert!(page.contains("8 of 8 webhooks could be verified, and now at most 1 of 8"), "{page}");
+}
