@@ -177,3 +177,59 @@ async fn a_pasted_token_counts_for_one_webhook() {
     let page = paste(tokens[1].clone()).await;
     assert!(page.contains("8 of 8 webhooks could be verified, and now at most 1 of 8"), "{page}");
 }
+
+impl World {
+    /// A form of the conversation's page, as a browser without our module sends it.
+    async fn typed(&self, what: &str, fields: &[(&str, &str)]) -> Answer {
+        let form = self.client.post(self.url(&format!("/c/0001/{what}"))).bearer_auth(RECRUITER);
+        Answer::of(form.form(fields)).await
+    }
+}
+
+/// Without our module: nothing that was typed is lost, and the field that is meant is marked.
+#[tokio::test]
+async fn a_text_that_is_not_taken_is_shown_again_with_its_time() {
+    let world = world().await;
+    let text = |when: &'static str, at: &'static str| [("body", "See you then"), ("when", when), ("at", at)];
+    for at in ["", "2099-03-04T10:00"] {
+        let page = world.typed("texts", &text("at", at)).await;
+        assert_eq!(page.status, 422);
+        for part in [
+            ">See you then</textarea>",
+            "<option value=\"at\" selected>",
+            &format!("value=\"{at}\" aria-invalid=\"true\">"),
+        ] {
+            assert!(page.text.contains(part), "{part}: {}", page.text);
+        }
+    }
+    let page = world.typed("texts", &text("2099-03-04T10:00:00Z", "")).await.text;
+    assert!(page.contains("aria-label=\"When\" aria-invalid=\"true\">"), "{page}");
+    assert!(
+        page.contains("<option class=\"morning\" value=\"\" selected>") || page.contains("Z\" selected>")
+    );
+    let form = [("body", "See you then"), ("cannot_wait", "their offer \"ends\" today")];
+    let page = world.typed("texts", &form).await;
+    assert_eq!(page.status, 403, "{}", page.text);
+    assert!(page.text.contains(">See you then</textarea>"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_wish_that_is_not_taken_is_shown_again_with_what_was_typed() {
+    let world = world().await;
+    let long = "x".repeat(501);
+    let page = world.typed("consent", &[("call", "{}"), ("answer", "no"), ("reason", &long)]).await;
+    assert_eq!(page.status, 422);
+    assert!(page.text.contains("<option value=\"no\" selected>"), "{}", page.text);
+    assert!(page.text.contains(&format!("value=\"{long}\" aria-invalid=\"true\"")), "{}", page.text);
+    let fields = [("call", r#"{"opted_out":true}"#), ("reason", "they called"), ("on", "2099-01-01")];
+    let page = world.typed("opt-out", &fields).await;
+    assert_eq!(page.status, 422);
+    assert!(page.text.contains("value=\"they called\" data-field"), "{}", page.text);
+    assert!(page.text.contains("value=\"2099-01-01\" aria-invalid=\"true\""), "{}", page.text);
+    assert_eq!(page.text.matches("role=\"alert\">it must be a day up to today").count(), 1);
+    let page = world.typed("timezone", &[("call", "{}"), ("timezone", "Berlin")]).await;
+    assert!(page.text.contains("value=\"Berlin\" aria-invalid=\"true\""), "{}", page.text);
+    let page = world.typed("archive", &[("call", "{}")]).await;
+    assert!(page.status == 422 && page.text.contains("role=\"alert\">"), "said beside the composer");
+    assert_eq!(world.typed("explode", &[]).await.status, 404);
+}

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use super::forms::{Typed, Unsent};
 use super::lines::{self, Line, Reader, moment};
 use super::{Missing, Which, facts, interviews};
 use crate::engine::{ConversationView, Facts, FilingView, ZoneEvidence};
@@ -55,8 +56,7 @@ pub(super) struct View {
     notices: Vec<Notice>,
     blocked: Option<String>,
     send_to: String,
-    pub(super) draft: String,
-    pub(super) wrong: String,
+    pub(super) draft: Unsent,
     may_override: bool,
     templates: Vec<Choice>,
     /// Meetings that candidates book, by what stands for a link to them in a text.
@@ -79,32 +79,35 @@ pub(super) struct View {
     notes: Vec<facts::Note>,
     doubt: Option<String>,
     /// What a person may record of the candidate's wishes, and where.
-    wishes: Option<Wishes>,
+    pub(super) wishes: Option<Wishes>,
     /// Where a person may say in which time zone they are.
-    zone: Option<ZoneForm>,
+    pub(super) zone: Option<ZoneForm>,
 }
 
 /// The form for the time zone of a candidate.
-struct ZoneForm {
+pub(super) struct ZoneForm {
     /// The page's path, below which the form goes.
     page: String,
     /// The same in the API.
     api: String,
     /// What was set by hand; empty while it goes by the number.
     set: String,
+    pub(super) typed: Typed,
     /// Some to choose from; any other may be typed.
     names: Vec<String>,
 }
 
 /// The forms for what a candidate said by other ways than a text.
-struct Wishes {
+pub(super) struct Wishes {
     /// The page's path, below which the forms go.
     page: String,
     /// The same in the API.
     api: String,
     today: String,
+    pub(super) consent: Typed,
+    pub(super) opting: Typed,
     /// What they are asked about: an opt-out, its end, or neither where only the candidate may end it.
-    opt_out: Option<bool>,
+    pub(super) opt_out: Option<bool>,
 }
 
 /// A button that does something to the thread.
@@ -181,8 +184,7 @@ impl View {
             notices: notices(&facts),
             blocked: blocked(caller, &facts),
             send_to: format!("{own}/texts"),
-            draft: String::new(),
-            wrong: String::new(),
+            draft: Unsent::default(),
             may_override: facts.must_wait()
                 && caller.may_override(&shared.engine.settings.load().rules.quiet_overrides),
             templates: engine.templates().into_iter().map(|(id, name)| Choice { id, name }).collect(),
@@ -303,7 +305,9 @@ fn wishes(caller: &Caller, facts: &Facts, which: &Which, today: Date) -> Option<
         None => Some(true),
         Some(opt_out) => (!opt_out.lifted_by_start() && caller.may(Right::Administer)).then_some(false),
     };
-    Some(Wishes { page: which.path(), api: which.api(), today: today.to_string(), opt_out })
+    let today = today.to_string();
+    let (consent, opting) = (Typed::default(), Typed::fresh(today.clone()));
+    Some(Wishes { page: which.path(), api: which.api(), today, consent, opting, opt_out })
 }
 
 fn zone_form(caller: &Caller, facts: &Facts, which: &Which, ours: &TimeZone) -> Option<ZoneForm> {
@@ -317,7 +321,8 @@ fn zone_form(caller: &Caller, facts: &Facts, which: &Which, ours: &TimeZone) -> 
         }
     }
     let set = set.unwrap_or_default().to_owned();
-    Some(ZoneForm { page: which.path(), api: which.api(), set, names })
+    let typed = Typed::fresh(set.clone());
+    Some(ZoneForm { page: which.path(), api: which.api(), set, typed, names })
 }
 
 fn blocked(caller: &Caller, facts: &Facts) -> Option<String> {
