@@ -290,14 +290,14 @@ fn hook(event: HookEvent, token: &'static str, record: &HookRecord, now: jiff::T
 /// As Lever's settings name them.
 fn event_name(event: HookEvent) -> &'static str {
     match event {
-        HookEvent::ApplicationCreated => "Application created",
-        HookEvent::CandidateStageChange => "Candidate stage change",
-        HookEvent::CandidateArchiveChange => "Candidate archive state change",
-        HookEvent::CandidateHired => "Candidate hired",
-        HookEvent::CandidateDeleted => "Candidate deleted",
-        HookEvent::InterviewCreated => "Interview created",
-        HookEvent::InterviewUpdated => "Interview updated",
-        HookEvent::InterviewDeleted => "Interview deleted",
+        HookEvent::ApplicationCreated => texts::APPLICATION_CREATED,
+        HookEvent::CandidateStageChange => texts::STAGE_CHANGE,
+        HookEvent::CandidateArchiveChange => texts::ARCHIVE_CHANGE,
+        HookEvent::CandidateHired => texts::HIRED,
+        HookEvent::CandidateDeleted => texts::CANDIDATE_DELETED,
+        HookEvent::InterviewCreated => texts::INTERVIEW_CREATED,
+        HookEvent::InterviewUpdated => texts::INTERVIEW_UPDATED,
+        HookEvent::InterviewDeleted => texts::INTERVIEW_DELETED,
     }
 }
 
@@ -342,16 +342,13 @@ pub struct SetupSettings {
 /// Why tokens are not taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokensRefused {
-    #[error("paste at least one token")]
+    #[error("{}", texts::NO_TOKENS)]
     Empty,
-    #[error(
-        "\u{201c}{}\u{2026}\u{201d} is no token: one consists of 16 to 128 letters, digits, - and _",
-        start
-    )]
+    #[error("{}", texts::NOT_A_TOKEN.replace("{}", start))]
     NotAToken { start: String },
-    #[error("lever.webhook_tokens_file is not set, so there is no file to write")]
+    #[error("{}", texts::NO_TOKENS_FILE)]
     NoFile,
-    #[error("the file cannot be written: {0}")]
+    #[error("{}", texts::TOKENS_DISK.replace("{}", &.0.to_string()))]
     Disk(std::io::Error),
 }
 

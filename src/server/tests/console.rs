@@ -233,3 +233,35 @@ async fn a_wish_that_is_not_taken_is_shown_again_with_what_was_typed() {
     assert!(page.status == 422 && page.text.contains("role=\"alert\">"), "said beside the composer");
     assert_eq!(world.typed("explode", &[]).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_conversation_is_given_to_a_colleague_who_may_text() {
+    let world = world().await;
+    let page = world.get("/c/0001", RECRUITER).await.text;
+    for (who, offered) in [("recruiter", true), ("admin", true), ("viewer", false), ("operator", false)] {
+        let option = format!("<option value=\"{who}@acme.example\">{}</option>", who.to_uppercase());
+        assert_eq!(page.contains(&option), offered, "{who}: {page}");
+    }
+    let give = async |to: &str| world.typed("assign", &[("call", "{}"), ("account", to)]).await;
+    assert_eq!(give("nobody").await.status, 422);
+    let page = give("admin@acme.example").await.text;
+    assert!(
+        page.contains("Assigned to admin@acme.example") && !page.contains("value=\"admin@acme.example\"")
+    );
+    assert!(!world.get("/c/0001", VIEWER).await.text.contains("name=\"account\""));
+}
+
+#[tokio::test]
+async fn the_system_page_tells_the_versions_of_all_that_has_one() {
+    let world = World::start(Choice::default()).await;
+    let page = world.get("/system", OPERATOR).await.text;
+    let pair = |name: &str, version: &str| format!("<dt>{name}</dt><dd>{version}</dd>");
+    let schema = store::SCHEMA.to_string();
+    for (name, version) in [
+        ("Version", env!("CARGO_PKG_VERSION")),
+        ("Version of the store&#39;s tables", &schema),
+        ("Version of the browser extension", env!("CARGO_PKG_VERSION")),
+    ] {
+        assert!(page.contains(&pair(name, version)), "{name}: {page}");
+    }
+}

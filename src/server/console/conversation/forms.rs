@@ -224,6 +224,7 @@ pub(in crate::server::console) async fn cancel(
 pub(in crate::server::console) struct Call {
     #[serde(default)]
     call: String,
+    account: Option<String>,
     answer: Option<String>,
     reason: Option<String>,
     on: Option<String>,
@@ -246,6 +247,7 @@ impl Call {
     fn body(self) -> String {
         let Ok(Value::Object(mut body)) = serde_json::from_str(&self.call) else { return self.call };
         let fields = [
+            ("account", self.account),
             ("answer", self.answer),
             ("reason", self.reason),
             ("on", self.on),

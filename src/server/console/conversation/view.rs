@@ -1,5 +1,7 @@
 //! What a conversation's view is made of: everything that the template draws, worked out beforehand.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use fulcrum_domain::Right;
 use fulcrum_domain::booking::place;
@@ -18,6 +20,9 @@ use crate::server::{Cursor, Shared};
 
 /// Messages that are drawn at once; the older ones are a page further.
 const SHOWN: usize = 100;
+
+/// Users of Lever to choose a colleague from; where there are more, those of the config alone are offered.
+const MOST_COLLEAGUES: usize = 300;
 
 /// A conversation as it is drawn, on whatever page.
 #[derive(Template)]
@@ -51,6 +56,8 @@ pub(super) struct View {
     confidential: bool,
     assigned: String,
     actions: Vec<Action>,
+    /// Whom it can be given to; none where they may not say so.
+    colleagues: Vec<Colleague>,
     lines: Vec<Line>,
     older: Option<String>,
     notices: Vec<Notice>,
@@ -118,6 +125,12 @@ struct Action {
     body: String,
 }
 
+/// Somebody who can be the one to answer.
+struct Colleague {
+    account: String,
+    name: String,
+}
+
 /// Something to know before writing.
 struct Notice {
     mood: &'static str,
@@ -179,6 +192,7 @@ impl View {
                 .is_some_and(|candidate| candidate.opportunity.confidential),
             assigned: texts::NOBODY.to_owned(),
             actions: Vec::new(),
+            colleagues: Vec::new(),
             lines: Vec::new(),
             older: None,
             notices: notices(&facts),
@@ -256,6 +270,7 @@ impl View {
         };
         if caller.may(Right::Text) {
             self.actions = actions(caller, &desk);
+            self.colleagues = colleagues(shared, caller, &desk).await?;
             self.may_file = conversation.session.is_some() && conversation.opportunity.is_some();
         }
         self.transcript = match (conversation.deadline, &conversation.session, &conversation.opportunity) {
@@ -297,6 +312,32 @@ fn actions(caller: &Caller, desk: &fulcrum_domain::Desk) -> Vec<Action> {
     let name = if archived { texts::UNARCHIVE } else { texts::ARCHIVE };
     add("archive", name, Some('e'), json!({ "archived": !archived }));
     actions
+}
+
+/// Who may text and can sign in: people of the config, and where people sign in elsewhere the users of Lever.
+async fn colleagues(
+    shared: &Shared,
+    caller: &Caller,
+    desk: &fulcrum_domain::Desk,
+) -> Result<Vec<Colleague>, Missing> {
+    let keys = shared.keys.load();
+    let mut known = BTreeMap::new();
+    if keys.people().oidc().is_some() {
+        known.extend(shared.engine.lever_accounts(MOST_COLLEAGUES).await?);
+    }
+    known.extend(keys.people().texting().map(|(account, name)| (account.clone(), name.to_owned())));
+    let others = known
+        .into_iter()
+        .filter(|(account, _)| Some(account) != caller.account.as_ref())
+        .filter(|(account, _)| Some(account) != desk.assigned.as_ref());
+    let mut colleagues: Vec<Colleague> = others
+        .map(|(account, name)| Colleague {
+            name: if name.is_empty() { account.to_string() } else { lines::shown(&name) },
+            account: account.to_string(),
+        })
+        .collect();
+    colleagues.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(colleagues)
 }
 
 fn wishes(caller: &Caller, facts: &Facts, which: &Which, today: Date) -> Option<Wishes> {
