@@ -265,3 +265,20 @@ async fn the_system_page_tells_the_versions_of_all_that_has_one() {
         assert!(page.contains(&pair(name, version)), "{name}: {page}");
     }
 }
+
+/// Where people sign in elsewhere, these are the colleagues.
+#[tokio::test]
+async fn the_active_users_of_lever_are_known_by_their_accounts_unless_they_are_many() {
+    let world = World::start(Choice::default()).await;
+    let users = move |tx: &mut store::Tx<'_>| -> Result<(), store::StoreError> {
+        for (id, email, active) in [("u-1", "Ana@acme.example", true), ("u-2", "ben@acme.example", false)] {
+            let user = fulcrum_domain::User { name: id.to_uppercase(), email: email.into(), active };
+            crate::engine::changes::put_user(tx, &id.parse().unwrap(), &user)?;
+        }
+        Ok(())
+    };
+    world.engine.store.change(users).await.unwrap();
+    let known = world.engine.lever_accounts(1).await.unwrap();
+    assert_eq!(known, [("ana@acme.example".parse().unwrap(), "U-1".to_owned())]);
+    assert_eq!(world.engine.lever_accounts(0).await.unwrap(), []);
+}
