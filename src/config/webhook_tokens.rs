@@ -94,10 +94,45 @@ impl WebhookTokens {
         self.by_event.get(&event).into_iter().flatten().chain(&self.any)
     }
 
+    /// Whether a token stands under this event's own name.
+    pub fn has_own(&self, event: HookEvent) -> bool {
+        self.by_event.get(&event).is_some_and(|tokens| !tokens.is_empty())
+    }
+
+    /// How many tokens stand under `any` alone. Each is one event's, and which is not known.
+    pub fn unnamed(&self) -> usize {
+        let named = |token: &Secret| self.by_event.values().flatten().any(|other| other == token);
+        let mut seen: Vec<&Secret> = Vec::new();
+        for token in &self.any {
+            if !named(token) && !seen.contains(&token) {
+                seen.push(token);
+            }
+        }
+        seen.len()
+    }
+
+    /// These, with what `older` has for events that are not named here. A token without a name may be
+    /// anybody's, so where there is one nothing is taken over.
+    #[must_use]
+    pub fn over(mut self, older: Self) -> Self {
+        if self.any.is_empty() {
+            for (event, tokens) in older.by_event {
+                self.by_event.entry(event).or_insert(tokens);
+            }
+            self.any = older.any;
+        }
+        self
+    }
+
+    /// The tokens under each key of the file.
+    pub fn by_key(&self) -> impl Iterator<Item = (&'static str, &[Secret])> {
+        let by_event = self.by_event.iter().map(|(event, tokens)| (event.as_key(), tokens.as_slice()));
+        by_event.chain([(ANY, self.any.as_slice())])
+    }
+
     /// Every token with the key that it stands under, numbered, for comparison at a reload.
     pub(super) fn named(&self) -> impl Iterator<Item = (String, &Secret)> {
-        let by_event = self.by_event.iter().map(|(event, tokens)| (event.as_key(), tokens));
-        by_event.chain([(ANY, &self.any)]).flat_map(|(key, tokens)| {
+        self.by_key().flat_map(|(key, tokens)| {
             (0..).zip(tokens).map(move |(index, token): (usize, _)| (format!("{key}[{index}]"), token))
         })
     }
@@ -133,6 +168,24 @@ mod tests {
         assert_eq!(tokens(text, HookEvent::CandidateDeleted), ["d", "x"]);
         assert_eq!(tokens(text, HookEvent::InterviewCreated), ["x"]);
         assert!(tokens("any = []", HookEvent::InterviewCreated).is_empty());
+    }
+
+    #[test]
+    fn a_token_without_a_name_counts_once_and_for_no_event() {
+        let parsed = |text| WebhookTokens::parse(text, Path::new("t")).unwrap();
+        let some = parsed("candidate_hired = ['h']\ncandidate_deleted = []\nany = ['h', 'x', 'x', 'y']");
+        assert!(some.has_own(HookEvent::CandidateHired) && !some.has_own(HookEvent::CandidateDeleted));
+        assert_eq!(some.unnamed(), 2);
+        let over = |text| {
+            let tokens = parsed(text).over(some.clone());
+            (
+                tokens.tokens_for(HookEvent::CandidateHired).next().unwrap().expose().to_owned(),
+                tokens.unnamed(),
+            )
+        };
+        assert_eq!(over("candidate_deleted = 'd'"), ("h".to_owned(), 2));
+        assert_eq!(over("candidate_hired = 'new'"), ("new".to_owned(), 3));
+        assert_eq!(over("any = 'z'"), ("z".to_owned(), 1));
     }
 
     #[test]

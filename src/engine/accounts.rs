@@ -14,8 +14,8 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 use super::{Engine, changes};
-use crate::store::tables::SIGN_INS;
-use crate::store::{Read, StoreError};
+use crate::store::tables::{SIGN_INS, USERS, USERS_BY_EMAIL};
+use crate::store::{Keys, Read, StoreError};
 
 /// Somebody who is signed in, as they are found at a request.
 #[derive(Clone, Debug)]
@@ -152,6 +152,28 @@ impl Engine {
         let now = self.clock.now();
         let theirs = move |row: &SignIn| row.account == account && row.holds(now, lifetimes);
         self.store.read(move |read| changes::sign_ins(read, theirs)).await
+    }
+
+    /// The active users of Lever, by the account that their e-mail is, with their names; none where there are
+    /// more than `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lever_accounts(&self, most: usize) -> Result<Vec<(Account, String)>, StoreError> {
+        let ids = self.store.read(move |read| read.list(USERS_BY_EMAIL, &Keys::all(), most + 1)).await?;
+        if ids.len() > most {
+            return Ok(Vec::new());
+        }
+        self.store
+            .read(move |read| {
+                let mut known = Vec::new();
+                for (email, id) in ids {
+                    let Ok(account) = email.parse() else { continue };
+                    known.extend(read.get(USERS, &id)?.map(|user| (account, user.name)));
+                }
+                Ok(known)
+            })
+            .await
     }
 
     /// Ends one of an account's sign-ins; false when it has no such one.

@@ -13,6 +13,9 @@ use crate::config::{ApiToken, LocalUser, Secret, SignIn, WebhookTokens};
 #[derive(Clone)]
 pub struct Keys {
     lever: [Vec<SecretString>; HookEvent::ALL.len()],
+    /// Which events have a token under their own name.
+    named: [bool; HookEvent::ALL.len()],
+    unnamed: usize,
     hook_secret: Option<SecretString>,
     api: Vec<ApiKey>,
     people: People,
@@ -32,6 +35,8 @@ impl Keys {
     pub fn new(webhooks: &WebhookTokens, hook_secret: Option<&Secret>, api: &[ApiToken]) -> Self {
         Self {
             lever: tokens_of(webhooks),
+            named: HookEvent::ALL.map(|event| webhooks.has_own(event)),
+            unnamed: webhooks.unnamed(),
             hook_secret: hook_secret.map(own),
             api: api
                 .iter()
@@ -55,7 +60,12 @@ impl Keys {
     /// The same with other webhook tokens.
     #[must_use]
     pub(super) fn with_webhooks(&self, webhooks: &WebhookTokens) -> Self {
-        Self { lever: tokens_of(webhooks), ..self.clone() }
+        Self {
+            lever: tokens_of(webhooks),
+            named: HookEvent::ALL.map(|event| webhooks.has_own(event)),
+            unnamed: webhooks.unnamed(),
+            ..self.clone()
+        }
     }
 
     /// The people who may sign in.
@@ -66,6 +76,23 @@ impl Keys {
     /// The tokens that may have signed this event.
     pub(super) fn lever(&self, event: HookEvent) -> &[SecretString] {
         &self.lever[event as usize]
+    }
+
+    /// Whether a token stands under this event's own name.
+    pub(super) fn names(&self, event: HookEvent) -> bool {
+        self.named[event as usize]
+    }
+
+    /// How many tokens there are of which nobody said whose they are.
+    pub(super) fn unnamed(&self) -> usize {
+        self.unnamed
+    }
+
+    /// How many webhooks can be verified, at most: a token without a name is one event's, and may be that of
+    /// one that has its own.
+    pub(super) fn verifiable(&self) -> usize {
+        let named = self.named.iter().filter(|named| **named).count();
+        HookEvent::ALL.len().min(named + self.unnamed)
     }
 
     /// Whether Lever's webhooks are taken at this path: the part after `/hooks/lever/`, if any.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fulcrum_domain::{Account, Authority, Lifetimes, Role, Sight, SignIn};
+use fulcrum_domain::{Account, Authority, Lifetimes, Right, Role, Sight, SignIn};
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
@@ -93,6 +93,12 @@ impl People {
                 (other.map_or_else(|| Secret::new(NOBODYS), |user| user.password_hash.clone()), None)
             }
         }
+    }
+
+    /// Those of the config who may text: their accounts and names.
+    pub(super) fn texting(&self) -> impl Iterator<Item = (&Account, &str)> {
+        let users = self.users.iter().filter(|user| user.role.may(Right::Text));
+        users.map(|user| (&user.account, user.name.as_str()))
     }
 
     /// Whether the config has this account.

@@ -136,6 +136,11 @@ impl Problem {
         &self.detail
     }
 
+    /// The field of the body that is meant; empty where none is.
+    pub(super) fn field(&self) -> &str {
+        self.pointer.as_deref().and_then(|pointer| pointer.split('/').nth(1)).unwrap_or_default()
+    }
+
     pub(super) fn not_found(detail: &'static str) -> Self {
         Self::new(Kind::NotFound, detail)
     }

@@ -14,7 +14,7 @@ use super::tables::{ALL, IDEMPOTENT, INTERVIEWS, MEETINGS, RETIRED, USERS, USERS
 use super::tx::{Keys, Read, Tx, definition};
 
 /// The schema that this program writes: the number of migrations it knows.
-pub(super) const SCHEMA: u64 = MIGRATIONS.len() as u64;
+pub const SCHEMA: u64 = MIGRATIONS.len() as u64;
 
 type Migration = fn(&WriteTransaction, &SealKeys) -> Result<(), StoreError>;
 

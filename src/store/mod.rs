@@ -33,6 +33,7 @@ pub use backup::{BackupError, Identities, Made, Restored, check_backup, restore}
 pub use codec::{Key, Stored};
 pub use dump::Contents;
 pub use error::{StoreError, readable};
+pub use migrations::SCHEMA;
 pub(crate) use open::sync_folder;
 pub use open::{CACHE_BYTES, Options};
 pub use records::{

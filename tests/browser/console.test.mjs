@@ -25,6 +25,9 @@ describe("signing in", () => {
     await page.waitForURL("**/system");
     await page.getByRole("heading", { name: "System" }).waitFor();
     await world.picture(page, "system");
+    await page.goto(`${world.url}/account`);
+    await world.accessible(page);
+    await page.goto(`${world.url}/system`);
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.goto(`${world.url}/inbox`);
     assert.match(page.url(), /sign-in/);
@@ -40,6 +43,7 @@ describe("signing in", () => {
       await page.getByLabel("Password").fill("not the password");
       await page.getByRole("button", { name: "Sign in" }).click();
       said.push(await page.getByRole("alert").innerText());
+      await world.accessible(page);
     }
     assert.equal(said[0], said[1]);
   });
@@ -279,9 +283,33 @@ describe("an open conversation", () => {
     await page.goto(`${world.url}/o/${dana.id}`);
     assert.ok(await page.getByLabel("Write a text").isDisabled());
     await page.getByText("Set the time zone").click();
-    await page.getByLabel("Time zone").fill("Berlin");
-    await page.getByLabel("Time zone").press("Enter");
-    await page.getByRole("alert").getByText(/./).waitFor();
+    const zone = page.getByLabel("Time zone");
+    await zone.fill("Berlin");
+    await zone.press("Enter");
+    await page.locator(".facts form").filter({ has: zone }).getByRole("alert").getByText(/./).waitFor();
+    assert.equal(await zone.getAttribute("aria-invalid"), "true");
+    assert.ok(await zone.evaluate((field) => field === document.activeElement));
+    assert.equal(await page.locator(".composer .wrong").innerText(), "");
+    await world.accessible(page);
+  });
+
+  test("a time that is refused is the field that is marked", async () => {
+    const dana = await candidate();
+    const page = await another();
+    await page.goto(`${world.url}/o/${dana.id}`);
+    const [box, time] = [page.getByLabel("Write a text"), page.getByLabel("Time (yours)")];
+    await box.fill("See you then");
+    assert.ok(await time.isHidden());
+    await page.getByLabel("When").selectOption({ label: "At a time" });
+    await time.fill("2099-03-04T10:00");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.locator(".composer").getByRole("alert").getByText(/./).waitFor();
+    assert.ok(await time.evaluate((field) => field === document.activeElement));
+    assert.deepEqual([await time.getAttribute("aria-invalid"), await box.getAttribute("aria-invalid")], ["true", null]);
+    await page.getByLabel("When").selectOption({ label: "Now" });
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByRole("button", { name: "Undo" }).click();
+    assert.equal(await time.getAttribute("aria-invalid"), null);
   });
 });
 

@@ -30,7 +30,8 @@ function key() {
 async function startProvider(port = 0) {
   server = createServer();
   await new Promise((done) => server.listen(port, "127.0.0.1", done));
-  issuer = `http://127.0.0.1:${server.address().port}`;
+  // Another site than the daemon's, as browsers see it.
+  issuer = `http://localhost:${server.address().port}`;
   const provider = new Provider(issuer, {
     clients: [
       { client_id: "fulcrum", client_secret: SECRET, redirect_uris: [`${world.url}/sign-in/oidc/callback`] },
@@ -124,6 +125,23 @@ test("somebody with a role is signed in and sent where they wanted to go", async
   assert.equal(account.url.pathname, "/account");
   assert.match(account.text, /Ana Acme \(ana@acme\.example\)/);
   assert.match(account.text, /recruiter/);
+});
+
+test("a browser comes back from the provider and is signed in", async () => {
+  const page = await world.page();
+  // The provider's own page would fetch one.
+  await page.route(/fonts\.googleapis\.com/, (route) => route.abort());
+  await page.goto(`${world.url}/account`);
+  await world.accessible(page);
+  await page.getByRole("link", { name: /your organisation/ }).click();
+  await page.getByPlaceholder("Enter any login").fill("ana");
+  await page.getByPlaceholder("and password").fill("any");
+  await page.getByRole("button", { name: "Sign-in" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByText("Ana Acme (ana@acme.example)").waitFor();
+  assert.equal(page.url(), `${world.url}/account`);
+  const blocked = page.complaints.filter((words) => /Content.Security.Policy|cookie/i.test(words));
+  assert.deepEqual(blocked, []);
 });
 
 test("somebody without a role is told which values are looked for", async () => {

@@ -35,10 +35,13 @@ test("somebody connects their browser, texts from Lever, is answered, and loses 
   });
 
   const connect = panel.getByRole("button", { name: "Connect" });
+  await connect.waitFor();
+  await world.accessible(panel);
   const [approval] = await Promise.all([browser.waitForEvent("page"), connect.click()]);
   await world.signIn(approval, "recruiter");
   const digits = await panel.locator(".code").textContent();
   await approval.getByText(digits).waitFor();
+  await world.accessible(approval);
   await approval.getByRole("button", { name: "Approve" }).click();
   await approval.getByText("Connected").waitFor();
 
@@ -55,6 +58,7 @@ test("somebody connects their browser, texts from Lever, is answered, and loses 
   await world.inboundPicture(candidate.number, "my diploma");
   await panel.getByText("my diploma").first().waitFor();
   await world.shows(panel);
+  await world.accessible(panel);
 
   const sent = Date.now();
   await world.control("POST", "/inbound", { from: candidate.number, body: "At four, rather" });

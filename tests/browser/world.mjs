@@ -214,7 +214,7 @@ export class World {
     return page;
   }
 
-  /** Fails with what axe-core finds that is serious. */
+  /** Fails with what axe-core finds that is serious in a page, or in a frame of one. */
   async accessible(page) {
     const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
     // What fades in for a moment is pale for that moment.

@@ -16,6 +16,7 @@ use crate::config::WebhookTokens;
 use crate::engine::{HookRecord, HookRefusal, KeyTrouble, Probed, Status};
 use crate::server::Shared;
 use crate::server::caller::Caller;
+use crate::server::keys::Keys;
 use crate::server::problem::Problem;
 
 /// The page.
@@ -35,7 +36,8 @@ struct Page<'a> {
     hooks: Vec<Hook>,
     hooks_seen: Step,
     wrong: String,
-    written: bool,
+    /// Tokens were just saved: what the page says of it, and how it stands.
+    written: Option<Step>,
     phases: Vec<Phase>,
     complete: bool,
     requests: String,
@@ -86,7 +88,7 @@ struct Phase {
 /// What the address says.
 #[derive(Deserialize)]
 pub(super) struct Asked {
-    /// Tokens were just saved.
+    /// Tokens were just saved: how many webhooks could be verified before.
     saved: Option<String>,
 }
 
@@ -96,7 +98,7 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    draw(&shared, &caller, String::new(), asked.saved.is_some()).await
+    draw(&shared, &caller, String::new(), asked.saved).await
 }
 
 /// `POST /setup/probe`: asks Lever again what the key may do.
@@ -120,6 +122,7 @@ pub(super) async fn write_tokens(
 ) -> Result<Response, Problem> {
     match shared.setup.write_tokens(form.tokens).await {
         Ok(tokens) => {
+            let before = shared.keys.load().verifiable();
             shared.keys.rcu(|keys| keys.with_webhooks(&tokens));
             let words = "wrote the webhook tokens";
             let now = shared.engine.now();
@@ -127,16 +130,21 @@ pub(super) async fn write_tokens(
                 .engine
                 .note_activity(Activity::new(now, caller.actor(), ActivityKind::Admin, words))
                 .await?;
-            Ok(Redirect::to(&format!("{}/setup?saved=tokens#tokens", shared.site.base())).into_response())
+            Ok(Redirect::to(&format!("{}/setup?saved={before}#tokens", shared.site.base())).into_response())
         }
         Err(error) => {
-            let page = draw(&shared, &caller, error.to_string(), false).await?;
+            let page = draw(&shared, &caller, error.to_string(), None).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
     }
 }
 
-async fn draw(shared: &Shared, caller: &Caller, wrong: String, written: bool) -> Result<Response, Problem> {
+async fn draw(
+    shared: &Shared,
+    caller: &Caller,
+    wrong: String,
+    saved: Option<String>,
+) -> Result<Response, Problem> {
     let status = shared.engine.status().await?;
     let probed = shared.engine.probed();
     let keys = shared.keys.load();
@@ -146,10 +154,11 @@ async fn draw(shared: &Shared, caller: &Caller, wrong: String, written: bool) ->
         .into_iter()
         .map(|event| {
             let record = records.get(event.as_key()).copied().unwrap_or_default();
-            hook(event, !keys.lever(event).is_empty(), &record, now)
+            hook(event, token_words(&keys, event), &record, now)
         })
         .collect();
-    let known = HookEvent::ALL.into_iter().filter(|event| !keys.lever(*event).is_empty()).count();
+    let tokens = tokens(&keys);
+    let written = saved.map(|before| saved_words(&before, &keys));
     let seen = hooks.iter().filter(|hook| hook.mood == "good").count();
     let troubled = hooks.iter().any(|hook| hook.mood == "bad");
     let setup = &shared.setup;
@@ -163,10 +172,7 @@ async fn draw(shared: &Shared, caller: &Caller, wrong: String, written: bool) ->
         hook_url: &setup.hook_url,
         hook_secret: setup.hook_secret,
         tokens_file: setup.tokens_file_words(),
-        tokens: Step {
-            mood: if known == 8 { "good" } else { "warn" },
-            words: texts::TOKENS_KNOWN.replace("{}", &known.to_string()),
-        },
+        tokens,
         hooks_seen: Step {
             mood: if troubled {
                 "bad"
@@ -222,7 +228,40 @@ fn permissions(probed: Option<&Probed>) -> Vec<Row> {
     permissions.iter().map(row).collect()
 }
 
-fn hook(event: HookEvent, has_token: bool, record: &HookRecord, now: jiff::Timestamp) -> Hook {
+/// How many webhooks can be verified.
+fn tokens(keys: &Keys) -> Step {
+    let known = keys.verifiable();
+    let words = match (known, keys.unnamed()) {
+        (8, _) | (_, 0) => texts::TOKENS_KNOWN,
+        _ => texts::TOKENS_AT_MOST,
+    };
+    let mood = if known == 8 { "good" } else { "warn" };
+    Step { mood, words: words.replace("{}", &known.to_string()) }
+}
+
+/// Whether there is a token for this event.
+fn token_words(keys: &Keys, event: HookEvent) -> &'static str {
+    match (keys.names(event), keys.unnamed()) {
+        (true, _) => texts::HAS_TOKEN,
+        (false, 0) => texts::HAS_NO_TOKEN,
+        (false, _) if keys.verifiable() == 8 => texts::HAS_TOKEN,
+        (false, _) => texts::MAY_HAVE_TOKEN,
+    }
+}
+
+/// What is said of tokens that were just saved; `before` webhooks could be verified until then.
+fn saved_words(before: &str, keys: &Keys) -> Step {
+    let now = tokens(keys);
+    match before.parse::<usize>() {
+        Ok(before) if before > keys.verifiable() => {
+            let words = texts::TOKENS_FEWER.replacen("{}", &before.to_string(), 1);
+            Step { mood: "warn", words: words.replacen("{}", &now.words, 1) }
+        }
+        _ => Step { mood: "good", words: texts::TOKENS_SAVED.to_owned() },
+    }
+}
+
+fn hook(event: HookEvent, token: &'static str, record: &HookRecord, now: jiff::Timestamp) -> Hook {
     let trouble = match record.refused.filter(|_| record.fails()) {
         None => String::new(),
         Some(refused) => {
@@ -242,7 +281,7 @@ fn hook(event: HookEvent, has_token: bool, record: &HookRecord, now: jiff::Times
             (false, Some(_)) => "good",
             (false, None) => "",
         },
-        token: if has_token { texts::HAS_TOKEN } else { texts::HAS_NO_TOKEN },
+        token,
         last: record.verified.map_or_else(|| texts::NOT_SEEN_YET.to_owned(), |at| words::ago(at, now)),
         trouble,
     }
@@ -251,14 +290,14 @@ fn hook(event: HookEvent, has_token: bool, record: &HookRecord, now: jiff::Times
 /// As Lever's settings name them.
 fn event_name(event: HookEvent) -> &'static str {
     match event {
-        HookEvent::ApplicationCreated => "Application created",
-        HookEvent::CandidateStageChange => "Candidate stage change",
-        HookEvent::CandidateArchiveChange => "Candidate archive state change",
-        HookEvent::CandidateHired => "Candidate hired",
-        HookEvent::CandidateDeleted => "Candidate deleted",
-        HookEvent::InterviewCreated => "Interview created",
-        HookEvent::InterviewUpdated => "Interview updated",
-        HookEvent::InterviewDeleted => "Interview deleted",
+        HookEvent::ApplicationCreated => texts::APPLICATION_CREATED,
+        HookEvent::CandidateStageChange => texts::STAGE_CHANGE,
+        HookEvent::CandidateArchiveChange => texts::ARCHIVE_CHANGE,
+        HookEvent::CandidateHired => texts::HIRED,
+        HookEvent::CandidateDeleted => texts::CANDIDATE_DELETED,
+        HookEvent::InterviewCreated => texts::INTERVIEW_CREATED,
+        HookEvent::InterviewUpdated => texts::INTERVIEW_UPDATED,
+        HookEvent::InterviewDeleted => texts::INTERVIEW_DELETED,
     }
 }
 
@@ -303,16 +342,13 @@ pub struct SetupSettings {
 /// Why tokens are not taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokensRefused {
-    #[error("paste at least one token")]
+    #[error("{}", texts::NO_TOKENS)]
     Empty,
-    #[error(
-        "\u{201c}{}\u{2026}\u{201d} is no token: one consists of 16 to 128 letters, digits, - and _",
-        start
-    )]
+    #[error("{}", texts::NOT_A_TOKEN.replace("{}", start))]
     NotAToken { start: String },
-    #[error("lever.webhook_tokens_file is not set, so there is no file to write")]
+    #[error("{}", texts::NO_TOKENS_FILE)]
     NoFile,
-    #[error("the file cannot be written: {0}")]
+    #[error("{}", texts::TOKENS_DISK.replace("{}", &.0.to_string()))]
     Disk(std::io::Error),
 }
 
@@ -327,15 +363,15 @@ impl SetupSettings {
         self.tokens_file.as_ref().map_or_else(String::new, |path| path.display().to_string())
     }
 
-    /// Writes what was pasted: tokens, each with or without the name of its event before it.
+    /// Writes what was pasted, tokens, each with or without the name of its event before it, and gives what
+    /// the file holds then.
     async fn write_tokens(&self, pasted: String) -> Result<WebhookTokens, TokensRefused> {
         let path = self.tokens_file.clone().ok_or(TokensRefused::NoFile)?;
-        let (text, tokens) = super::tokens::read_pasted(&pasted)?;
-        tokio::task::spawn_blocking(move || super::tokens::replace_file(&path, &text))
+        let tokens = super::tokens::read_pasted(&pasted)?;
+        tokio::task::spawn_blocking(move || super::tokens::take_over(&path, tokens))
             .await
             .map_err(std::io::Error::other)
             .and_then(|written| written)
-            .map_err(TokensRefused::Disk)?;
-        Ok(tokens)
+            .map_err(TokensRefused::Disk)
     }
 }

@@ -10,9 +10,10 @@ use axum::response::Response;
 use super::frame::{Frame, page};
 use super::{texts, words};
 use crate::engine::{HealthStatus, Status};
-use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::Problem;
+use crate::server::{Shared, extension};
+use crate::store::SCHEMA;
 
 /// The page.
 #[derive(Template)]
@@ -85,6 +86,8 @@ pub(super) async fn show(
             pair(texts::OPPORTUNITIES, words::count(status.stored.opportunities)),
             pair(texts::CONVERSATIONS, words::count(status.stored.conversations)),
             pair(texts::VERSION, env!("CARGO_PKG_VERSION").to_owned()),
+            pair(texts::STORE_VERSION, SCHEMA.to_string()),
+            pair(texts::EXTENSION_VERSION, extension::VERSION.to_owned()),
         ],
         tasks: tasks.collect(),
     }))

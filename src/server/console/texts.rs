@@ -78,6 +78,9 @@ texts! {
     UNARCHIVE = "Bring back";
     ASSIGN_ME = "Assign to me";
     UNASSIGN = "Unassign";
+    ASSIGN = "Assign";
+    ASSIGN_COLLEAGUE = "Assign to a colleague";
+    A_COLLEAGUE = "A colleague\u{2026}";
     ASSIGNED_TO = "Assigned to";
     NOBODY = "nobody";
     FOLLOW = "Follow";
@@ -178,11 +181,13 @@ texts! {
     STEP_TOKENS = "Paste the signature tokens";
     STEP_TOKENS_WORDS = "Each webhook in Lever shows a token of its own. Paste all of them, in any order; they hold at once, without a restart.";
     TOKENS_BOX = "Signature tokens";
-    TOKENS_HINT = "Separated by blanks or lines. The tokens file is replaced as a whole.";
+    TOKENS_HINT = "Separated by blanks or lines. Paste all of them: they replace the tokens file as a whole. To change one alone, put its event before it, such as candidate_hired: and the token; the other events keep theirs.";
     TOKENS_SAVE = "Save tokens";
     TOKENS_SAVED = "Saved. Webhooks are checked with these tokens from now on.";
     TOKENS_ADMIN = "An administrator can paste them here.";
+    TOKENS_FEWER = "Saved, but before these tokens {} of 8 webhooks could be verified, and now {}. Paste all eight to mend that.";
     TOKENS_KNOWN = "{} of 8 webhooks can be verified";
+    TOKENS_AT_MOST = "at most {} of 8 webhooks can be verified";
     HOOKS_SEEN = "{} of 8 have arrived";
     PERMISSION = "Permission";
     STATE = "State";
@@ -208,7 +213,21 @@ texts! {
     TROUBLE_IS = "Trouble";
     HAS_TOKEN = "there";
     HAS_NO_TOKEN = "none";
+    MAY_HAVE_TOKEN = "perhaps: one that was pasted without a name";
     NOT_SEEN_YET = "not yet";
+    NO_TOKENS = "Paste at least one token.";
+    NOT_A_TOKEN = "\u{201c}{}\u{2026}\u{201d} is no token: one consists of 16 to 128 letters, digits, - and _.";
+    NO_TOKENS_FILE = "lever.webhook_tokens_file is not set, so there is no file to write.";
+    TOKENS_DISK = "The file cannot be written: {}";
+    // As Lever's settings name them.
+    APPLICATION_CREATED = "Application created";
+    STAGE_CHANGE = "Candidate stage change";
+    ARCHIVE_CHANGE = "Candidate archive state change";
+    HIRED = "Candidate hired";
+    CANDIDATE_DELETED = "Candidate deleted";
+    INTERVIEW_CREATED = "Interview created";
+    INTERVIEW_UPDATED = "Interview updated";
+    INTERVIEW_DELETED = "Interview deleted";
     HOOK_NO_TOKEN = "one came, but there is no token for it: paste it below";
     HOOK_TOKEN_OF = "one came, signed with the token of \u{201c}{}\u{201d}: the two tokens are mixed up in the tokens file";
     HOOK_TOO_OLD = "one came that was triggered more than 15 days ago: look at this machine's clock";
@@ -242,6 +261,8 @@ texts! {
     OPPORTUNITIES = "Opportunities";
     EFFECT = "Effect";
     VERSION = "Version";
+    STORE_VERSION = "Version of the store's tables";
+    EXTENSION_VERSION = "Version of the browser extension";
     TASKS = "Background tasks";
     TASK = "Task";
     LAST_ERROR = "Last error";

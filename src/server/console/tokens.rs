@@ -9,14 +9,14 @@ use std::path::Path;
 use fulcrum_domain::HookEvent;
 
 use super::setup::TokensRefused;
-use crate::config::WebhookTokens;
+use crate::config::{Secret, WebhookTokens};
 
-/// The text of the tokens file for what was pasted, and what it means.
+/// What was pasted.
 ///
 /// Words are separated by blanks, commas or line ends. A word that is the key of an event, with or
 /// without `=` or `:`, says whose the next token is; the others go to `any`: Lever tries none but
 /// its own, so which is whose need not be known.
-pub(super) fn read_pasted(pasted: &str) -> Result<(String, WebhookTokens), TokensRefused> {
+pub(super) fn read_pasted(pasted: &str) -> Result<WebhookTokens, TokensRefused> {
     let mut by_event: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
     let mut event = None;
     let separate = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=' | ':' | '"' | '\'' | '[' | ']');
@@ -35,13 +35,36 @@ pub(super) fn read_pasted(pasted: &str) -> Result<(String, WebhookTokens), Token
     if by_event.is_empty() {
         return Err(TokensRefused::Empty);
     }
+    let lines: Vec<_> = by_event.iter().map(|(key, tokens)| line(key, tokens.iter().copied())).collect();
+    WebhookTokens::parse(&lines.concat(), Path::new("pasted")).map_err(|_| TokensRefused::Empty)
+}
+
+/// The text of the tokens file.
+fn file_text(tokens: &WebhookTokens) -> String {
     let mut text = String::from("# Signature tokens of Lever's webhooks, written by the Setup page.\n");
-    for (key, tokens) in &by_event {
-        let quoted: Vec<_> = tokens.iter().map(|token| format!("\"{token}\"")).collect();
-        text.push_str(&format!("{key} = [{}]\n", quoted.join(", ")));
+    for (key, tokens) in tokens.by_key().filter(|(_, tokens)| !tokens.is_empty()) {
+        text.push_str(&line(key, tokens.iter().map(Secret::expose)));
     }
-    let tokens = WebhookTokens::parse(&text, Path::new("pasted")).map_err(|_| TokensRefused::Empty)?;
-    Ok((text, tokens))
+    text
+}
+
+fn line<'a>(key: &str, tokens: impl Iterator<Item = &'a str>) -> String {
+    // Quoted, since one that was written by hand may hold anything.
+    let quoted: Vec<_> = tokens.map(|token| toml::Value::from(token).to_string()).collect();
+    format!("{key} = [{}]\n", quoted.join(", "))
+}
+
+/// Writes what was pasted into the file, and gives what the file holds then: where every token was named,
+/// the events that were not keep theirs.
+pub(super) fn take_over(path: &Path, pasted: WebhookTokens) -> io::Result<WebhookTokens> {
+    let older = match fs::read_to_string(path) {
+        Ok(text) => WebhookTokens::parse(&text, path).unwrap_or_default(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => WebhookTokens::default(),
+        Err(error) => return Err(error),
+    };
+    let tokens = pasted.over(older);
+    replace_file(path, &file_text(&tokens))?;
+    Ok(tokens)
 }
 
 /// Nothing that would need to be quoted in the file.
@@ -51,7 +74,7 @@ fn is_token(word: &str) -> bool {
 }
 
 /// Replaces a file as a whole, readable by its owner alone.
-pub(super) fn replace_file(path: &Path, text: &str) -> io::Result<()> {
+fn replace_file(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_extension("toml.new");
     // One left over from a crash may have another mode.
     match fs::remove_file(&beside) {
@@ -79,13 +102,30 @@ mod tests {
 
     #[test]
     fn tokens_are_taken_in_any_order_with_or_without_names() {
-        let (text, tokens) = read_pasted(&format!(" {A}\ncandidate_hired: {B}, {A}")).unwrap();
+        let tokens = read_pasted(&format!(" {A}\ncandidate_hired: {B}, {A}")).unwrap();
         assert_eq!(
-            text.lines().skip(1).collect::<Vec<_>>(),
-            [format!("any = [\"{A}\"]"), format!("candidate_hired = [\"{B}\"]")]
+            file_text(&tokens).lines().skip(1).collect::<Vec<_>>(),
+            [format!("candidate_hired = [\"{B}\"]"), format!("any = [\"{A}\"]")]
         );
         assert_eq!(tokens.tokens_for(HookEvent::CandidateHired).count(), 2);
         assert_eq!(tokens.tokens_for(HookEvent::InterviewCreated).count(), 1);
+    }
+
+    #[test]
+    fn the_events_that_were_not_named_keep_their_tokens_where_all_pasted_ones_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lever-webhooks.toml");
+        let paste = |pasted: &str| {
+            take_over(&path, read_pasted(pasted).unwrap()).unwrap();
+            fs::read_to_string(&path).unwrap().lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+        };
+        fs::write(&path, format!("candidate_deleted = '{A}'\nany = ['by \"hand\"']")).unwrap();
+        let deleted = format!("candidate_deleted = [\"{A}\"]");
+        let hired = format!("candidate_hired = [\"{B}\"]");
+        assert_eq!(paste(&format!("candidate_hired={B}"))[..2], [hired, deleted]);
+        let all = WebhookTokens::parse(&fs::read_to_string(&path).unwrap(), &path).unwrap();
+        assert_eq!(all.by_key().last().unwrap().1[0].expose(), "by \"hand\"");
+        assert_eq!(paste(B), [format!("any = [\"{B}\"]")], "whose it is, is not known");
     }
 
     #[test]

@@ -34,7 +34,8 @@ use super::Shared;
 use super::problem::{Kind, Problem};
 use super::route::{Route, data, page};
 use crate::config::LeverHost;
-use package::{Packages, VERSION};
+use package::Packages;
+pub(super) use package::VERSION;
 use pairing::Pairings;
 
 /// What the extension's routes share.

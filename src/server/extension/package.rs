@@ -21,7 +21,7 @@ use super::crx::{Signer, SigningError};
 use crate::config::LeverHost;
 
 /// The extension's version, in the three numbers that both browsers compare.
-pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(in crate::server) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What is the same in every installation.
 const SOURCE: &[(&str, &[u8])] = &[
@@ -35,6 +35,7 @@ const SOURCE: &[(&str, &[u8])] = &[
     ("panel.html", include_bytes!("source/panel.html")),
     ("panel.js", include_bytes!("source/panel.js")),
     ("pictures.js", include_bytes!("source/pictures.js")),
+    ("tab-texts.js", include_bytes!("source/tab-texts.js")),
     ("tab.css", include_bytes!("source/tab.css")),
     ("texts.js", include_bytes!("source/texts.js")),
 ];
@@ -166,7 +167,7 @@ fn manifest(browser: Browser<'_>, public_url: &Url, hosts: &[LeverHost]) -> Valu
         "host_permissions": [pattern(public_url)],
         // Where a policy names another address of the server.
         "optional_host_permissions": ["https://*/*"],
-        "content_scripts": [{ "matches": lever, "js": ["content.js"], "run_at": "document_idle" }],
+        "content_scripts": [{ "matches": lever, "js": ["tab-texts.js", "content.js"], "run_at": "document_idle" }],
         "web_accessible_resources": [{ "resources": ["panel.html", "tab.css"], "matches": lever }],
         "options_ui": { "page": "options.html", "open_in_tab": true },
         "content_security_policy": {
@@ -284,7 +285,7 @@ mod tests {
         for zip in [&packages("https://a.example").chromium, &packages("https://a.example").firefox] {
             let files = files(zip);
             let manifest = files["manifest.json"].clone();
-            for name in ["content.js", "panel.html", "tab.css", "options.html"] {
+            for name in ["tab-texts.js", "content.js", "panel.html", "tab.css", "options.html"] {
                 assert!(manifest.contains(name) && files.contains_key(name), "{name}");
             }
             for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".js")) {

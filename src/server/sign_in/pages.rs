@@ -7,6 +7,7 @@ use fulcrum_domain::{Account, Authority};
 use http::{StatusCode, header};
 use secrecy::ExposeSecret;
 
+use super::texts;
 use crate::engine::accounts::AccountEvent;
 use crate::server::Shared;
 use crate::server::console::page;
@@ -39,7 +40,7 @@ pub(in crate::server) fn path(base: &str, next: &str) -> String {
 
 /// A problem, told to a person on a page.
 pub(in crate::server) fn refusal(shared: &Shared, problem: &Problem) -> Response {
-    said(shared, problem.status(), problem.title(), problem.detail(), ("/", "Back to the start"))
+    said(shared, problem.status(), problem.title(), problem.detail(), ("/", texts::TO_START))
 }
 
 /// A page with a title, a paragraph, and a link.

@@ -154,3 +154,131 @@ async fn reading_what_was_read_is_no_news() {
     let told = [watch.next().await.unwrap().0, watch.next().await.unwrap().0];
     assert_eq!(world.engine.watch(None).place(), told[1], "one of marking as unread, one of the archive");
 }
+
+/// One token is one webhook's, whichever that is.
+#[tokio::test]
+async fn a_pasted_token_counts_for_one_webhook() {
+    let world = World::start(Choice { webhooks: "", ..Choice::default() }).await;
+    let paste = async |tokens: String| {
+        let form = world.client.post(world.url("/setup/tokens")).bearer_auth(ADMIN);
+        let page = Answer::of(form.form(&[("tokens", tokens)])).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        page.text
+    };
+    let tokens: Vec<String> = ('a'..='h').map(|letter| letter.to_string().repeat(32)).collect();
+    let page = paste(tokens[0].clone()).await;
+    assert!(page.contains("state warn\">at most 1 of 8 webhooks can be verified"), "{page}");
+    assert_eq!(page.matches("perhaps: one").count(), 8);
+    let page = paste(tokens.join(" ")).await;
+    assert!(page.contains("state good\">8 of 8 webhooks can be verified") && !page.contains("perhaps: one"));
+    assert!(page.contains("note good\" role=\"status\">Saved."), "{page}");
+    let named = format!("candidate_hired: {}", "x".repeat(32));
+    assert!(paste(named).await.contains("state good\">8 of 8"), "the others keep theirs");
+    let page = paste(tokens[1].clone()).await;
+    assert!(page.contains("8 of 8 webhooks could be verified, and now at most 1 of 8"), "{page}");
+}
+
+impl World {
+    /// A form of the conversation's page, as a browser without our module sends it.
+    async fn typed(&self, what: &str, fields: &[(&str, &str)]) -> Answer {
+        let form = self.client.post(self.url(&format!("/c/0001/{what}"))).bearer_auth(RECRUITER);
+        Answer::of(form.form(fields)).await
+    }
+}
+
+/// Without our module: nothing that was typed is lost, and the field that is meant is marked.
+#[tokio::test]
+async fn a_text_that_is_not_taken_is_shown_again_with_its_time() {
+    let world = world().await;
+    let text = |when: &'static str, at: &'static str| [("body", "See you then"), ("when", when), ("at", at)];
+    for at in ["", "2099-03-04T10:00"] {
+        let page = world.typed("texts", &text("at", at)).await;
+        assert_eq!(page.status, 422);
+        for part in [
+            ">See you then</textarea>",
+            "<option value=\"at\" selected>",
+            &format!("value=\"{at}\" aria-invalid=\"true\">"),
+        ] {
+            assert!(page.text.contains(part), "{part}: {}", page.text);
+        }
+    }
+    let page = world.typed("texts", &text("2099-03-04T10:00:00Z", "")).await.text;
+    assert!(page.contains("aria-label=\"When\" aria-invalid=\"true\">"), "{page}");
+    assert!(
+        page.contains("<option class=\"morning\" value=\"\" selected>") || page.contains("Z\" selected>")
+    );
+    let form = [("body", "See you then"), ("cannot_wait", "their offer \"ends\" today")];
+    let page = world.typed("texts", &form).await;
+    assert_eq!(page.status, 403, "{}", page.text);
+    assert!(page.text.contains(">See you then</textarea>"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_wish_that_is_not_taken_is_shown_again_with_what_was_typed() {
+    let world = world().await;
+    let long = "x".repeat(501);
+    let page = world.typed("consent", &[("call", "{}"), ("answer", "no"), ("reason", &long)]).await;
+    assert_eq!(page.status, 422);
+    assert!(page.text.contains("<option value=\"no\" selected>"), "{}", page.text);
+    assert!(page.text.contains(&format!("value=\"{long}\" aria-invalid=\"true\"")), "{}", page.text);
+    let fields = [("call", r#"{"opted_out":true}"#), ("reason", "they called"), ("on", "2099-01-01")];
+    let page = world.typed("opt-out", &fields).await;
+    assert_eq!(page.status, 422);
+    assert!(page.text.contains("value=\"they called\" data-field"), "{}", page.text);
+    assert!(page.text.contains("value=\"2099-01-01\" aria-invalid=\"true\""), "{}", page.text);
+    assert_eq!(page.text.matches("role=\"alert\">it must be a day up to today").count(), 1);
+    let page = world.typed("timezone", &[("call", "{}"), ("timezone", "Berlin")]).await;
+    assert!(page.text.contains("value=\"Berlin\" aria-invalid=\"true\""), "{}", page.text);
+    let page = world.typed("archive", &[("call", "{}")]).await;
+    assert!(page.status == 422 && page.text.contains("role=\"alert\">"), "said beside the composer");
+    assert_eq!(world.typed("explode", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_conversation_is_given_to_a_colleague_who_may_text() {
+    let world = world().await;
+    let page = world.get("/c/0001", RECRUITER).await.text;
+    for (who, offered) in [("recruiter", true), ("admin", true), ("viewer", false), ("operator", false)] {
+        let option = format!("<option value=\"{who}@acme.example\">{}</option>", who.to_uppercase());
+        assert_eq!(page.contains(&option), offered, "{who}: {page}");
+    }
+    let give = async |to: &str| world.typed("assign", &[("call", "{}"), ("account", to)]).await;
+    assert_eq!(give("nobody").await.status, 422);
+    let page = give("admin@acme.example").await.text;
+    assert!(
+        page.contains("Assigned to admin@acme.example") && !page.contains("value=\"admin@acme.example\"")
+    );
+    assert!(!world.get("/c/0001", VIEWER).await.text.contains("name=\"account\""));
+}
+
+#[tokio::test]
+async fn the_system_page_tells_the_versions_of_all_that_has_one() {
+    let world = World::start(Choice::default()).await;
+    let page = world.get("/system", OPERATOR).await.text;
+    let pair = |name: &str, version: &str| format!("<dt>{name}</dt><dd>{version}</dd>");
+    let schema = store::SCHEMA.to_string();
+    for (name, version) in [
+        ("Version", env!("CARGO_PKG_VERSION")),
+        ("Version of the store&#39;s tables", &schema),
+        ("Version of the browser extension", env!("CARGO_PKG_VERSION")),
+    ] {
+        assert!(page.contains(&pair(name, version)), "{name}: {page}");
+    }
+}
+
+/// Where people sign in elsewhere, these are the colleagues.
+#[tokio::test]
+async fn the_active_users_of_lever_are_known_by_their_accounts_unless_they_are_many() {
+    let world = World::start(Choice::default()).await;
+    let users = move |tx: &mut store::Tx<'_>| -> Result<(), store::StoreError> {
+        for (id, email, active) in [("u-1", "Ana@acme.example", true), ("u-2", "ben@acme.example", false)] {
+            let user = fulcrum_domain::User { name: id.to_uppercase(), email: email.into(), active };
+            crate::engine::changes::put_user(tx, &id.parse().unwrap(), &user)?;
+        }
+        Ok(())
+    };
+    world.engine.store.change(users).await.unwrap();
+    let known = world.engine.lever_accounts(1).await.unwrap();
+    assert_eq!(known, [("ana@acme.example".parse().unwrap(), "U-1".to_owned())]);
+    assert_eq!(world.engine.lever_accounts(0).await.unwrap(), []);
+}

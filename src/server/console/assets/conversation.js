@@ -2,7 +2,7 @@
 // the inbox, on a page of its own and in the extension's panel alike; `mount` makes it live. Without
 // this module its forms still work.
 
-import { submitInterview } from "./interviews.js";
+import { reason, submitInterview, wrong } from "./interviews.js";
 import { explain } from "./segments.js";
 
 /** Whoever comes back after so long reads everything anew, news or not. */
@@ -309,9 +309,7 @@ class Conversation {
   }
 
   changed(event) {
-    if (event.target.name === "when") {
-      this.root.querySelector(".composer .exact").hidden = event.target.value !== "at";
-    } else if (event.target.name === "template" && event.target.value) {
+    if (event.target.name === "template" && event.target.value) {
       this.fillIn(event.target);
     } else if (event.target.name === "booking" && event.target.value) {
       this.insert(event.target.value);
@@ -333,7 +331,7 @@ class Conversation {
       const answer = await this.call("POST", `/api/v1/templates/${encodeURIComponent(id)}/render`, {
         opportunity: this.root.dataset.opportunity,
       });
-      if (!answer.ok) return this.wrong(await reason(answer, this.texts));
+      if (!answer.ok) return this.wrong((await reason(answer, this.texts)).words);
       const { text } = await answer.json();
       this.wrong("");
       this.madeFrom = id;
@@ -392,9 +390,9 @@ class Conversation {
 
   async send(form) {
     const body = this.box.value;
-    if (!body.trim()) return this.wrong(this.texts.empty, this.box);
+    if (!body.trim()) return this.wrong(this.texts.empty, form, "body");
     const wanted = this.wish(form, body);
-    if (!wanted) return this.wrong(this.texts.no_time, form.elements.at);
+    if (!wanted) return this.wrong(this.texts.no_time, form, "at");
     const button = form.querySelector(".send");
     button.disabled = true;
     // The same key for a repeat of the same wish: a text whose answer was lost is not sent twice.
@@ -407,7 +405,8 @@ class Conversation {
         if (answer.status < 500) this.sending = undefined;
         // What could be chosen may be over.
         this.refresh();
-        return this.wrong(await reason(answer, this.texts), this.box);
+        const { words, field } = await reason(answer, this.texts);
+        return this.notSent(form, words, field);
       }
       this.sending = undefined;
       this.sent.set((await answer.json()).id, body);
@@ -420,10 +419,18 @@ class Conversation {
       this.toEnd();
       this.box.focus();
     } catch {
-      this.wrong(this.texts.unreachable, this.box);
+      this.notSent(form, this.texts.unreachable);
     } finally {
       button.disabled = false;
     }
+  }
+
+  /** Says why a text was not taken, and leads to the field that is meant, or to the words. */
+  notSent(form, words, field) {
+    const names = { send_at: form.elements.when?.value === "at" ? "at" : "when", override_quiet_hours: "cannot_wait" };
+    const name = names[field] ?? field;
+    this.wrong(words, form, name);
+    if (!name || !form.elements.namedItem(name)) this.box.focus();
   }
 
   /** Empties the composer of what was sent, but not of what was typed since. */
@@ -431,8 +438,6 @@ class Conversation {
     if (this.box.value.startsWith(sent)) this.box.value = this.box.value.slice(sent.length).trimStart();
     for (const name of ["at", "cannot_wait"]) if (form.elements[name]) form.elements[name].value = "";
     if (form.elements.when) form.elements.when.value = "now";
-    const exact = form.querySelector(".exact");
-    if (exact) exact.hidden = true;
     this.madeFrom = undefined;
     this.typed();
   }
@@ -448,7 +453,7 @@ class Conversation {
       }
       this.say(this.texts.cancelled);
     } else {
-      this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);
+      this.wrong(answer ? (await reason(answer, this.texts)).words : this.texts.unreachable);
     }
     await this.refresh();
     // The button is gone, and who pressed it by the keyboard goes on where the words are.
@@ -472,10 +477,11 @@ class Conversation {
     button.disabled = false;
     if (focused && document.activeElement === document.body) button.focus();
     if (!answer?.ok) {
-      this.wrong(answer ? await reason(answer, this.texts) : this.texts.unreachable);
+      const { words, field } = answer ? await reason(answer, this.texts) : { words: this.texts.unreachable };
+      this.wrong(words, form, field);
       return this.refresh();
     }
-    this.wrong("");
+    this.wrong("", form);
     if (typed) {
       form.reset();
       // Out of the field, so that the part around it shows what is known now.
@@ -499,23 +505,13 @@ class Conversation {
     if (place) place.hidden = false;
   }
 
-  wrong(words, field) {
-    const done = this.root.querySelector(".composer .done");
+  /** Says what went wrong with a form: beside it where it has the place, and else in the composer. No words: all is well. */
+  wrong(words, form, field) {
+    const composer = this.root.querySelector(".composer");
+    const done = composer.querySelector(".done");
     if (done) done.hidden = true;
-    const place = this.root.querySelector(".composer .wrong");
-    if (!place) return;
-    place.textContent = words;
-    place.hidden = !words;
-    this.box?.toggleAttribute("aria-invalid", Boolean(words));
-    if (words && field) field.focus();
-  }
-}
-
-/** What went wrong, in the server's words. */
-async function reason(answer, texts) {
-  try {
-    return (await answer.json()).detail ?? texts.failed;
-  } catch {
-    return texts.failed;
+    const home = form?.querySelector(".wrong") ? form : composer;
+    const place = home.querySelector(".wrong");
+    if (place) wrong(home, place, words, home === form ? field : undefined);
   }
 }

@@ -21,17 +21,17 @@ export async function submitInterview(view, form) {
   button.disabled = true;
   try {
     const answer = await ask(view, form);
-    if (!answer) return wrong(form, texts.no_time, "at");
+    const place = form.closest("details").querySelector(".wrong");
+    if (!answer) return wrong(form, place, texts.no_time, "at");
     sent.delete(form);
     if (!answer.ok) {
-      const { detail, pointer } = await answer.json().catch(() => ({}));
-      const field = pointer === "/starts_at" ? "at" : pointer?.slice(1);
-      return wrong(form, detail ?? texts.failed, field);
+      const { words, field } = await reason(answer, texts);
+      return wrong(form, place, words, field === "starts_at" ? "at" : field);
     }
-    wrong(form, "");
+    wrong(form, place, "");
     await taken(view, form);
   } catch {
-    wrong(form, texts.unreachable);
+    wrong(form, form.closest("details").querySelector(".wrong"), texts.unreachable);
   } finally {
     button.disabled = false;
   }
@@ -73,10 +73,19 @@ async function taken(view, form) {
   now?.closest("details").querySelector("summary").focus();
 }
 
-/** Says beside the form what went wrong, and leads to the field. */
-function wrong(form, words, field) {
-  const place = form.closest("details").querySelector(".wrong");
+/** What went wrong, in the server's words, and the field of what was asked that is meant, if one is. */
+export async function reason(answer, texts) {
+  const { detail, pointer } = await answer.json().catch(() => ({}));
+  return { words: detail ?? texts.failed, field: pointer?.split("/")[1] };
+}
+
+/** Says in `place` what went wrong with a form, marks the field that is meant, and leads there. No words: all is well. */
+export function wrong(form, place, words, field) {
   place.textContent = words;
   place.hidden = !words;
-  if (words && field) form.elements[field]?.focus();
+  for (const marked of form.querySelectorAll("[aria-invalid]")) marked.removeAttribute("aria-invalid");
+  const meant = words && field && form.elements.namedItem(field);
+  if (!meant) return;
+  meant.setAttribute("aria-invalid", "true");
+  meant.focus();
 }

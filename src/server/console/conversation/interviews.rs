@@ -10,6 +10,7 @@ use jiff::civil::DateTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::forms::Unsent;
 use super::lines::{Reader, moment, shown};
 use super::{Draft, Older, View, Which, whole};
 use crate::engine::{InterviewState, InterviewView};
@@ -149,7 +150,7 @@ impl Wanted {
 }
 
 /// What was typed into a form that was not taken.
-pub(super) struct Typed {
+pub(in crate::server::console) struct Typed {
     /// Which interview it was to change; none for a new one.
     interview: Option<String>,
     /// None where nothing can be typed.
@@ -189,7 +190,7 @@ impl Typed {
                 }
                 form.wrong = self.wrong;
             }
-            None => view.wrong = self.wrong,
+            None => view.draft = Unsent::said(self.wrong),
         }
     }
 }
@@ -256,7 +257,6 @@ async fn again(
     problem: &Problem,
 ) -> Result<Response, Problem> {
     let Ok(id) = id.parse() else { return Ok(frame::not_found(shared)) };
-    let draft = Draft { meeting: Some(typed), ..Draft::default() };
-    let page = whole(shared, caller, Which::Candidate(id), Older::default(), draft).await?;
+    let page = whole(shared, caller, Which::Candidate(id), Older::default(), Draft::Meeting(typed)).await?;
     Ok((problem.status(), page).into_response())
 }

@@ -110,11 +110,15 @@ impl Missing {
 
 /// What was typed and why it was not taken, to be shown again.
 #[derive(Default)]
-pub(super) struct Draft {
-    pub(super) words: String,
-    pub(super) wrong: String,
-    /// The same of the form of an interview.
-    meeting: Option<interviews::Typed>,
+pub(super) enum Draft {
+    #[default]
+    Nothing,
+    /// A text.
+    Text(forms::Unsent),
+    /// The form of an interview.
+    Meeting(interviews::Typed),
+    /// One of the small forms beside the texts.
+    Form(forms::Refused),
 }
 
 /// Where an older page begins.
@@ -242,10 +246,11 @@ async fn talk(
         Which::Candidate(id) => Some(id.clone()),
     };
     let mut view = View::of(shared, caller, Shown { which, thread, facts }, before).await?;
-    view.draft = draft.words;
-    view.wrong = draft.wrong;
-    if let Some(typed) = draft.meeting {
-        typed.put_back(&mut view);
+    match draft {
+        Draft::Nothing => {}
+        Draft::Text(unsent) => view.draft = unsent,
+        Draft::Meeting(typed) => typed.put_back(&mut view),
+        Draft::Form(refused) => refused.put_back(&mut view),
     }
     Ok((Talk { view }, about))
 }

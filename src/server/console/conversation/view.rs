@@ -1,5 +1,7 @@
 //! What a conversation's view is made of: everything that the template draws, worked out beforehand.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use fulcrum_domain::Right;
 use fulcrum_domain::booking::place;
@@ -7,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use super::forms::{Typed, Unsent};
 use super::lines::{self, Line, Reader, moment};
 use super::{Missing, Which, facts, interviews};
 use crate::engine::{ConversationView, Facts, FilingView, ZoneEvidence};
@@ -17,6 +20,9 @@ use crate::server::{Cursor, Shared};
 
 /// Messages that are drawn at once; the older ones are a page further.
 const SHOWN: usize = 100;
+
+/// Users of Lever to choose a colleague from; where there are more, those of the config alone are offered.
+const MOST_COLLEAGUES: usize = 300;
 
 /// A conversation as it is drawn, on whatever page.
 #[derive(Template)]
@@ -50,13 +56,14 @@ pub(super) struct View {
     confidential: bool,
     assigned: String,
     actions: Vec<Action>,
+    /// Whom it can be given to; none where they may not say so.
+    colleagues: Vec<Colleague>,
     lines: Vec<Line>,
     older: Option<String>,
     notices: Vec<Notice>,
     blocked: Option<String>,
     send_to: String,
-    pub(super) draft: String,
-    pub(super) wrong: String,
+    pub(super) draft: Unsent,
     may_override: bool,
     templates: Vec<Choice>,
     /// Meetings that candidates book, by what stands for a link to them in a text.
@@ -79,32 +86,35 @@ pub(super) struct View {
     notes: Vec<facts::Note>,
     doubt: Option<String>,
     /// What a person may record of the candidate's wishes, and where.
-    wishes: Option<Wishes>,
+    pub(super) wishes: Option<Wishes>,
     /// Where a person may say in which time zone they are.
-    zone: Option<ZoneForm>,
+    pub(super) zone: Option<ZoneForm>,
 }
 
 /// The form for the time zone of a candidate.
-struct ZoneForm {
+pub(super) struct ZoneForm {
     /// The page's path, below which the form goes.
     page: String,
     /// The same in the API.
     api: String,
     /// What was set by hand; empty while it goes by the number.
     set: String,
+    pub(super) typed: Typed,
     /// Some to choose from; any other may be typed.
     names: Vec<String>,
 }
 
 /// The forms for what a candidate said by other ways than a text.
-struct Wishes {
+pub(super) struct Wishes {
     /// The page's path, below which the forms go.
     page: String,
     /// The same in the API.
     api: String,
     today: String,
+    pub(super) consent: Typed,
+    pub(super) opting: Typed,
     /// What they are asked about: an opt-out, its end, or neither where only the candidate may end it.
-    opt_out: Option<bool>,
+    pub(super) opt_out: Option<bool>,
 }
 
 /// A button that does something to the thread.
@@ -113,6 +123,12 @@ struct Action {
     name: &'static str,
     key: Option<char>,
     body: String,
+}
+
+/// Somebody who can be the one to answer.
+struct Colleague {
+    account: String,
+    name: String,
 }
 
 /// Something to know before writing.
@@ -176,13 +192,13 @@ impl View {
                 .is_some_and(|candidate| candidate.opportunity.confidential),
             assigned: texts::NOBODY.to_owned(),
             actions: Vec::new(),
+            colleagues: Vec::new(),
             lines: Vec::new(),
             older: None,
             notices: notices(&facts),
             blocked: blocked(caller, &facts),
             send_to: format!("{own}/texts"),
-            draft: String::new(),
-            wrong: String::new(),
+            draft: Unsent::default(),
             may_override: facts.must_wait()
                 && caller.may_override(&shared.engine.settings.load().rules.quiet_overrides),
             templates: engine.templates().into_iter().map(|(id, name)| Choice { id, name }).collect(),
@@ -254,6 +270,7 @@ impl View {
         };
         if caller.may(Right::Text) {
             self.actions = actions(caller, &desk);
+            self.colleagues = colleagues(shared, caller, &desk).await?;
             self.may_file = conversation.session.is_some() && conversation.opportunity.is_some();
         }
         self.transcript = match (conversation.deadline, &conversation.session, &conversation.opportunity) {
@@ -297,13 +314,41 @@ fn actions(caller: &Caller, desk: &fulcrum_domain::Desk) -> Vec<Action> {
     actions
 }
 
+/// Who may text and can sign in: people of the config, and where people sign in elsewhere the users of Lever.
+async fn colleagues(
+    shared: &Shared,
+    caller: &Caller,
+    desk: &fulcrum_domain::Desk,
+) -> Result<Vec<Colleague>, Missing> {
+    let keys = shared.keys.load();
+    let mut known = BTreeMap::new();
+    if keys.people().oidc().is_some() {
+        known.extend(shared.engine.lever_accounts(MOST_COLLEAGUES).await?);
+    }
+    known.extend(keys.people().texting().map(|(account, name)| (account.clone(), name.to_owned())));
+    let others = known
+        .into_iter()
+        .filter(|(account, _)| Some(account) != caller.account.as_ref())
+        .filter(|(account, _)| Some(account) != desk.assigned.as_ref());
+    let mut colleagues: Vec<Colleague> = others
+        .map(|(account, name)| Colleague {
+            name: if name.is_empty() { account.to_string() } else { lines::shown(&name) },
+            account: account.to_string(),
+        })
+        .collect();
+    colleagues.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(colleagues)
+}
+
 fn wishes(caller: &Caller, facts: &Facts, which: &Which, today: Date) -> Option<Wishes> {
     facts.number.filter(|_| caller.may(Right::Text))?;
     let opt_out = match &facts.consent.opt_out {
         None => Some(true),
         Some(opt_out) => (!opt_out.lifted_by_start() && caller.may(Right::Administer)).then_some(false),
     };
-    Some(Wishes { page: which.path(), api: which.api(), today: today.to_string(), opt_out })
+    let today = today.to_string();
+    let (consent, opting) = (Typed::default(), Typed::fresh(today.clone()));
+    Some(Wishes { page: which.path(), api: which.api(), today, consent, opting, opt_out })
 }
 
 fn zone_form(caller: &Caller, facts: &Facts, which: &Which, ours: &TimeZone) -> Option<ZoneForm> {
@@ -317,7 +362,8 @@ fn zone_form(caller: &Caller, facts: &Facts, which: &Which, ours: &TimeZone) -> 
         }
     }
     let set = set.unwrap_or_default().to_owned();
-    Some(ZoneForm { page: which.path(), api: which.api(), set, names })
+    let typed = Typed::fresh(set.clone());
+    Some(ZoneForm { page: which.path(), api: which.api(), set, typed, names })
 }
 
 fn blocked(caller: &Caller, facts: &Facts) -> Option<String> {

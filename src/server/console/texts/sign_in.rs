@@ -51,6 +51,7 @@ pub(in crate::server) fn too_many(seconds: u64) -> String {
     format!("Too many attempts. Please try again in {count} {unit}.")
 }
 
+pub(in crate::server) const TO_START: &str = "Back to the start";
 pub(in crate::server) const TO_SIGN_IN: &str = "Back to signing in";
 pub(in crate::server) const LINK_USED: &str = "This link leads nowhere";
 pub(in crate::server) const LINK_USED_WORDS: &str = "A link that signs somebody in works once, on the machine where it was made. Sign in with your password instead.";

@@ -5,6 +5,7 @@
 
 (() => {
   const browser = globalThis.browser ?? globalThis.chrome;
+  const texts = globalThis.fulcrumTexts;
   const PROFILE = /^\/candidates\/([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?:\/|$)/i;
   const LOOK_EVERY_MS = 300;
 
@@ -16,8 +17,8 @@
   const place = document.createElement("div");
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "Texts";
-  button.setAttribute("aria-label", "Texts with this candidate, in fulcrum");
+  button.textContent = texts.TAB;
+  button.setAttribute("aria-label", texts.TAB_LABEL);
   button.addEventListener("click", () => (frame ? close() : open()));
   root.append(place);
   // From a file of ours: the page's policy may forbid styles that stand in it.
@@ -46,7 +47,7 @@
   function open() {
     if (!alive()) return;
     frame = document.createElement("iframe");
-    frame.title = "Texts with this candidate";
+    frame.title = texts.FRAME_TITLE;
     frame.src = address();
     frame.addEventListener("load", () => frame?.focus(), { once: true });
     place.append(frame);

@@ -1,4 +1,4 @@
-// Every text of the extension, in one place, so that it can be translated.
+// Every text of the extension but those of `tab-texts.js`, in one place, so that it can be translated.
 
 export const TITLE = "Texts";
 export const CLOSE = "Close";
