@@ -69,7 +69,7 @@ pub(super) fn table() -> Vec<Route> {
     vec![
         data(get.clone(), "/api/v1/openapi.json", None, openapi::describe),
         data(get.clone(), "/api/v1/status", Watch, status::status),
-        data(get.clone(), "/api/v1/activity", Watch, activity::list),
+        data(get.clone(), "/api/v1/activity", Operate, activity::list),
         data(get.clone(), "/api/v1/inbox", Read, desk::inbox),
         data(get.clone(), "/api/v1/conversations", Read, conversations::list),
         data(get.clone(), "/api/v1/conversations/{id}", Read, conversations::one),

@@ -181,16 +181,16 @@ async fn the_activity_tells_what_happened_and_no_words() {
     world.engine.take_text(text(1, THEIRS)).await.unwrap();
     world.act("assign", json!({"account": "priya@acme.example"})).await;
     world.act("opt-out", json!({"opted_out": true, "reason": "Ada said so"})).await;
-    let all = world.get("/api/v1/activity?conversation=0001", VIEWER).await;
+    let all = world.get("/api/v1/activity?conversation=0001", ADMIN).await;
     let kinds: Vec<Value> =
         all.json()["data"].as_array().unwrap().iter().map(|row| row["kind"].clone()).collect();
     assert_eq!(kinds, ["opt-out", "desk", "message"]);
     assert_eq!(all.json()["data"][1]["actor"], "scripts");
     assert!(!["swordfish", "Ada", THEIRS].iter().any(|word| all.text.contains(word)), "{}", all.text);
-    let only = world.get("/api/v1/activity?kind=desk,filing&who=Scripts&limit=1", VIEWER).await.json();
+    let only = world.get("/api/v1/activity?kind=desk,filing&who=Scripts&limit=1", ADMIN).await.json();
     assert_eq!(only["data"].as_array().unwrap().len(), 1);
     for query in ["kind=x", "limit=0", "conversation=!", "cursor=x", "page=2"] {
-        world.get(&format!("/api/v1/activity?{query}"), VIEWER).await.problem(400, "malformed");
+        world.get(&format!("/api/v1/activity?{query}"), ADMIN).await.problem(400, "malformed");
     }
 }
 
@@ -218,7 +218,7 @@ async fn a_failed_effect_is_given_up_once() {
     let given = world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await;
     assert_eq!((given.status, given.json()), (200, json!({"state": "given_up"})));
     world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
-    let told = world.get("/api/v1/activity?opportunity=opp-1", VIEWER).await.json();
+    let told = world.get("/api/v1/activity?opportunity=opp-1", ADMIN).await.json();
     assert_eq!(told["data"][0]["detail"], "hydrate was given up");
     assert_eq!(told["data"][1]["detail"], "hydrate failed, attempt 0: lever says no");
     // Whoever keeps the daemon running is told what happened, and not to whom.
