@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::Listing;
 use super::bulk::VersionBody;
 use super::conversations::named;
-use super::input::{Id, IdempotencyKey, Input, Paging, required};
+use super::input::{Id, IdempotencyKey, Long, Paging, required};
 use crate::engine::changes::{CancelError, ComposeError, Recipient};
 use crate::engine::{MessageView, SendRefusal, SendRequest, direction_word, failure_words, status_word};
 use crate::server::Shared;
@@ -192,7 +192,8 @@ pub(super) async fn list(
         (status = 404, description = "No such opportunity", body = ProblemBody),
         (status = 409, description = "The number has opted out", body = ProblemBody),
         (status = 410, description = "The candidate was deleted", body = ProblemBody),
-        (status = 422, description = "A field is not right", body = ProblemBody),
+        (status = 413, description = "The request has more than 1 MiB", body = ProblemBody),
+        (status = 422, description = "A field is not right, or the text too long", body = ProblemBody),
         (status = 503, description = "Lever cannot be asked who that is, or the store is busy", body = ProblemBody),
     ),
     security(("bearer" = []))
@@ -201,7 +202,8 @@ pub(super) async fn send(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     key: IdempotencyKey,
-    input: Input<NewMessage>,
+    // Whoever writes too much is told so, by the field.
+    Long(input): Long<NewMessage>,
 ) -> Result<(StatusCode, Json<TakenMessage>), Problem> {
     let engine = key.engine(&shared, &caller, input.digest).await?;
     let wanted = input.value;

@@ -60,7 +60,7 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::route::{Route, data};
 use crate::engine::Page;
-use input::{Id, IdempotencyKey, Input};
+use input::{Id, IdempotencyKey, Input, Long};
 
 /// Every route of the API.
 pub(super) fn table() -> Vec<Route> {
@@ -184,7 +184,7 @@ pub(super) async fn call_off(shared: Arc<Shared>, caller: Caller, message: Strin
 /// Sends a text, as a form of a page does; `wanted` is the body of `POST /api/v1/messages`.
 pub(super) async fn send(shared: Arc<Shared>, caller: Caller, wanted: &str) -> Result<(), Problem> {
     let input = Input::read(wanted.as_bytes())?;
-    messages::send(State(shared), Extension(caller), IdempotencyKey::none(), input).await.map(drop)
+    messages::send(State(shared), Extension(caller), IdempotencyKey::none(), Long(input)).await.map(drop)
 }
 
 /// Arranges an interview, as a form of a page does; `wanted` is the body of `POST /api/v1/interviews`, and
