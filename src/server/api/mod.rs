@@ -6,8 +6,10 @@
 //!
 //! Conventions: times are RFC 3339 in UTC; ids are strings; lists are `{"data": [...], "next":
 //! cursor or null}`; a field without a value is null, never left out; a POST that is repeated with
-//! its `Idempotency-Key` has its effect once and is answered as before. (A booking link leads to the same
-//! booking as the one before, and cannot be shown twice; a template is only filled in.)
+//! its `Idempotency-Key` has its effect once and is answered with what came of it then. An answer that is how
+//! something stands, such as who is to answer a conversation, is how it stands now: others may have changed it
+//! since. (A booking link leads to the same booking as the one before, and cannot be shown twice; a template is
+//! only filled in.)
 //!
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
