@@ -122,6 +122,7 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
+        data(get.clone(), "/api/v1/outbox/retrying", Watch, outbox::retrying),
         data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
         data(post.clone(), "/api/v1/imports", Administer, imports::import),
         data(get.clone(), "/api/v1/holds", Administer, holds::list),

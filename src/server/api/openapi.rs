@@ -59,6 +59,7 @@ use super::{
         timezone::set_for_candidate,
         outbox::failed,
         outbox::retry,
+        outbox::retrying,
         outbox::give_up,
         templates::list,
         templates::render,

@@ -307,6 +307,9 @@ texts! {
     RETRY = "Try again";
     GIVE_UP = "Give up";
     ATTEMPTS = "Attempts";
+    RETRIED_EFFECTS = "Being tried";
+    RETRIED_EFFECTS_WORDS = "These failed and are tried again by themselves, for as long as it takes.";
+    NEXT_TRY = "Next try";
     REASON = "Reason";
 
     // Automations

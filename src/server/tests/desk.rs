@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::carrier::ReceivedText;
-use crate::engine::{ActivityQuery, Found, InboxQuery};
+use crate::engine::{ActivityQuery, Found, InboxQuery, changes};
 use crate::store::tables::OPPORTUNITIES;
 use crate::store::{Read, StoreError};
 
@@ -204,7 +204,7 @@ async fn a_failed_effect_is_given_up_once() {
         tx.put(OPPORTUNITIES, &id, &candidate("+12025550199", false))?;
         let effect = fulcrum_domain::Effect::Hydrate(id);
         let mut moment = crate::engine::clock::Moment::new("2026-01-01T00:00:00Z".parse().unwrap(), 1);
-        crate::engine::changes::ask_later(
+        changes::ask_later(
             tx,
             &effect,
             fulcrum_domain::Lane::Live,
@@ -212,7 +212,7 @@ async fn a_failed_effect_is_given_up_once() {
             "2050-01-01T00:00:00Z".parse().unwrap(),
         )?;
         let failed = fulcrum_domain::EffectState::Failed;
-        crate::engine::changes::postpone(tx, &effect, failed, None, "lever says no", &mut moment)
+        changes::postpone(tx, &effect, failed, None, "lever says no", &mut moment)
     };
     world.engine.store.change(change).await.unwrap();
     let given = world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await;
@@ -228,6 +228,44 @@ async fn a_failed_effect_is_given_up_once() {
         (&told["data"][0]["detail"], &told["data"][0]["name"]),
         (&"hydrate was given up".into(), &Value::Null)
     );
+}
+
+/// A failure that mends itself is no failure yet; still people see what is tried, since when, and why in vain.
+#[tokio::test]
+async fn what_is_tried_again_by_itself_is_told_with_its_attempts() {
+    let world = World::start(Choice::default()).await;
+    let tried = |confidential: bool| {
+        move |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+            let id = "opp-1".parse().unwrap();
+            tx.put(OPPORTUNITIES, &id, &candidate("+12025550199", confidential))?;
+            let effect = fulcrum_domain::Effect::Interviews(id);
+            let mut moment = crate::engine::clock::Moment::new("2026-01-01T00:00:00Z".parse().unwrap(), 1);
+            changes::ask(tx, &effect, fulcrum_domain::Lane::Live, moment.now)?;
+            changes::take(tx, effect.clone())?.unwrap();
+            let (due, at) = (fulcrum_domain::EffectState::Due, "2050-01-01T00:00:00Z".parse().unwrap());
+            changes::postpone(tx, &effect, due, Some(at), "lever is down", &mut moment)
+        }
+    };
+    world.engine.store.change(tried(false)).await.unwrap();
+    let told = json!({
+        "kind": "interviews", "id": "opp-1", "conversation": null, "opportunity": "opp-1", "attempts": 1,
+        "asked_at": "2026-01-01T00:00:00Z", "error": "lever is down", "next_try_at": "2050-01-01T00:00:00Z",
+    });
+    let list = async || world.get("/api/v1/outbox/retrying", VIEWER).await.json()["data"].clone();
+    assert_eq!(list().await, json!([told]));
+    assert_eq!(world.get("/api/v1/outbox/failed", VIEWER).await.json()["data"], json!([]));
+    let section = |page: String| {
+        page.split("id=\"retried\"").nth(1).unwrap().split("id=\"rows\"").next().unwrap().to_owned()
+    };
+    let page = section(world.get("/activity", ADMIN).await.text);
+    for word in ["interviews", "Ada Example", "/o/opp-1", "lever is down", "1 Jan"] {
+        assert!(page.contains(word), "{word}: {page}");
+    }
+    // Whoever keeps the daemon running is told no names.
+    let page = section(world.get("/activity", OPERATOR).await.text);
+    assert!(page.contains("opp-1") && !page.contains("Ada") && !page.contains("/o/"), "{page}");
+    world.engine.store.change(tried(true)).await.unwrap();
+    assert_eq!(list().await, json!([]));
 }
 
 pub(super) fn candidate(number: &str, confidential: bool) -> Opportunity {
@@ -318,7 +356,7 @@ async fn whoever_lever_shows_no_more_may_be_confidential_by_now() {
         let (key, recipient) = tx.first(store::tables::RECIPIENTS, &store::Keys::all())?.unwrap();
         let state = fulcrum_domain::bulk::RecipientState::Written(message);
         tx.put(store::tables::RECIPIENTS, &key, &fulcrum_domain::bulk::Recipient { state, ..recipient })?;
-        let mut text = crate::engine::changes::message(tx, message)?.unwrap();
+        let mut text = changes::message(tx, message)?.unwrap();
         text.opportunity = Some(of);
         tx.put(store::tables::MESSAGES, &(text.conversation, text.at, text.id), &text).map(drop)
     };
@@ -328,7 +366,7 @@ async fn whoever_lever_shows_no_more_may_be_confidential_by_now() {
     assert!(told().await[0]["text"].as_str().unwrap().ends_with("Reply STOP to opt out."));
     assert_eq!(world.get(&why, VIEWER).await.status, 200);
     let at = Timestamp::from_second(1_900_000_000).unwrap();
-    let vanish = move |tx: &mut store::Tx<'_>| crate::engine::changes::mark_invisible(tx, &about, at);
+    let vanish = move |tx: &mut store::Tx<'_>| changes::mark_invisible(tx, &about, at);
     assert!(world.engine.store.change(vanish).await.unwrap());
     assert_eq!(told().await, json!([]));
     world.get(&why, VIEWER).await.problem(404, "not-found");
@@ -349,7 +387,7 @@ async fn the_thread_of_whom_lever_shows_no_more_is_read_by_who_sees_all() {
     world.engine.take_text(text(1, THEIRS)).await.unwrap();
     assert_eq!(world.get("/c/0001", RECRUITER).await.status, 200);
     let at = Timestamp::from_second(1_900_000_000).unwrap();
-    let vanish = move |tx: &mut store::Tx<'_>| crate::engine::changes::mark_invisible(tx, &about, at);
+    let vanish = move |tx: &mut store::Tx<'_>| changes::mark_invisible(tx, &about, at);
     assert!(world.engine.store.change(vanish).await.unwrap());
     assert_eq!(world.get("/c/0001", RECRUITER).await.status, 404);
     let page = world.get("/c/0001", COUNSEL).await;
