@@ -104,7 +104,7 @@ pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub(crate) use events::events_of;
 pub use events::forget_events;
 pub(crate) use file::{Fetched, file, files_of, settle_file};
-pub use filing::file_now;
+pub use filing::{attach_by_hand, file_now};
 pub use guard::standing;
 pub use import::{Imported, Past, import};
 pub use made_from::{keep_words, made_from, made_from_present};

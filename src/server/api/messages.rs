@@ -319,7 +319,10 @@ impl From<SendRefusal> for Problem {
             SendRefusal::KeyReused(_) => Self::new(Kind::KeyReused, detail),
             SendRefusal::Lever(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "a text was refused, since Lever could not be asked who it is for");
+                tracing::warn!(
+                    error,
+                    "a text or a candidate for a conversation was refused, since Lever could not be asked who that is"
+                );
                 Self::new(Kind::LeverUnreachable, detail)
             }
         }

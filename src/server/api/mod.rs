@@ -77,6 +77,7 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/conversations/{id}", Read, conversations::one),
         data(get.clone(), "/api/v1/conversations/{id}/messages", Read, messages::list),
         data(post.clone(), "/api/v1/conversations/{id}/file", Text, conversations::file),
+        data(post.clone(), "/api/v1/conversations/{id}/attach", Text, conversations::attach),
         data(post.clone(), "/api/v1/conversations/{id}/opt-out", Text, opt_out::decide),
         data(get.clone(), "/api/v1/conversations/{id}/consent", Read, consent::list),
         data(post.clone(), "/api/v1/conversations/{id}/consent", Text, consent::record),
@@ -121,8 +122,8 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/messages/{id}/files/{place}", Read, files::file),
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
-        data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
         data(get.clone(), "/api/v1/outbox/retrying", Watch, outbox::retrying),
+        data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
         data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
         data(post.clone(), "/api/v1/imports", Administer, imports::import),
         data(get.clone(), "/api/v1/holds", Administer, holds::list),
@@ -154,6 +155,7 @@ pub(super) async fn act(
         "opt-out" => drop(opt_out::decide(shared, caller, id, key, Input::read(body)?).await?),
         "timezone" => drop(timezone::set(shared, caller, id, key, Input::read(body)?).await?),
         "file" => drop(conversations::file(shared, caller, id, key).await?),
+        "attach" => drop(conversations::attach(shared, caller, id, key, Input::read(body)?).await?),
         _ => return Err(Problem::not_found("there is no such call")),
     }
     Ok(())

@@ -268,6 +268,48 @@ async fn what_is_tried_again_by_itself_is_told_with_its_attempts() {
     assert_eq!(list().await, json!([]));
 }
 
+#[tokio::test]
+async fn a_person_says_whose_the_number_is() {
+    let world = World::start(Choice::default()).await;
+    world.engine.take_text(text(1, THEIRS)).await.unwrap();
+    let put = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        for (id, confidential) in [("opp-1", false), ("opp-2", false), ("secret", true)] {
+            tx.put(OPPORTUNITIES, &id.parse().unwrap(), &candidate("+12025550199", confidential))?;
+        }
+        Ok(())
+    };
+    world.engine.store.change(put).await.unwrap();
+    assert!(world.get("/c/0001", RECRUITER).await.text.contains("/c/0001/attach"));
+    assert!(!world.get("/c/0001", VIEWER).await.text.contains("/c/0001/attach"));
+    let to = |whom: &str| json!({"opportunity": whom});
+    for body in [json!({}), to(""), to("Ada Example"), json!({"opportunity": 7})] {
+        assert_eq!(world.act("attach", body).await.problem(422, "invalid").as_deref(), Some("/opportunity"));
+    }
+    // Whoever may not see what is confidential is not told that there is such a one.
+    let hidden = world.act("attach", to("secret")).await;
+    assert_eq!(hidden.problem(404, "not-found").as_deref(), Some("/opportunity"));
+    let path = "/api/v1/conversations/0001/attach";
+    world.post_json(path, COUNSEL, &to("secret")).await.problem(403, "forbidden");
+    world
+        .post_json("/api/v1/conversations/0009/attach", RECRUITER, &to("opp-1"))
+        .await
+        .problem(404, "not-found");
+    assert_eq!(world.folder("unmatched").await.len(), 1);
+    // As the page's form does without its module.
+    let form = [("call", "{}"), ("opportunity", "https://hire.lever.co/candidates/opp-1?from=mail")];
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let form = client.build().unwrap().post(world.url("/c/0001/attach")).bearer_auth(RECRUITER).form(&form);
+    assert_eq!(form.send().await.unwrap().status(), 303);
+    assert!(world.folder("unmatched").await.is_empty());
+    assert!(!world.get("/c/0001", RECRUITER).await.text.contains("/c/0001/attach"));
+    let again = world.act("attach", to("opp-1")).await.json();
+    assert_eq!((&again["opportunity"], &again["name"]), (&"opp-1".into(), &"Ada Example".into()));
+    assert!(again["files_at"].is_string(), "{again}");
+    world.act("attach", to("opp-2")).await.problem(409, "not-now");
+    let told = world.get("/api/v1/activity?opportunity=opp-1", ADMIN).await.json();
+    assert_eq!((&told["data"][0]["kind"], &told["data"][0]["actor"]), (&"desk".into(), &"scripts".into()));
+}
+
 pub(super) fn candidate(number: &str, confidential: bool) -> Opportunity {
     let at = Timestamp::from_second(1_741_097_520).unwrap();
     Opportunity {

@@ -141,6 +141,7 @@ pub(in crate::server::console) struct Call {
     on: Option<String>,
     event_type: Option<String>,
     timezone: Option<String>,
+    opportunity: Option<String>,
 }
 
 impl Call {
@@ -153,6 +154,7 @@ impl Call {
             ("on", self.on),
             ("event_type", self.event_type),
             ("timezone", self.timezone),
+            ("opportunity", self.opportunity),
         ];
         for (name, typed) in fields {
             body.extend(typed.filter(|typed| !typed.is_empty()).map(|typed| (name.to_owned(), typed.into())));
@@ -161,7 +163,7 @@ impl Call {
     }
 }
 
-/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `consent`, `opt-out`, `timezone`.
+/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `attach`, `consent`, `opt-out`, `timezone`.
 pub(in crate::server::console) async fn act(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
