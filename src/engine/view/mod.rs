@@ -29,8 +29,8 @@ pub use activity::{ActivityQuery, ActivityRow};
 pub use desk::{COUNTED, InboxCursor, InboxQuery, InboxRow, ShelfCount, Shelves};
 pub(super) use gaze::Gaze;
 pub use interviews::{InterviewState, InterviewView};
+pub use messages::MessageView;
 pub(crate) use messages::messages;
-pub use messages::{MessageView, direction_word, failure_words, status_word};
 
 /// A page of a list.
 #[derive(Clone, Debug)]

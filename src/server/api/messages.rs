@@ -16,7 +16,7 @@ use super::bulk::VersionBody;
 use super::conversations::named;
 use super::input::{Id, IdempotencyKey, Long, Paging, required};
 use crate::engine::changes::{CancelError, ComposeError, Recipient};
-use crate::engine::{MessageView, SendRefusal, SendRequest, direction_word, failure_words, status_word};
+use crate::engine::{MessageView, SendRefusal, SendRequest};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
@@ -133,7 +133,7 @@ impl From<Option<FileState>> for FileBody {
 impl From<MessageView> for MessageBody {
     fn from(view: MessageView) -> Self {
         let MessageView { message, send_at, made_from, files } = view;
-        let (status, error) = (status_word(&message), failure_words(&message));
+        let (status, error) = (message.status_word(), message.failure_words());
         let (author, author_name) = match message.author {
             Author::Candidate => ("candidate", None),
             Author::Staff { name, .. } => ("staff", Some(name)),
@@ -141,7 +141,7 @@ impl From<MessageView> for MessageBody {
         };
         Self {
             id: message.id.to_string(),
-            direction: direction_word(message.direction),
+            direction: message.direction.word(),
             body: message.body.reveal().to_owned(),
             attachments: message.attachments.into_iter().map(|file| file.media_type).collect(),
             files: files.into_iter().map(Into::into).collect(),

@@ -9,7 +9,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::engine::{Facts, MessageView, failure_words};
+use crate::engine::{Facts, MessageView};
 use crate::server::console::texts;
 use crate::server::console::words::local;
 
@@ -175,9 +175,9 @@ fn state(message: &Message) -> (String, &'static str) {
         Delivery::Accepted | Delivery::Sending => return (texts::SENDING.to_owned(), ""),
         Delivery::Sent => return (texts::SENT.to_owned(), ""),
         Delivery::Delivered => return (texts::DELIVERED.to_owned(), "good"),
-        Delivery::Unconfirmed => failure_words(message).unwrap_or(texts::NOT_DELIVERED).to_owned(),
+        Delivery::Unconfirmed => message.failure_words().unwrap_or(texts::NOT_DELIVERED).to_owned(),
         Delivery::Undelivered | Delivery::Failed => {
-            let why = failure_words(message).unwrap_or(texts::NOT_DELIVERED);
+            let why = message.failure_words().unwrap_or(texts::NOT_DELIVERED);
             format!("{}: {why}", texts::NOT_DELIVERED)
         }
     };
