@@ -138,6 +138,50 @@ pub struct Message {
 }
 
 impl Message {
+    /// What came in from the candidate, about nobody yet.
+    pub fn incoming(
+        id: MessageId,
+        conversation: ConversationId,
+        at: Timestamp,
+        body: Body,
+        our_number: Number,
+    ) -> Self {
+        Self {
+            direction: Direction::In,
+            delivery: Delivery::Received,
+            ..Self::outgoing(id, conversation, at, Author::Candidate, body, our_number)
+        }
+    }
+
+    /// What is to be handed over to the candidate, about nobody yet: what a person writes, unless told otherwise.
+    pub fn outgoing(
+        id: MessageId,
+        conversation: ConversationId,
+        at: Timestamp,
+        author: Author,
+        body: Body,
+        our_number: Number,
+    ) -> Self {
+        Self {
+            id,
+            conversation,
+            direction: Direction::Out,
+            at,
+            author,
+            body,
+            attachments: Vec::new(),
+            our_number,
+            purpose: Purpose::Conversation,
+            opportunity: None,
+            delivery: Delivery::Queued,
+            failure: None,
+            sid: None,
+            rule: None,
+            filing: None,
+            submitted_at: None,
+        }
+    }
+
     /// The word for how far it is, in the API and on the command line (interface.md, HTTP), and two more than
     /// [`Delivery::word`] has: for one that waits for its time, and for one that a person called off.
     #[must_use]

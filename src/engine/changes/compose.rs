@@ -3,8 +3,8 @@
 use fulcrum_domain::booking::fill;
 use fulcrum_domain::guard::refusal;
 use fulcrum_domain::{
-    ActivityKind, Actor, Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS,
-    Message, MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, target, tidy,
+    ActivityKind, Actor, Author, Body, Conversation, Delivery, Effect, Lane, MAX_BODY_CHARS, Message,
+    MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, target, tidy,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -171,9 +171,8 @@ pub fn compose(
     conversation.opportunity = opportunity.clone().or(conversation.opportunity);
     let message = Message {
         opportunity,
-        author: draft.author,
         our_number: from,
-        ..outbound(&conversation, words, draft.purpose, moment)
+        ..outbound(&conversation, draft.author, words, draft.purpose, moment)
     };
     if let Some(reason) = draft.cannot_wait {
         tx.put(OVERRIDES, &message.id, &Seen(moment.now))?;
@@ -305,24 +304,19 @@ pub(super) fn first_text(words: &str, organisation: &str) -> String {
     whole
 }
 
-fn outbound(conversation: &Conversation, words: String, purpose: Purpose, moment: &mut Moment) -> Message {
+fn outbound(
+    conversation: &Conversation,
+    author: Author,
+    words: String,
+    purpose: Purpose,
+    moment: &mut Moment,
+) -> Message {
+    let id = MessageId::new(moment.now, &moment.id_bits());
+    let ours = conversation.our_number.unwrap_or(conversation.number);
     Message {
-        id: MessageId::new(moment.now, &moment.id_bits()),
-        conversation: conversation.id,
-        direction: Direction::Out,
-        at: moment.now,
-        author: Author::Automatic(String::new()),
-        body: Body::new(words),
-        attachments: Vec::new(),
-        our_number: conversation.our_number.unwrap_or(conversation.number),
         purpose,
         opportunity: conversation.opportunity.clone(),
-        delivery: Delivery::Queued,
-        failure: None,
-        sid: None,
-        rule: None,
-        filing: None,
-        submitted_at: None,
+        ..Message::outgoing(id, conversation.id, moment.now, author, Body::new(words), ours)
     }
 }
 
@@ -351,10 +345,7 @@ pub(super) fn queue_automatic(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
-    let message = Message {
-        author: Author::Automatic(label.into()),
-        ..outbound(&conversation, words, purpose, moment)
-    };
+    let message = outbound(&conversation, Author::Automatic(label.into()), words, purpose, moment);
     let what = format!("a text was written by itself: {label}");
     note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
     queue(tx, conversation, message, rules).map(drop)

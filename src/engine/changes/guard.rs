@@ -200,23 +200,12 @@ mod tests {
 
     fn text(number: u8, purpose: Purpose, at: Timestamp, left: Timestamp) -> Message {
         let own = Number::from_e164("+12025550100").unwrap();
+        let (id, thread) = (MessageId::new(at, &[number; 10]), ConversationId::new(1));
         Message {
-            id: MessageId::new(at, &[number; 10]),
-            conversation: ConversationId::new(1),
-            direction: Direction::Out,
-            at,
-            author: Author::Automatic("hello".into()),
-            body: Body::new("Hello"),
-            attachments: Vec::new(),
-            our_number: own,
             purpose,
-            opportunity: None,
             delivery: Delivery::Delivered,
-            failure: None,
-            sid: None,
-            rule: None,
-            filing: None,
             submitted_at: Some(left),
+            ..Message::outgoing(id, thread, at, Author::Automatic("hello".into()), Body::new("Hello"), own)
         }
     }
 
