@@ -10,7 +10,7 @@ use super::check::{Check, Checked};
 /// The browser extension. All of it needs a restart.
 #[derive(Clone, Debug)]
 pub struct Extension {
-    /// Hosts of Lever's own site; those of the United States and of Europe unless set.
+    /// Hosts of Lever's own site; those of the United States, of Europe and of Lever's sandbox unless set.
     pub lever_hosts: Vec<LeverHost>,
 }
 

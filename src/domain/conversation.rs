@@ -24,6 +24,17 @@ pub enum Direction {
     Out,
 }
 
+impl Direction {
+    /// The word in the API, in metrics and on the command line.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
+
 /// Who wrote a message.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Author {
@@ -124,6 +135,78 @@ pub struct Message {
     /// When the carrier was first asked to take it; what a lost answer is looked up by.
     #[serde(with = "millisecond::optional")]
     pub submitted_at: Option<Timestamp>,
+}
+
+impl Message {
+    /// What came in from the candidate, about nobody yet.
+    pub fn incoming(
+        id: MessageId,
+        conversation: ConversationId,
+        at: Timestamp,
+        body: Body,
+        our_number: Number,
+    ) -> Self {
+        Self {
+            direction: Direction::In,
+            delivery: Delivery::Received,
+            ..Self::outgoing(id, conversation, at, Author::Candidate, body, our_number)
+        }
+    }
+
+    /// What is to be handed over to the candidate, about nobody yet: what a person writes, unless told otherwise.
+    pub fn outgoing(
+        id: MessageId,
+        conversation: ConversationId,
+        at: Timestamp,
+        author: Author,
+        body: Body,
+        our_number: Number,
+    ) -> Self {
+        Self {
+            id,
+            conversation,
+            direction: Direction::Out,
+            at,
+            author,
+            body,
+            attachments: Vec::new(),
+            our_number,
+            purpose: Purpose::Conversation,
+            opportunity: None,
+            delivery: Delivery::Queued,
+            failure: None,
+            sid: None,
+            rule: None,
+            filing: None,
+            submitted_at: None,
+        }
+    }
+
+    /// The word for how far it is, in the API and on the command line (interface.md, HTTP), and two more than
+    /// [`Delivery::word`] has: for one that waits for its time, and for one that a person called off.
+    #[must_use]
+    pub fn status_word(&self) -> &'static str {
+        match (self.delivery, self.failure) {
+            (Delivery::Scheduled, _) => "scheduled",
+            (Delivery::Canceled, None) => "cancelled",
+            (delivery, _) => delivery.word(),
+        }
+    }
+
+    /// What a person is told of it, if it did not arrive.
+    #[must_use]
+    pub fn failure_words(&self) -> Option<&'static str> {
+        let failed = matches!(
+            self.delivery,
+            Delivery::Failed | Delivery::Undelivered | Delivery::Canceled | Delivery::Unconfirmed
+        );
+        failed.then(|| match (self.delivery, self.failure) {
+            (Delivery::Canceled, None) => "it was called off before it left",
+            (Delivery::Unconfirmed, _) => "it may not have been sent; it was not sent again",
+            (_, Some(failure)) => failure.reason(),
+            (_, None) => "the carrier could not deliver it",
+        })
+    }
 }
 
 /// The messages since the last filing.

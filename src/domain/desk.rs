@@ -251,7 +251,7 @@ pub fn shelves(conversation: &Conversation, desk: &Desk) -> Vec<Shelf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Author, Body, ConversationId, MessageId, Number, Purpose};
+    use crate::{Body, ConversationId, MessageId, Number};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -266,25 +266,11 @@ mod tests {
     }
 
     fn message(second: i64, delivery: Delivery) -> Message {
+        let (id, at) = (MessageId::new(at(second), &[0; 10]), at(second));
+        let ours = Number::from_e164("+12025550100").unwrap();
+        let message = Message::incoming(id, ConversationId::new(1), at, Body::new("x"), ours);
         let is_in = delivery == Delivery::Received;
-        Message {
-            id: MessageId::new(at(second), &[0; 10]),
-            conversation: ConversationId::new(1),
-            direction: if is_in { Direction::In } else { Direction::Out },
-            at: at(second),
-            author: Author::Candidate,
-            body: Body::new("x"),
-            attachments: Vec::new(),
-            our_number: Number::from_e164("+12025550100").unwrap(),
-            purpose: Purpose::Conversation,
-            opportunity: None,
-            delivery,
-            failure: None,
-            sid: None,
-            rule: None,
-            filing: None,
-            submitted_at: None,
-        }
+        Message { direction: if is_in { Direction::In } else { Direction::Out }, delivery, ..message }
     }
 
     fn desk(deliveries: &[Delivery]) -> Desk {

@@ -126,29 +126,20 @@ pub fn main_author(messages: &[Message]) -> Option<UserId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, MessageId, Number, Purpose};
+    use crate::{Body, MessageId, Number};
 
     fn message(n: u8, opportunity: Option<&str>, author: Author) -> Message {
         let at = Timestamp::from_second(n.into()).unwrap();
-        let direction = if author == Author::Candidate { Direction::In } else { Direction::Out };
-        Message {
-            id: MessageId::new(at, &[n; 10]),
-            conversation: ConversationId::new(1),
-            direction,
-            at,
-            author,
-            body: Body::new("hi"),
-            attachments: vec![],
-            our_number: Number::from_e164("+12025550100").unwrap(),
-            purpose: Purpose::Conversation,
-            opportunity: opportunity.map(|o| o.parse().unwrap()),
-            delivery: if direction == Direction::In { Delivery::Received } else { Delivery::Delivered },
-            failure: None,
-            sid: None,
-            rule: None,
-            filing: None,
-            submitted_at: None,
-        }
+        let (id, thread) = (MessageId::new(at, &[n; 10]), ConversationId::new(1));
+        let (words, ours) = (Body::new("hi"), Number::from_e164("+12025550100").unwrap());
+        let message = match author {
+            Author::Candidate => Message::incoming(id, thread, at, words, ours),
+            author => {
+                let sent = Message::outgoing(id, thread, at, author, words, ours);
+                Message { delivery: Delivery::Delivered, ..sent }
+            }
+        };
+        Message { opportunity: opportunity.map(|o| o.parse().unwrap()), ..message }
     }
 
     fn staff(id: &str) -> Author {

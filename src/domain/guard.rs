@@ -269,7 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Author, Body, ConversationId, MessageId, Number, OptOutSource, zones};
+    use crate::{Body, ConversationId, MessageId, Number, OptOutSource, zones};
 
     const ALL: [Purpose; 6] = [
         Purpose::Conversation,
@@ -486,24 +486,9 @@ mod tests {
 
     fn message(direction: Direction, delivery: Delivery, failure: Option<SendFailure>) -> Message {
         let number = Number::from_e164("+12025550142").unwrap();
-        Message {
-            id: MessageId::new(Timestamp::UNIX_EPOCH, &[0; 10]),
-            conversation: ConversationId::new(1),
-            direction,
-            at: Timestamp::UNIX_EPOCH,
-            author: Author::Candidate,
-            body: Body::new("words"),
-            attachments: Vec::new(),
-            our_number: number,
-            purpose: Purpose::Conversation,
-            opportunity: None,
-            delivery,
-            failure,
-            sid: None,
-            rule: None,
-            filing: None,
-            submitted_at: None,
-        }
+        let (at, thread) = (Timestamp::UNIX_EPOCH, ConversationId::new(1));
+        let message = Message::incoming(MessageId::new(at, &[0; 10]), thread, at, Body::new("words"), number);
+        Message { direction, delivery, failure, ..message }
     }
 
     #[test]

@@ -134,6 +134,19 @@ lever_ids! {
     NoteId;
 }
 
+impl OpportunityId {
+    /// From an id, or from the address of a profile in Lever, whichever of its sites that is on:
+    /// `https://hire.lever.co/candidates/{id}`, with whatever stands behind the id.
+    ///
+    /// # Errors
+    /// [`BadId`] when it is neither.
+    pub fn from_profile(text: &str) -> Result<Self, BadId> {
+        let text = text.trim();
+        let behind = text.rsplit_once("/candidates/").map_or(text, |(_, behind)| behind);
+        behind.split(['/', '?', '#']).next().unwrap_or_default().parse()
+    }
+}
+
 macro_rules! own_uuids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -308,6 +321,23 @@ mod tests {
     fn an_id_that_would_leave_its_place_in_a_url_is_refused() {
         for text in ["", "..", ".", "a/b", "a?b", "a b", "é", "%2e", &"x".repeat(129)] {
             assert_eq!(text.parse::<OpportunityId>(), Err(BadId), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_opportunity_is_named_by_its_profile() {
+        let id: OpportunityId = "4f0c7a52-1111-4c1e-9d3a-0a1b2c3d4e5f".parse().unwrap();
+        for before in
+            ["", " ", "https://hire.lever.co/candidates/", "http://hire.sandbox.lever.co/candidates/"]
+        {
+            for behind in ["", " ", "?origin=", "#notes", "/resume"] {
+                assert_eq!(OpportunityId::from_profile(&format!("{before}{id}{behind}")), Ok(id.clone()));
+            }
+        }
+        for text in
+            ["", "https://hire.lever.co/candidates", "https://hire.lever.co/candidates/", "Ada Example"]
+        {
+            assert_eq!(OpportunityId::from_profile(text), Err(BadId), "{text}");
         }
     }
 

@@ -17,7 +17,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::status::Status;
-use super::view::direction_word;
 use crate::lever::{Observer, Seen};
 
 type Ratio = Gauge<f64, AtomicU64>;
@@ -176,7 +175,7 @@ impl Metrics {
             (Direction::In, &["received", "ignored"]),
         ] {
             for status in status {
-                drop(self.texts.get_or_create(&Texts { direction: direction_word(direction), status }));
+                drop(self.texts.get_or_create(&Texts { direction: direction.word(), status }));
             }
         }
     }
@@ -215,7 +214,7 @@ impl Metrics {
 
     /// A text is in a state that it was not in before.
     pub(crate) fn text_is(&self, direction: Direction, delivery: Delivery) {
-        let labels = Texts { direction: direction_word(direction), status: delivery.word() };
+        let labels = Texts { direction: direction.word(), status: delivery.word() };
         self.texts.get_or_create(&labels).inc();
     }
 
@@ -226,7 +225,7 @@ impl Metrics {
 
     /// A text was left alone, since it came from or to what is no telephone number.
     pub(crate) fn text_ignored(&self) {
-        let labels = Texts { direction: direction_word(Direction::In), status: "ignored" };
+        let labels = Texts { direction: Direction::In.word(), status: "ignored" };
         self.texts.get_or_create(&labels).inc();
     }
 

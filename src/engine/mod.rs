@@ -93,7 +93,7 @@ pub use templates::{Sender, TemplateError};
 pub use view::{
     ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
     InboxQuery, InboxRow, InterviewState, InterviewView, MessageView, OpportunityView, PAGE_MAX, Page,
-    ShelfCount, Shelves, direction_word, failure_words, status_word,
+    ShelfCount, Shelves,
 };
 pub use wake::Wake;
 

@@ -44,7 +44,7 @@ pub struct SendRequest {
 /// A time may be over by so much: a caller's clock is not ours, and a request takes its time.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
-/// Why a text is not taken.
+/// Why a text is not taken, or a conversation not attached.
 #[derive(Debug, thiserror::Error)]
 pub enum SendRefusal {
     /// It may not, or cannot, be sent.
@@ -102,19 +102,7 @@ impl Engine {
             return Err(SendRefusal::TimeIsOver);
         }
         if let Recipient::Opportunity(id) | Recipient::Both(id, _) = &request.to {
-            match self.opportunity(id, Sight::All).await? {
-                Found::Known(_) => {}
-                Found::Deleted => return Err(SendRefusal::Deleted),
-                Found::Unknown => match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await
-                {
-                    Ok(_) => {}
-                    Err(FetchError::Lever(LeverError::NotFound { .. } | LeverError::Forbidden { .. })) => {
-                        return Err(ComposeError::UnknownOpportunity.into());
-                    }
-                    Err(FetchError::Lever(error)) => return Err(SendRefusal::Lever(error)),
-                    Err(FetchError::Store(error)) => return Err(error.into()),
-                },
-            }
+            self.know(id).await?;
         }
         let settings = self.settings.load_full();
         let mut moment = self.clock.moment();
@@ -165,6 +153,45 @@ impl Engine {
                 Ok(message)
             })
             .await
+    }
+
+    /// Says whom a conversation is about that waits for that: its open messages are filed on them from now on.
+    /// False when it waits no more, and is about somebody else.
+    ///
+    /// # Errors
+    /// [`SendRefusal`], as for a text about them; then nothing changes.
+    pub async fn attach(
+        &self,
+        id: ConversationId,
+        opportunity: OpportunityId,
+        sight: Sight,
+        by: Actor,
+    ) -> Result<bool, SendRefusal> {
+        self.know(&opportunity).await?;
+        let (now, settings) = (self.clock.now(), self.settings.load_full());
+        self.change_once(move |tx| {
+            if !sight.reaches(is_confidential(tx, Some(&opportunity))?) {
+                return Err(ComposeError::UnknownOpportunity.into());
+            }
+            Ok(changes::attach_by_hand(tx, id, &opportunity, &settings.rules, by, now)?)
+        })
+        .await
+    }
+
+    /// Reads a candidate from Lever who is not synced yet.
+    async fn know(&self, id: &OpportunityId) -> Result<(), SendRefusal> {
+        match self.opportunity(id, Sight::All).await? {
+            Found::Known(_) => Ok(()),
+            Found::Deleted => Err(SendRefusal::Deleted),
+            Found::Unknown => match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await {
+                Ok(_) => Ok(()),
+                Err(FetchError::Lever(LeverError::NotFound { .. } | LeverError::Forbidden { .. })) => {
+                    Err(ComposeError::UnknownOpportunity.into())
+                }
+                Err(FetchError::Lever(error)) => Err(SendRefusal::Lever(error)),
+                Err(FetchError::Store(error)) => Err(error.into()),
+            },
+        }
     }
 
     /// The message that a repeat of this request has made already.

@@ -847,6 +847,13 @@ fn a_file_of_windows_stands_in_for_those_that_are_built_in() {
 }
 
 #[test]
+fn the_extension_works_on_all_of_levers_sites_unless_told_otherwise() {
+    let hosts = Machine::new(&minimal_and("")).load().unwrap().extension.lever_hosts;
+    let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["https://hire.lever.co", "https://hire.eu.lever.co", "https://hire.sandbox.lever.co"]);
+}
+
+#[test]
 fn the_extension_works_on_bare_hosts_and_over_plain_http_only_in_a_sandbox() {
     let hosts = |hosts: &str| minimal_and(&format!("[extension]\nlever_hosts = [{hosts}]"));
     let machine = Machine::new(&hosts(r#""https://hire.lever.co/candidates", "http://hire.lever.co""#));

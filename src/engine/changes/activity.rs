@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fulcrum_domain::{Activity, ActivityKind, Actor, Conversation, ConversationId, Effect};
+use fulcrum_domain::{Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, OpportunityId};
 use jiff::Timestamp;
 
 use super::counter::{Counter, next_of_many};
@@ -60,23 +60,29 @@ pub(super) fn note_effect(
     detail: String,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let activity = Activity::new(at, actor, ActivityKind::Effect, detail);
-    let activity = match effect {
-        Effect::Send(id) | Effect::FetchFile(id, _) => match readable(message(tx, *id))? {
-            Some(text) => activity.of(text.conversation).about(text.opportunity),
-            None => activity,
+    let (conversation, opportunity) = about_whom(tx, effect)?;
+    let activity = Activity::new(at, actor, ActivityKind::Effect, detail).about(opportunity);
+    note(tx, &Activity { conversation, ..activity })
+}
+
+/// In which thread and about which opportunity an effect is, as far as that can be read.
+pub(crate) fn about_whom(
+    read: &impl Read,
+    effect: &Effect,
+) -> Result<(Option<ConversationId>, Option<OpportunityId>), StoreError> {
+    Ok(match effect {
+        Effect::Send(id) | Effect::FetchFile(id, _) => match readable(message(read, *id))? {
+            Some(text) => (Some(text.conversation), text.opportunity),
+            None => (None, None),
         },
-        Effect::PostNote(id) => match readable(tx.get(FILINGS, id))? {
-            Some(filing) => activity.of(filing.conversation).about(Some(filing.opportunity)),
-            None => activity,
+        Effect::PostNote(id) => match readable(read.get(FILINGS, id))? {
+            Some(filing) => (Some(filing.conversation), Some(filing.opportunity)),
+            None => (None, None),
         },
-        Effect::Hydrate(id) | Effect::Interviews(id) => activity.about(Some(id.clone())),
-        Effect::DeleteNote(..) | Effect::DeleteText(..) => activity,
-        Effect::Appointment(id) => {
-            activity.about(readable(tx.get(APPOINTMENTS, id))?.map(|one| one.opportunity))
-        }
-    };
-    note(tx, &activity)
+        Effect::Hydrate(id) | Effect::Interviews(id) => (None, Some(id.clone())),
+        Effect::DeleteNote(..) | Effect::DeleteText(..) => (None, None),
+        Effect::Appointment(id) => (None, readable(read.get(APPOINTMENTS, id))?.map(|one| one.opportunity)),
+    })
 }
 
 fn subjects(activity: &Activity) -> impl Iterator<Item = Subject> {

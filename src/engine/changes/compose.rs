@@ -3,8 +3,8 @@
 use fulcrum_domain::booking::fill;
 use fulcrum_domain::guard::refusal;
 use fulcrum_domain::{
-    ActivityKind, Actor, Author, Body, Conversation, Delivery, Direction, Effect, Lane, MAX_BODY_CHARS,
-    Message, MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, target, tidy,
+    ActivityKind, Actor, Author, Body, Conversation, Delivery, Effect, Lane, MAX_BODY_CHARS, Message,
+    MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, target, tidy,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -118,62 +118,19 @@ pub fn compose(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<Message, ComposeError> {
-    let words = tidy(draft.body.reveal());
-    if words.trim().is_empty() {
-        return Err(ComposeError::Empty);
-    }
-    if draft.send_at.is_some_and(|at| at.duration_since(moment.now) > FARTHEST) {
-        return Err(ComposeError::TooFarAhead);
-    }
-    let (number, asked) = match draft.to {
-        Recipient::Number(number) => (number, None),
-        Recipient::Both(id, number) => {
-            // Lever's number for them, or one from which somebody has written to us.
-            if !known(tx, &id)?.numbers().any(|theirs| theirs == number) && thread_of(tx, number)?.is_none() {
-                return Err(ComposeError::NotTheirNumber);
-            }
-            (number, Some(id))
-        }
-        Recipient::Opportunity(id) => (known(tx, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
-    };
+    let words = wanted(&draft, moment.now)?;
+    let (number, asked) = addressed(tx, draft.to)?;
     refusal(draft.purpose, &standing(tx, number, rules, moment.now)?)?;
     let mut conversation = open(tx, number)?;
-    let opportunity = match asked {
-        Some(id) => Some(id),
-        None => {
-            let about = conversation.opportunity.clone();
-            let is_shown = about.as_ref().map_or(Ok(false), |id| tx.has(OPPORTUNITIES, id))?;
-            match is_shown {
-                true => about,
-                // One that Lever shows no more says nothing of whom they are writing with now.
-                false => target(&candidacies(tx, number)?, None, moment.now).or(about),
-            }
-        }
-    };
-    if let Some(id) = opportunity.as_ref().filter(|_| !rules.text_confidential)
-        && tx.get(OPPORTUNITIES, id)?.is_none_or(|row| row.confidential)
-    {
-        return Err(ComposeError::Confidential);
-    }
-    let from = draft.from.or(conversation.our_number).filter(|n| rules.numbers.contains(n));
-    let from = match (from, draft.from, rules.numbers.first()) {
-        (Some(from), _, _) => from,
-        (None, Some(_), _) | (None, None, None) => return Err(ComposeError::NotOurNumber),
-        (None, None, Some(first)) => *first,
-    };
-    let words = with_booking_links(tx, &words, opportunity.as_ref(), rules, moment)?;
-    let words = if conversation.texted { words } else { first_text(&words, &rules.organisation) };
-    let chars = words.chars().count();
-    if chars > MAX_BODY_CHARS {
-        return Err(ComposeError::TooLong { chars });
-    }
+    let opportunity = about(tx, &conversation, asked, rules, moment.now)?;
+    let from = sender(&conversation, draft.from, rules)?;
+    let words = whole(tx, &words, &conversation, opportunity.as_ref(), rules, moment)?;
     let unmatched = conversation.opportunity.is_none() && conversation.session.is_some();
     conversation.opportunity = opportunity.clone().or(conversation.opportunity);
     let message = Message {
         opportunity,
-        author: draft.author,
         our_number: from,
-        ..outbound(&conversation, words, draft.purpose, moment)
+        ..outbound(&conversation, draft.author, words, draft.purpose, moment)
     };
     if let Some(reason) = draft.cannot_wait {
         tx.put(OVERRIDES, &message.id, &Seen(moment.now))?;
@@ -184,35 +141,122 @@ pub fn compose(
         let what = format!("quiet hours were overridden: {reason}");
         note_of(tx, &conversation, by, ActivityKind::Message, what, moment.now)?;
     }
-    let mut send_at = draft.send_at.filter(|at| *at > moment.now);
-    // One that only waits for somebody to call it off is decided at once: people see what becomes of it.
-    let leaves_at = send_at.unwrap_or(moment.now);
-    if is_soon(leaves_at, moment.now)
-        && let Some((until, why)) = waits(decide(tx, &conversation, &message, rules, leaves_at)??)
-    {
-        note_deferral(tx, &conversation, until, why, rules, moment.now)?;
-        send_at = Some(until);
-    }
+    let send_at = leaves_later(tx, &conversation, &message, draft.send_at, rules, moment.now)?;
     // Who wrote before anybody knew whom it is about is known from now on, whatever becomes of this text.
     if let Some(id) = message.opportunity.as_ref().filter(|_| unmatched) {
         conversation = attach(tx, conversation, id, rules, moment.now)?;
     }
-    match send_at {
-        None => Ok(queue(tx, conversation, message, rules)?),
-        Some(at) => {
-            // One that only waits for somebody to call it off is as good as sent.
-            if is_soon(at, moment.now) {
-                conversation.texted = true;
-                conversation.our_number = Some(message.our_number);
-            }
-            let message = Message { delivery: Delivery::Scheduled, ..message };
-            put_message(tx, &message)?;
-            tell(tx, &message);
-            ask_later(tx, &Effect::Send(message.id), lane_of(message.purpose), moment.now, at)?;
-            store(tx, &conversation)?;
-            Ok(message)
-        }
+    Ok(match send_at {
+        None => queue(tx, conversation, message, rules)?,
+        Some(at) => schedule(tx, conversation, message, at, moment.now)?,
+    })
+}
+
+/// The words that somebody wants sent, if there are any, and at a time that somebody can mean.
+fn wanted(draft: &Draft, now: Timestamp) -> Result<String, ComposeError> {
+    let words = tidy(draft.body.reveal());
+    if words.trim().is_empty() {
+        return Err(ComposeError::Empty);
     }
+    if draft.send_at.is_some_and(|at| at.duration_since(now) > FARTHEST) {
+        return Err(ComposeError::TooFarAhead);
+    }
+    Ok(words)
+}
+
+/// Which number it goes to, and the opportunity that is asked for, if one is.
+fn addressed(read: &impl Read, to: Recipient) -> Result<(Number, Option<OpportunityId>), ComposeError> {
+    Ok(match to {
+        Recipient::Number(number) => (number, None),
+        Recipient::Both(id, number) => {
+            // Lever's number for them, or one from which somebody has written to us.
+            if !known(read, &id)?.numbers().any(|theirs| theirs == number)
+                && thread_of(read, number)?.is_none()
+            {
+                return Err(ComposeError::NotTheirNumber);
+            }
+            (number, Some(id))
+        }
+        Recipient::Opportunity(id) => (known(read, &id)?.number().ok_or(ComposeError::NoNumber)?, Some(id)),
+    })
+}
+
+/// What it is about: what is asked for, or what the thread is about; nothing confidential where that is only read.
+fn about(
+    read: &impl Read,
+    conversation: &Conversation,
+    asked: Option<OpportunityId>,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Option<OpportunityId>, ComposeError> {
+    let opportunity = match asked {
+        Some(id) => Some(id),
+        None => {
+            let about = conversation.opportunity.clone();
+            let is_shown = about.as_ref().map_or(Ok(false), |id| read.has(OPPORTUNITIES, id))?;
+            match is_shown {
+                true => about,
+                // One that Lever shows no more says nothing of whom they are writing with now.
+                false => target(&candidacies(read, conversation.number)?, None, now).or(about),
+            }
+        }
+    };
+    if let Some(id) = opportunity.as_ref().filter(|_| !rules.text_confidential)
+        && read.get(OPPORTUNITIES, id)?.is_none_or(|row| row.confidential)
+    {
+        return Err(ComposeError::Confidential);
+    }
+    Ok(opportunity)
+}
+
+/// Which of our numbers it leaves from: the chosen one, the one that spoke last, or the first.
+fn sender(
+    conversation: &Conversation,
+    chosen: Option<Number>,
+    rules: &Rules,
+) -> Result<Number, ComposeError> {
+    let ours = chosen.or(conversation.our_number).filter(|number| rules.numbers.contains(number));
+    let first = rules.numbers.first().copied().filter(|_| chosen.is_none());
+    ours.or(first).ok_or(ComposeError::NotOurNumber)
+}
+
+/// The words as they leave: with booking links in their places, and with who we are, where it is the first text.
+fn whole(
+    tx: &mut Tx<'_>,
+    words: &str,
+    conversation: &Conversation,
+    opportunity: Option<&OpportunityId>,
+    rules: &Rules,
+    moment: &mut Moment,
+) -> Result<String, ComposeError> {
+    let words = with_booking_links(tx, words, opportunity, rules, moment)?;
+    let words = if conversation.texted { words } else { first_text(&words, &rules.organisation) };
+    let chars = words.chars().count();
+    if chars > MAX_BODY_CHARS {
+        return Err(ComposeError::TooLong { chars });
+    }
+    Ok(words)
+}
+
+/// When it leaves, if not at once. One that only waits for somebody to call it off is decided already here:
+/// people see what becomes of it.
+fn leaves_later(
+    tx: &mut Tx<'_>,
+    conversation: &Conversation,
+    message: &Message,
+    chosen: Option<Timestamp>,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, ComposeError> {
+    let send_at = chosen.filter(|at| *at > now);
+    let leaves_at = send_at.unwrap_or(now);
+    if is_soon(leaves_at, now)
+        && let Some((until, why)) = waits(decide(tx, conversation, message, rules, leaves_at)??)
+    {
+        note_deferral(tx, conversation, until, why, rules, now)?;
+        return Ok(Some(until));
+    }
+    Ok(send_at)
 }
 
 /// The words with a link in each place that they have for one. It is made here, in the transaction that
@@ -308,24 +352,19 @@ pub(super) fn first_text(words: &str, organisation: &str) -> String {
     whole
 }
 
-fn outbound(conversation: &Conversation, words: String, purpose: Purpose, moment: &mut Moment) -> Message {
+fn outbound(
+    conversation: &Conversation,
+    author: Author,
+    words: String,
+    purpose: Purpose,
+    moment: &mut Moment,
+) -> Message {
+    let id = MessageId::new(moment.now, &moment.id_bits());
+    let ours = conversation.our_number.unwrap_or(conversation.number);
     Message {
-        id: MessageId::new(moment.now, &moment.id_bits()),
-        conversation: conversation.id,
-        direction: Direction::Out,
-        at: moment.now,
-        author: Author::Automatic(String::new()),
-        body: Body::new(words),
-        attachments: Vec::new(),
-        our_number: conversation.our_number.unwrap_or(conversation.number),
         purpose,
         opportunity: conversation.opportunity.clone(),
-        delivery: Delivery::Queued,
-        failure: None,
-        sid: None,
-        rule: None,
-        filing: None,
-        submitted_at: None,
+        ..Message::outgoing(id, conversation.id, moment.now, author, Body::new(words), ours)
     }
 }
 
@@ -344,6 +383,27 @@ fn queue(
     Ok(message)
 }
 
+/// The same for one that leaves at `at`.
+fn schedule(
+    tx: &mut Tx<'_>,
+    mut conversation: Conversation,
+    message: Message,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Message, StoreError> {
+    // One that only waits for somebody to call it off is as good as sent.
+    if is_soon(at, now) {
+        conversation.texted = true;
+        conversation.our_number = Some(message.our_number);
+    }
+    let message = Message { delivery: Delivery::Scheduled, ..message };
+    put_message(tx, &message)?;
+    tell(tx, &message);
+    ask_later(tx, &Effect::Send(message.id), lane_of(message.purpose), now, at)?;
+    store(tx, &conversation)?;
+    Ok(message)
+}
+
 /// A text that the daemon itself answers with. It leaves from the number that was written to.
 pub(super) fn queue_automatic(
     tx: &mut Tx<'_>,
@@ -354,10 +414,7 @@ pub(super) fn queue_automatic(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
-    let message = Message {
-        author: Author::Automatic(label.into()),
-        ..outbound(&conversation, words, purpose, moment)
-    };
+    let message = outbound(&conversation, Author::Automatic(label.into()), words, purpose, moment);
     let what = format!("a text was written by itself: {label}");
     note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, moment.now)?;
     queue(tx, conversation, message, rules).map(drop)

@@ -7,19 +7,22 @@
 use fulcrum_domain::file::FileState;
 use fulcrum_domain::note::{self, LateFailure, Line, LinkKind, Media, Transcript, Trouble};
 use fulcrum_domain::{
-    Author, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Filing, FilingId, FilingState,
-    Group, Grouping, Lane, Message, OpportunityId, SendFailure, TranscriptMode, UserId, main_author, plan,
+    ActivityKind, Actor, Author, Conversation, ConversationId, DeadlineKey, Delivery, Effect, Filing,
+    FilingId, FilingState, Group, Grouping, Lane, Message, OpportunityId, SendFailure, TranscriptMode,
+    UserId, main_author, plan,
 };
 use jiff::Timestamp;
 
 use super::Rules;
+use super::activity::note_of;
+use super::compose::ComposeError;
 use super::deadline::is_ahead;
 use super::file::files_of;
 use super::outbox::ask;
 use super::thread::{arm, key_of, message, mode_for, put_message, store, unfiled};
 use super::users::{user_by_email, was_refused};
 use crate::engine::clock::Moment;
-use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, OPPORTUNITIES, UNFILED, USERS};
+use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, OPPORTUNITIES, SPOKEN_OF, UNFILED, USERS};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// The deadline of a thread's session has fired: files it if it is due by what is stored.
@@ -205,6 +208,34 @@ pub(super) fn fallback_author(
         Some(user) if !was_refused(read, &user, now)? => Ok(Some(user)),
         _ => Ok(None),
     }
+}
+
+/// A person says whom a thread is about that waits for that. Refused for what a text about them would be refused
+/// for. False when it waits no more, and is about somebody else.
+///
+/// # Errors
+/// [`ComposeError`]; then nothing changes.
+pub fn attach_by_hand(
+    tx: &mut Tx<'_>,
+    id: ConversationId,
+    opportunity: &OpportunityId,
+    rules: &Rules,
+    by: Actor,
+    now: Timestamp,
+) -> Result<bool, ComposeError> {
+    let row = tx.get(OPPORTUNITIES, opportunity)?.ok_or(ComposeError::UnknownOpportunity)?;
+    if row.confidential && !rules.text_confidential {
+        return Err(ComposeError::Confidential);
+    }
+    let Some(conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(false) };
+    if conversation.opportunity.is_some() {
+        return Ok(conversation.opportunity.as_ref() == Some(opportunity));
+    }
+    let conversation = attach(tx, conversation, opportunity, rules, now)?;
+    // Their number leads nowhere, and it may be that no open message does: the thread goes when they are erased.
+    tx.put(SPOKEN_OF, &(opportunity.clone(), id), &())?;
+    note_of(tx, &conversation, by, ActivityKind::Desk, "attached to a candidate", now)?;
+    Ok(true)
 }
 
 /// Somebody is now known for a thread that waited: its open messages are about them, and the

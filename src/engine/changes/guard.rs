@@ -35,32 +35,24 @@ pub fn standing(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Standing, StoreError> {
-    match thread_of(read, number)? {
-        Some(conversation) => standing_in(read, &conversation, rules, now),
-        None => Ok(Standing {
-            suppression: suppression_of(read, number)?,
-            consent: consent_of(read, number)?.map(|consent| consent.answer),
-            wanted: rules.consent.level,
-            in_doubt: None,
-            unusable: false,
-            last_in: None,
-            unasked: Vec::new(),
-            zones: zones_of(read, number)?,
-            lawful: rules.state_windows.of(number),
-        }),
-    }
+    standing_in(read, number, thread_of(read, number)?.as_ref(), rules, now)
 }
 
-/// The same for a thread that is at hand.
-pub(super) fn standing_in(
+/// The same with the thread at hand, if there is one.
+fn standing_in(
     read: &impl Read,
-    conversation: &Conversation,
+    number: Number,
+    thread: Option<&Conversation>,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Standing, StoreError> {
+    let texts = match thread {
+        Some(thread) => read.list_back(MESSAGES, &Keys::beginning(&thread.id), LOOK_BACK)?,
+        None => Vec::new(),
+    };
     let mut newest = Vec::with_capacity(TELLING);
     let (mut last_in, mut unasked) = (None, Vec::new());
-    for (_, text) in read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)? {
+    for (_, text) in texts {
         if newest.len() == TELLING && now.duration_since(text.at) > CAP_WINDOW + HELD_UP {
             break;
         }
@@ -74,20 +66,20 @@ pub(super) fn standing_in(
         }
     }
     Ok(Standing {
-        suppression: suppression_of(read, conversation.number)?,
-        consent: consent_of(read, conversation.number)?.map(|consent| consent.answer),
+        suppression: suppression_of(read, number)?,
+        consent: consent_of(read, number)?.map(|consent| consent.answer),
         wanted: rules.consent.level,
-        in_doubt: conversation.possible_opt_out.map(over_at),
+        in_doubt: thread.and_then(|thread| thread.possible_opt_out).map(over_at),
         unusable: condemned(&newest).is_some(),
         last_in,
         unasked,
-        zones: zones_of(read, conversation.number)?,
-        lawful: rules.state_windows.of(conversation.number),
+        zones: zones_of(read, number)?,
+        lawful: rules.state_windows.of(number),
     })
 }
 
 /// When a text to a number may leave that is written now, by what stands of it.
-pub(super) fn leaves(
+pub(crate) fn leaves(
     read: &impl Read,
     number: Number,
     purpose: Purpose,
@@ -107,7 +99,7 @@ pub(super) fn decide(
     rules: &Rules,
     at: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
-    let standing = standing_in(read, conversation, rules, at)?;
+    let standing = standing_in(read, conversation.number, Some(conversation), rules, at)?;
     verdict(read, text, &standing, conversation, rules, at)
 }
 
@@ -119,7 +111,7 @@ pub(super) fn decide_again(
     rules: &Rules,
     at: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
-    let mut standing = standing_in(read, conversation, rules, at)?;
+    let mut standing = standing_in(read, conversation.number, Some(conversation), rules, at)?;
     if let Some(own) = standing.unasked.iter().position(|left| Some(*left) == text.submitted_at) {
         standing.unasked.swap_remove(own);
     }
@@ -208,23 +200,12 @@ mod tests {
 
     fn text(number: u8, purpose: Purpose, at: Timestamp, left: Timestamp) -> Message {
         let own = Number::from_e164("+12025550100").unwrap();
+        let (id, thread) = (MessageId::new(at, &[number; 10]), ConversationId::new(1));
         Message {
-            id: MessageId::new(at, &[number; 10]),
-            conversation: ConversationId::new(1),
-            direction: Direction::Out,
-            at,
-            author: Author::Automatic("hello".into()),
-            body: Body::new("Hello"),
-            attachments: Vec::new(),
-            our_number: own,
             purpose,
-            opportunity: None,
             delivery: Delivery::Delivered,
-            failure: None,
-            sid: None,
-            rule: None,
-            filing: None,
             submitted_at: Some(left),
+            ..Message::outgoing(id, thread, at, Author::Automatic("hello".into()), Body::new("Hello"), own)
         }
     }
 
@@ -252,7 +233,9 @@ mod tests {
         });
         runtime.block_on(change).unwrap();
         let rules = super::super::tests::rules();
-        let standing = store.read_here(|read| standing_in(read, &conversation, &rules, now)).unwrap();
+        let standing = store
+            .read_here(|read| standing_in(read, conversation.number, Some(&conversation), &rules, now))
+            .unwrap();
         assert_eq!(standing.unasked, [ago(7 * 24 - 3)]);
     }
 }

@@ -7,7 +7,7 @@
 
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Author, Body, Delivery, Direction, Message, MessageId, Number,
-    OptOutSource, Purpose, Suppression, optout, optout::Verdict, target,
+    OptOutSource, Suppression, optout, optout::Verdict, target,
 };
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -76,34 +76,21 @@ fn take_in(
     let mut conversation = open(tx, text.number)?;
     let known = candidacies(tx, text.number)?;
     let opportunity = conversation.opportunity.clone().or_else(|| target(&known, None, now));
-    let (author, delivery, verdict) = match text.direction {
+    let (thread, at, ours) = (conversation.id, text.at, text.our_number);
+    let (message, verdict) = match text.direction {
         Direction::In => {
             let is_suppressed = suppression_of(tx, text.number)?.is_some();
             let verdict = optout::read(text.body.reveal(), is_suppressed);
-            (Author::Candidate, Delivery::Received, verdict)
+            (Message::incoming(id, thread, at, text.body, ours), verdict)
         }
         Direction::Out => {
-            (Author::Staff { user: None, name: text.author }, Delivery::Delivered, Verdict::Answer)
+            let author = Author::Staff { user: None, name: text.author };
+            let sent = Message::outgoing(id, thread, at, author, text.body, ours);
+            (Message { delivery: Delivery::Delivered, ..sent }, Verdict::Answer)
         }
     };
-    let message = Message {
-        id,
-        conversation: conversation.id,
-        direction: text.direction,
-        at: text.at,
-        author,
-        body: text.body,
-        attachments: Vec::new(),
-        our_number: text.our_number,
-        purpose: Purpose::Conversation,
-        opportunity: opportunity.clone(),
-        delivery,
-        failure: None,
-        sid: None,
-        rule: rule_of(verdict).map(str::to_owned),
-        filing: None,
-        submitted_at: None,
-    };
+    let rule = rule_of(verdict).map(str::to_owned);
+    let message = Message { opportunity: opportunity.clone(), rule, ..message };
     let outdated = said_otherwise_since(tx, &message, verdict)?;
     // A thread that is new here needs no answer from anybody; one that is in use stays where it is.
     let put_away =

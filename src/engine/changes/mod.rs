@@ -67,6 +67,7 @@ use crate::engine::clock::Moment;
 use crate::store::{StoreError, Tx};
 
 pub use accounts::{grant_extension, note_use, sign_in, sign_ins, sign_out, sign_out_everywhere, withdraw};
+pub(crate) use activity::about_whom;
 pub use activity::{forget_activity, note, note_all, note_in_thread};
 pub use appointment::{
     AppointmentError, appointment_at, appointments_of, call_off_appointment, change_appointment,
@@ -102,7 +103,8 @@ pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub(crate) use events::events_of;
 pub use events::forget_events;
 pub(crate) use file::{Fetched, file, files_of, settle_file};
-pub use filing::file_now;
+pub use filing::{attach_by_hand, file_now};
+pub(crate) use guard::leaves;
 pub use guard::standing;
 pub use import::{Imported, Past, import};
 pub use made_from::{keep_words, made_from, made_from_present};
@@ -110,7 +112,7 @@ pub use mute::{Late, Unmuted, muted, unmute};
 pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
-    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take, waiting_in,
+    oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take, tried_again, waiting_in,
 };
 pub use posting::{
     AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,

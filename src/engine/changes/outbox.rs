@@ -17,7 +17,7 @@ use super::mute::holds_back;
 use super::thread::message;
 use crate::engine::clock::Moment;
 use crate::store::tables::{APPOINTMENTS, COUNTERS, DueKey, FILINGS, MUTED, OUTBOX, OUTBOX_DUE};
-use crate::store::{Keys, Read, Signal, StoreError, Tx};
+use crate::store::{Keys, Read, Signal, StoreError, Tx, readable};
 
 fn remote_key(remote: Remote) -> u8 {
     match remote {
@@ -129,6 +129,30 @@ pub fn oldest_asked_at(read: &impl Read, now: Timestamp) -> Result<Option<Timest
         }
     }
     Ok(oldest)
+}
+
+/// How many rows of a lane are looked at for those that are tried again: so many whose time has come, and so
+/// many whose pause is not over. Behind those that nobody has tried yet, the former might never be seen.
+const LOOKED_AT: usize = 200;
+
+/// Effects that were tried in vain and wait for their next attempt or look-up, the oldest wish first. Where
+/// more than `LOOKED_AT` wait in a lane, those that are tried next.
+pub fn tried_again(read: &impl Read, now: Timestamp) -> Result<Vec<(Effect, EffectRow)>, StoreError> {
+    let mut tried = Vec::new();
+    for remote in [Remote::Lever, Remote::Carrier, Remote::Records] {
+        for lane in Lane::ALL {
+            let all = Keys::beginning(&(remote_key(remote), lane as u8));
+            let now = (remote_key(remote), (lane as u8, now));
+            for keys in [all.clone().before(&now), all.after(&now)] {
+                for (_, (_, _, effect)) in read.list_keys(OUTBOX_DUE, &keys, LOOKED_AT)? {
+                    let row = readable(read.get(OUTBOX, &effect))?.filter(|row| row.attempts > 0);
+                    tried.extend(row.map(|row| (effect, row)));
+                }
+            }
+        }
+    }
+    tried.sort_by_key(|(_, row)| row.asked_at);
+    Ok(tried)
 }
 
 /// Asks for an effect now.

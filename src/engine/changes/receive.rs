@@ -4,9 +4,8 @@ use std::ops::ControlFlow;
 
 use fulcrum_domain::optout::{self, Keyword, Verdict};
 use fulcrum_domain::{
-    ActivityKind, Actor, Answer, Attachment, Author, Body, CarrierSid, Consent, ConsentSource, Conversation,
-    Delivery, Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, Suppression,
-    target,
+    ActivityKind, Actor, Answer, Attachment, Body, CarrierSid, Consent, ConsentSource, Conversation,
+    Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, Suppression, target,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -84,22 +83,11 @@ pub fn receive(
 
     let id = MessageId::new(at, &moment.id_bits());
     let message = Message {
-        id,
-        conversation: conversation.id,
-        direction: Direction::In,
-        at,
-        author: Author::Candidate,
-        body: text.body,
         attachments: text.attachments,
-        our_number: text.to,
-        purpose: Purpose::Conversation,
         opportunity: opportunity.clone(),
-        delivery: Delivery::Received,
-        failure: None,
         sid: Some(text.sid),
         rule: rule_of(verdict).map(str::to_owned),
-        filing: None,
-        submitted_at: None,
+        ..Message::incoming(id, conversation.id, at, text.body, text.to)
     };
     tx.put(BY_SID, &sid, &id)?;
     conversation.opportunity = opportunity.or(conversation.opportunity);

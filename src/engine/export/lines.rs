@@ -15,7 +15,6 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::engine::view::{direction_word, failure_words, status_word};
 use crate::store::tables::Digest;
 use crate::store::{DeskRow, Hold, Lifted};
 
@@ -119,11 +118,11 @@ pub(super) fn message(
     };
     json!({
         "type": "message", "id": text(&row.id), "conversation": text(&row.conversation),
-        "direction": direction_word(row.direction), "at": row.at, "author": author,
+        "direction": row.direction.word(), "at": row.at, "author": author,
         "author_name": author_name, "body": row.body.reveal(),
         "attachments": row.attachments.iter().zip(states).enumerate().map(file).collect::<Vec<_>>(),
         "our_number": text(&row.our_number), "opportunity": maybe(row.opportunity.as_ref()),
-        "status": status_word(row), "error": failure_words(row), "carrier_id": maybe(row.sid.as_ref()),
+        "status": row.status_word(), "error": row.failure_words(), "carrier_id": maybe(row.sid.as_ref()),
         "transcript": maybe(row.filing.as_ref()), "template": made_from.map(|version| &version.id),
         "template_version": made_from.map(|version| hex::encode(version.hash)),
     })
@@ -315,5 +314,5 @@ pub(super) fn said(row: &Message, files: &[Option<FileState>]) -> String {
         _ => None,
     });
     let files: String = files.collect();
-    format!("{:.0} {way} {who} ({}): {}{files}", row.at, status_word(row), row.body.reveal())
+    format!("{:.0} {way} {who} ({}): {}{files}", row.at, row.status_word(), row.body.reveal())
 }

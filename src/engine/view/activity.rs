@@ -8,7 +8,7 @@ use super::gaze::Gaze;
 use super::{PAGE_MAX, Page};
 use crate::engine::{Engine, changes};
 use crate::store::tables::{ACTIVITY, ACTIVITY_OF, ActivityKey, CONVERSATIONS, OPPORTUNITIES};
-use crate::store::{Keys, Read, Snapshot, StoreError, Subject};
+use crate::store::{Keys, Read, Snapshot, StoreError, Subject, readable};
 
 /// What is asked for of what happened.
 #[derive(Clone, Debug)]
@@ -77,7 +77,8 @@ fn activity(
         }
         (seen, last) = (seen + 1, Some(key));
         if fits(&gaze, query, &activity)? {
-            let name = if query.names { name(snapshot, &activity)? } else { None };
+            let (conversation, opportunity) = (activity.conversation, activity.opportunity.as_ref());
+            let name = if query.names { name(snapshot, conversation, opportunity)? } else { None };
             page.rows.push(ActivityRow { activity, name });
         }
         Ok(ControlFlow::Continue(()))
@@ -140,12 +141,17 @@ fn fits(gaze: &Gaze<'_, Snapshot>, query: &ActivityQuery, activity: &Activity) -
     Ok(shown && gaze.reaches(activity.opportunity.as_ref())?)
 }
 
-fn name(read: &impl Read, activity: &Activity) -> Result<Option<String>, StoreError> {
-    let about = match (&activity.opportunity, activity.conversation) {
+/// The candidate's name, where one is known.
+pub(super) fn name(
+    read: &impl Read,
+    conversation: Option<ConversationId>,
+    opportunity: Option<&OpportunityId>,
+) -> Result<Option<String>, StoreError> {
+    let about = match (opportunity, conversation) {
         (Some(id), _) => Some(id.clone()),
-        (None, Some(id)) => read.get(CONVERSATIONS, &id)?.and_then(|row| row.opportunity),
+        (None, Some(id)) => readable(read.get(CONVERSATIONS, &id))?.and_then(|row| row.opportunity),
         (None, None) => None,
     };
-    let row = about.map(|id| read.get(OPPORTUNITIES, &id)).transpose()?.flatten();
+    let row = about.map(|id| readable(read.get(OPPORTUNITIES, &id))).transpose()?.flatten();
     Ok(row.map(|row| row.name).filter(|name| !name.is_empty()))
 }

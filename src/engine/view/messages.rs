@@ -1,8 +1,8 @@
-//! The messages of a thread, from its beginning or from its end, and the words for them.
+//! The messages of a thread, from its beginning or from its end.
 
 use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
-use fulcrum_domain::{ConversationId, Delivery, Direction, Effect, Message, MessageId, Sight};
+use fulcrum_domain::{ConversationId, Delivery, Effect, Message, MessageId, Sight};
 use jiff::Timestamp;
 
 use super::Page;
@@ -170,36 +170,4 @@ fn waiting(gaze: &Gaze<'_, impl Read>, id: ConversationId) -> Result<Vec<Message
     }
     views.sort_by_key(|view| (view.send_at, view.message.id));
     Ok(views)
-}
-
-/// The word for a message's direction in the API and on the command line.
-pub fn direction_word(direction: Direction) -> &'static str {
-    match direction {
-        Direction::In => "in",
-        Direction::Out => "out",
-    }
-}
-
-/// The word for how far a message is, in the API and on the command line (interface.md, HTTP), and
-/// two more: for one that waits for its time, and for one that a person called off.
-pub fn status_word(message: &Message) -> &'static str {
-    match (message.delivery, message.failure) {
-        (Delivery::Scheduled, _) => "scheduled",
-        (Delivery::Canceled, None) => "cancelled",
-        (delivery, _) => delivery.word(),
-    }
-}
-
-/// What a person is told of a message that did not arrive.
-pub fn failure_words(message: &Message) -> Option<&'static str> {
-    let failed = matches!(
-        message.delivery,
-        Delivery::Failed | Delivery::Undelivered | Delivery::Canceled | Delivery::Unconfirmed
-    );
-    failed.then(|| match (message.delivery, message.failure) {
-        (Delivery::Canceled, None) => "it was called off before it left",
-        (Delivery::Unconfirmed, _) => "it may not have been sent; it was not sent again",
-        (_, Some(failure)) => failure.reason(),
-        (_, None) => "the carrier could not deliver it",
-    })
 }

@@ -16,12 +16,12 @@ use fulcrum_domain::{
     ContactId, Conversation, ConversationId, Effect, EffectRow, EffectState, Filing, FilingId, Interview,
     Number, Opportunity, OpportunityId, Sight, Suppression,
 };
+use jiff::Timestamp;
 
 use super::Engine;
-use super::changes::{count_failed, effect_counts, message, suppression_of, thread_of};
+use super::changes::{about_whom, count_failed, effect_counts, suppression_of, thread_of, tried_again};
 use crate::store::tables::{
-    APPOINTMENTS, BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, OPPORTUNITIES, OUTBOX,
-    STAGES,
+    BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, OPPORTUNITIES, OUTBOX, STAGES,
 };
 use crate::store::{Keys, Read, StoreError, readable};
 
@@ -29,8 +29,8 @@ pub use activity::{ActivityQuery, ActivityRow};
 pub use desk::{COUNTED, InboxCursor, InboxQuery, InboxRow, ShelfCount, Shelves};
 pub(super) use gaze::Gaze;
 pub use interviews::{InterviewState, InterviewView};
+pub use messages::MessageView;
 pub(crate) use messages::messages;
-pub use messages::{MessageView, direction_word, failure_words, status_word};
 
 /// A page of a list.
 #[derive(Clone, Debug)]
@@ -111,6 +111,12 @@ pub struct EffectView {
     pub effect: Effect,
     /// How far it is.
     pub row: EffectRow,
+    /// In which thread.
+    pub conversation: Option<ConversationId>,
+    /// About which opportunity.
+    pub opportunity: Option<OpportunityId>,
+    /// The candidate's name, where it is known.
+    pub name: Option<String>,
 }
 
 /// A transcript on its way or filed.
@@ -175,6 +181,16 @@ impl Engine {
     pub async fn failed_effects(&self, sight: Sight) -> Result<Vec<EffectView>, StoreError> {
         self.store.read(move |snapshot| failed_effects(snapshot, sight)).await
     }
+
+    /// Effects that were tried in vain and are tried again by themselves, the oldest wish first, at most a
+    /// page. One that is under way at this moment is none of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn retried_effects(&self, sight: Sight) -> Result<Vec<EffectView>, StoreError> {
+        let now = self.clock.now();
+        self.store.read(move |snapshot| retried_effects(snapshot, sight, now)).await
+    }
 }
 
 /// See [`Engine::conversations`].
@@ -224,8 +240,8 @@ fn failed_effects(read: &impl Read, sight: Sight) -> Result<Vec<EffectView>, Sto
     let mut failed = Vec::with_capacity(most);
     if most > 0 {
         read.scan(OUTBOX, &Keys::all(), |effect, row| {
-            if row.state == EffectState::Failed && reaches_effect(&gaze, &effect)? {
-                failed.push(EffectView { effect, row });
+            if row.state == EffectState::Failed {
+                failed.extend(effect_view(&gaze, effect, row)?);
             }
             Ok(if failed.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
@@ -233,17 +249,27 @@ fn failed_effects(read: &impl Read, sight: Sight) -> Result<Vec<EffectView>, Sto
     Ok(failed)
 }
 
-fn reaches_effect(gaze: &Gaze<'_, impl Read>, effect: &Effect) -> Result<bool, StoreError> {
-    let about = match effect {
-        Effect::Send(id) | Effect::FetchFile(id, _) => {
-            readable(message(gaze.read, *id))?.and_then(|text| text.opportunity)
-        }
-        Effect::PostNote(id) => readable(gaze.read.get(FILINGS, id))?.map(|filing| filing.opportunity),
-        Effect::Hydrate(id) | Effect::Interviews(id) => Some(id.clone()),
-        Effect::DeleteNote(..) | Effect::DeleteText(..) => None,
-        Effect::Appointment(id) => readable(gaze.read.get(APPOINTMENTS, id))?.map(|one| one.opportunity),
-    };
-    gaze.reaches(about.as_ref())
+fn retried_effects(read: &impl Read, sight: Sight, now: Timestamp) -> Result<Vec<EffectView>, StoreError> {
+    let gaze = Gaze::new(read, sight);
+    let shown = tried_again(read, now)?.into_iter().map(|(effect, row)| effect_view(&gaze, effect, row));
+    shown.filter_map(Result::transpose).take(PAGE_MAX).collect()
+}
+
+/// An effect, for whoever may see whom it is about.
+fn effect_view(
+    gaze: &Gaze<'_, impl Read>,
+    effect: Effect,
+    row: EffectRow,
+) -> Result<Option<EffectView>, StoreError> {
+    let (conversation, opportunity) = about_whom(gaze.read, &effect)?;
+    let thread = conversation.map(|id| readable(gaze.read.get(CONVERSATIONS, &id))).transpose()?.flatten();
+    if !gaze.reaches(opportunity.as_ref())?
+        || !gaze.reaches(thread.and_then(|row| row.opportunity).as_ref())?
+    {
+        return Ok(None);
+    }
+    let name = activity::name(gaze.read, conversation, opportunity.as_ref())?;
+    Ok(Some(EffectView { effect, row, conversation, opportunity, name }))
 }
 
 fn conversation_view(read: &impl Read, conversation: Conversation) -> Result<ConversationView, StoreError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use fulcrum_domain::Message;
 use fulcrum_domain::bulk::{Audience, Bulk, BulkId, BulkState, RecipientState, Step, StepRefusal};
 use fulcrum_domain::template::Version;
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use super::Listing;
 use super::input::{Cursor, Id, IdempotencyKey, Input, Long, Paging, required};
 use crate::engine::changes::BulkError;
 use crate::engine::{
-    BulkCounts, BulkView, Engine, Listed, MakeError, NewBulk, RecipientView, Who, read_list, status_word,
+    BulkCounts, BulkView, Engine, Listed, MakeError, NewBulk, RecipientView, Who, read_list,
 };
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -207,7 +208,7 @@ impl From<RecipientView> for RecipientBody {
                 _ => None,
             },
             text: view.words,
-            status: view.message.as_ref().map(status_word),
+            status: view.message.as_ref().map(Message::status_word),
             message: view.message.map(|text| text.id.to_string()),
         }
     }

@@ -1,21 +1,21 @@
-//! `/api/v1/conversations`: the threads, their transcripts, and filing one now.
+//! `/api/v1/conversations`: the threads, their transcripts, filing one now, and whom one is about.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use fulcrum_domain::{ConversationId, FilingState};
+use fulcrum_domain::{ConversationId, FilingState, OpportunityId};
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::{Id, IdempotencyKey, NOTHING, Paging};
+use super::input::{Id, IdempotencyKey, Input, NOTHING, Paging, required};
 use crate::engine::{ConversationView, FilingView};
 use crate::server::Shared;
 use crate::server::caller::Caller;
-use crate::server::problem::{Problem, ProblemBody};
+use crate::server::problem::{Kind, Problem, ProblemBody};
 
 /// The thread with one phone number.
 #[derive(Serialize, ToSchema)]
@@ -82,6 +82,15 @@ struct TranscriptBody {
 pub(super) struct FiledBody {
     /// How many transcripts are on their way to Lever now; none when nothing was open.
     transcripts: usize,
+}
+
+/// Whom a conversation is about.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = Attachment)]
+pub(super) struct Attach {
+    /// Required. The opportunity: its id, or the address of the profile in Lever.
+    opportunity: Option<String>,
 }
 
 impl From<ConversationView> for ConversationBody {
@@ -180,4 +189,40 @@ pub(super) async fn file(
     let view = named(&shared, &caller, &id).await?;
     let transcripts = engine.file_now(view.conversation.id).await?;
     Ok((StatusCode::ACCEPTED, Json(FiledBody { transcripts })))
+}
+
+#[utoipa::path(
+    post, path = "/api/v1/conversations/{id}/attach", summary = "Say whom a conversation is about",
+    description = "For one that waits in *Unmatched*, since its number is on no profile in Lever. What was said is \
+                   filed on that opportunity.",
+    params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)),
+    request_body = Attach,
+    responses(
+        (status = 200, body = ConversationBody),
+        (status = 403, description = "Of a confidential candidacy, which lever.confidential does not allow", body = ProblemBody),
+        (status = 404, description = "No such conversation or opportunity", body = ProblemBody),
+        (status = 409, description = "It is about somebody else", body = ProblemBody),
+        (status = 410, description = "The candidate was deleted", body = ProblemBody),
+        (status = 422, description = "A field is not right", body = ProblemBody),
+        (status = 503, description = "Lever cannot be asked who that is", body = ProblemBody),
+    ),
+    security(("bearer" = []))
+)]
+pub(super) async fn attach(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Id(id): Id,
+    key: IdempotencyKey,
+    input: Input<Attach>,
+) -> Result<Json<ConversationBody>, Problem> {
+    let engine = key.engine(&shared, &caller, input.digest).await?;
+    let whom = required("opportunity", input.value.opportunity)?;
+    let whom = OpportunityId::from_profile(&whom).map_err(|_| {
+        Problem::invalid("opportunity", "the id of an opportunity, or the address of the profile in Lever")
+    })?;
+    let thread = named(&shared, &caller, &id).await?.conversation.id;
+    if !engine.attach(thread, whom, caller.sight, caller.actor()).await? {
+        return Err(Problem::new(Kind::NotNow, "the conversation is about somebody else"));
+    }
+    Ok(Json(named(&shared, &caller, &id).await?.into()))
 }

@@ -10,14 +10,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::input::{IdempotencyKey, Input, required};
+use super::input::{self, IdempotencyKey, Input};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
 use crate::store::Hold;
-
-/// The longest reason.
-const REASON_CHARS: usize = 500;
 
 /// Whose data is kept: by one of the first three.
 #[derive(Default, Deserialize, ToSchema)]
@@ -108,11 +105,7 @@ pub(super) async fn hold(
     let opportunities = if release == Some(true) {
         engine.release_hold(whom, caller.actor()).await?
     } else {
-        let reason = required("reason", reason)?.trim().to_owned();
-        if reason.is_empty() || reason.chars().count() > REASON_CHARS {
-            return Err(Problem::invalid("reason", format!("it must have 1 to {REASON_CHARS} characters")));
-        }
-        engine.hold(whom, reason, caller.actor()).await?
+        engine.hold(whom, input::reason(reason)?, caller.actor()).await?
     };
     match opportunities {
         0 => Err(Problem::not_found("nobody is known so, or nothing was held")),

@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use super::Listing;
 use super::bulk::VersionBody;
 use super::conversations::named;
-use super::input::{Id, IdempotencyKey, Input, Paging, required};
+use super::input::{Id, IdempotencyKey, Long, Paging, required};
 use crate::engine::changes::{CancelError, ComposeError, Recipient};
-use crate::engine::{MessageView, SendRefusal, SendRequest, direction_word, failure_words, status_word};
+use crate::engine::{MessageView, SendRefusal, SendRequest};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
@@ -133,7 +133,7 @@ impl From<Option<FileState>> for FileBody {
 impl From<MessageView> for MessageBody {
     fn from(view: MessageView) -> Self {
         let MessageView { message, send_at, made_from, files } = view;
-        let (status, error) = (status_word(&message), failure_words(&message));
+        let (status, error) = (message.status_word(), message.failure_words());
         let (author, author_name) = match message.author {
             Author::Candidate => ("candidate", None),
             Author::Staff { name, .. } => ("staff", Some(name)),
@@ -141,7 +141,7 @@ impl From<MessageView> for MessageBody {
         };
         Self {
             id: message.id.to_string(),
-            direction: direction_word(message.direction),
+            direction: message.direction.word(),
             body: message.body.reveal().to_owned(),
             attachments: message.attachments.into_iter().map(|file| file.media_type).collect(),
             files: files.into_iter().map(Into::into).collect(),
@@ -192,7 +192,8 @@ pub(super) async fn list(
         (status = 404, description = "No such opportunity", body = ProblemBody),
         (status = 409, description = "The number has opted out", body = ProblemBody),
         (status = 410, description = "The candidate was deleted", body = ProblemBody),
-        (status = 422, description = "A field is not right", body = ProblemBody),
+        (status = 413, description = "The request has more than 1 MiB", body = ProblemBody),
+        (status = 422, description = "A field is not right, or the text too long", body = ProblemBody),
         (status = 503, description = "Lever cannot be asked who that is, or the store is busy", body = ProblemBody),
     ),
     security(("bearer" = []))
@@ -201,7 +202,8 @@ pub(super) async fn send(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     key: IdempotencyKey,
-    input: Input<NewMessage>,
+    // Whoever writes too much is told so, by the field.
+    Long(input): Long<NewMessage>,
 ) -> Result<(StatusCode, Json<TakenMessage>), Problem> {
     let engine = key.engine(&shared, &caller, input.digest).await?;
     let wanted = input.value;
@@ -317,7 +319,10 @@ impl From<SendRefusal> for Problem {
             SendRefusal::KeyReused(_) => Self::new(Kind::KeyReused, detail),
             SendRefusal::Lever(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "a text was refused, since Lever could not be asked who it is for");
+                tracing::warn!(
+                    error,
+                    "a text or a candidate for a conversation was refused, since Lever could not be asked who that is"
+                );
                 Self::new(Kind::LeverUnreachable, detail)
             }
         }

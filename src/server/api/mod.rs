@@ -6,9 +6,10 @@
 //!
 //! Conventions: times are RFC 3339 in UTC; ids are strings; lists are `{"data": [...], "next":
 //! cursor or null}`; a field without a value is null, never left out; a POST that is repeated with
-//! its `Idempotency-Key` has its effect once and is answered as before. (A booking link leads to the same
-//! booking as the one before, and cannot be shown twice; a template is only filled in; Lever's
-//! key is probed again.)
+//! its `Idempotency-Key` has its effect once and is answered with what came of it then. An answer that is how
+//! something stands, such as who is to answer a conversation, is how it stands now: others may have changed it
+//! since. (A booking link leads to the same booking as the one before, and cannot be shown twice; a template is
+//! only filled in; Lever's key is probed again.)
 //!
 //! The bodies of what only reads are also made by commands, where no daemon runs and the file is
 //! read instead.
@@ -62,7 +63,7 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::route::{Route, data};
 use crate::engine::Page;
-use input::{Id, IdempotencyKey, Input};
+use input::{Id, IdempotencyKey, Input, Long};
 
 /// Every route of the API.
 pub(super) fn table() -> Vec<Route> {
@@ -71,12 +72,13 @@ pub(super) fn table() -> Vec<Route> {
     vec![
         data(get.clone(), "/api/v1/openapi.json", None, openapi::describe),
         data(get.clone(), "/api/v1/status", Watch, status::status),
-        data(get.clone(), "/api/v1/activity", Watch, activity::list),
+        data(get.clone(), "/api/v1/activity", Operate, activity::list),
         data(get.clone(), "/api/v1/inbox", Read, desk::inbox),
         data(get.clone(), "/api/v1/conversations", Read, conversations::list),
         data(get.clone(), "/api/v1/conversations/{id}", Read, conversations::one),
         data(get.clone(), "/api/v1/conversations/{id}/messages", Read, messages::list),
         data(post.clone(), "/api/v1/conversations/{id}/file", Text, conversations::file),
+        data(post.clone(), "/api/v1/conversations/{id}/attach", Text, conversations::attach),
         data(post.clone(), "/api/v1/conversations/{id}/opt-out", Text, opt_out::decide),
         data(get.clone(), "/api/v1/conversations/{id}/consent", Read, consent::list),
         data(post.clone(), "/api/v1/conversations/{id}/consent", Text, consent::record),
@@ -121,6 +123,7 @@ pub(super) fn table() -> Vec<Route> {
         data(get.clone(), "/api/v1/messages/{id}/files/{place}", Read, files::file),
         data(get.clone(), "/api/v1/search", Read, search::search),
         data(get.clone(), "/api/v1/outbox/failed", Watch, outbox::failed),
+        data(get.clone(), "/api/v1/outbox/retrying", Watch, outbox::retrying),
         data(post.clone(), "/api/v1/outbox/retry", Operate, outbox::retry),
         data(post.clone(), "/api/v1/lever/probe", Operate, key::probe),
         data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
@@ -154,6 +157,7 @@ pub(super) async fn act(
         "opt-out" => drop(opt_out::decide(shared, caller, id, key, Input::read(body)?).await?),
         "timezone" => drop(timezone::set(shared, caller, id, key, Input::read(body)?).await?),
         "file" => drop(conversations::file(shared, caller, id, key).await?),
+        "attach" => drop(conversations::attach(shared, caller, id, key, Input::read(body)?).await?),
         _ => return Err(Problem::not_found("there is no such call")),
     }
     Ok(())
@@ -187,7 +191,7 @@ pub(super) async fn call_off(shared: Arc<Shared>, caller: Caller, message: Strin
 /// Sends a text, as a form of a page does; `wanted` is the body of `POST /api/v1/messages`.
 pub(super) async fn send(shared: Arc<Shared>, caller: Caller, wanted: &str) -> Result<(), Problem> {
     let input = Input::read(wanted.as_bytes())?;
-    messages::send(State(shared), Extension(caller), IdempotencyKey::none(), input).await.map(drop)
+    messages::send(State(shared), Extension(caller), IdempotencyKey::none(), Long(input)).await.map(drop)
 }
 
 /// Arranges an interview, as a form of a page does; `wanted` is the body of `POST /api/v1/interviews`, and

@@ -1,4 +1,4 @@
-//! `/api/v1/outbox`: effects that failed and wait for a person.
+//! `/api/v1/outbox`: effects that failed and wait for a person, and those that are tried again by themselves.
 
 use std::sync::Arc;
 
@@ -25,6 +25,10 @@ pub(super) struct FailedBody {
     kind: &'static str,
     /// What it is about: a message, a transcript, an opportunity, an erasure and what it deletes.
     id: String,
+    /// In which conversation.
+    conversation: Option<String>,
+    /// About which opportunity.
+    opportunity: Option<String>,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     asked_at: Timestamp,
@@ -32,6 +36,17 @@ pub(super) struct FailedBody {
     attempts: u32,
     /// Why it failed, in words.
     error: Option<String>,
+}
+
+/// An effect that was tried in vain and is tried again by itself.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RetriedEffect)]
+pub(super) struct RetriedBody {
+    #[serde(flatten)]
+    effect: FailedBody,
+    /// When it is tried next; one that is over: as soon as its turn comes.
+    #[schema(value_type = String, format = DateTime)]
+    next_try_at: Timestamp,
 }
 
 /// The effect that is to be tried again, or given up.
@@ -66,10 +81,18 @@ impl From<EffectView> for FailedBody {
         Self {
             kind: view.effect.kind().as_str(),
             id: effect_id(&view.effect),
+            conversation: view.conversation.map(|id| id.to_string()),
+            opportunity: view.opportunity.map(|id| id.to_string()),
             asked_at: view.row.asked_at,
             attempts: view.row.attempts,
             error: view.row.last_error,
         }
+    }
+}
+
+impl From<EffectView> for RetriedBody {
+    fn from(view: EffectView) -> Self {
+        Self { next_try_at: view.row.due_at, effect: view.into() }
     }
 }
 
@@ -141,6 +164,21 @@ pub(super) async fn failed(
 ) -> Result<Json<Listing<FailedBody>>, Problem> {
     let failed = shared.engine.failed_effects(caller.sight).await?;
     Ok(Json(failed.into()))
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/outbox/retrying",
+    summary = "Effects that were tried in vain and are tried again by themselves, the oldest first, at most 200",
+    description = "One that is under way at this moment is none of them. Where many wait, those that are tried next.",
+    responses((status = 200, body = Listing<RetriedBody>)),
+    security(("bearer" = []))
+)]
+pub(super) async fn retrying(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Listing<RetriedBody>>, Problem> {
+    let retried = shared.engine.retried_effects(caller.sight).await?;
+    Ok(Json(retried.into()))
 }
 
 #[utoipa::path(

@@ -1,5 +1,5 @@
-//! `/activity`: what happened, to whom and why; and what waits for a person to try it again or give
-//! it up.
+//! `/activity`: what happened, to whom and why; what waits for a person to try it again or give it up; and
+//! what is tried again by itself.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
-use fulcrum_domain::{ActivityKind, ConversationId, Right};
+use fulcrum_domain::{ActivityKind, ConversationId, OpportunityId, Right};
 use http::StatusCode;
 use serde::Deserialize;
 
 use super::frame::{self, Frame, page};
 use super::{texts, words};
-use crate::engine::{ActivityQuery, ActivityRow};
+use crate::engine::{ActivityQuery, ActivityRow, EffectView};
 use crate::server::api::{effect_id, effect_of};
 use crate::server::caller::Caller;
 use crate::server::problem::Problem;
@@ -38,7 +38,8 @@ pub(super) struct Asked {
 #[template(path = "activity.html")]
 struct Page {
     frame: Frame,
-    failed: Vec<Failed>,
+    failed: Vec<Tried>,
+    retried: Vec<Tried>,
     kinds: Vec<Kind>,
     who: String,
     conversation: Option<String>,
@@ -46,12 +47,15 @@ struct Page {
     next: Option<String>,
 }
 
-/// A failed effect.
-struct Failed {
+/// An effect that was tried in vain.
+struct Tried {
     kind: &'static str,
     id: String,
+    about: String,
+    href: Option<String>,
     reason: String,
     attempts: u32,
+    next: String,
 }
 
 /// A kind to choose.
@@ -91,20 +95,13 @@ pub(super) async fn show(
     let found = shared.engine.activity(query).await?;
     let zone = shared.engine.zone();
     let rows = found.rows.into_iter().map(|ActivityRow { activity, name }| {
-        let conversation = activity.conversation.map(|id| id.to_string());
-        let opportunity = activity.opportunity.as_ref().map(ToString::to_string);
-        let href = match (&conversation, &opportunity) {
-            _ if !caller.may(Right::Read) => None,
-            (Some(id), _) => Some(format!("/c/{id}")),
-            (None, Some(id)) => Some(format!("/o/{id}")),
-            (None, None) => None,
-        };
+        let (about, href) = about(&caller, name, activity.conversation, activity.opportunity.as_ref());
         Row {
             at: activity.at.to_string(),
             time: words::local(activity.at, &zone).strftime("%-d %b %H:%M:%S").to_string(),
             kind: activity.kind.word(),
             actor: activity.actor.as_str().to_owned(),
-            about: name.or(conversation).or(opportunity).unwrap_or_default(),
+            about,
             href,
             detail: activity.detail,
         }
@@ -118,18 +115,24 @@ pub(super) async fn show(
         format!("/activity?{}", query.append_pair("before", &place()).finish())
     };
     let rows = rows.collect();
+    let tried = |view: EffectView| {
+        let (about, href) = about(&caller, view.name, view.conversation, view.opportunity.as_ref());
+        Tried {
+            kind: view.effect.kind().as_str(),
+            id: effect_id(&view.effect),
+            about,
+            href,
+            reason: view.row.last_error.unwrap_or_default(),
+            attempts: view.row.attempts,
+            next: words::local(view.row.due_at, &zone).strftime("%-d %b %H:%M:%S").to_string(),
+        }
+    };
     let failed = shared.engine.failed_effects(caller.sight).await?;
+    let retried = shared.engine.retried_effects(caller.sight).await?;
     Ok(page(&Page {
         frame: Frame::new(&shared, &caller, "/activity"),
-        failed: failed
-            .into_iter()
-            .map(|view| Failed {
-                kind: view.effect.kind().as_str(),
-                id: effect_id(&view.effect),
-                reason: view.row.last_error.unwrap_or_default(),
-                attempts: view.row.attempts,
-            })
-            .collect(),
+        failed: failed.into_iter().map(tried).collect(),
+        retried: retried.into_iter().map(tried).collect(),
         kinds: ActivityKind::ALL
             .into_iter()
             // It stands in the audit log alone.
@@ -141,6 +144,23 @@ pub(super) async fn show(
         conversation: asked.c.clone(),
         rows,
     }))
+}
+
+/// Whom something is about, and where they are found; an operator is told no names.
+fn about(
+    caller: &Caller,
+    name: Option<String>,
+    conversation: Option<ConversationId>,
+    opportunity: Option<&OpportunityId>,
+) -> (String, Option<String>) {
+    let may_read = caller.may(Right::Read);
+    let href = match (conversation, opportunity) {
+        (Some(id), _) => Some(format!("/c/{id}")),
+        (None, Some(id)) => Some(format!("/o/{id}")),
+        (None, None) => None,
+    };
+    let id = || conversation.map(|id| id.to_string()).or(opportunity.map(ToString::to_string));
+    (name.filter(|_| may_read).or_else(id).unwrap_or_default(), href.filter(|_| may_read))
 }
 
 /// Which effect.

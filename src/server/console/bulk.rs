@@ -8,13 +8,14 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
+use fulcrum_domain::Message;
 use fulcrum_domain::bulk::{BulkState, RecipientState};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::frame::{self, Frame, page};
 use super::{texts, words};
-use crate::engine::{BulkCounts, RecipientView, status_word};
+use crate::engine::{BulkCounts, RecipientView};
 use crate::server::api::bulk::{make_of, state_word, take_step};
 use crate::server::caller::Caller;
 use crate::server::problem::Problem;
@@ -234,7 +235,7 @@ impl From<RecipientView> for Who {
         Self {
             opportunity: view.opportunity.to_string(),
             name: view.name.unwrap_or_else(|| view.opportunity.to_string()),
-            state: view.message.as_ref().map_or(state_word(&view.state), status_word),
+            state: view.message.as_ref().map_or(state_word(&view.state), Message::status_word),
             mood: if excluded.is_some() { "warn" } else { "" },
             words: excluded.or(view.words).unwrap_or_default(),
         }

@@ -150,7 +150,10 @@ texts! {
     POSSIBLE = "They may have asked not to be texted. Automatic texts to them wait.";
     IS_OPT_OUT = "They want no texts";
     NO_OPT_OUT = "They may be texted";
-    MATCH_HINT = "This number belongs to nobody in Lever. Add it to the candidate's profile there; the conversation follows.";
+    MATCH_HINT = "This number belongs to nobody in Lever. Add it to the candidate's profile there, and the conversation follows; or say whose it is, beside the conversation.";
+    ATTACH = "Whose number is it?";
+    ATTACH_TO = "Address of their profile in Lever";
+    ATTACH_NOW = "Attach to them";
 
     // For the module that makes it live
     JS_ARRIVED = "New text:";
@@ -326,6 +329,9 @@ texts! {
     FILTER = "Filter";
     EMPTY_ACTIVITY = "Nothing of that kind has happened.";
     FAILED_EFFECTS = "Waiting for a person";
+    RETRIED_EFFECTS = "Being tried";
+    RETRIED_EFFECTS_WORDS = "These failed and are tried again by themselves, for as long as it takes.";
+    NEXT_TRY = "Next try";
     RETRY = "Try again";
     GIVE_UP = "Give up";
     ATTEMPTS = "Attempts";

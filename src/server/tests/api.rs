@@ -83,6 +83,8 @@ async fn what_is_no_text_is_refused_at_its_field() {
         (json!({"to": "call me", "body": "x"}), Some("/to")),
         (json!({"to": "+14155552671", "body": "x", "from": "+14155552672"}), Some("/from")),
         (json!({"to": "+14155552671", "body": "x", "as": "nobody@acme.example"}), Some("/as")),
+        (json!({"to": "+14155552671", "body": "x".repeat(1601)}), Some("/body")),
+        (json!({"to": "+14155552671", "body": "x".repeat(900_000)}), Some("/body")),
         (json!({"to": "+14155552671", "body": "x", "send_at": "tomorrow"}), Some("/send_at")),
         (json!({"to": "+14155552671", "body": "x", "send_at": "9999-12-30T22:00:00.9Z"}), Some("/send_at")),
         (json!({"to": "+14155552671", "body": "x", "sendAt": "2026-01-01T00:00:00Z"}), Some("/sendAt")),
@@ -104,7 +106,10 @@ async fn what_is_no_json_is_refused() {
     for body in [b"".as_slice(), b"[]", b"{\"to\":", b"{\"body\":\"\xff\"}", "[".repeat(60_000).as_bytes()] {
         send("application/json", body.to_vec()).await.problem(400, "malformed");
     }
-    send("application/json; charset=utf-8", vec![b' '; 65 * 1024]).await.problem(413, "too-large");
+    send("application/json; charset=utf-8", vec![b' '; 1025 * 1024]).await.problem(413, "too-large");
+    let elsewhere = world.client.post(world.url("/api/v1/opt-outs")).bearer_auth(RECRUITER);
+    let elsewhere = elsewhere.header("content-type", "application/json").body(vec![b' '; 65 * 1024]);
+    Answer::of(elsewhere).await.problem(413, "too-large");
     send("text/plain", b"{}".to_vec()).await.problem(415, "not-json");
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::carrier::ReceivedText;
-use crate::engine::{ActivityQuery, Found, InboxQuery};
+use crate::engine::{ActivityQuery, Found, InboxQuery, changes};
 use crate::store::tables::OPPORTUNITIES;
 use crate::store::{Read, StoreError};
 
@@ -181,16 +181,16 @@ async fn the_activity_tells_what_happened_and_no_words() {
     world.engine.take_text(text(1, THEIRS)).await.unwrap();
     world.act("assign", json!({"account": "priya@acme.example"})).await;
     world.act("opt-out", json!({"opted_out": true, "reason": "Ada said so"})).await;
-    let all = world.get("/api/v1/activity?conversation=0001", VIEWER).await;
+    let all = world.get("/api/v1/activity?conversation=0001", ADMIN).await;
     let kinds: Vec<Value> =
         all.json()["data"].as_array().unwrap().iter().map(|row| row["kind"].clone()).collect();
     assert_eq!(kinds, ["opt-out", "desk", "message"]);
     assert_eq!(all.json()["data"][1]["actor"], "scripts");
     assert!(!["swordfish", "Ada", THEIRS].iter().any(|word| all.text.contains(word)), "{}", all.text);
-    let only = world.get("/api/v1/activity?kind=desk,filing&who=Scripts&limit=1", VIEWER).await.json();
+    let only = world.get("/api/v1/activity?kind=desk,filing&who=Scripts&limit=1", ADMIN).await.json();
     assert_eq!(only["data"].as_array().unwrap().len(), 1);
     for query in ["kind=x", "limit=0", "conversation=!", "cursor=x", "page=2"] {
-        world.get(&format!("/api/v1/activity?{query}"), VIEWER).await.problem(400, "malformed");
+        world.get(&format!("/api/v1/activity?{query}"), ADMIN).await.problem(400, "malformed");
     }
 }
 
@@ -204,7 +204,7 @@ async fn a_failed_effect_is_given_up_once() {
         tx.put(OPPORTUNITIES, &id, &candidate("+12025550199", false))?;
         let effect = fulcrum_domain::Effect::Hydrate(id);
         let mut moment = crate::engine::clock::Moment::new("2026-01-01T00:00:00Z".parse().unwrap(), 1);
-        crate::engine::changes::ask_later(
+        changes::ask_later(
             tx,
             &effect,
             fulcrum_domain::Lane::Live,
@@ -212,13 +212,13 @@ async fn a_failed_effect_is_given_up_once() {
             "2050-01-01T00:00:00Z".parse().unwrap(),
         )?;
         let failed = fulcrum_domain::EffectState::Failed;
-        crate::engine::changes::postpone(tx, &effect, failed, None, "lever says no", &mut moment)
+        changes::postpone(tx, &effect, failed, None, "lever says no", &mut moment)
     };
     world.engine.store.change(change).await.unwrap();
     let given = world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await;
     assert_eq!((given.status, given.json()), (200, json!({"state": "given_up"})));
     world.post_json("/api/v1/outbox/give-up", ADMIN, &body).await.problem(404, "not-found");
-    let told = world.get("/api/v1/activity?opportunity=opp-1", VIEWER).await.json();
+    let told = world.get("/api/v1/activity?opportunity=opp-1", ADMIN).await.json();
     assert_eq!(told["data"][0]["detail"], "hydrate was given up");
     assert_eq!(told["data"][1]["detail"], "hydrate failed, attempt 0: lever says no");
     // Whoever keeps the daemon running is told what happened, and not to whom.
@@ -228,6 +228,86 @@ async fn a_failed_effect_is_given_up_once() {
         (&told["data"][0]["detail"], &told["data"][0]["name"]),
         (&"hydrate was given up".into(), &Value::Null)
     );
+}
+
+/// A failure that mends itself is no failure yet; still people see what is tried, since when, and why in vain.
+#[tokio::test]
+async fn what_is_tried_again_by_itself_is_told_with_its_attempts() {
+    let world = World::start(Choice::default()).await;
+    let tried = |confidential: bool| {
+        move |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+            let id = "opp-1".parse().unwrap();
+            tx.put(OPPORTUNITIES, &id, &candidate("+12025550199", confidential))?;
+            let effect = fulcrum_domain::Effect::Interviews(id);
+            let mut moment = crate::engine::clock::Moment::new("2026-01-01T00:00:00Z".parse().unwrap(), 1);
+            changes::ask(tx, &effect, fulcrum_domain::Lane::Live, moment.now)?;
+            changes::take(tx, effect.clone())?.unwrap();
+            let (due, at) = (fulcrum_domain::EffectState::Due, "2050-01-01T00:00:00Z".parse().unwrap());
+            changes::postpone(tx, &effect, due, Some(at), "lever is down", &mut moment)
+        }
+    };
+    world.engine.store.change(tried(false)).await.unwrap();
+    let told = json!({
+        "kind": "interviews", "id": "opp-1", "conversation": null, "opportunity": "opp-1", "attempts": 1,
+        "asked_at": "2026-01-01T00:00:00Z", "error": "lever is down", "next_try_at": "2050-01-01T00:00:00Z",
+    });
+    let list = async || world.get("/api/v1/outbox/retrying", VIEWER).await.json()["data"].clone();
+    assert_eq!(list().await, json!([told]));
+    assert_eq!(world.get("/api/v1/outbox/failed", VIEWER).await.json()["data"], json!([]));
+    let section = |page: String| {
+        page.split("id=\"retried\"").nth(1).unwrap().split("id=\"rows\"").next().unwrap().to_owned()
+    };
+    let page = section(world.get("/activity", ADMIN).await.text);
+    for word in ["interviews", "Ada Example", "/o/opp-1", "lever is down", "1 Jan"] {
+        assert!(page.contains(word), "{word}: {page}");
+    }
+    // Whoever keeps the daemon running is told no names.
+    let page = section(world.get("/activity", OPERATOR).await.text);
+    assert!(page.contains("opp-1") && !page.contains("Ada") && !page.contains("/o/"), "{page}");
+    world.engine.store.change(tried(true)).await.unwrap();
+    assert_eq!(list().await, json!([]));
+}
+
+#[tokio::test]
+async fn a_person_says_whose_the_number_is() {
+    let world = World::start(Choice::default()).await;
+    world.engine.take_text(text(1, THEIRS)).await.unwrap();
+    let put = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        for (id, confidential) in [("opp-1", false), ("opp-2", false), ("secret", true)] {
+            tx.put(OPPORTUNITIES, &id.parse().unwrap(), &candidate("+12025550199", confidential))?;
+        }
+        Ok(())
+    };
+    world.engine.store.change(put).await.unwrap();
+    assert!(world.get("/c/0001", RECRUITER).await.text.contains("/c/0001/attach"));
+    assert!(!world.get("/c/0001", VIEWER).await.text.contains("/c/0001/attach"));
+    let to = |whom: &str| json!({"opportunity": whom});
+    for body in [json!({}), to(""), to("Ada Example"), json!({"opportunity": 7})] {
+        assert_eq!(world.act("attach", body).await.problem(422, "invalid").as_deref(), Some("/opportunity"));
+    }
+    // Whoever may not see what is confidential is not told that there is such a one.
+    let hidden = world.act("attach", to("secret")).await;
+    assert_eq!(hidden.problem(404, "not-found").as_deref(), Some("/opportunity"));
+    let path = "/api/v1/conversations/0001/attach";
+    world.post_json(path, COUNSEL, &to("secret")).await.problem(403, "forbidden");
+    world
+        .post_json("/api/v1/conversations/0009/attach", RECRUITER, &to("opp-1"))
+        .await
+        .problem(404, "not-found");
+    assert_eq!(world.folder("unmatched").await.len(), 1);
+    // As the page's form does without its module.
+    let form = [("call", "{}"), ("opportunity", "https://hire.lever.co/candidates/opp-1?from=mail")];
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let form = client.build().unwrap().post(world.url("/c/0001/attach")).bearer_auth(RECRUITER).form(&form);
+    assert_eq!(form.send().await.unwrap().status(), 303);
+    assert!(world.folder("unmatched").await.is_empty());
+    assert!(!world.get("/c/0001", RECRUITER).await.text.contains("/c/0001/attach"));
+    let again = world.act("attach", to("opp-1")).await.json();
+    assert_eq!((&again["opportunity"], &again["name"]), (&"opp-1".into(), &"Ada Example".into()));
+    assert!(again["files_at"].is_string(), "{again}");
+    world.act("attach", to("opp-2")).await.problem(409, "not-now");
+    let told = world.get("/api/v1/activity?opportunity=opp-1", ADMIN).await.json();
+    assert_eq!((&told["data"][0]["kind"], &told["data"][0]["actor"]), (&"desk".into(), &"scripts".into()));
 }
 
 pub(super) fn candidate(number: &str, confidential: bool) -> Opportunity {
@@ -318,7 +398,7 @@ async fn whoever_lever_shows_no_more_may_be_confidential_by_now() {
         let (key, recipient) = tx.first(store::tables::RECIPIENTS, &store::Keys::all())?.unwrap();
         let state = fulcrum_domain::bulk::RecipientState::Written(message);
         tx.put(store::tables::RECIPIENTS, &key, &fulcrum_domain::bulk::Recipient { state, ..recipient })?;
-        let mut text = crate::engine::changes::message(tx, message)?.unwrap();
+        let mut text = changes::message(tx, message)?.unwrap();
         text.opportunity = Some(of);
         tx.put(store::tables::MESSAGES, &(text.conversation, text.at, text.id), &text).map(drop)
     };
@@ -328,7 +408,7 @@ async fn whoever_lever_shows_no_more_may_be_confidential_by_now() {
     assert!(told().await[0]["text"].as_str().unwrap().ends_with("Reply STOP to opt out."));
     assert_eq!(world.get(&why, VIEWER).await.status, 200);
     let at = Timestamp::from_second(1_900_000_000).unwrap();
-    let vanish = move |tx: &mut store::Tx<'_>| crate::engine::changes::mark_invisible(tx, &about, at);
+    let vanish = move |tx: &mut store::Tx<'_>| changes::mark_invisible(tx, &about, at);
     assert!(world.engine.store.change(vanish).await.unwrap());
     assert_eq!(told().await, json!([]));
     world.get(&why, VIEWER).await.problem(404, "not-found");
@@ -377,7 +457,7 @@ async fn the_thread_of_whom_lever_shows_no_more_is_read_by_who_sees_all() {
     world.engine.take_text(text(1, THEIRS)).await.unwrap();
     assert_eq!(world.get("/c/0001", RECRUITER).await.status, 200);
     let at = Timestamp::from_second(1_900_000_000).unwrap();
-    let vanish = move |tx: &mut store::Tx<'_>| crate::engine::changes::mark_invisible(tx, &about, at);
+    let vanish = move |tx: &mut store::Tx<'_>| changes::mark_invisible(tx, &about, at);
     assert!(world.engine.store.change(vanish).await.unwrap());
     assert_eq!(world.get("/c/0001", RECRUITER).await.status, 404);
     let page = world.get("/c/0001", COUNSEL).await;

@@ -1,4 +1,5 @@
-//! A POST that is repeated with its key has its effect once, and is answered as before.
+//! A POST that is repeated with its key has its effect once, and is answered with what came of it then; where it
+//! is answered how something stands, with how it stands now.
 
 use http::Method;
 use serde_json::json;
@@ -76,7 +77,7 @@ async fn a_repeat_does_nothing_more_and_is_told_the_same() {
     world.twice(&of("consent"), "consent", &json!({"answer": "yes", "reason": "called"})).await;
     let rows = world.engine.store.read(|read| read.list(CONSENTS, &Keys::all(), 9)).await.unwrap();
     assert_eq!(rows.len(), 1);
-    // What somebody else did meanwhile stays.
+    // What somebody else did meanwhile stays, and is told.
     let assign = async |key: &str, to: &str| {
         world.with_key(&of("assign"), key, &json!({"account": to})).await.json()["assigned"].clone()
     };

@@ -68,6 +68,13 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
     }
 }
 
+/// The API told everybody with a token who signed in and what administrators did.
+#[test]
+fn what_happened_is_told_by_the_api_to_nobody_whom_the_page_refuses() {
+    let needs = |path: &str| every_route().find(|route| route.path == path).unwrap().needs;
+    assert_eq!((needs("/activity"), needs("/api/v1/activity")), (Some(Right::Operate), Some(Right::Operate)));
+}
+
 /// What everybody who is signed in may change: what is their own.
 fn may_change_as_viewer(path: &str) -> bool {
     let own_marks = ["/follow", "/read", "/unread"].iter().any(|mark| path.ends_with(mark));

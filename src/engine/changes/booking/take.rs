@@ -3,8 +3,8 @@
 use fulcrum_domain::booking::{Booked, Booking, EventType, Fixed, Over, State, spoken};
 use fulcrum_domain::slots::{Need, choose, zone_or};
 use fulcrum_domain::{
-    Actor, Appointment, AppointmentId, Author, Body, BookingId, ConversationId, Delivery, Direction, Meeting,
-    Message, MessageId, NewAppointment, Purpose, UserId,
+    Actor, Appointment, AppointmentId, Body, BookingId, ConversationId, Meeting, Message, MessageId,
+    NewAppointment, Purpose, UserId,
 };
 use jiff::Timestamp;
 
@@ -339,23 +339,12 @@ pub fn suggest_times(
     let number = tx.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
     let Some(number) = number else { return Ok(()) };
     let mut conversation = open(tx, number)?;
+    let id = MessageId::new(moment.now, &moment.id_bits());
+    let words = Body::new(format!("[On the booking page, {name}] {wish}"));
+    let ours = conversation.our_number.or(rules.numbers.first().copied()).unwrap_or(number);
     let message = Message {
-        id: MessageId::new(moment.now, &moment.id_bits()),
-        conversation: conversation.id,
-        direction: Direction::In,
-        at: moment.now,
-        author: Author::Candidate,
-        body: Body::new(format!("[On the booking page, {name}] {wish}")),
-        attachments: Vec::new(),
-        our_number: conversation.our_number.or(rules.numbers.first().copied()).unwrap_or(number),
-        purpose: Purpose::Conversation,
         opportunity: Some(booking.opportunity.clone()),
-        delivery: Delivery::Received,
-        failure: None,
-        sid: None,
-        rule: None,
-        filing: None,
-        submitted_at: None,
+        ..Message::incoming(id, conversation.id, moment.now, words, ours)
     };
     conversation.opportunity = message.opportunity.clone();
     add_message(tx, &mut conversation, &message, rules)?;

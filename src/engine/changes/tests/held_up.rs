@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use fulcrum_domain::Lane;
 use fulcrum_domain::automation::{Automation, Automations, CancelIf, Enrolment, EnrolmentState, Trigger};
 use fulcrum_domain::guard::Timing;
 use fulcrum_domain::template::{Template, Templates};
@@ -276,7 +277,7 @@ fn a_text_that_rests_for_a_capped_number_leaves_the_next_day() {
     let later = life.now;
     life.change(move |tx, _| {
         // Bulk texts of other numbers do not take it for one that holds them up.
-        assert_eq!(waiting_in(tx, Remote::Carrier, fulcrum_domain::Lane::Live, later, 9)?, 0);
+        assert_eq!(waiting_in(tx, Remote::Carrier, Lane::Live, later, 9)?, 0);
         Ok(())
     });
     life.now = until;
@@ -334,4 +335,44 @@ fn a_bulk_text_that_waits_does_not_leave_for_who_was_archived() {
         assert_eq!(leaves(&life, &rules).is_some(), !archived);
         assert_eq!(stored(&life, text.id).delivery == Delivery::Canceled, archived);
     }
+}
+
+/// What is tried again and again is found, however much waits before it that nobody has tried.
+#[test]
+fn what_was_tried_in_vain_is_told_behind_all_that_waits() {
+    let mut life = Life::new();
+    at(&mut life, "2025-03-05T12:00:00Z");
+    let (now, hydrate) = (life.now, |id: String| Effect::Hydrate(id.parse().unwrap()));
+    let fails = |life: &Life, until: Option<Timestamp>| {
+        let effect = life.take(Remote::Lever).unwrap().effect;
+        life.change(move |tx, moment| postpone(tx, &effect, EffectState::Due, until, "it is down", moment));
+    };
+    for name in ["first", "second"] {
+        let effect = hydrate(name.into());
+        life.change(move |tx, moment| ask(tx, &effect, Lane::Live, moment.now));
+        fails(&life, None);
+        at(&mut life, "2025-03-05T12:00:01Z");
+    }
+    life.change(move |tx, moment| {
+        for n in 0..300 {
+            ask_later(tx, &hydrate(format!("opp-{n}")), Lane::Live, moment.now, now)?;
+            ask_later(
+                tx,
+                &hydrate(format!("late-{n}")),
+                Lane::Live,
+                moment.now,
+                "2025-03-06T12:00:00Z".parse().unwrap(),
+            )?;
+        }
+        Ok(())
+    });
+    let told = |life: &Life| {
+        let now = life.now;
+        let told = life.store.read_here(|read| tried_again(read, now)).unwrap();
+        told.into_iter()
+            .map(|(effect, row)| (effect, row.attempts, row.last_error.unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let both = [("first", 1), ("second", 1)].map(|(id, n)| (hydrate(id.into()), n, "it is down".to_owned()));
+    assert_eq!(told(&life), both);
 }

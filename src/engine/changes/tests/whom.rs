@@ -212,3 +212,75 @@ fn a_late_failure_is_told_in_a_note_about_the_same_one() {
     life.change(move |tx, _| erase_opportunity(tx, &secret, ErasureCause::Deleted, now));
     life.check();
 }
+
+/// Somebody writes from a telephone of which Lever knows nothing, and a person knows whose it is.
+#[test]
+fn an_unknown_number_is_attached_by_hand_and_what_it_said_is_filed() {
+    for mode in [TranscriptMode::Session, TranscriptMode::Off] {
+        let rules = Rules { mode, ..rules() };
+        let mut life = Life::new();
+        let (dana, row) = opportunity(1, true, life.now);
+        let (other, id, now, these) =
+            (opportunity(1, true, life.now).1, dana.clone(), life.now, rules.clone());
+        life.change(move |tx, _| {
+            put_opportunity(tx, &id, row, None, Arrival::Webhook, &these, now)?;
+            let secret = Opportunity { confidential: true, ..other };
+            put_opportunity(tx, &"secret".parse().unwrap(), secret, None, Arrival::Webhook, &these, now)
+        });
+        let says = |life: &mut Life, sid: &'static str| {
+            life.count += 1;
+            let text = Incoming {
+                sid: sid.parse().unwrap(),
+                from: number(0),
+                to: rules.numbers[0],
+                body: Body::new("Hi"),
+                attachments: vec![],
+                at: None,
+                keyword: None,
+            };
+            let these = rules.clone();
+            life.change(move |tx, moment| receive(tx, text, &these, moment));
+        };
+        says(&mut life, "SM1");
+        let waits = thread(&life);
+        assert_eq!((&waits.opportunity, waits.deadline), (&None, None));
+        let is_about = |life: &Life, whom: &str| {
+            let (id, whom, these) = (waits.id, whom.parse().unwrap(), rules.clone());
+            let by = "ana@acme.example";
+            life.change(move |tx, moment| Ok(attach_by_hand(tx, id, &whom, &these, by.into(), moment.now)))
+        };
+        assert!(matches!(is_about(&life, "nobody"), Err(ComposeError::UnknownOpportunity)));
+        assert!(matches!(is_about(&life, "secret"), Err(ComposeError::Confidential)));
+        assert_eq!(thread(&life), waits);
+        assert!(is_about(&life, &dana.to_string()).unwrap());
+        let attached = thread(&life);
+        assert_eq!(attached.opportunity, Some(dana.clone()));
+        assert_eq!(attached.deadline.is_some(), mode == TranscriptMode::Session);
+        // Once is enough, and nobody else is meant any more.
+        assert!(is_about(&life, &dana.to_string()).unwrap());
+        let (elsewhere, now) = (opportunity(2, true, life.now).1, life.now);
+        let these = rules.clone();
+        life.change(move |tx, _| {
+            put_opportunity(tx, &"else".parse().unwrap(), elsewhere, None, Arrival::Webhook, &these, now)
+        });
+        assert!(!is_about(&life, "else").unwrap());
+        let told = life.change(|tx, _| tx.list(ACTIVITY, &Keys::all(), 100));
+        let told: Vec<_> = told.iter().filter(|(_, one)| one.detail == "attached to a candidate").collect();
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].1.conversation, told[0].1.opportunity.as_ref()), (Some(waits.id), Some(&dana)));
+        // What they write next is theirs, too.
+        says(&mut life, "SM2");
+        if mode == TranscriptMode::Session {
+            life.check();
+        }
+        let (id, these) = (waits.id, rules.clone());
+        life.change(move |tx, moment| file_now(tx, id, &these, moment));
+        let notes = filings(&life);
+        let about: Vec<_> = notes.iter().map(|note| (&note.opportunity, note.messages)).collect();
+        assert_eq!(about, if mode == TranscriptMode::Session { vec![(&dana, 2)] } else { vec![] });
+        // They are erased with it, though their number in Lever is another.
+        let (gone, now) = (dana.clone(), life.now);
+        life.change(move |tx, _| erase_opportunity(tx, &gone, ErasureCause::Deleted, now));
+        assert!(life.change(|tx, _| tx.list(MESSAGES, &Keys::all(), 9)).is_empty());
+    }
+}

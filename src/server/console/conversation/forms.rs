@@ -230,6 +230,7 @@ pub(in crate::server::console) struct Call {
     on: Option<String>,
     event_type: Option<String>,
     timezone: Option<String>,
+    opportunity: Option<String>,
 }
 
 impl Call {
@@ -253,6 +254,7 @@ impl Call {
             ("on", self.on),
             ("event_type", self.event_type),
             ("timezone", self.timezone),
+            ("opportunity", self.opportunity),
         ];
         for (name, typed) in fields {
             body.extend(typed.filter(|typed| !typed.is_empty()).map(|typed| (name.to_owned(), typed.into())));
@@ -261,7 +263,7 @@ impl Call {
     }
 }
 
-/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `consent`, `opt-out`, `timezone`.
+/// `POST /c/{id}/assign`, `follow`, `archive`, `unread`, `file`, `attach`, `consent`, `opt-out`, `timezone`.
 pub(in crate::server::console) async fn act(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,

@@ -9,7 +9,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::engine::{Facts, MessageView, failure_words};
+use crate::engine::{Facts, MessageView};
 use crate::server::console::texts;
 use crate::server::console::words::local;
 
@@ -175,9 +175,9 @@ fn state(message: &Message) -> (String, &'static str) {
         Delivery::Accepted | Delivery::Sending => return (texts::SENDING.to_owned(), ""),
         Delivery::Sent => return (texts::SENT.to_owned(), ""),
         Delivery::Delivered => return (texts::DELIVERED.to_owned(), "good"),
-        Delivery::Unconfirmed => failure_words(message).unwrap_or(texts::NOT_DELIVERED).to_owned(),
+        Delivery::Unconfirmed => message.failure_words().unwrap_or(texts::NOT_DELIVERED).to_owned(),
         Delivery::Undelivered | Delivery::Failed => {
-            let why = failure_words(message).unwrap_or(texts::NOT_DELIVERED);
+            let why = message.failure_words().unwrap_or(texts::NOT_DELIVERED);
             format!("{}: {why}", texts::NOT_DELIVERED)
         }
     };
@@ -250,7 +250,7 @@ pub(in crate::server::console) fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::{Body, CarrierSid, ConversationId, MessageId, Number, Purpose};
+    use fulcrum_domain::{Body, ConversationId, MessageId, Number};
 
     use super::*;
 
@@ -259,25 +259,13 @@ mod tests {
     }
 
     fn message(second: i64, author: Author, delivery: Delivery) -> Message {
-        let inbound = matches!(author, Author::Candidate);
-        Message {
-            id: MessageId::new(at(second), &[0; 10]),
-            conversation: ConversationId::new(1),
-            direction: if inbound { Direction::In } else { Direction::Out },
-            at: at(second),
-            author,
-            body: Body::new("Hello"),
-            attachments: Vec::new(),
-            our_number: Number::from_e164("+12025550100").unwrap(),
-            purpose: Purpose::Conversation,
-            opportunity: None,
-            delivery,
-            failure: None,
-            sid: None::<CarrierSid>,
-            rule: None,
-            filing: None,
-            submitted_at: None,
-        }
+        let (id, at, thread) = (MessageId::new(at(second), &[0; 10]), at(second), ConversationId::new(1));
+        let (words, ours) = (Body::new("Hello"), Number::from_e164("+12025550100").unwrap());
+        let message = match author {
+            Author::Candidate => Message::incoming(id, thread, at, words, ours),
+            author => Message::outgoing(id, thread, at, author, words, ours),
+        };
+        Message { delivery, ..message }
     }
 
     fn staff(name: &str, user: Option<&str>) -> Author {

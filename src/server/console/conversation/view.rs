@@ -83,6 +83,8 @@ pub(super) struct View {
     as_of: Option<String>,
     transcript: String,
     may_file: bool,
+    /// Whether a person may say whose number it is.
+    may_attach: bool,
     notes: Vec<facts::Note>,
     doubt: Option<String>,
     /// What a person may record of the candidate's wishes, and where.
@@ -227,6 +229,7 @@ impl View {
             once: hex::encode(rand::random::<[u8; 16]>()),
             transcript: String::new(),
             may_file: false,
+            may_attach: false,
             notes: Vec::new(),
             doubt: None,
             wishes: wishes(caller, &facts, &which, zone.to_datetime(now).date()),
@@ -285,6 +288,7 @@ impl View {
             .filter(|_| caller.may(Right::Text))
             .map(|_| texts::POSSIBLE.to_owned());
         if conversation.opportunity.is_none() {
+            self.may_attach = caller.may(Right::Text);
             self.notices.push(Notice { mood: "", words: texts::MATCH_HINT.to_owned() });
         }
         Ok(())
