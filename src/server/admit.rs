@@ -66,24 +66,26 @@ pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next
         Err(Refusal { problem, way_back }) => match gate.face {
             Face::Data => problem.into_response(),
             Face::Page if problem.kind() == Kind::NoToken => {
-                Redirect::to(&sign_in::path(gate.shared.site.base(), &way_back)).into_response()
+                let base = gate.shared.site.base();
+                let to = way_back.map_or_else(|| sign_in::path_ended(base), |way| sign_in::path(base, &way));
+                Redirect::to(&to).into_response()
             }
             Face::Page => sign_in::refusal(&gate.shared, &problem),
         },
     }
 }
 
-/// Why a request does not pass, and what it had asked for.
+/// Why a request does not pass, and what it had asked for: none where it sent something, which is lost.
 struct Refusal {
     problem: Problem,
-    way_back: String,
+    way_back: Option<String>,
 }
 
 impl Gate {
     async fn pass(&self, mut request: Request) -> Result<Request, Refusal> {
         // Only what was looked at can be looked at again after signing in.
-        let path = request.uri().path_and_query().filter(|_| request.method().is_safe());
-        let way_back = path.map_or("/", |path| path.as_str()).to_owned();
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let way_back = request.method().is_safe().then(|| path.to_owned());
         match self.admitted(&mut request).await {
             Ok(()) => Ok(request),
             Err(problem) => Err(Refusal { problem, way_back }),

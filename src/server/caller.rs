@@ -14,6 +14,7 @@ use sha2::Sha256;
 use super::Shared;
 use super::problem::{Kind, Problem};
 use super::site::Jar;
+use crate::engine::Sender;
 
 /// The name under which the control socket's users act where they name no Lever user.
 const OPERATOR: &str = "operator";
@@ -44,6 +45,14 @@ impl Caller {
     /// Whoever may open the control socket.
     pub(super) fn operator() -> Self {
         Self::program(OPERATOR, Role::Admin, Sight::All)
+    }
+
+    /// In whose name a text of theirs is written; none of a program's, which says it with each.
+    pub(super) fn signs(&self) -> Option<Sender> {
+        self.account.as_ref().map(|_| match &self.user {
+            Some(user) => Sender::User(user.clone()),
+            None => Sender::Name(self.name.clone()),
+        })
     }
 
     /// Who is meant by the headers of a request from outside.

@@ -15,6 +15,20 @@ after(() => world?.stop());
 /** A candidate who can be texted, with a fresh number of their own. */
 const candidate = (options) => world.applicant(options);
 
+/** Waits until all of it is in sight, and nothing lies over it. */
+async function seen(locator) {
+  await locator.waitFor();
+  await locator.evaluate(async (part) => {
+    for (let tries = 0; ; tries++) {
+      const { left, right, top, bottom } = part.getBoundingClientRect();
+      const over = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+      if (top >= 0 && bottom <= innerHeight && over && (part.contains(over) || over.contains(part))) return;
+      if (tries > 50) throw new Error(`from ${top} to ${bottom} of ${innerHeight}, below ${over?.className}`);
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  });
+}
+
 describe("signing in", () => {
   test("leads to where one wanted to go", async () => {
     const page = await world.page();
@@ -141,6 +155,19 @@ describe("a conversation", () => {
     await page.getByText(/opted out/).first().waitFor();
     assert.ok(await page.getByLabel("Write a text").isDisabled());
     await world.picture(page, "opted-out");
+  });
+
+  test("who may have opted out is asked about where one writes", async () => {
+    const dana = await candidate();
+    const page = await world.again("recruiter");
+    await world.inbound(dana.number, "Please remove me from your list");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    const no = page.locator(".foot").getByRole("button", { name: "They may be texted" });
+    await seen(no);
+    await world.picture(page, "possible-opt-out");
+    await no.press("Enter");
+    await no.waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement.name), "body", "the focus is not lost");
   });
 
   test("names and texts are shown as text, whatever is in them", async () => {
@@ -276,6 +303,32 @@ describe("an open conversation", () => {
     assert.ok(await how.isVisible(), "what was unfolded is so still");
   });
 
+  test("who is signed out while typing is told, and keeps it", async () => {
+    const dana = await candidate();
+    const page = await world.again("recruiter");
+    await world.inbound(dana.number, "Hello?");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByText("Record a wish").click();
+    const how = page.getByLabel("How that is known").first();
+    await how.fill("on the telephone");
+    await page.context().clearCookies();
+    await world.inbound(dana.number, "Are you there?");
+    await page.getByRole("alert").getByText("nothing was sent").waitFor();
+    assert.equal(await how.inputValue(), "on the telephone");
+    await page.context().close();
+  });
+
+  test("what somebody has begun to write is nobody else's", async () => {
+    const dana = await candidate();
+    const page = await world.signedIn("admin");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByLabel("Write a text").fill("For my eyes");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.waitForURL("**/sign-in");
+    assert.equal(await page.evaluate(() => JSON.stringify(sessionStorage)), "{}");
+    await page.context().close();
+  });
+
   test("a refusal is seen where nothing can be written", async () => {
     const dana = await candidate();
     const page = await another();
@@ -349,6 +402,22 @@ describe("other people and screens", () => {
       assert.ok(wide <= 360, `${name} is ${wide} pixels wide`);
       await world.accessible(page);
       await world.picture(page, `small-${name}`);
+    }
+  });
+
+  test("on a small screen one sees what came last, and what one has sent", async () => {
+    const dana = await candidate({ name: "B".repeat(90) });
+    for (let n = 1; n <= 9; n++) await world.inbound(dana.number, `Line ${n}: how is it going there, if I may ask?`);
+    for (const viewport of [{ width: 360, height: 740 }, { width: 640, height: 400 }]) {
+      const page = await world.again("recruiter", { viewport });
+      await page.goto(`${world.url}/o/${dana.id}`);
+      await seen(page.locator(".message .body").getByText("Line 9"));
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= viewport.width);
+      await page.getByLabel("Write a text").fill(`Fine, at ${viewport.width}`);
+      await page.getByRole("button", { name: "Send", exact: true }).click();
+      await seen(page.locator(".message .body").getByText(`Fine, at ${viewport.width}`));
+      await world.picture(page, `small-sent-${viewport.width}`);
+      await page.context().close();
     }
   });
 

@@ -74,6 +74,7 @@ class Program {
 export class World {
   static async start({ opportunities = 60, tokens = true } = {}) {
     const world = new World();
+    world.doors = new Map();
     world.folder = await mkdtemp(join(tmpdir(), "fulcrum-browser-"));
     world.sandboxProgram = new Program([
       "sandbox",
@@ -211,7 +212,14 @@ export class World {
     await page.goto(`${this.url}/sign-in`);
     await this.signIn(page, role);
     await page.waitForURL((url) => !url.pathname.includes("sign-in"));
+    this.doors.set(role, await page.context().storageState());
     return page;
+  }
+
+  /** The same in another browser, with the cookie of the last sign-in: those are counted. */
+  async again(role, options = {}) {
+    const door = this.doors.get(role);
+    return door ? this.page({ ...options, storageState: door }) : this.signedIn(role, options);
   }
 
   /** Fails with what axe-core finds that is serious in a page, or in a frame of one. */

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use fulcrum_domain::Sight;
+use axum::{Extension, Json};
 use fulcrum_domain::template::RenderError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,6 +13,7 @@ use super::input::{Id, Input, required};
 use super::messages::opportunity_id;
 use crate::engine::{Sender, TemplateError};
 use crate::server::Shared;
+use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
 
 /// A template of the config.
@@ -39,7 +39,8 @@ pub(super) struct Filling {
     /// The candidate's opportunity in Lever.
     #[schema(required)]
     opportunity: Option<String>,
-    /// E-mail of the Lever user who signs. A template that signs needs it.
+    /// E-mail of the Lever user who signs; whoever is signed in, unless said. A program must say it for a template
+    /// that signs.
     r#as: Option<String>,
 }
 
@@ -73,12 +74,13 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Listing<Temp
 )]
 pub(super) async fn render(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id,
     input: Input<Filling>,
 ) -> Result<Json<Filled>, Problem> {
     let opportunity = opportunity_id(&required("opportunity", input.value.opportunity)?)?;
-    let sender = input.value.r#as.map(Sender::Email);
-    let text = shared.engine.render_template(&id, opportunity, sender, Sight::Open).await?;
+    let sender = input.value.r#as.map(Sender::Email).or_else(|| caller.signs());
+    let text = shared.engine.render_template(&id, opportunity, sender, caller.sight).await?;
     Ok(Json(Filled { text }))
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::frame::{Frame, page};
 use super::texts;
-use crate::engine::{Found, Hit, SearchQuery, Sender, TemplateError};
+use crate::engine::{Found, Hit, SearchQuery, TemplateError};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::Problem;
@@ -83,11 +83,7 @@ pub(super) async fn show(
     for (id, name, text) in shared.engine.template_texts() {
         let (words, missing) = match chosen.clone().filter(|_| candidate.is_some()) {
             Some(opportunity) => {
-                let sender = match &caller.user {
-                    Some(user) => Sender::User(user.clone()),
-                    None => Sender::Name(caller.name.clone()),
-                };
-                match shared.engine.render_template(&id, opportunity, Some(sender), caller.sight).await {
+                match shared.engine.render_template(&id, opportunity, caller.signs(), caller.sight).await {
                     Ok(words) => (words, None),
                     Err(TemplateError::Store(error)) => return Err(error.into()),
                     Err(error) => (text, Some(error.to_string())),

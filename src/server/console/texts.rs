@@ -147,7 +147,7 @@ texts! {
     WAITS_UNMATCHED = "Not filed until it is known whose number this is.";
     FILE_NOW = "File now";
     FILED_NOTES = "Filed notes";
-    POSSIBLE = "They may have asked not to be texted. Automatic texts to them wait.";
+    POSSIBLE = "They may have asked not to be texted: decide before you text. Automatic texts to them wait.";
     IS_OPT_OUT = "They want no texts";
     NO_OPT_OUT = "They may be texted";
     MATCH_HINT = "This number belongs to nobody in Lever. Add it to the candidate's profile there, and the conversation follows; or say whose it is, beside the conversation.";
@@ -160,6 +160,8 @@ texts! {
     JS_SENDS_IN = "leaves in {} s";
     JS_ONE_SEGMENT = "1 segment";
     JS_SEGMENTS = "{} segments";
+    JS_WITH_INTRODUCTION = "with your organisation's name and how to opt out";
+    JS_TOO_LONG = "too long by {}";
     JS_FORCED_BY = "\u{201c}{}\u{201d} makes it Unicode, with fewer characters a segment";
     JS_EMPTY = "Write something first.";
     JS_NO_TIME = "Choose a time.";
@@ -403,5 +405,8 @@ texts! {
     HELD = "Held";
     ON_ITS_WAY = "On its way to Lever";
     DECIDED_HERE = "decided in the console";
+    ENDED = "You were signed out, and nothing was sent. What you typed is still here: copy it, and then";
+    ENDED_SIGN_IN = "sign in again";
+    BACK_TO_LIST = "Back to the list";
     MUTED = "Nothing leaves: this is a restored copy. Texts and notes wait until an administrator runs fulcrum unmute.";
 }

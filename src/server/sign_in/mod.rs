@@ -28,7 +28,7 @@ use http::Method;
 
 pub use invited::Invitation;
 pub(super) use invited::Invited;
-pub(super) use pages::{path, refusal, said};
+pub(super) use pages::{path, path_ended, refusal, said};
 pub(super) use porter::Porter;
 pub(super) use provider::Provider;
 

@@ -38,6 +38,14 @@ pub(in crate::server) fn path(base: &str, next: &str) -> String {
     }
 }
 
+/// The same for who sent something and was signed out by then.
+pub(in crate::server) fn path_ended(base: &str) -> String {
+    format!("{base}/sign-in?{ENDED}=1")
+}
+
+/// Says that something was not taken since nobody was signed in.
+pub(super) const ENDED: &str = "ended";
+
 /// A problem, told to a person on a page.
 pub(in crate::server) fn refusal(shared: &Shared, problem: &Problem) -> Response {
     said(shared, problem.status(), problem.title(), problem.detail(), ("/", texts::TO_START))

@@ -12,7 +12,7 @@ use fulcrum_domain::Account;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::door::Door;
-use super::pages::{Plain, enter, note};
+use super::pages::{ENDED, Plain, enter, note};
 use super::texts;
 use crate::config::Secret;
 use crate::engine::accounts::AccountEvent;
@@ -44,9 +44,11 @@ struct Typed {
 
 /// `GET /sign-in`
 pub(super) async fn show(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let next = request.uri().query().and_then(|query| field(query.as_bytes(), "next")).unwrap_or_default();
+    let asked = |name| request.uri().query().and_then(|query| field(query.as_bytes(), name));
+    let alert = if asked(ENDED).is_some() { texts::ENDED } else { "" };
+    let typed = Typed { next: asked("next").unwrap_or_default(), ..Typed::default() };
     let door = Door::of(&shared, request.headers());
-    form(&shared, &door, StatusCode::OK, "", &Typed { next, ..Typed::default() })
+    form(&shared, &door, StatusCode::OK, alert, &typed)
 }
 
 /// `POST /sign-in`

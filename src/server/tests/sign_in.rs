@@ -93,6 +93,9 @@ async fn a_person_signs_in_looks_at_their_account_and_signs_out() {
     let mut browser = Browser::new(&world);
     let sent = browser.get("/account").await;
     assert_eq!((sent.status, sent.header("location")), (303, "/sign-in?next=%2Faccount"));
+    let lost = browser.post("/c/K3V9/texts", &[("body", "Hello")]).await;
+    assert_eq!((lost.status, lost.header("location")), (303, "/sign-in?ended=1"));
+    assert!(browser.get("/sign-in?ended=1").await.text.contains("what you sent was not taken"));
 
     let entered = browser.sign_in("Recruiter@Acme.example", PASSWORD, "/account").await;
     assert_eq!((entered.status, entered.header("location")), (303, "/account"));

@@ -1,9 +1,12 @@
 // The console's pages: live lists, the keyboard, copying, and the conversation that is open.
 
-import { isLeft, keepFocus, mount, pending } from "./conversation.js";
+import { isLeft, isTouched, keepFocus, mount, pending } from "./conversation.js";
 import { listen } from "./events.js";
 
 const { base, csrf, news } = document.body.dataset;
+
+/** Where somebody was led by `j` or `k`. */
+const BY_KEY = "by-key";
 
 /** Fetch with what a page of ours is admitted by. */
 function call(url, options = {}) {
@@ -12,9 +15,15 @@ function call(url, options = {}) {
   // Nobody is there because their page reads: it is not to keep them signed in.
   else headers["X-Live-Read"] = "1";
   return fetch(url, { ...options, headers, credentials: "same-origin" }).then((answer) => {
-    if (answer.status === 401) location.reload();
+    if (answer.status === 401) signedOut();
     return answer;
   });
+}
+
+/** To the page where people sign in; whoever has typed something keeps it in sight. */
+function signedOut() {
+  if (isTouched(document.getElementById("main"))) document.getElementById("ended").hidden = false;
+  else location.reload();
 }
 
 function say(words) {
@@ -118,6 +127,18 @@ document.addEventListener("click", async (event) => {
   copy.textContent = copy.dataset.done;
 });
 
+// Where one is, on a screen that does not show all of a row of links.
+for (const here of document.querySelectorAll("nav [aria-current]")) {
+  const row = here.closest("ul, nav");
+  row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+}
+
+// Who signs out leaves nothing that they had begun to write.
+document.addEventListener("submit", (event) => {
+  if (!event.target.action.includes("/sign-out")) return;
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft:")) sessionStorage.removeItem(key);
+});
+
 // The keyboard, as the help says.
 const help = document.getElementById("keys");
 document.addEventListener("keydown", (event) => {
@@ -145,9 +166,16 @@ function step(by) {
   if (!links.length) return;
   const at = links.findIndex((link) => link === document.activeElement || link.hasAttribute("aria-current"));
   const next = links[Math.min(links.length - 1, Math.max(0, at + by))];
+  sessionStorage.setItem(BY_KEY, next.getAttribute("href"));
   next.focus();
   next.click();
 }
+
+// Whoever came by the keyboard goes on from where they are.
+const came = sessionStorage.getItem(BY_KEY);
+sessionStorage.removeItem(BY_KEY);
+const current = document.querySelector(".listing a[aria-current]");
+if (current && came === current.getAttribute("href")) current.focus();
 
 // For tests, which are faster than people.
 document.body.dataset.ready = "";

@@ -3,7 +3,10 @@
 // this module its forms still work.
 
 import { reason, submitInterview, wrong } from "./interviews.js";
-import { explain } from "./segments.js";
+import { explain, introduced } from "./segments.js";
+
+/** What is put in anew where it differs, besides the messages. */
+const PARTS = ["header", ".facts", ".doubt", ".notices"];
 
 /** Whoever comes back after so long reads everything anew, news or not. */
 const AWAY_MS = 60_000;
@@ -71,7 +74,7 @@ function nameOf(details) {
 }
 
 /** Whether somebody has changed a field of `part`. */
-function isTouched(part) {
+export function isTouched(part) {
   return [...part.querySelectorAll("input:not([type=hidden]), select, textarea")].some((field) => {
     if (!field.options) return field.value !== field.defaultValue;
     const preset = [...field.options].findIndex((option) => option.defaultSelected);
@@ -92,7 +95,7 @@ class Conversation {
     this.on(document, "visibilitychange", () => this.looked());
     // What the server said of each part and each line, however it looks by now.
     this.source = new WeakMap();
-    for (const part of root.querySelectorAll("header, .facts, .notices")) this.source.set(part, part.innerHTML);
+    for (const part of root.querySelectorAll(PARTS.join(", "))) this.source.set(part, part.innerHTML);
     for (const line of root.querySelectorAll(".thread > li")) this.source.set(line, line.outerHTML);
     // What was typed of each text that can still be called back: a first one leaves with more words.
     this.sent = new Map();
@@ -165,10 +168,11 @@ class Conversation {
     for (const name of ["conversation", "fragment"]) {
       if (fresh.dataset[name]) this.root.dataset[name] = fresh.dataset[name];
     }
+    if (!fresh.dataset.introduces) delete this.root.dataset.introduces;
     const known = new Set([...this.root.querySelectorAll(".message")].map((message) => message.id));
     const [thread, lines] = [this.root, fresh].map((place) => place.querySelector(".thread"));
     if (thread && lines) this.takeLines(thread, lines);
-    for (const part of ["header", ".facts", ".notices"]) {
+    for (const part of PARTS) {
       const [old, next] = [this.root.querySelector(part), fresh.querySelector(part)];
       if (old && next && !this.focusIn(old) && !isTouched(old)) this.takePart(old, next);
     }
@@ -246,12 +250,21 @@ class Conversation {
 
   isAtEnd() {
     const talk = this.root.querySelector(".talk");
-    return talk.scrollHeight - talk.scrollTop - talk.clientHeight < 80;
+    if (scrolls(talk)) return talk.scrollHeight - talk.scrollTop - talk.clientHeight < 80;
+    return this.below() < 80;
   }
 
   toEnd() {
     const talk = this.root.querySelector(".talk");
-    talk.scrollTop = talk.scrollHeight;
+    if (scrolls(talk)) talk.scrollTop = talk.scrollHeight;
+    else window.scrollBy(0, this.below());
+  }
+
+  /** On a small screen the page scrolls: how far the newest message ends below what can be seen of it. */
+  below() {
+    const [talk, foot] = [this.root.querySelector(".talk"), this.root.querySelector(".foot")];
+    const covered = foot && getComputedStyle(foot).position === "sticky" ? foot.offsetHeight : 0;
+    return talk.getBoundingClientRect().bottom - (window.innerHeight - covered);
   }
 
   tick() {
@@ -279,15 +292,20 @@ class Conversation {
       count.textContent = "";
       return;
     }
-    const found = explain(text);
+    const whole = this.root.dataset.introduces ? introduced(text, this.root.dataset.introduces) : text;
+    const found = explain(whole);
     const segments = found.segments === 1 ? this.texts.one_segment : this.texts.segments.replace("{}", found.segments);
-    let words = `${[...text].length} · ${segments} · ${found.encoding}`;
+    const [length, most] = [[...text].length, Number(this.box.dataset.most)];
+    let words = `${[...whole].length} · ${segments} · ${found.encoding}`;
+    if (whole !== text) words += ` · ${this.texts.with_introduction}`;
+    if (length > most) words += ` · ${this.texts.too_long.replace("{}", length - most)}`;
+    count.classList.toggle("wrong", length > most);
     if (found.forced_by) words += ` · ${this.texts.forced_by.replace("{}", found.forced_by.char)}`;
     count.textContent = words;
   }
 
   draftKey() {
-    return `draft:${this.root.dataset.fragment.split("?")[0]}`;
+    return `draft:${this.root.dataset.reader}:${this.root.dataset.fragment.split("?")[0]}`;
   }
 
   keepDraft(text) {
@@ -489,6 +507,10 @@ class Conversation {
     }
     await this.refresh();
     if (typed) this.done();
+    // The button may be gone with what it answered.
+    if (focused && document.activeElement === document.body) {
+      (this.box && !this.box.disabled ? this.box : this.root.querySelector("header h2")).focus();
+    }
   }
 
   call(method, path, body, key) {
@@ -514,4 +536,9 @@ class Conversation {
     const place = home.querySelector(".wrong");
     if (place) wrong(home, place, words, home === form ? field : undefined);
   }
+}
+
+/** Whether a part has a scroll bar of its own here. */
+function scrolls(part) {
+  return getComputedStyle(part).overflowY !== "visible";
 }

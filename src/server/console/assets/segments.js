@@ -78,3 +78,17 @@ export function explain(text) {
     forced_by: at < 0 ? null : { char: chars[at], at },
   };
 }
+
+/**
+ * A first text as it will leave: with the organisation's name and how to opt out, where it lacks them.
+ * The rule is that of `first_text` in src/engine/changes/compose.rs.
+ */
+export function introduced(text, organisation) {
+  const spoken = (words) => words.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+  const [said, name] = [spoken(text), spoken(organisation)];
+  const namesUs = name.length > 0 && said.some((_, at) => name.every((word, next) => said[at + next] === word));
+  const saysHow = said.some((word, at) => /^(reply|text|send|txt|answer)$/.test(word) && said[at + 1] === "stop");
+  let whole = namesUs ? text : `${organisation}: ${text}`;
+  if (!saysHow) whole += `${/[\p{L}\p{N}]$/u.test(whole) ? ". " : " "}Reply STOP to opt out.`;
+  return whole;
+}

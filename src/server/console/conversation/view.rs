@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use fulcrum_domain::Right;
 use fulcrum_domain::booking::place;
+use fulcrum_domain::{MAX_BODY_CHARS, Right};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -45,6 +45,10 @@ pub(super) struct View {
     base: String,
     csrf: String,
     texts: String,
+    /// Whose page it is: what they have begun to write is theirs alone.
+    reader: String,
+    /// The name that is put before the next text, with how to opt out behind it, where that is the first.
+    introduces: Option<String>,
     /// Where this very view is fetched again.
     fragment: String,
     id: Option<String>,
@@ -63,6 +67,8 @@ pub(super) struct View {
     notices: Vec<Notice>,
     blocked: Option<String>,
     send_to: String,
+    /// The most characters of a text.
+    most: usize,
     pub(super) draft: Unsent,
     may_override: bool,
     templates: Vec<Choice>,
@@ -180,6 +186,8 @@ impl View {
         let mut view = View {
             csrf: caller.csrf().to_owned(),
             texts: js_texts(),
+            reader: caller.account.as_ref().map(ToString::to_string).unwrap_or_default(),
+            introduces: facts.first_text.then(|| engine.organisation()),
             fragment: format!("/fragments{own}"),
             id: thread.as_ref().map(|view| view.conversation.id.to_string()),
             opportunity: opportunity.map(ToString::to_string),
@@ -200,10 +208,15 @@ impl View {
             notices: notices(&facts),
             blocked: blocked(caller, &facts),
             send_to: format!("{own}/texts"),
+            most: MAX_BODY_CHARS,
             draft: Unsent::default(),
             may_override: facts.must_wait()
                 && caller.may_override(&shared.engine.settings.load().rules.quiet_overrides),
-            templates: engine.templates().into_iter().map(|(id, name)| Choice { id, name }).collect(),
+            // A template is filled in for a candidate.
+            templates: match facts.candidate {
+                Some(_) => engine.templates().into_iter().map(|(id, name)| Choice { id, name }).collect(),
+                None => Vec::new(),
+            },
             event_types: match opportunity {
                 Some(_) => engine
                     .event_types()
@@ -397,6 +410,8 @@ fn js_texts() -> String {
         "sends_in": texts::JS_SENDS_IN,
         "one_segment": texts::JS_ONE_SEGMENT,
         "segments": texts::JS_SEGMENTS,
+        "with_introduction": texts::JS_WITH_INTRODUCTION,
+        "too_long": texts::JS_TOO_LONG,
         "forced_by": texts::JS_FORCED_BY,
         "empty": texts::JS_EMPTY,
         "no_time": texts::JS_NO_TIME,

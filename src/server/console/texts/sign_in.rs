@@ -52,6 +52,7 @@ pub(in crate::server) fn too_many(seconds: u64) -> String {
 }
 
 pub(in crate::server) const TO_START: &str = "Back to the start";
+pub(in crate::server) const ENDED: &str = "You were signed out by then, and what you sent was not taken. Your browser's Back leads to what you typed.";
 pub(in crate::server) const TO_SIGN_IN: &str = "Back to signing in";
 pub(in crate::server) const LINK_USED: &str = "This link leads nowhere";
 pub(in crate::server) const LINK_USED_WORDS: &str = "A link that signs somebody in works once, on the machine where it was made. Sign in with your password instead.";
