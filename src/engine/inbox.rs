@@ -106,11 +106,7 @@ impl Engine {
             .await
     }
 
-    async fn work_off(
-        &self,
-        seen: Vec<(Digest, Timestamp)>,
-        rows: Vec<(u64, HookRow)>,
-    ) -> Result<(), StoreError> {
+    async fn work_off(&self, seen: Vec<(Digest, Timestamp)>, rows: Rows) -> Result<(), StoreError> {
         let (now, digests) = (self.clock.now(), seen.clone());
         let about_nobody = self
             .store
@@ -142,8 +138,11 @@ impl Engine {
     }
 }
 
-/// The first rows, and those among them that cannot be read.
-fn first_of(read: &Snapshot) -> Result<(Vec<(u64, HookRow)>, Vec<u64>), StoreError> {
+/// Webhooks by their numbers.
+type Rows = Vec<(u64, HookRow)>;
+
+/// The first rows, and the numbers of those among them that cannot be read.
+fn first_of(read: &Snapshot) -> Result<(Rows, Vec<u64>), StoreError> {
     let (mut rows, mut damaged) = (Vec::new(), Vec::new());
     for number in read.list_keys(INBOX, &Keys::all(), BATCH)? {
         match readable(read.get(INBOX, &number))? {
@@ -165,11 +164,11 @@ fn known_of(read: &Snapshot) -> Result<Known, StoreError> {
 }
 
 /// What one change does: webhooks to be known when they come again, and some that become effects.
-type Part = (Vec<(Digest, Timestamp)>, Vec<(u64, HookRow)>);
+type Part = (Vec<(Digest, Timestamp)>, Rows);
 
 /// All of these, each where it neighbours those that change the same pages of the file; and none is gone from the
 /// inbox before it is known among those that were seen.
-fn parts(mut rows: Vec<(u64, HookRow)>) -> Vec<Part> {
+fn parts(mut rows: Rows) -> Vec<Part> {
     let digest = |(_, row): &(u64, HookRow)| row.digest.map(|digest| (digest, row.received_at));
     let mut seen: Vec<_> = rows.iter().filter_map(digest).collect();
     if rows.len() <= PART {
