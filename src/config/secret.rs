@@ -124,7 +124,8 @@ mod tests {
             let end = text.find(|c: char| c.is_whitespace() || ",;)".contains(c)).unwrap_or(text.len());
             text[..end].trim_end_matches('.').to_owned()
         };
-        let told: BTreeSet<String> = words.split(" credential ").skip(1).map(name).filter(|name| name != "of").collect();
+        let told: BTreeSet<String> =
+            words.split(" credential ").skip(1).map(name).filter(|name| name != "of").collect();
         let unit = fs::read_to_string("packaging/systemd/fulcrum.service").unwrap();
         let lines = unit.lines().map(|line| line.trim_start_matches('#'));
         let lines = lines.filter_map(|line| line.strip_prefix("LoadCredential=")?.split_once(':'));
