@@ -458,7 +458,7 @@ fn an_export_has_what_holds_for_a_person_and_names_no_file_that_is_not_there() {
         written.push((name.to_owned(), bytes.to_vec()));
         Ok(())
     };
-    life.store.read_here(|read| Ok::<_, StoreError>(export_all_files(read, put).unwrap())).unwrap();
+    life.store.read_here(|read| Ok::<_, StoreError>(export_all_files(read, put))).unwrap().unwrap();
     let named = picture(&lines(true, true));
     assert_eq!(written, [(named.as_str().unwrap().to_owned(), vec![1])]);
     assert_eq!(picture(&person), format!("files/{}", written[0].0));
