@@ -1,6 +1,8 @@
 //! A scripted listener of a few lines, for what a carrier's client asks and what it makes of each answer,
 //! and the text that the tests of all carriers hand over.
 
+#![allow(clippy::disallowed_methods, reason = "a client of a test, outside of the daemon")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;

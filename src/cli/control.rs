@@ -67,6 +67,7 @@ struct Problem {
 }
 
 impl Control {
+    #[expect(clippy::disallowed_methods, reason = "through a Unix socket, to the daemon of this machine")]
     pub(super) fn new(config: &Config) -> reqwest::Result<Self> {
         let socket = config.server.control_socket.clone();
         let client = Client::builder().unix_socket(socket.clone()).no_proxy().timeout(TIMEOUT).build()?;

@@ -1,8 +1,8 @@
 //! `fulcrum export`: everything as lines of JSON, or all of one person as a ZIP.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -15,18 +15,20 @@ use zip::write::SimpleFileOptions;
 use super::{Exit, Form, Outcome, load, screen, wiring};
 use crate::config::Config;
 use crate::engine::clock::Clock;
-use crate::engine::{ExportError, export_all, export_files, export_person, export_talk};
+use crate::engine::{ExportError, export_all, export_all_files, export_files, export_person, export_talk};
 use crate::store::{ReadOnly, Snapshot};
 
 /// Export everything, or all of one person
 ///
-/// Everything is written as lines of JSON, one a row, as docs/export.md describes them. A person, by
-/// opportunity, contact or number, is a ZIP of the same lines, of what was said, to be read by people, and of the files that came: it
-/// is what somebody who asks for their data is given. The daemon may run.
+/// Everything is written as lines of JSON, one a row, as docs/export.md describes them, and with --files the
+/// pictures and files that came into a folder. A person, by opportunity, contact or number, is a ZIP of the same
+/// lines, of what was said, to be read by people, and of the files that came: it is what somebody who asks for
+/// their data is given. The daemon may run.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("whom").args(["opportunity", "contact", "number"]))]
 #[command(after_help = "Examples:
   fulcrum export everything.jsonl
+  fulcrum export everything.jsonl --files pictures
   fulcrum export - | zstd > everything.jsonl.zst
   fulcrum export --number +13125550142 person.zip")]
 pub(super) struct Export {
@@ -42,6 +44,9 @@ pub(super) struct Export {
     /// Only whoever has this number, and all that was said with it
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     number: Option<String>,
+    /// The folder to make for the pictures and files that came with texts
+    #[arg(long, value_name = "FOLDER", conflicts_with = "whom")]
+    files: Option<PathBuf>,
     #[command(flatten)]
     form: Form,
 }
@@ -53,36 +58,66 @@ impl Export {
         let path = &config.store.path;
         let store = ReadOnly::open_with(path, wiring::seal_keys(&config)?)
             .with_context(|| format!("opening {}", path.display()))?;
-        if self.file == Path::new("-") {
-            if whom.is_some() {
-                bail!("a person is exported into a file: name one");
-            }
-            let out = BufWriter::new(io::stdout().lock());
-            store.read(|snapshot| export_all(snapshot, Clock::System.now(), out)).map_err(plain)?;
-            return Ok(Exit::Done);
+        let to_stdout = self.file == Path::new("-");
+        if to_stdout && whom.is_some() {
+            bail!("a person is exported into a file: name one");
         }
-        let about = || self.file.display().to_string();
-        let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&self.file);
-        let file = made.with_context(about)?;
-        let written = store.read(|snapshot| match &whom {
-            None => Ok(export_all(snapshot, Clock::System.now(), BufWriter::new(&file)).map_err(plain)?),
-            Some(whom) => zip(snapshot, whom, &file),
+        let made = self.make(to_stdout)?;
+        let written = store.read(|snapshot| match (&whom, &made) {
+            (None, None) => self.all(snapshot, io::stdout().lock()),
+            (None, Some(file)) => self.all(snapshot, file),
+            (Some(whom), Some(file)) => zip(snapshot, whom, file),
+            (Some(_), None) => Ok(0),
         });
-        match written.and_then(|lines| Ok(file.sync_all().map(|()| lines)?)) {
+        let about = || self.file.display().to_string();
+        let synced = written.and_then(|lines| {
+            made.as_ref().map_or(Ok(()), File::sync_all)?;
+            Ok(lines)
+        });
+        match synced {
+            Ok(_) if to_stdout => {}
             Ok(lines) if self.form.json => {
-                screen::json(&json!({ "file": about(), "lines": lines }))?;
-                Ok(Exit::Done)
+                screen::json(&json!({ "file": about(), "lines": lines, "files": self.files }))?;
             }
-            Ok(lines) => {
-                screen::line(format_args!("{}: {} lines", self.file.display(), screen::count(lines)))?;
-                Ok(Exit::Done)
-            }
+            Ok(lines) => screen::line(format_args!("{}: {} lines", about(), screen::count(lines)))?,
             Err(error) => {
                 // Half an export would pass for a whole one.
-                let _ = fs::remove_file(&self.file);
-                Err(error.context(about()))
+                if made.is_some() {
+                    let _ = fs::remove_file(&self.file);
+                }
+                if let Some(folder) = &self.files {
+                    let _ = fs::remove_dir_all(folder);
+                }
+                return Err(if to_stdout { error } else { error.context(about()) });
             }
         }
+        Ok(Exit::Done)
+    }
+
+    /// Makes the file and the folder that are wanted. Neither may be there: what is in them stays.
+    fn make(&self, to_stdout: bool) -> anyhow::Result<Option<File>> {
+        let about = || self.file.display().to_string();
+        let file = if to_stdout { None } else { Some(new_file(&self.file).with_context(about)?) };
+        if let Some(folder) = &self.files
+            && let Err(error) = DirBuilder::new().mode(0o700).create(folder)
+        {
+            if file.is_some() {
+                let _ = fs::remove_file(&self.file);
+            }
+            return Err(error).with_context(|| folder.display().to_string());
+        }
+        Ok(file)
+    }
+
+    fn all(&self, snapshot: &Snapshot, out: impl Write) -> anyhow::Result<u64> {
+        let (now, with_files) = (Clock::System.now(), self.files.is_some());
+        let lines = export_all(snapshot, now, with_files, BufWriter::new(out)).map_err(plain)?;
+        if let Some(folder) = &self.files {
+            let put = |name: &str, bytes: &[u8]| new_file(&folder.join(name))?.write_all(bytes);
+            let put = export_all_files(snapshot, put).map_err(plain);
+            put.with_context(|| folder.display().to_string())?;
+        }
+        Ok(lines)
     }
 
     fn whom(&self, config: &Config) -> anyhow::Result<Option<Whom>> {
@@ -96,6 +131,11 @@ impl Export {
             _ => None,
         })
     }
+}
+
+/// A file that its owner alone can read, and that was not there before.
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)
 }
 
 /// A reader that has enough, as `head` has, is told from other failures by its kind.

@@ -27,6 +27,7 @@ mod file;
 mod hash_password;
 mod hold;
 mod import;
+mod lines;
 mod live;
 mod messages;
 mod network;

@@ -26,6 +26,7 @@ fn roots(network: &Network) -> Result<Vec<u8>, WiringError> {
 }
 
 /// The way out as `[network]` has it: the proxy, the extra roots, who we are. Redirects are not followed.
+#[expect(clippy::disallowed_methods, reason = "the one place where clients for the outside are made")]
 pub(super) fn http(
     config: &Config,
     error: impl Fn(reqwest::Error) -> WiringError,

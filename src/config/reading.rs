@@ -237,7 +237,15 @@ impl Walk<'_> {
 
     fn unknown(&mut self, key: &str) {
         let suggestion = self.schema.nearest(key).map(str::to_owned);
-        self.reject(key, "an unknown key", "a key of the reference, config/default.toml");
+        let found = match suggestion {
+            Some(_) => "an unknown key",
+            None => concat!(
+                "an unknown key (this is fulcrum ",
+                env!("CARGO_PKG_VERSION"),
+                "; a newer version may know it)"
+            ),
+        };
+        self.reject(key, found, "a key of the reference, config/default.toml");
         if let Some(problem) = self.reading.problems.last_mut() {
             problem.suggestion = suggestion;
         }

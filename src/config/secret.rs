@@ -109,7 +109,40 @@ fn mode_of(metadata: &std::fs::Metadata) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
     use super::Secret;
+
+    /// What the reference calls a credential, the unit can hand over; those that are there for each of
+    /// something are named by an example.
+    #[test]
+    fn the_unit_lists_each_credential_of_the_reference() {
+        let reference = fs::read_to_string("config/default.toml").unwrap();
+        let words = reference.lines().map(|line| line.trim_start_matches("# ")).collect::<Vec<_>>().join(" ");
+        let name = |text: &str| {
+            let end = text.find(|c: char| c.is_whitespace() || ",;)".contains(c)).unwrap_or(text.len());
+            text[..end].trim_end_matches('.').to_owned()
+        };
+        let told: BTreeSet<String> =
+            words.split(" credential ").skip(1).map(name).filter(|name| name != "of").collect();
+        let unit = fs::read_to_string("packaging/systemd/fulcrum.service").unwrap();
+        let lines = unit.lines().map(|line| line.trim_start_matches('#'));
+        let lines = lines.filter_map(|line| line.strip_prefix("LoadCredential=")?.split_once(':'));
+        let listed: BTreeSet<String> = lines
+            .map(|(name, path)| {
+                assert_eq!(path, format!("/etc/fulcrum/{name}"));
+                let of_each = told.iter().filter_map(|told| {
+                    let begin = told.trim_end_matches(|c: char| c.is_ascii_uppercase());
+                    (begin != told).then_some((told, begin))
+                });
+                let mut meant = of_each.filter(|(_, begin)| name.starts_with(begin));
+                meant.next().map_or_else(|| name.to_owned(), |(told, _)| told.clone())
+            })
+            .collect();
+        assert_eq!(listed, told);
+        assert!(told.contains("lever-api-key") && told.contains("calendar-USER"), "{told:?}");
+    }
 
     #[test]
     fn a_secret_is_not_printed() {

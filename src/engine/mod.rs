@@ -72,7 +72,7 @@ pub use booking::{BookingAct, BookingState, BookingView};
 pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
 pub(crate) use erasures::certificate;
-pub use export::{ExportError, export_all, export_files, export_person, export_talk};
+pub use export::{ExportError, export_all, export_all_files, export_files, export_person, export_talk};
 pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Reader, ZoneEvidence};
 pub use files::FileRules;
 pub use health::{Component, Health, HealthStatus};

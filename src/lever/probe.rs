@@ -186,6 +186,8 @@ impl Read for Found {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a client of a test, outside of the daemon")]
+
     use std::num::NonZeroU32;
     use std::sync::{Arc, Mutex};
     use std::time::Duration;

@@ -332,3 +332,6 @@ impl<A: Key, B: Key, C: Key> Key for (A, B, C) {
         Some((A::read(bytes)?, B::read(bytes)?, C::read(bytes)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -296,9 +296,9 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
         +13125550199,in,2024-03-01T10:05:00Z,STOP,\n";
     fs::write(&csv, format!("{rows}+1,out,2024-03-01T10:00:00Z,x,\n")).unwrap();
     let wrong = world.command(&["import", csv.to_str().unwrap()]).assert().code(1);
-    assert!(told(&wrong).contains("row 3"), "{}", told(&wrong));
+    assert!(told(&wrong).contains("line 4: number"), "{}", told(&wrong));
     fs::write(&csv, rows).unwrap();
-    assert_eq!(world.json(&["import", "--check", csv.to_str().unwrap()]), json!({"rows": 2}));
+    assert_eq!(world.json(&["import", "--check", csv.to_str().unwrap()]), json!({"rows": 2, "bad": []}));
     let taken = world.json(&["import", csv.to_str().unwrap()]);
     assert_eq!(taken, json!({"texts": 2, "known": 0, "opt_outs": 1}));
     let taken = world.json(&["import", csv.to_str().unwrap()]);
@@ -321,6 +321,14 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     let known = world.json(&["status"])["opportunities"].as_u64().unwrap();
     assert_eq!((count("export"), count("opportunity") as u64, count("message")), (1, known, 4));
     assert_eq!((count("booking"), count("opt_out")), (1, 1));
+    let (beside, folder) =
+        (world.config.with_file_name("beside.jsonl"), world.config.with_file_name("pictures"));
+    let with_files = ["export", beside.to_str().unwrap(), "--files", folder.to_str().unwrap()];
+    assert!(world.json(&with_files)["lines"].is_u64());
+    assert!(folder.is_dir());
+    fs::remove_file(&beside).unwrap();
+    let there = world.command(&with_files).assert().code(1);
+    assert!(told(&there).contains("pictures") && !beside.exists() && folder.is_dir(), "{}", told(&there));
     let person = world.config.with_file_name("person.zip");
     let person = person.to_str().unwrap();
     world.command(&["export", "--opportunity", opportunity, person]).assert().code(0);

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a drill may end at what it did not expect")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a table is what this program is for")]
+#![allow(clippy::disallowed_methods, reason = "a client of a test, outside of the daemon")]
 
 #[allow(dead_code, unused_imports, reason = "its tests are not run here")]
 #[path = "../it/crash.rs"]

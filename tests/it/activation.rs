@@ -1,5 +1,7 @@
 //! A socket that systemd keeps: whoever connects while the daemon is not there waits, and is answered.
 
+#![allow(clippy::disallowed_methods, reason = "a client of a test, outside of the daemon")]
+
 use std::net::TcpListener;
 
 use fulcrum_sandbox::Sandbox;

@@ -131,7 +131,7 @@ fn what_older_programs_backed_up_is_restored_and_read() {
         assert_eq!(found.contents.schema, schema);
         let store = store::Store::open(store::Options::file(&to), Box::new(|_| {})).unwrap();
         let mut lines = Vec::new();
-        store.read_here(|read| fulcrum::engine::export_all(read, now, &mut lines)).unwrap();
+        store.read_here(|read| fulcrum::engine::export_all(read, now, false, &mut lines)).unwrap();
         let lines = String::from_utf8(lines).unwrap();
         for kind in
             ["message", "transcript", "appointment", "booking", "bulk", "recipient", "opt_out", "erasure"]

@@ -1,5 +1,7 @@
 //! The real program as a child process beside a sandbox in this one.
 
+#![allow(clippy::disallowed_methods, reason = "a client of a test, outside of the daemon")]
+
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -250,6 +252,20 @@ impl Client {
             request = request.header(*name, *value);
         }
         Some(request.json(body).send().await.ok()?.status().as_u16())
+    }
+}
+
+impl Client {
+    /// Posts a form, as a carrier does.
+    pub(crate) async fn form(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Option<u16> {
+        let request = self.http.post(format!("http://{}{path}", self.public)).form(fields);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        Some(request.send().await.ok()?.status().as_u16())
     }
 }
 

@@ -9,8 +9,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
-use fulcrum_sandbox::Sandbox;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use fulcrum_sandbox::{Event, Sandbox};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
+use sha1::Sha1;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +38,10 @@ struct Listener {
 
 impl Listener {
     async fn start(tls: Option<TlsAcceptor>) -> Self {
+        Self::answering(tls, REFUSAL).await
+    }
+
+    async fn answering(tls: Option<TlsAcceptor>, answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("localhost:{}", listener.local_addr().unwrap().port());
         let heads = Arc::new(Mutex::new(Vec::new()));
@@ -43,9 +51,9 @@ impl Listener {
                 let (kept, tls) = (kept.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => refuse(stream, &kept).await,
+                        None => refuse(stream, &kept, answer).await,
                         Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => refuse(stream, &kept).await,
+                            Ok(stream) => refuse(stream, &kept, answer).await,
                             Err(error) => kept.lock().unwrap().push(format!("no handshake: {error}")),
                         },
                     }
@@ -60,7 +68,16 @@ impl Listener {
     }
 }
 
-async fn refuse(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, heads: &Mutex<Vec<String>>) {
+const REFUSAL: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// As Twilio answers who asks for a picture.
+const ELSEWHERE: &str = "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://media.twiliocdn.com/picture\r\n\
+                         Content-Length: 0\r\nConnection: close\r\n\r\n";
+
+async fn refuse(
+    mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
+    heads: &Mutex<Vec<String>>,
+    answer: &str,
+) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -69,8 +86,7 @@ async fn refuse(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, heads: &M
         }
     }
     heads.lock().unwrap().push(String::from_utf8_lossy(&head).to_lowercase());
-    let answer = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let _ = stream.write_all(answer).await;
+    let _ = stream.write_all(answer.as_bytes()).await;
 }
 
 /// `fulcrum doctor` with this in `[network]` and this address of Lever.
@@ -181,11 +197,7 @@ async fn the_docs_name_every_host_that_the_daemon_talks_to() {
     // This one texts through Twilio.
     assert!(named.remove("api.telnyx.com:443") && named.len() == 2, "{named:?}");
     named.extend(["id.acme.example:443", "s3.acme.example:443"].map(str::to_owned));
-    let asked = || -> BTreeSet<String> {
-        let heads = proxy.heads();
-        let hosts = heads.iter().filter_map(|head| head.strip_prefix("connect ")?.split_once(' '));
-        hosts.map(|(host, _)| host.to_owned()).collect()
-    };
+    let asked = || asked_of(&proxy);
     eventually("all of them are asked", async || asked().is_superset(&named)).await;
     assert_eq!(asked(), named);
     let heads = proxy.heads();
@@ -193,4 +205,88 @@ async fn the_docs_name_every_host_that_the_daemon_talks_to() {
         heads.iter().all(|head| head.starts_with("connect ")),
         "something goes out in the clear: {heads:?}"
     );
+}
+
+/// Whom the proxy was asked for.
+fn asked_of(proxy: &Listener) -> BTreeSet<String> {
+    let heads = proxy.heads();
+    let hosts = heads.iter().filter_map(|head| head.strip_prefix("connect ")?.split_once(' '));
+    hosts.map(|(host, _)| host.to_owned()).collect()
+}
+
+/// What Twilio signs a form with: the address, then the fields in order.
+fn signature(token: &str, url: &str, fields: &[(&str, &str)]) -> String {
+    let text = fields.iter().fold(url.to_owned(), |text, (key, value)| text + key + value);
+    let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    BASE64.encode(mac.finalize().into_bytes())
+}
+
+/// Hosts that are asked for only once something happens: a calendar when somebody books, and the carrier's storage
+/// when a picture comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn calendars_and_pictures_are_asked_for_by_the_same_way() {
+    let proxy = Listener::start(None).await;
+    let twilio = Listener::answering(None, ELSEWHERE).await;
+    let sandbox = Sandbox::start(small()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("address");
+    fs::write(&address, "https://calendars.acme.example/ines.ics").unwrap();
+    fs::set_permissions(&address, Permissions::from_mode(0o600)).unwrap();
+    let (_, email) = sandbox.lasting_user();
+    let mut daemon = Daemon::new(&sandbox, |settings| {
+        let proxy = format!("http://{}", proxy.address);
+        settings["network"] = json!({"proxy": proxy, "no_proxy": ["127.0.0.0/8", "localhost"]});
+        settings["carrier"]["twilio"]["base_url"] = json!(format!("http://{}", twilio.address));
+        settings["event_types"] = json!([{
+            "id": "phone", "name": "Phone interview", "location": "We call you", "interviewers": [email],
+        }]);
+        settings["calendars"] = json!([{"user": email, "address_file": address}]);
+    });
+    daemon.start();
+    let client = daemon.client();
+    client.ready().await;
+    let dana = "+12025550142";
+    let applies = Event::Apply {
+        name: Some("Dana Reyes".into()),
+        phone: Some(dana.into()),
+        email: None,
+        contact: None,
+        posting: None,
+    };
+    let who = sandbox.happen(&applies).unwrap().opportunity;
+    eventually("she is known", async || client.get(&format!("opportunities/{who}")).await.is_some()).await;
+
+    let path = "/hooks/twilio/message";
+    let picture = format!(
+        "http://{}/2010-04-01/Accounts/{}/Messages/SM{:032}/Media/ME{:032}",
+        twilio.address,
+        sandbox.account_sid(),
+        1,
+        1
+    );
+    let sid = format!("SM{:032}", 1);
+    let fields = [
+        ("AccountSid", sandbox.account_sid()),
+        ("Body", "look"),
+        ("From", dana),
+        ("MediaContentType0", "image/png"),
+        ("MediaUrl0", picture.as_str()),
+        ("MessageSid", sid.as_str()),
+        ("NumMedia", "1"),
+        ("To", sandbox.numbers()[0].as_str()),
+    ];
+    let url = format!("http://{}{path}", client.public());
+    let signed = signature(sandbox.auth_token(), &url, &fields);
+    assert_eq!(client.form(path, &fields, &[("x-twilio-signature", &signed)]).await, Some(200));
+    let offer = format!("/api/v1/opportunities/{who}/offer-times");
+    let wanted: BTreeSet<String> =
+        ["calendars.acme.example:443", "media.twiliocdn.com:443"].map(str::to_owned).into();
+    eventually("both are asked", async || {
+        // She is known a moment before her owner, interviewers and stage are.
+        client.post(&offer, &json!({"event_type": "phone"}), &[]).await;
+        asked_of(&proxy) == wanted
+    })
+    .await;
+    assert!(proxy.heads().iter().all(|head| head.starts_with("connect ")), "{:?}", proxy.heads());
 }

@@ -1,5 +1,7 @@
 //! A daemon's engine and the sandbox, wired together, for one test.
 
+#![allow(clippy::disallowed_methods, reason = "a client of a test, outside of the daemon")]
+
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -32,6 +32,7 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
+    #[expect(clippy::disallowed_methods, reason = "what is simulated is on this machine")]
     pub(super) fn new(
         sandbox: &'a Sandbox,
         daemon: &Daemon,

@@ -106,6 +106,7 @@ impl Syslog {
         ended.await.unwrap_or_else(|late| Err(late.into())).map_err(not_closed)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the receiver of the audit log, which the config names")]
     async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         self.tls.connect(self.name.clone(), stream).await

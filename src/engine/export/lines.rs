@@ -1,6 +1,8 @@
 //! Rows as lines of an export.
 
-use fulcrum_domain::automation::{Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine};
+use fulcrum_domain::automation::{
+    AutomationState, Card, CardState, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine,
+};
 use fulcrum_domain::booking::{self, Booking};
 use fulcrum_domain::bulk::{Bulk, BulkId, Recipient, RecipientState};
 use fulcrum_domain::file::{FileKind, FileState};
@@ -17,6 +19,9 @@ use serde_json::{Value, json};
 
 use crate::store::tables::Digest;
 use crate::store::{DeskRow, Hold, Lifted};
+
+/// The folder of the files in a person's ZIP.
+pub(super) const FOLDER: &str = "files/";
 
 fn text(id: &impl ToString) -> String {
     id.to_string()
@@ -91,15 +96,15 @@ pub(super) fn desk(id: &ConversationId, row: &DeskRow) -> Value {
     })
 }
 
-/// What a file that came with a text is called where one person's are exported.
-pub(super) fn file_name(message: &Message, place: usize, kind: FileKind) -> String {
-    format!("files/{}-{place}.{}", message.id, kind.ending())
+/// What a file that came with a text is called where it is exported, behind the name of their folder.
+pub(super) fn file_name(folder: &str, message: &Message, place: usize, kind: FileKind) -> String {
+    format!("{folder}{}-{place}.{}", message.id, kind.ending())
 }
 
 pub(super) fn message(
     row: &Message,
     files: &[Option<FileState>],
-    with_files: bool,
+    folder: Option<&str>,
     made_from: Option<&Version>,
 ) -> Value {
     let (author, author_name) = match &row.author {
@@ -110,7 +115,9 @@ pub(super) fn message(
     let states = files.iter().copied().chain(std::iter::repeat(None));
     let file = |(place, (file, state)): (usize, (&fulcrum_domain::Attachment, Option<FileState>))| {
         let (name, error) = match state {
-            Some(FileState::Here { kind, .. }) => (with_files.then(|| file_name(row, place, kind)), None),
+            Some(FileState::Here { kind, .. }) => {
+                (folder.map(|folder| file_name(folder, row, place, kind)), None)
+            }
             Some(FileState::Missing(trouble)) => (None, Some(trouble.reason())),
             Some(FileState::Waiting) | None => (None, None),
         };
@@ -233,8 +240,35 @@ pub(super) fn enrolment(id: &EnrolmentId, row: &Enrolment) -> Value {
         "type": "enrolment", "id": text(id), "automation": row.automation,
         "opportunity": text(&row.opportunity), "event": row.event.words(), "happened_at": row.happened_at,
         "enrolled_at": row.enrolled_at, "due": row.due, "state": state, "reason": reason,
-        "message": maybe(message),
+        "message": maybe(message), "card": row.card,
     })
+}
+
+pub(super) fn automation(name: &str, row: &AutomationState) -> Value {
+    let switched = row.switch.as_ref().map(|switch| {
+        json!({"paused": switch.paused, "config_paused": switch.config_paused, "by": switch.by.as_str()})
+    });
+    json!({
+        "type": "automation", "name": name, "active_since": row.active_since, "switched": switched,
+        "sent": row.sent,
+    })
+}
+
+pub(super) fn card(id: &u64, row: &Card) -> Value {
+    let (state, decided_by) = match &row.state {
+        CardState::Waiting => ("waiting", None),
+        CardState::Approved(by) => ("approved", Some(by.as_str())),
+        CardState::Refused(by) => ("called-off", Some(by.as_str())),
+        CardState::Expired => ("expired", None),
+    };
+    json!({
+        "type": "card", "id": id, "by": row.by.as_str(), "opened_at": row.opened_at, "state": state,
+        "decided_by": decided_by, "count": row.count,
+    })
+}
+
+pub(super) fn template_version(hash: &Digest, text: &str) -> Value {
+    json!({"type": "template_version", "id": hex::encode(hash), "text": text})
 }
 
 pub(super) fn decision((opportunity, _): &(OpportunityId, u64), row: &RunLine) -> Value {
@@ -310,7 +344,7 @@ pub(super) fn said(row: &Message, files: &[Option<FileState>]) -> String {
     };
     let way = if row.direction == Direction::In { "<" } else { ">" };
     let files = files.iter().enumerate().filter_map(|(place, state)| match state {
-        Some(FileState::Here { kind, .. }) => Some(format!(" [{}]", file_name(row, place, *kind))),
+        Some(FileState::Here { kind, .. }) => Some(format!(" [{}]", file_name(FOLDER, row, place, *kind))),
         _ => None,
     });
     let files: String = files.collect();

@@ -5,6 +5,8 @@
 //! opt-outs only the keyed hash is known, unless the number is.
 
 mod lines;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -15,12 +17,15 @@ use fulcrum_domain::{ConversationId, Message, Number, OpportunityId, Whom};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use lines::FOLDER;
+
 use super::changes::{events_of, file, files_of, opportunities_of, suppression_of, thread_of};
 use crate::store::tables::{
-    ACTIVITY, ACTIVITY_OF, APPOINTMENTS, APPOINTMENTS_OF, ARCHIVE_REASONS, BOOKINGS, BOOKINGS_OF, BULKS,
-    CONSENTS, CONVERSATIONS, DESKS, ENROLMENTS, ENROLMENTS_OF, ERASURES, EVENTS, FILINGS, FILINGS_OF, HOLDS,
-    INTERVIEWS, KNOWN_ZONES, LIFTED, MADE_FROM, MESSAGES, OPPORTUNITIES, POSTINGS, RECIPIENTS, REMINDERS,
-    REMINDERS_OF, RUN_LOG, SPOKEN_OF, STAGES, SUPPRESSIONS, Table, USERS, VANISHED_NUMBERS,
+    ACTIVITY, ACTIVITY_OF, APPOINTMENTS, APPOINTMENTS_OF, ARCHIVE_REASONS, AUTOMATIONS, BOOKINGS,
+    BOOKINGS_OF, BULKS, CARDS, CONSENTS, CONVERSATIONS, DESKS, ENROLMENTS, ENROLMENTS_OF, ERASURES, EVENTS,
+    FILINGS, FILINGS_OF, HOLDS, INTERVIEWS, KNOWN_ZONES, LIFTED, MADE_FROM, MESSAGES, OPPORTUNITIES,
+    POSTINGS, RECIPIENTS, REMINDERS, REMINDERS_OF, RUN_LOG, SPOKEN_OF, STAGES, SUPPRESSIONS, TEMPLATE_WORDS,
+    Table, USERS, VANISHED_NUMBERS,
 };
 use crate::store::{Key, Keys, Read, StoreError, Stored, Subject};
 
@@ -91,11 +96,17 @@ fn head(of: &str, now: Timestamp) -> Value {
     })
 }
 
-/// Writes everything. How many lines.
+/// Writes everything. How many lines. `with_files` where [`export_all_files`] writes those beside it.
 ///
 /// # Errors
 /// [`ExportError`].
-pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u64, ExportError> {
+pub fn export_all(
+    read: &impl Read,
+    now: Timestamp,
+    with_files: bool,
+    out: impl Write,
+) -> Result<u64, ExportError> {
+    let folder = with_files.then_some("");
     let mut to = Lines::new(out);
     let all = Keys::all();
     if to.put(&head("all", now)).is_continue() {
@@ -107,12 +118,16 @@ pub fn export_all(read: &impl Read, now: Timestamp, out: impl Write) -> Result<u
         to.table(read, INTERVIEWS, &all, lines::interview)?;
         to.table(read, CONVERSATIONS, &all, lines::conversation)?;
         to.table(read, DESKS, &all, lines::desk)?;
-        read.scan(MESSAGES, &all, |_, row| Ok::<_, StoreError>(to.put(&message_line(read, &row, false)?)))?;
+        read.scan(MESSAGES, &all, |_, row| Ok::<_, StoreError>(to.put(&message_line(read, &row, folder)?)))?;
+        to.failed.take().map_or(Ok(()), Err)?;
+        to.table(read, TEMPLATE_WORDS, &all, |hash, text| lines::template_version(hash, text))?;
         to.table(read, FILINGS, &all, lines::transcript)?;
         to.table(read, APPOINTMENTS, &all, |_, row| lines::appointment(row))?;
         to.table(read, REMINDERS, &all, |_, row| lines::reminder(row))?;
         to.table(read, BOOKINGS, &all, lines::booking)?;
         to.table(read, EVENTS, &all, |_, row| lines::event(row))?;
+        to.table(read, AUTOMATIONS, &all, |name, row| lines::automation(name, row))?;
+        to.table(read, CARDS, &all, lines::card)?;
         to.table(read, ENROLMENTS, &all, lines::enrolment)?;
         to.table(read, RUN_LOG, &all, lines::decision)?;
         to.table(read, BULKS, &all, lines::bulk)?;
@@ -249,15 +264,47 @@ pub fn export_person(
                 break;
             }
         }
-        each_message(read, *id, &theirs, |message| Ok(to.put(&message_line(read, message, true)?)))?;
+        each_message(read, *id, &theirs, |message| Ok(to.put(&message_line(read, message, Some(FOLDER))?)))?;
     }
     to.end()
 }
 
-/// A text; `with_files` where the files that came with it are exported beside it.
-fn message_line(read: &impl Read, message: &Message, with_files: bool) -> Result<Value, StoreError> {
+/// A text, and in which folder the files that came with it are exported, if they are.
+fn message_line(read: &impl Read, message: &Message, folder: Option<&str>) -> Result<Value, StoreError> {
     let made_from = read.get(MADE_FROM, &message.id)?;
-    Ok(lines::message(message, &files_of(read, message)?, with_files, made_from.as_ref()))
+    Ok(lines::message(message, &files_of(read, message)?, folder, made_from.as_ref()))
+}
+
+/// Gives the files that came with a text to `put`; breaks with what that says, if it fails.
+fn put_files(
+    read: &impl Read,
+    message: &Message,
+    folder: &str,
+    put: &mut impl FnMut(&str, &[u8]) -> io::Result<()>,
+) -> Result<ControlFlow<io::Error>, StoreError> {
+    for (place, state) in (0..=u8::MAX).zip(files_of(read, message)?) {
+        let Some(FileState::Here { kind, .. }) = state else { continue };
+        let Some((_, bytes)) = file(read, message.id, place)? else { continue };
+        if let Err(error) = put(&lines::file_name(folder, message, place.into(), kind), &bytes) {
+            return Ok(ControlFlow::Break(error));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Gives all files that came with texts to `put`, each with the name that its text has for it.
+///
+/// # Errors
+/// [`ExportError`], and what `put` says.
+pub fn export_all_files(
+    read: &impl Read,
+    mut put: impl FnMut(&str, &[u8]) -> io::Result<()>,
+) -> Result<(), ExportError> {
+    let mut failed = None;
+    read.scan(MESSAGES, &Keys::all(), |_, message| {
+        Ok::<_, StoreError>(put_files(read, &message, "", &mut put)?.map_break(|error| failed = Some(error)))
+    })?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Gives the files that came with a person's texts to `put`, each with the name that its text has for it.
@@ -273,15 +320,7 @@ pub fn export_files(
     for id in &theirs.conversations {
         let mut failed = None;
         each_message(read, *id, &theirs, |message| {
-            for (place, state) in (0..=u8::MAX).zip(files_of(read, message)?) {
-                let Some(FileState::Here { kind, .. }) = state else { continue };
-                let Some((_, bytes)) = file(read, message.id, place)? else { continue };
-                failed = put(&lines::file_name(message, place.into(), kind), &bytes).err();
-                if failed.is_some() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            Ok(ControlFlow::Continue(()))
+            Ok(put_files(read, message, FOLDER, &mut put)?.map_break(|error| failed = Some(error)))
         })?;
         failed.map_or(Ok(()), Err)?;
     }

@@ -11,7 +11,7 @@ use super::Month;
 /// What the carrier has.
 #[derive(Default)]
 pub(super) struct Carrier {
-    pub(super) down: bool,
+    pub(super) down_until: Timestamp,
     pub(super) sent: Vec<Sent>,
     pub(super) received: Vec<Received>,
     of: BTreeMap<Number, Vec<usize>>,
@@ -66,7 +66,7 @@ impl Month {
     }
 
     fn takes(&mut self, (mid, to, body): (MessageId, Number, String)) -> Result<CarrierSid, NotTaken> {
-        if self.carrier.down {
+        if self.now < self.carrier.down_until {
             return Err(if self.chance(900) { NotTaken::Unreachable } else { NotTaken::Cut });
         }
         if self.chance(10) {
@@ -98,7 +98,7 @@ impl Month {
 
     /// What the carrier lists for a number; none when it cannot be reached.
     pub(super) fn listed(&self, to: Number) -> Option<Vec<Listed>> {
-        if self.carrier.down {
+        if self.now < self.carrier.down_until {
             return None;
         }
         let theirs = self.carrier.of.get(&to).into_iter().flatten().map(|index| &self.carrier.sent[*index]);

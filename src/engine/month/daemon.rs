@@ -237,10 +237,10 @@ impl Month {
         if !self.daemon.lives_in(epoch) {
             return;
         }
-        if !self.lever.down {
+        if self.now >= self.lever.down_until {
             self.look_at_lever();
         }
-        if !self.carrier.down {
+        if self.now >= self.carrier.down_until {
             let since = self.daemon.looked_at_carrier - OVERLAP;
             self.daemon.looked_at_carrier = self.now;
             let missed: Vec<Received> =

@@ -278,7 +278,7 @@ impl Month {
                 return;
             }
             month.daemon.records_are_answered();
-            if month.carrier.down {
+            if month.now < month.carrier.down_until {
                 return month.put_off(taken.effect, EffectState::Due, Fault::Unreachable);
             }
             let Effect::DeleteText(erasure, sid) = taken.effect.clone() else { return };

@@ -14,7 +14,7 @@ use super::Month;
 /// What Lever has.
 #[derive(Default)]
 pub(super) struct Lever {
-    pub(super) down: bool,
+    pub(super) down_until: Timestamp,
     pub(super) candidates: BTreeMap<OpportunityId, Opportunity>,
     pub(super) deleted: BTreeMap<OpportunityId, Timestamp>,
     pub(super) changed: BTreeMap<OpportunityId, Timestamp>,
@@ -139,7 +139,7 @@ impl Month {
     }
 
     fn answers(&mut self, call: Call) -> Result<Answer, Fault> {
-        if self.lever.down {
+        if self.now < self.lever.down_until {
             return Err(if self.chance(900) { Fault::Unreachable } else { Fault::Cut });
         }
         if self.chance(10) {

@@ -12,9 +12,11 @@ impl Month {
     pub(super) fn trouble_ahead(&mut self) {
         let days = self.ends.duration_since(self.now).as_hours() / 24;
         let month = self.ends.duration_since(self.now);
-        // Once the carrier is down for longer than the time between two reminders.
+        // Once each is down for a day: longer than the time between two reminders, and as long as a transcript waits.
         let (begins, lasts) = (self.between(hours(30), month), self.between(hours(23), hours(30)));
         self.after(begins, move |month| month.carrier_goes_down(lasts));
+        let (begins, lasts) = (self.between(hours(30), month), self.between(hours(23), hours(30)));
+        self.after(begins, move |month| month.lever_goes_down(lasts));
         for _ in 0..=days / 3 {
             let (begins, lasts) =
                 (self.between(hours(1), month), self.between(SignedDuration::from_mins(5), hours(9)));
@@ -39,15 +41,14 @@ impl Month {
     }
 
     fn lever_goes_down(&mut self, lasts: SignedDuration) {
-        self.lever.down = true;
+        // A shorter outage within a longer one does not end it.
+        self.lever.down_until = self.lever.down_until.max(self.now + lasts);
         self.trouble_until(self.now + lasts);
-        self.after(lasts, |month| month.lever.down = false);
     }
 
     fn carrier_goes_down(&mut self, lasts: SignedDuration) {
-        self.carrier.down = true;
+        self.carrier.down_until = self.carrier.down_until.max(self.now + lasts);
         self.trouble_until(self.now + lasts);
-        self.after(lasts, |month| month.carrier.down = false);
     }
 
     /// What cannot be is asked for; nothing may come of it (invariant 10).

@@ -417,9 +417,67 @@ async fn call(http: reqwest::Client, request: HttpRequest) -> Result<HttpRespons
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use ed25519_dalek::{Signer as _, SigningKey};
     use serde_json::json;
 
     use super::*;
+
+    /// A provider's client and a token of its own: made `made` seconds from `now`, good for so long after `now`.
+    fn told(now: Timestamp, nonce: &str, made: i64, good: i64) -> Result<(), String> {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let public = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+        let metadata = json!({
+            "issuer": "https://id.acme.example", "authorization_endpoint": "https://id.acme.example/authorize",
+            "token_endpoint": "https://id.acme.example/token", "jwks_uri": "https://id.acme.example/keys",
+            "response_types_supported": ["code"], "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["EdDSA"],
+        });
+        let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": "k", "x": public}]});
+        let metadata: CoreProviderMetadata = serde_json::from_value(metadata).unwrap();
+        let metadata = metadata.set_jwks(serde_json::from_value(keys).unwrap());
+        let client = client(&metadata, &oidc(), "https://text.acme.example/sign-in/oidc/callback").unwrap();
+
+        let claims = json!({
+            "iss": "https://id.acme.example", "aud": "fulcrum", "sub": "ana", "nonce": nonce,
+            "iat": now.as_second() + made, "exp": now.as_second() + good,
+        });
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(&json!({"alg": "EdDSA", "kid": "k"})), part(&claims));
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()).to_bytes());
+        let tokens = json!({
+            "access_token": "a", "token_type": "bearer", "id_token": format!("{signed}.{signature}"),
+        });
+        let tokens: Tokens = serde_json::from_value(tokens).unwrap();
+        let attempt = Attempt {
+            state: String::new(),
+            nonce: "of-this-attempt".into(),
+            verifier: String::new(),
+            next: String::new(),
+        };
+        match verified(&client, &tokens, &attempt, now) {
+            Ok(_) => Ok(()),
+            Err(Unproved::Key) => Err("key".to_owned()),
+            Err(Unproved::Refused(why)) => Err(why),
+        }
+    }
+
+    #[test]
+    fn a_token_is_made_for_one_attempt_and_for_now_give_or_take_a_minute() {
+        let now = "2025-03-05T12:00:00Z".parse().unwrap();
+        let ours = "of-this-attempt";
+        assert_eq!(told(now, ours, -5, 300), Ok(()));
+        let others = told(now, "of-another", -5, 300).unwrap_err();
+        assert!(others.contains("nonce"), "{others}");
+        // Its clock is ahead of ours, or behind.
+        assert_eq!(told(now, ours, 59, 300), Ok(()));
+        let ahead = told(now, ours, 61, 300).unwrap_err();
+        assert!(ahead.contains("future"), "{ahead}");
+        assert_eq!(told(now, ours, -300, -59), Ok(()));
+        let over = told(now, ours, -300, -61).unwrap_err();
+        assert!(over.to_lowercase().contains("expired"), "{over}");
+    }
 
     fn oidc() -> Oidc {
         Oidc {

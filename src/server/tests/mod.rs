@@ -1,5 +1,7 @@
 //! The listeners as a stranger meets them: real sockets, a real store, remotes that answer nobody.
 
+#![allow(clippy::disallowed_methods, reason = "a client of a test, outside of the daemon")]
+
 mod api;
 mod booking;
 mod bulk;

@@ -5,7 +5,7 @@ use fulcrum_domain::{ActivityKind, Consent, ConsentSource, OptOutSource, Retenti
 use fulcrum_domain::{Answer, Archived};
 
 use super::*;
-use crate::engine::{export_all, export_person};
+use crate::engine::{export_all, export_all_files, export_person};
 use crate::store::Seen;
 use crate::store::tables::{
     AUDIT, BOOKMARKS, CONSENTS, ERASURES, EVENTS, LIFTED, SPOKEN_OF, THREADS, VANISHED_NUMBERS,
@@ -424,13 +424,13 @@ fn an_export_has_what_holds_for_a_person_and_names_no_file_that_is_not_there() {
         settle_file(tx, text, 0, picture, moment.now)?;
         hold(tx, &by, "a case", "ana".into(), moment.now)
     });
-    let lines = |all: bool| {
+    let lines = |all: bool, with_files: bool| {
         let mut out = Vec::new();
         let now = life.now;
         life.store
             .read_here(|read| {
                 Ok::<_, StoreError>(match all {
-                    true => export_all(read, now, &mut out).unwrap(),
+                    true => export_all(read, now, with_files, &mut out).unwrap(),
                     false => export_person(read, &whom, now, &mut out).unwrap(),
                 })
             })
@@ -441,7 +441,7 @@ fn an_export_has_what_holds_for_a_person_and_names_no_file_that_is_not_there() {
     let the = |lines: &[serde_json::Value], kind: &str| {
         lines.iter().find(|line| line["type"] == kind).unwrap_or_else(|| panic!("no {kind}")).clone()
     };
-    let (person, all) = (lines(false), lines(true));
+    let (person, all) = (lines(false, true), lines(true, false));
     for kind in ["hold", "desk", "event"] {
         assert_eq!(the(&person, kind), the(&all, kind));
     }
@@ -452,4 +452,17 @@ fn an_export_has_what_holds_for_a_person_and_names_no_file_that_is_not_there() {
         attached.next().expect("there is one")["file"].clone()
     };
     assert!(picture(&person).is_string() && picture(&all).is_null());
+    // Into a folder they are written by the names that the lines have for them.
+    let mut written = Vec::new();
+    let put = |name: &str, bytes: &[u8]| {
+        written.push((name.to_owned(), bytes.to_vec()));
+        Ok(())
+    };
+    life.store.read_here(|read| Ok::<_, StoreError>(export_all_files(read, put))).unwrap().unwrap();
+    let named = picture(&lines(true, true));
+    assert_eq!(written, [(named.as_str().unwrap().to_owned(), vec![1])]);
+    assert_eq!(picture(&person), format!("files/{}", written[0].0));
+    let full = |_: &str, _: &[u8]| Err(std::io::Error::from(std::io::ErrorKind::StorageFull));
+    let told = life.store.read_here(|read| Ok::<_, StoreError>(export_all_files(read, full))).unwrap();
+    assert!(told.is_err());
 }
