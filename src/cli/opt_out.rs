@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::control::{Control, ControlError};
 use super::{Exit, Form, Outcome, load, screen};
+use crate::engine::Lines;
 use crate::engine::clock::Clock;
 
 /// Record that a number wants no texts
@@ -149,7 +150,7 @@ impl Import {
 /// A row that can be recorded.
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
-    line: usize,
+    line: u64,
     number: Number,
     reason: String,
     on: Option<Date>,
@@ -158,7 +159,7 @@ struct Row {
 /// A row that cannot.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Bad {
-    line: usize,
+    line: u64,
     #[serde(rename = "reason")]
     why: String,
 }
@@ -180,14 +181,9 @@ fn read(
     let Some(number) = number else { bail!("the first line names no column `number`") };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     let mut record = ByteRecord::new();
-    let (mut line, mut read) = (1, 0);
+    let mut lines = Lines::of(bytes);
     while reader.read_byte_record(&mut record)? {
-        // The reader's own count is wrong after blank lines and with the line ends of Windows.
-        let begins = record.position().map_or(0, |at| usize::try_from(at.byte()).unwrap_or(bytes.len()));
-        let blank = bytes.iter().skip(begins).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let passed = bytes.iter().take(begins + blank).skip(read);
-        line += passed.filter(|byte| **byte == b'\n').count();
-        read = begins + blank;
+        let line = lines.of_record(record.position());
         let field = |column: Option<usize>| {
             let text = column.and_then(|column| record.get(column)).map(String::from_utf8_lossy);
             text.filter(|text| !text.is_empty())
@@ -230,7 +226,7 @@ mod tests {
         assert_eq!((first.line, first.number, first.on), (2, number("+12025550142"), Some(date(2025, 3, 4))));
         assert_eq!(first.reason, "called,\ntwice");
         assert_eq!((last.number, good.len()), (number("+12025550145"), 2));
-        let lines: Vec<usize> = bad.iter().map(|bad| bad.line).collect();
+        let lines: Vec<u64> = bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [4, 6, 7, 8]);
         assert!(bad[0].why.contains("reason") && bad[2].why.contains("date"), "{bad:?}");
     }
@@ -254,7 +250,7 @@ mod tests {
             head in any::<bool>(),
         ) {
             let file = if head { format!("number,reason,date\n{file}") } else { file };
-            let lines = 1 + file.matches('\n').count();
+            let lines = 1 + u64::try_from(file.matches('\n').count()).unwrap();
             if let Ok((good, bad)) = check(&file, None) {
                 prop_assert!(good.iter().map(|row| row.line).is_sorted() && bad.iter().map(|row| row.line).is_sorted());
                 prop_assert!(good.iter().all(|row| (2..=lines).contains(&row.line) && !row.reason.is_empty()), "{:?}", file);

@@ -69,7 +69,9 @@ pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
 pub(crate) use automations::{standing, tested, why, why_not};
 pub use backups::{BackupPlan, CopyError, CopyPlan};
 pub use booking::{BookingAct, BookingState, BookingView};
-pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
+pub use bulk::{
+    BulkCounts, BulkView, Lines, Listed, MakeError, NewBulk, Part, RecipientView, Who, read_list,
+};
 pub use deadlines::wheel_of;
 pub(crate) use erasures::certificate;
 pub use export::{ExportError, export_all, export_files, export_person, export_talk};
@@ -91,9 +93,9 @@ pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus,
 pub use tasks::Tasks;
 pub use templates::{Sender, TemplateError};
 pub use view::{
-    ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
+    About, ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
     InboxQuery, InboxRow, InterviewState, InterviewView, MessageView, OpportunityView, PAGE_MAX, Page,
-    ShelfCount, Shelves, direction_word, failure_words, status_word,
+    ShelfCount, Shelves, Waiting, WhoDid, direction_word, failure_words, status_word,
 };
 pub use wake::Wake;
 

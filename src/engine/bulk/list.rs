@@ -37,14 +37,15 @@ pub fn read_list(text: &str, region: &Region) -> (Vec<Listed>, Vec<BadRow>) {
         return (Vec::new(), vec![BadRow { line: 1, reason: reason.to_owned() }]);
     }
     let (mut listed, mut bad) = (Vec::new(), Vec::new());
+    let mut lines = Lines::of(text.as_bytes());
     for record in reader.records() {
         let (line, row) = match &record {
             Ok(record) => {
                 let cell = |column: Option<usize>| column.and_then(|at| record.get(at)).unwrap_or_default();
-                let line = record.position().map_or(0, csv::Position::line);
+                let line = lines.of_record(record.position());
                 (line, row(cell(opportunity), cell(number), cell(consent), region))
             }
-            Err(error) => (error.position().map_or(0, csv::Position::line), Err("it cannot be read as CSV")),
+            Err(error) => (lines.of_record(error.position()), Err("it cannot be read as CSV")),
         };
         match row {
             Ok((who, consents)) => listed.push(Listed { line, who, consents }),
@@ -52,6 +53,32 @@ pub fn read_list(text: &str, region: &Region) -> (Vec<Listed>, Vec<BadRow>) {
         }
     }
     (listed, bad)
+}
+
+/// The lines of a CSV as people count them, from 1. The reader's own count is wrong after blank lines and with
+/// the line ends that every browser sends.
+pub struct Lines<'a> {
+    csv: &'a [u8],
+    line: u64,
+    /// How many bytes were counted.
+    read: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// Those of a CSV.
+    pub fn of(csv: &'a [u8]) -> Self {
+        Self { csv, line: 1, read: 0 }
+    }
+
+    /// The line on which a record begins: the records come in their order.
+    pub fn of_record(&mut self, at: Option<&csv::Position>) -> u64 {
+        let begins = at.map_or(0, |at| usize::try_from(at.byte()).unwrap_or(self.csv.len()));
+        let blank = self.csv.iter().skip(begins).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = self.csv.iter().take(begins + blank).skip(self.read);
+        self.line += passed.map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+        self.read = begins + blank;
+        self.line
+    }
 }
 
 fn row(
@@ -102,6 +129,16 @@ mod tests {
         );
         assert_eq!((found[0].line, found[0].consents), (2, Some(true)));
         assert_eq!((found[1].line, found[1].consents), (6, Some(false)));
+    }
+
+    #[test]
+    fn a_line_is_told_as_people_count_them() {
+        let reason = "its number is no telephone number";
+        let lines = ["number", "+12025550142", "abc", "", "+12025550143", "12", ""];
+        for end in ["\n", "\r\n"] {
+            let found = check(&lines.join(end), 2, &[(3, reason), (6, reason)]);
+            assert_eq!([found[0].line, found[1].line], [2, 5], "{end:?}");
+        }
     }
 
     #[test]

@@ -154,3 +154,35 @@ async fn reading_what_was_read_is_no_news() {
     let told = [watch.next().await.unwrap().0, watch.next().await.unwrap().0];
     assert_eq!(world.engine.watch(None).place(), told[1], "one of marking as unread, one of the archive");
 }
+
+/// Lever takes nobody as an interviewer whom it does not know.
+#[tokio::test]
+async fn an_interview_is_held_by_whoever_looks_if_lever_knows_them() {
+    use crate::store::StoreError;
+    use crate::store::tables::{OPPORTUNITIES, USERS, USERS_BY_EMAIL};
+
+    let world = world().await;
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let row = booking::candidate("Dana Reyes", "+12025550142");
+        tx.put(OPPORTUNITIES, &"opp-1".parse().unwrap(), &row).map(drop)
+    };
+    world.engine.store.change(change).await.unwrap();
+    let mut browser = Browser::new(&world);
+    browser.sign_in("recruiter@acme.example", PASSWORD, "").await;
+    let own = "value=\"recruiter@acme.example\"";
+    assert!(!browser.get("/o/opp-1").await.text.contains(own));
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let email = "recruiter@acme.example".to_owned();
+        let user = fulcrum_domain::User { name: "Priya Shah".into(), email: email.clone(), active: true };
+        tx.put(USERS, &"user-1".parse().unwrap(), &user)?;
+        tx.put(USERS_BY_EMAIL, &email, &"user-1".parse().unwrap()).map(drop)
+    };
+    world.engine.store.change(change).await.unwrap();
+    assert!(browser.get("/o/opp-1").await.text.contains(own));
+
+    // And colleagues are called by their names.
+    let assigned = json!({"account": "recruiter@acme.example"});
+    assert_eq!(world.form("assign", RECRUITER, &assigned).await, 303);
+    let page = world.get("/c/0001", VIEWER).await.text;
+    assert!(page.contains("Priya Shah") && !page.contains("recruiter@acme.example"), "{page}");
+}
