@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::control::{Control, ControlError};
-use super::lines::Lines;
 use super::{Exit, Form, Outcome, load, screen};
+use crate::engine::Lines;
 use crate::engine::clock::Clock;
 
 /// Rows in one request, and their bytes in it: what a request may hold is 64 KiB.

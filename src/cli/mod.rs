@@ -27,7 +27,6 @@ mod file;
 mod hash_password;
 mod hold;
 mod import;
-mod lines;
 mod live;
 mod messages;
 mod network;

@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::control::{Control, ControlError};
-use super::lines::Lines;
 use super::{Exit, Form, Outcome, load, screen};
+use crate::engine::Lines;
 use crate::engine::clock::Clock;
 
 /// Record that a number wants no texts

@@ -17,7 +17,7 @@ use crate::{Account, Conversation, Delivery, Direction, Message};
 pub enum Folder {
     /// Everybody's: all that is not archived.
     Team,
-    /// The candidate spoke last and may be answered.
+    /// The candidate wrote something that nobody has answered, and may be answered.
     Unanswered,
     /// A text to them did not arrive, or may not have.
     Failed,
@@ -121,9 +121,10 @@ pub struct Said {
     /// The newest text of the candidate's.
     #[serde(with = "millisecond::optional")]
     pub last_in_at: Option<Timestamp>,
-    /// The newest text to them that left, or is about to.
+    /// The newest text to them that left, or is about to, and that was meant for them: one of many, or one of
+    /// an automation or a reminder, answers nothing, and neither does one that did not arrive.
     #[serde(with = "millisecond::optional")]
-    pub last_out_at: Option<Timestamp>,
+    pub answered_at: Option<Timestamp>,
     /// The newest text to them that did not arrive, or may not have.
     #[serde(with = "millisecond::optional")]
     pub failed_at: Option<Timestamp>,
@@ -143,13 +144,15 @@ impl Said {
         };
         let at = Some(message.at);
         let said = Self { last_at: at, ..Self::default() };
+        let answered_at = at.filter(|_| !message.purpose.is_unasked());
         match (message.direction, message.delivery) {
             (Direction::In, _) | (_, Received) => Self { last_in_at: at, ..said },
             (_, Scheduled) => Self { scheduled: 1, ..said },
             (_, Canceled) => said,
-            (_, Failed | Undelivered | Unconfirmed) => Self { last_out_at: at, failed_at: at, ..said },
-            (_, Sent | Delivered) => Self { last_out_at: at, reached_at: at, ..said },
-            (_, Queued | Submitting | Accepted | Sending) => Self { last_out_at: at, ..said },
+            (_, Failed | Undelivered) => Self { failed_at: at, ..said },
+            (_, Unconfirmed) => Self { answered_at, failed_at: at, ..said },
+            (_, Sent | Delivered) => Self { answered_at, reached_at: at, ..said },
+            (_, Queued | Submitting | Accepted | Sending) => Self { answered_at, ..said },
         }
     }
 
@@ -160,7 +163,7 @@ impl Said {
         Self {
             last_at: self.last_at.max(one.last_at),
             last_in_at: self.last_in_at.max(one.last_in_at),
-            last_out_at: self.last_out_at.max(one.last_out_at),
+            answered_at: self.answered_at.max(one.answered_at),
             failed_at: self.failed_at.max(one.failed_at),
             reached_at: self.reached_at.max(one.reached_at),
             scheduled: self.scheduled + one.scheduled,
@@ -178,7 +181,7 @@ impl Said {
         };
         let tells = !(lost(self.last_at, before.last_at, now.last_at)
             || lost(self.last_in_at, before.last_in_at, now.last_in_at)
-            || lost(self.last_out_at, before.last_out_at, now.last_out_at)
+            || lost(self.answered_at, before.answered_at, now.answered_at)
             || lost(self.failed_at, before.failed_at, now.failed_at)
             || lost(self.reached_at, before.reached_at, now.reached_at));
         let without = Self { scheduled: self.scheduled.saturating_sub(before.scheduled), ..self };
@@ -225,7 +228,7 @@ impl Desk {
 /// still act: texts that failed since or wait for their time, and a wish to be left alone.
 pub fn folders(conversation: &Conversation, desk: &Desk) -> Folders {
     let is_open = desk.archived_at.is_none();
-    let unanswered = desk.said.last_in_at.is_some() && desk.said.last_in_at > desk.said.last_out_at;
+    let unanswered = desk.said.last_in_at.is_some() && desk.said.last_in_at > desk.said.answered_at;
     let stands = |folder: &Folder| match folder {
         Folder::Team => is_open,
         Folder::Unanswered => is_open && unanswered && !desk.opted_out,
@@ -251,7 +254,7 @@ pub fn shelves(conversation: &Conversation, desk: &Desk) -> Vec<Shelf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Body, ConversationId, MessageId, Number};
+    use crate::{Body, ConversationId, MessageId, Number, Purpose};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -290,6 +293,8 @@ mod tests {
             (&[Received], &[Team, Unanswered]),
             (&[Received, Queued], &[Team]),
             (&[Received, Canceled], &[Team, Unanswered]),
+            (&[Received, Undelivered], &[Team, Unanswered, InFailed]),
+            (&[Received, Unconfirmed], &[Team, InFailed]),
             (&[Received, Scheduled], &[Team, Unanswered, InScheduled]),
             (&[Delivered, Received], &[Team, Unanswered]),
             (&[Failed], &[Team, InFailed]),
@@ -302,6 +307,18 @@ mod tests {
             let found: Vec<Folder> = folders(&conversation(), &desk(deliveries)).iter().collect();
             assert_eq!(found, *expected, "{deliveries:?}");
         }
+    }
+
+    #[test]
+    fn only_what_was_meant_for_them_answers_them() {
+        let unanswered = |purpose| {
+            let asked = message(1, Delivery::Received);
+            let sent = Message { purpose, ..message(2, Delivery::Delivered) };
+            let said = Said::default().with(&asked).with(&sent);
+            folders(&conversation(), &Desk { said, ..Desk::default() }).has(Folder::Unanswered)
+        };
+        assert!(unanswered(Purpose::Bulk) && unanswered(Purpose::Automatic));
+        assert!(![Purpose::Conversation, Purpose::Booking, Purpose::Help].map(unanswered).contains(&true));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod inbound;
 mod inbox;
 mod indexing;
 mod intake;
+mod lines;
 mod lost;
 mod metrics;
 #[cfg(test)]
@@ -69,7 +70,7 @@ pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
 pub(crate) use automations::{standing, tested, why, why_not};
 pub use backups::{BackupPlan, CopyError, CopyPlan};
 pub use booking::{BookingAct, BookingState, BookingView};
-pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, RecipientView, Who, read_list};
+pub use bulk::{BulkCounts, BulkView, Listed, MakeError, NewBulk, Part, RecipientView, Who, read_list};
 pub use deadlines::wheel_of;
 pub(crate) use erasures::certificate;
 pub use export::{ExportError, export_all, export_all_files, export_files, export_person, export_talk};
@@ -77,6 +78,7 @@ pub use facts::{Candidate, Colleague, Consent, Facts, NextInterview, Other, Read
 pub use files::FileRules;
 pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
+pub use lines::Lines;
 pub use metrics::Metrics;
 pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
@@ -93,7 +95,7 @@ pub use templates::{Sender, TemplateError};
 pub use view::{
     ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
     InboxQuery, InboxRow, InterviewState, InterviewView, MessageView, OpportunityView, PAGE_MAX, Page,
-    ShelfCount, Shelves,
+    ShelfCount, Shelves, Waiting, WhoDid,
 };
 pub use wake::Wake;
 

@@ -182,11 +182,14 @@ impl Engine {
         });
     }
 
-    /// Puts the threads of a file that had no shelves on them, once.
+    /// Puts the threads of an older file on the shelves where they belong, once after each change of what decides
+    /// that.
     async fn place_older(&self) -> Result<(), StoreError> {
         /// Threads in one change: others need not wait for long.
         const BATCH: usize = 50;
-        let name = "shelves".to_owned();
+        /// The bookmark. Its number is one more whenever messages come to something else than before.
+        const PLACED: &str = "shelves-2";
+        let name = PLACED.to_owned();
         if self.store.read(move |snapshot| snapshot.has(BOOKMARKS, &name)).await? {
             return Ok(());
         }
@@ -195,7 +198,7 @@ impl Engine {
             last = self.store.change(move |tx| changes::place_older(tx, last, BATCH)).await?;
             if last.is_none() {
                 let now = self.clock.now();
-                let name = "shelves".to_owned();
+                let name = PLACED.to_owned();
                 return self.store.change(move |tx| tx.put(BOOKMARKS, &name, &Seen(now)).map(drop)).await;
             }
         }

@@ -51,6 +51,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::any;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -217,7 +218,8 @@ fn public_router(shared: &Arc<Shared>) -> Router {
     }
     let prefix = shared.site.base();
     let below = if prefix.is_empty() { Router::new() } else { Router::new().nest(prefix, routes.clone()) };
-    below.merge(routes).fallback(problem::no_such_path)
+    let nowhere = any(console::nowhere).layer(from_fn(console::guarded)).with_state(shared.clone());
+    below.merge(routes).fallback_service(nowhere)
 }
 
 impl Running {

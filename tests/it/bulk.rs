@@ -9,7 +9,7 @@ use std::time::Duration;
 use fulcrum::carrier::StatusUpdate;
 use fulcrum::engine::changes::{self, BulkError};
 use fulcrum::engine::clock::Moment;
-use fulcrum::engine::{BulkCounts, HealthStatus, Listed, NewBulk, RecipientView, Who, read_list};
+use fulcrum::engine::{BulkCounts, HealthStatus, Listed, NewBulk, Part, RecipientView, Who, read_list};
 use fulcrum::store::{self, Store};
 use fulcrum_domain::bulk::{Audience, BulkId, BulkState, RecipientState, Step, StepRefusal};
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
@@ -81,7 +81,7 @@ async fn state(world: &World, bulk: BulkId) -> BulkState {
 }
 
 async fn shown(world: &World, bulk: BulkId) -> Vec<RecipientView> {
-    world.engine.bulk_recipients(bulk, None, 200, Sight::Open).await.unwrap().rows
+    world.engine.bulk_recipients(bulk, Part::Whole, None, 200, Sight::Open).await.unwrap().rows
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use fulcrum::engine::changes::{ComposeError, Recipient, Wish};
-use fulcrum::engine::{ActivityQuery, Listed, NewBulk, Reader, SendRefusal, SendRequest, Settings, Who};
+use fulcrum::engine::{
+    ActivityQuery, Listed, NewBulk, Part, Reader, SendRefusal, SendRequest, Settings, Who,
+};
 use fulcrum::store::Subject;
 use fulcrum_domain::automation::{Automation, Automations, Flood, Trigger};
 use fulcrum_domain::bulk::{Audience, Exclusion, RecipientState};
@@ -223,7 +225,7 @@ async fn a_no_on_another_application_calls_off_what_waits_everywhere() {
     let again = world.apply_again("Omar", OMAR, Some(&omar.contact)).await;
     assert_eq!(world.answers(OMAR).await, [Answer::No]);
     assert_eq!(counts().await, (0, 1));
-    let shown = world.engine.bulk_recipients(bulk, None, 10, Sight::All).await.unwrap().rows;
+    let shown = world.engine.bulk_recipients(bulk, Part::Whole, None, 10, Sight::All).await.unwrap().rows;
     let why = "the candidate said no when asked whether they may be texted";
     assert_eq!(shown[0].state, RecipientState::Excluded(Exclusion::Refused(why.into())));
     for who in [&omar, &again] {

@@ -47,10 +47,10 @@ async fn a_candidate_is_shown_with_names_for_ids_and_their_own_time() {
     assert!(candidate.stage.is_some() && candidate.posting.is_some());
     assert_eq!(candidate.others.iter().map(|other| other.id.clone()).collect::<Vec<_>>(), [id(&again)]);
     assert_eq!((facts.number, facts.conversation), (Some(number(DANA)), None));
-    assert_eq!((facts.local_time().as_str(), facts.evidence), ("3:10 pm", ZoneEvidence::Number));
+    assert_eq!((facts.local_time().as_str(), facts.evidence), ("15:10", ZoneEvidence::Number));
     assert!(facts.quiet == Verdict::Open && facts.quiet_words().is_none());
     assert!(facts.consent.may && facts.first_text && facts.may_text() == Ok(()));
-    assert!(facts.in_their_time(facts.next_morning.unwrap()).ends_with("8:00 am"));
+    assert!(facts.in_their_time(facts.next_morning.unwrap()).ends_with("08:00"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,11 +59,11 @@ async fn a_number_of_two_zones_is_told_as_such_and_quiet_hours_hold_in_both() {
     let ana = world.apply("Ana Ruiz", ANA).await;
     world.until(jiff::civil::time(8, 30, 0, 0));
     let facts = world.facts(Subject::Opportunity(id(&ana))).await;
-    assert_eq!(facts.local_time(), "between 7:30 am and 8:30 am");
+    assert_eq!(facts.local_time(), "between 07:30 and 08:30");
     assert_eq!(facts.evidence, ZoneEvidence::NumberInDoubt);
     let opens = world.clock.now() + SignedDuration::from_mins(30);
     assert_eq!(facts.quiet, Verdict::Closed { opens: Some(opens) });
-    assert!(facts.quiet_words().unwrap().contains("8:00 am"), "{:?}", facts.quiet_words());
+    assert!(facts.quiet_words().unwrap().contains("08:00"), "{:?}", facts.quiet_words());
 }
 
 #[tokio::test(flavor = "multi_thread")]

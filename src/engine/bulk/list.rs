@@ -4,6 +4,8 @@
 use fulcrum_domain::bulk::BadRow;
 use fulcrum_domain::{Number, OpportunityId, Region};
 
+use crate::engine::Lines;
+
 /// A recipient as a list names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -37,14 +39,17 @@ pub fn read_list(text: &str, region: &Region) -> (Vec<Listed>, Vec<BadRow>) {
         return (Vec::new(), vec![BadRow { line: 1, reason: reason.to_owned() }]);
     }
     let (mut listed, mut bad) = (Vec::new(), Vec::new());
+    let mut lines = Lines::new(text.as_bytes());
+    // A text in memory can be read.
+    let mut line_of = |at: Option<&csv::Position>| lines.of(at.map_or(0, csv::Position::byte)).unwrap_or(0);
     for record in reader.records() {
         let (line, row) = match &record {
             Ok(record) => {
                 let cell = |column: Option<usize>| column.and_then(|at| record.get(at)).unwrap_or_default();
-                let line = record.position().map_or(0, csv::Position::line);
+                let line = line_of(record.position());
                 (line, row(cell(opportunity), cell(number), cell(consent), region))
             }
-            Err(error) => (error.position().map_or(0, csv::Position::line), Err("it cannot be read as CSV")),
+            Err(error) => (line_of(error.position()), Err("it cannot be read as CSV")),
         };
         match row {
             Ok((who, consents)) => listed.push(Listed { line, who, consents }),
@@ -102,6 +107,16 @@ mod tests {
         );
         assert_eq!((found[0].line, found[0].consents), (2, Some(true)));
         assert_eq!((found[1].line, found[1].consents), (6, Some(false)));
+    }
+
+    #[test]
+    fn a_line_is_told_as_people_count_them() {
+        let reason = "its number is no telephone number";
+        let lines = ["number", "+12025550142", "abc", "", "+12025550143", "12", ""];
+        for end in ["\n", "\r\n"] {
+            let found = check(&lines.join(end), 2, &[(3, reason), (6, reason)]);
+            assert_eq!([found[0].line, found[1].line], [2, 5], "{end:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ mod list;
 mod turn;
 mod words;
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use fulcrum_domain::bulk::{
@@ -95,6 +96,8 @@ pub struct BulkView {
     pub bulk: Bulk,
     /// How many are how far.
     pub counts: BulkCounts,
+    /// Why some get none, and how many for each reason, the most first.
+    pub reasons: Vec<(String, usize)>,
 }
 
 /// How many recipients are how far.
@@ -131,6 +134,30 @@ pub struct RecipientView {
     pub words: Option<String>,
     /// The text, once it was written.
     pub message: Option<Message>,
+    /// Whether they have written something that nobody has answered, while their turn has not come.
+    pub unanswered: bool,
+}
+
+/// Which recipients of a bulk text are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All.
+    Whole,
+    /// Those who get a text, or would have.
+    Texted,
+    /// Those who were excluded.
+    Excluded,
+}
+
+impl Part {
+    fn has(self, state: &RecipientState) -> bool {
+        let excluded = matches!(state, RecipientState::Excluded(_));
+        match self {
+            Self::Whole => true,
+            Self::Texted => !excluded,
+            Self::Excluded => excluded,
+        }
+    }
 }
 
 impl Engine {
@@ -251,7 +278,8 @@ impl Engine {
         self.store
             .read(move |snapshot| {
                 let Some(bulk) = snapshot.get(BULKS, &id)? else { return Ok(None) };
-                Ok(Some(BulkView { id, bulk, counts: counts(snapshot, id)? }))
+                let (counts, reasons) = counts(snapshot, id)?;
+                Ok(Some(BulkView { id, bulk, counts, reasons }))
             })
             .await
     }
@@ -291,13 +319,16 @@ impl Engine {
     pub async fn bulk_recipients(
         &self,
         id: BulkId,
+        part: Part,
         after: Option<u64>,
         limit: usize,
         sight: Sight,
     ) -> Result<Page<RecipientView, u64>, StoreError> {
         let settings = self.settings.load_full();
         let now = self.clock.now();
-        self.store.read(move |snapshot| recipients(snapshot, id, after, limit, sight, &settings, now)).await
+        self.store
+            .read(move |snapshot| recipients(snapshot, (id, part), after, limit, sight, &settings, now))
+            .await
     }
 }
 
@@ -370,16 +401,18 @@ pub(super) fn look(
     Ok((bulk, recipients))
 }
 
-fn counts(read: &impl Read, id: BulkId) -> Result<BulkCounts, StoreError> {
+fn counts(read: &impl Read, id: BulkId) -> Result<(BulkCounts, Vec<(String, usize)>), StoreError> {
     let mut counts = BulkCounts::default();
+    let mut reasons = BTreeMap::new();
     for (_, recipient) in changes::all_recipients(read, id)? {
         let text = match recipient.state {
             RecipientState::Waiting => {
                 counts.waiting += 1;
                 continue;
             }
-            RecipientState::Excluded(_) => {
+            RecipientState::Excluded(why) => {
                 counts.excluded += 1;
+                *reasons.entry(why.to_string()).or_default() += 1;
                 continue;
             }
             RecipientState::CalledOff => {
@@ -405,12 +438,14 @@ fn counts(read: &impl Read, id: BulkId) -> Result<BulkCounts, StoreError> {
         let last_in = changes::desk_of(read, text.conversation)?.said.last_in_at;
         counts.answered += usize::from(last_in.is_some_and(|at| at >= text.at));
     }
-    Ok(counts)
+    let mut reasons: Vec<(String, usize)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| Reverse(*count));
+    Ok((counts, reasons))
 }
 
 fn recipients(
     read: &impl Read,
-    id: BulkId,
+    (id, part): (BulkId, Part),
     after: Option<u64>,
     limit: usize,
     sight: Sight,
@@ -424,7 +459,17 @@ fn recipients(
         None => all,
     };
     let gaze = Gaze::new(read, sight);
-    let page = Page::read(limit, |most| read.list(RECIPIENTS, &keys, most), |((_, place), _)| *place)?;
+    let list = |most| {
+        let mut rows = Vec::new();
+        read.scan(RECIPIENTS, &keys, |key, recipient| {
+            if part.has(&recipient.state) {
+                rows.push((key, recipient));
+            }
+            Ok(if rows.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(rows)
+    };
+    let page = Page::read(limit, list, |((_, place), _)| *place)?;
     page.try_filter_map(|(_, recipient)| {
         // Whoever was not known when it was made is told of to everybody, by what stood in the list.
         let unknown = recipient.state == RecipientState::Excluded(Exclusion::Unknown);
@@ -439,11 +484,15 @@ fn recipients(
             state: recipient.state.clone(),
             words: None,
             message: None,
+            unanswered: false,
         };
         match &recipient.state {
             RecipientState::Waiting => {
                 match words_for(read, &bulk, &bulk.template, &recipient, sight, settings, now)? {
-                    Ok(found) => view.words = Some(found.words),
+                    Ok(found) => {
+                        view.unanswered = changes::is_unanswered(read, found.number)?;
+                        view.words = Some(found.words);
+                    }
                     Err(why) => view.state = RecipientState::Excluded(why),
                 }
             }

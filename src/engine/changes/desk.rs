@@ -4,10 +4,13 @@
 //! looked at when all of a change is written ([`place`]), and only what differs is stored. A
 //! thread of an older file has no row yet: the first that touches it counts its messages.
 
-use fulcrum_domain::{Account, Conversation, ConversationId, Desk, Direction, Message, Said, shelves};
+use fulcrum_domain::{
+    Account, Conversation, ConversationId, Desk, Direction, Folder, Message, Number, Said, folders, shelves,
+};
 use jiff::Timestamp;
 
 use super::suppress::suppression_of;
+use super::thread::thread_of;
 use crate::store::tables::{CONVERSATIONS, DESKS, MESSAGES, READ, SHELVES};
 use crate::store::{DeskRow, Keys, Read, Seen, Signal, StoreError, Tx};
 
@@ -17,6 +20,12 @@ const PAGE: usize = 500;
 /// The office's side of a thread.
 pub fn desk_of(read: &impl Read, id: ConversationId) -> Result<Desk, StoreError> {
     Ok(row_of(read, id)?.desk)
+}
+
+/// Whether the owner of a number wrote something that nobody has answered.
+pub fn is_unanswered(read: &impl Read, number: Number) -> Result<bool, StoreError> {
+    let Some(conversation) = thread_of(read, number)? else { return Ok(false) };
+    Ok(folders(&conversation, &desk_of(read, conversation.id)?).has(Folder::Unanswered))
 }
 
 fn row_of(read: &impl Read, id: ConversationId) -> Result<DeskRow, StoreError> {
@@ -67,7 +76,11 @@ pub(super) fn note_message(
 /// Messages of a thread were taken away.
 pub(super) fn recount(tx: &mut Tx<'_>, id: ConversationId) -> Result<(), StoreError> {
     let mut row = row_of(tx, id)?;
-    row.desk.said = count(tx, id)?;
+    let said = count(tx, id)?;
+    if said == row.desk.said && tx.has(DESKS, &id)? {
+        return Ok(());
+    }
+    row.desk.said = said;
     tx.put(DESKS, &id, &row).map(drop)
 }
 
@@ -165,8 +178,8 @@ pub(super) fn clear(tx: &mut Tx<'_>, id: ConversationId) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Places the next threads of an older file that lie on no shelf yet, after `after`. Gives back
-/// where to go on; none at the end.
+/// Places the next threads of an older file, after `after`, by what their messages come to today: it may know no
+/// shelves yet, or have counted differently. Gives back where to go on; none at the end.
 pub fn place_older(
     tx: &mut Tx<'_>,
     after: Option<ConversationId>,
@@ -175,9 +188,10 @@ pub fn place_older(
     let keys = after.map_or_else(Keys::all, |id| Keys::all().after(&id));
     let page = tx.list(CONVERSATIONS, &keys, count)?;
     for (id, conversation) in &page {
-        if !tx.has(DESKS, id)? {
-            place(tx, conversation)?;
+        if tx.has(DESKS, id)? {
+            recount(tx, *id)?;
         }
+        place(tx, conversation)?;
     }
     Ok(page.last().map(|(id, _)| *id))
 }

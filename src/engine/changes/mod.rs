@@ -93,7 +93,7 @@ pub use compose::{ComposeError, Draft, Recipient, compose, introduced};
 pub use consent::{Profile, consent_of, consents_of, put_consent, put_profile, record_consent};
 pub use delivery::{Report, Submission, begin_send, report, settle_send};
 pub(crate) use delivery::{look_up_send, may_repeat, requeue_limited, requeue_send, rest};
-pub use desk::{change_desk, desk_of, has_read, mark_read, place_older};
+pub use desk::{change_desk, desk_of, has_read, is_unanswered, mark_read, place_older};
 pub(crate) use enrolment::STALE;
 pub(crate) use erase::{
     ERASED, certify_copy, certify_file, certify_kept, certify_note, opportunities_of, owe_new_file,

@@ -82,7 +82,10 @@ pub fn finish_post(
     filing.parts = Vec::new();
     tx.put(FILINGS, &id, &filing)?;
     finish(tx, &Effect::PostNote(id), now)?;
-    let what = format!("a transcript of {} messages stands in Lever", filing.messages);
+    let what = match filing.messages {
+        1 => "a transcript of 1 message stands in Lever".to_owned(),
+        count => format!("a transcript of {count} messages stands in Lever"),
+    };
     note_filing(tx, &filing, what, now)?;
     tx.signal(crate::store::Signal::Conversation(filing.conversation));
     Ok(AfterPost::Filed(filing.due_at))

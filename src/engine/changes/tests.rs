@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
     Activity, Author, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, Effect,
-    EffectState, ErasureCause, FilingState, FilingTimes, Message, MessageId, Number, Opportunity,
-    OpportunityId, Phone, Purpose, Remote, Said, SendFailure, TranscriptMode, shelves,
+    EffectState, ErasureCause, FilingState, FilingTimes, Folder, Message, MessageId, Number, Opportunity,
+    OpportunityId, Phone, Purpose, Remote, Said, SendFailure, Shelf, TranscriptMode, shelves,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -529,6 +529,25 @@ fn when_the_first_text_is_called_off_the_next_says_who_we_are() {
         cancel(tx, first.id, "priya".into(), &rules(), moment.now).unwrap();
         let second = message(tx, second.id)?.unwrap();
         assert_eq!(second.body.reveal(), first.body.reveal());
+        Ok(())
+    });
+    life.check();
+}
+
+/// Before, whatever left counted as an answer.
+#[test]
+fn a_file_that_counted_otherwise_is_counted_anew() {
+    let mut life = Life::new();
+    life.step(&Step::Writes { who: 0, words: 0 });
+    life.change(|tx, _| {
+        let (id, conversation) = tx.list(CONVERSATIONS, &Keys::all(), 1)?.remove(0);
+        let mut row = tx.get(DESKS, &id)?.unwrap();
+        row.desk.said.answered_at = row.desk.said.last_at;
+        tx.put(DESKS, &id, &row)?;
+        desk::place(tx, &conversation)?;
+        assert!(!tx.get(DESKS, &id)?.unwrap().shelves.contains(&Shelf::Folder(Folder::Unanswered)));
+        place_older(tx, None, 10)?;
+        assert!(tx.get(DESKS, &id)?.unwrap().shelves.contains(&Shelf::Folder(Folder::Unanswered)));
         Ok(())
     });
     life.check();

@@ -93,7 +93,7 @@ impl Consent {
         let words = match (evidence.map(|evidence| evidence.answer), wanted) {
             (Some(Answer::Yes), _) => "agreed to texts",
             (Some(Answer::No), _) => "said no to texts",
-            (None, ConsentLevel::None) => "no consent on record is needed",
+            (None, ConsentLevel::None) => "not asked yet: they may be texted all the same",
             (None, ConsentLevel::Permissive) => "not asked yet: nothing is sent to them by itself",
             (None, ConsentLevel::Strict) => "not agreed to texts",
         };
@@ -171,14 +171,15 @@ impl Facts {
         }
     }
 
-    /// What the candidate's clock shows, such as "3:10 pm" or "between 2:10 pm and 3:10 pm".
+    /// What the candidate's clock shows, such as "15:10" or "between 14:10 and 15:10": as the
+    /// console shows times.
     pub fn local_time(&self) -> String {
-        spoken(&self.zones.clocks(self.now), "%-I:%M %P")
+        spoken(&self.zones.clocks(self.now), "%H:%M")
     }
 
-    /// The same for another moment, with its day: "Wed 5 Mar, 8:00 am".
+    /// The same for another moment, with its day: "Wed 5 Mar, 08:00".
     pub fn in_their_time(&self, at: Timestamp) -> String {
-        spoken(&self.zones.clocks(at), "%a %-d %b, %-I:%M %P")
+        spoken(&self.zones.clocks(at), "%a %-d %b, %H:%M")
     }
 
     /// Whether a text that is written now waits for the end of quiet hours.

@@ -1,13 +1,14 @@
 //! What happened, in pages, the newest first.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use fulcrum_domain::{Activity, ActivityKind, ConversationId, OpportunityId, Sight};
+use fulcrum_domain::{Activity, ActivityKind, Actor, ConversationId, OpportunityId, Sight};
 
 use super::gaze::Gaze;
 use super::{PAGE_MAX, Page};
 use crate::engine::{Engine, changes};
-use crate::store::tables::{ACTIVITY, ACTIVITY_OF, ActivityKey, CONVERSATIONS, OPPORTUNITIES};
+use crate::store::tables::{ACTIVITY, ACTIVITY_OF, ActivityKey, CONVERSATIONS, OPPORTUNITIES, USERS};
 use crate::store::{Keys, Read, Snapshot, StoreError, Subject, readable};
 
 /// What is asked for of what happened.
@@ -15,8 +16,8 @@ use crate::store::{Keys, Read, Snapshot, StoreError, Subject, readable};
 pub struct ActivityQuery {
     /// Only these kinds; all, if none.
     pub kinds: Vec<ActivityKind>,
-    /// Only what this one did.
-    pub who: Option<String>,
+    /// Only what these did.
+    pub who: Option<WhoDid>,
     /// Only what happened in this thread.
     pub conversation: Option<ConversationId>,
     /// Only what happened to this opportunity.
@@ -29,6 +30,15 @@ pub struct ActivityQuery {
     pub sight: Sight,
     /// Whether the names of candidates are shown: not to an operator.
     pub names: bool,
+}
+
+/// Whose doing is asked for.
+#[derive(Clone, Debug)]
+pub enum WhoDid {
+    /// The one who is written so.
+    Is(String),
+    /// Whoever is written like that, in part, or has such a name in Lever: as people type it.
+    Like(String),
 }
 
 /// Something that happened.
@@ -70,13 +80,14 @@ fn activity(
     let gaze = Gaze::new(snapshot, query.sight);
     let mut page = Page { rows: Vec::new(), next: None };
     let (mut seen, mut last) = (0, None);
+    let doers = query.who.as_ref().map(|who| Doers::of(snapshot, who)).transpose()?;
     each_before(snapshot, query, |key, activity| {
         if page.rows.len() == limit || seen == PASSED_OVER {
             page.next = last;
             return Ok(ControlFlow::Break(()));
         }
         (seen, last) = (seen + 1, Some(key));
-        if fits(&gaze, query, &activity)? {
+        if fits(&gaze, query, doers.as_ref(), &activity)? {
             let (conversation, opportunity) = (activity.conversation, activity.opportunity.as_ref());
             let name = if query.names { name(snapshot, conversation, opportunity)? } else { None };
             page.rows.push(ActivityRow { activity, name });
@@ -126,9 +137,48 @@ fn each_before(
     }
 }
 
-fn fits(gaze: &Gaze<'_, Snapshot>, query: &ActivityQuery, activity: &Activity) -> Result<bool, StoreError> {
+/// Who is asked for, looked up.
+enum Doers {
+    Is(String),
+    /// A part of what is written, and the e-mails of those who have such a name.
+    Like(String, HashSet<String>),
+}
+
+impl Doers {
+    fn of(read: &impl Read, who: &WhoDid) -> Result<Self, StoreError> {
+        let part = match who {
+            WhoDid::Is(who) => return Ok(Self::Is(who.clone())),
+            WhoDid::Like(part) => part.to_lowercase(),
+        };
+        let mut emails = HashSet::new();
+        read.scan(USERS, &Keys::all(), |_, user| {
+            if user.name.to_lowercase().contains(&part) {
+                emails.insert(user.email.to_lowercase());
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Self::Like(part, emails))
+    }
+
+    fn include(&self, actor: &Actor) -> bool {
+        match self {
+            Self::Is(who) => actor.as_str().eq_ignore_ascii_case(who),
+            Self::Like(part, emails) => {
+                let actor = actor.as_str().to_lowercase();
+                actor.contains(part.as_str()) || emails.contains(&actor)
+            }
+        }
+    }
+}
+
+fn fits(
+    gaze: &Gaze<'_, Snapshot>,
+    query: &ActivityQuery,
+    doers: Option<&Doers>,
+    activity: &Activity,
+) -> Result<bool, StoreError> {
     let asked = (query.kinds.is_empty() || query.kinds.contains(&activity.kind))
-        && query.who.as_deref().is_none_or(|who| activity.actor.as_str().eq_ignore_ascii_case(who))
+        && doers.is_none_or(|doers| doers.include(&activity.actor))
         && (query.conversation.is_none() || activity.conversation == query.conversation)
         && (query.opportunity.is_none() || activity.opportunity == query.opportunity);
     if !asked || query.sight == Sight::All {

@@ -1,14 +1,16 @@
 //! The inbox: pages of a shelf, how much lies on each, and what people do with a conversation.
 
 use fulcrum_domain::{
-    Account, Activity, ActivityKind, Actor, ConversationId, Delivery, Desk, Folder, Message, Shelf, Sight,
+    Account, Activity, ActivityKind, Actor, ConversationId, Delivery, Desk, Folder, Message, OpportunityId,
+    Shelf, Sight,
 };
 use jiff::Timestamp;
 
 use super::gaze::Gaze;
+use super::messages::waiting;
 use super::{ConversationView, PAGE_MAX, Page, conversation_view};
 use crate::engine::{Engine, changes};
-use crate::store::tables::{MESSAGES, READ, SHELVES};
+use crate::store::tables::{MESSAGES, OPPORTUNITIES, POSTINGS, READ, SHELVES};
 use crate::store::{Keys, Read, Seen, Snapshot, StoreError};
 
 /// The part of the inbox that is asked for.
@@ -40,6 +42,10 @@ pub struct InboxRow {
     pub last: Option<Message>,
     /// Whether the reader has not seen the candidate's newest text.
     pub unread: bool,
+    /// The title of the posting that it is about, where there is one.
+    pub posting: Option<String>,
+    /// On the shelf of what waits for its time: the text that leaves next, and when.
+    pub next: Option<(Message, Timestamp)>,
 }
 
 /// How much lies on a shelf, counted up to [`COUNTED`].
@@ -216,7 +222,7 @@ fn inbox(snapshot: &Snapshot, query: &InboxQuery) -> Result<Page<InboxRow, Inbox
             place = Some((at, id));
             keys = keys.before(&(query.shelf.clone(), at, id));
             seen += 1;
-            rows.extend(row(&gaze, id, query.reader.as_ref())?);
+            rows.extend(row(&gaze, id, query)?);
         }
         if is_last {
             return Ok(Page { rows, next: None });
@@ -228,13 +234,34 @@ fn inbox(snapshot: &Snapshot, query: &InboxQuery) -> Result<Page<InboxRow, Inbox
 fn row(
     gaze: &Gaze<'_, Snapshot>,
     id: ConversationId,
-    reader: Option<&Account>,
+    query: &InboxQuery,
 ) -> Result<Option<InboxRow>, StoreError> {
     let Some(conversation) = gaze.conversation(id)? else { return Ok(None) };
     let desk = changes::desk_of(gaze.read, id)?;
-    let unread = is_unread(gaze.read, id, &desk, reader)?;
+    let unread = is_unread(gaze.read, id, &desk, query.reader.as_ref())?;
     let last = newest(gaze, id)?;
-    Ok(Some(InboxRow { view: conversation_view(gaze.read, conversation)?, desk, last, unread }))
+    let posting = match &conversation.opportunity {
+        Some(id) => posting(gaze.read, id)?,
+        None => None,
+    };
+    let next = match &query.shelf {
+        Shelf::Folder(Folder::Scheduled) => {
+            let first = waiting(gaze, id)?.into_iter().next();
+            first.and_then(|view| view.send_at.map(|at| (view.message, at)))
+        }
+        _ => None,
+    };
+    let view = conversation_view(gaze.read, conversation)?;
+    Ok(Some(InboxRow { view, desk, last, unread, posting, next }))
+}
+
+/// The title of an opportunity's posting.
+fn posting(read: &impl Read, id: &OpportunityId) -> Result<Option<String>, StoreError> {
+    let posting = read.get(OPPORTUNITIES, id)?.and_then(|row| row.posting);
+    match posting {
+        Some(id) => Ok(read.get(POSTINGS, &id)?.map(|row| row.title).filter(|title| !title.is_empty())),
+        None => Ok(None),
+    }
 }
 
 fn newest(gaze: &Gaze<'_, Snapshot>, id: ConversationId) -> Result<Option<Message>, StoreError> {

@@ -2,14 +2,14 @@
 
 use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
-use fulcrum_domain::{ConversationId, Delivery, Effect, Message, MessageId, Sight};
+use fulcrum_domain::{ConversationId, Delivery, Effect, FilingState, Message, MessageId, Sight};
 use jiff::Timestamp;
 
 use super::Page;
 use super::gaze::Gaze;
 use crate::engine::Engine;
 use crate::engine::changes::{desk_of, files_of, message};
-use crate::store::tables::{MADE_FROM, MESSAGES, MessageKey, OUTBOX};
+use crate::store::tables::{FILINGS, MADE_FROM, MESSAGES, MessageKey, OUTBOX};
 use crate::store::{Keys, Read, StoreError};
 
 /// A message.
@@ -23,6 +23,8 @@ pub struct MessageView {
     pub made_from: Option<Version>,
     /// How far its attachments are, in their order; none for one that was never asked for.
     pub files: Vec<Option<FileState>>,
+    /// How far the transcript is that it stands in, if it does.
+    pub filing: Option<FilingState>,
 }
 
 impl Engine {
@@ -143,11 +145,18 @@ fn view(
     send_at: Option<Timestamp>,
 ) -> Result<MessageView, StoreError> {
     let made_from = gaze.read.get(MADE_FROM, &message.id)?;
-    Ok(MessageView { made_from, files: files_of(gaze.read, &message)?, message, send_at })
+    let filing = match &message.filing {
+        Some(id) => gaze.read.get(FILINGS, id)?.map(|filing| filing.state),
+        None => None,
+    };
+    Ok(MessageView { made_from, files: files_of(gaze.read, &message)?, message, send_at, filing })
 }
 
 /// The texts of a thread that wait for their time, in order of that.
-fn waiting(gaze: &Gaze<'_, impl Read>, id: ConversationId) -> Result<Vec<MessageView>, StoreError> {
+pub(super) fn waiting(
+    gaze: &Gaze<'_, impl Read>,
+    id: ConversationId,
+) -> Result<Vec<MessageView>, StoreError> {
     const CHUNK: usize = 100;
     let count = desk_of(gaze.read, id)?.said.scheduled;
     let mut left = usize::try_from(count).unwrap_or(usize::MAX);

@@ -9,6 +9,7 @@ mod desk;
 mod gaze;
 mod interviews;
 mod messages;
+mod waiting;
 
 use std::ops::ControlFlow;
 
@@ -25,12 +26,13 @@ use crate::store::tables::{
 };
 use crate::store::{Keys, Read, StoreError, readable};
 
-pub use activity::{ActivityQuery, ActivityRow};
+pub use activity::{ActivityQuery, ActivityRow, WhoDid};
 pub use desk::{COUNTED, InboxCursor, InboxQuery, InboxRow, ShelfCount, Shelves};
 pub(super) use gaze::Gaze;
 pub use interviews::{InterviewState, InterviewView};
 pub use messages::MessageView;
 pub(crate) use messages::messages;
+pub use waiting::Waiting;
 
 /// A page of a list.
 #[derive(Clone, Debug)]

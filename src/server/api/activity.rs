@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Listing;
 use super::input::{Asked, Paging};
-use crate::engine::{ActivityQuery, ActivityRow};
+use crate::engine::{ActivityQuery, ActivityRow, WhoDid};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
@@ -99,7 +99,7 @@ pub(super) async fn list(
     let paging = Paging::new(params.limit, params.cursor)?;
     let query = ActivityQuery {
         kinds: params.kind.as_deref().map_or(Ok(Vec::new()), kinds)?,
-        who: params.who,
+        who: params.who.map(WhoDid::Is),
         conversation: params.conversation.map(|id| id.parse().map_err(no_id)).transpose()?,
         opportunity: params.opportunity.map(|id| id.parse().map_err(no_id)).transpose()?,
         before: paging.after()?,

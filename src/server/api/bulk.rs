@@ -16,7 +16,7 @@ use super::Listing;
 use super::input::{Cursor, Id, IdempotencyKey, Input, Long, Paging, required};
 use crate::engine::changes::BulkError;
 use crate::engine::{
-    BulkCounts, BulkView, Engine, Listed, MakeError, NewBulk, RecipientView, Who, read_list,
+    BulkCounts, BulkView, Engine, Listed, MakeError, NewBulk, Part, RecipientView, Who, read_list,
 };
 use crate::server::Shared;
 use crate::server::caller::Caller;
@@ -339,7 +339,8 @@ pub(super) async fn recipients(
     paging: Paging,
 ) -> Result<Json<Listing<RecipientBody>>, Problem> {
     let id = found(&shared, named(&id)?).await?.id;
-    let page = shared.engine.bulk_recipients(id, paging.after()?, paging.limit(), caller.sight).await?;
+    let page =
+        shared.engine.bulk_recipients(id, Part::Whole, paging.after()?, paging.limit(), caller.sight).await?;
     Ok(Json(page.into()))
 }
 

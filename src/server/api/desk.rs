@@ -74,7 +74,8 @@ impl From<InboxRow> for InboxBody {
             scheduled: row.desk.said.scheduled,
             unread: row.unread,
             last: row.last.map(|message| {
-                MessageView { message, send_at: None, made_from: None, files: Vec::new() }.into()
+                MessageView { message, send_at: None, made_from: None, files: Vec::new(), filing: None }
+                    .into()
             }),
         }
     }

@@ -132,7 +132,7 @@ impl From<Option<FileState>> for FileBody {
 
 impl From<MessageView> for MessageBody {
     fn from(view: MessageView) -> Self {
-        let MessageView { message, send_at, made_from, files } = view;
+        let MessageView { message, send_at, made_from, files, .. } = view;
         let (status, error) = (message.status_word(), message.failure_words());
         let (author, author_name) = match message.author {
             Author::Candidate => ("candidate", None),

@@ -2,9 +2,10 @@
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
-use fulcrum_domain::booking::{Over, spoken};
+use fulcrum_domain::booking::{Fixed, Over, spoken};
 use fulcrum_domain::slots::Day;
 use http::StatusCode;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{form_token, texts};
@@ -48,8 +49,18 @@ struct Page<'a> {
 
 /// What of the page is shown.
 enum Face {
-    Times { days: Vec<DayShown>, moves: bool },
-    Booked { when: String, may_move: bool, may_call_off: bool },
+    /// With what is booked, where another time is chosen instead.
+    Times {
+        days: Vec<DayShown>,
+        moves: Option<String>,
+    },
+    /// With why it stays as it is, where it does.
+    Booked {
+        when: String,
+        may_move: bool,
+        may_call_off: bool,
+        fixed: Option<&'static str>,
+    },
     Over(&'static str),
 }
 
@@ -69,14 +80,21 @@ pub(super) fn page(
 ) -> Response {
     let zone = view.zone.iana_name().unwrap_or("UTC");
     let face = match &view.state {
-        BookingState::Open(days) => Face::Times { days: shown(days, &view.zone), moves: false },
-        BookingState::Booked { others: Some(days), .. } if moves => {
-            Face::Times { days: shown(days, &view.zone), moves: true }
+        BookingState::Open(days) => Face::Times { days: shown(days, &view.zone), moves: None },
+        BookingState::Booked { booked, others: Some(days), .. } if moves => {
+            let moves = Some(spoken(booked.starts_at, &view.zone));
+            Face::Times { days: shown(days, &view.zone), moves }
         }
         BookingState::Booked { booked, others, may_call_off } => Face::Booked {
             when: spoken(booked.starts_at, &view.zone),
             may_move: others.is_some(),
             may_call_off: *may_call_off,
+            fixed: match (others, booked.may_move(shared.engine.now())) {
+                (Some(_), _) => None,
+                (None, Err(Fixed::MovedTwice)) => Some(texts::MOVED_ENOUGH),
+                (None, Err(Fixed::TooLate)) => Some(texts::TOO_LATE),
+                (None, Ok(())) => Some(texts::FIXED),
+            },
         },
         BookingState::Over(why) => Face::Over(match why {
             Over::Expired => texts::EXPIRED,
@@ -93,12 +111,31 @@ pub(super) fn page(
         minutes: view.minutes,
         location: &view.location,
         zone,
-        zones: std::iter::once(zone).chain(ZONES.into_iter().filter(|name| *name != zone)).collect(),
+        zones: zones(&view.zone, zone),
         form: form_token(token, view.revision),
         notice: notice.map_or("", |(_, words)| words),
         face,
     });
     (notice.map_or(StatusCode::OK, |(status, _)| status), page).into_response()
+}
+
+/// Zones to choose from, the visitor's first. One that is the same by another name, as browsers say
+/// Asia/Calcutta, is no other.
+fn zones<'a>(own: &TimeZone, name: &'a str) -> Vec<&'a str> {
+    let is_other = |other: &&str| TimeZone::get(other).is_ok_and(|other| !are_one(own, &other));
+    std::iter::once(name).chain(ZONES.into_iter().filter(is_other)).collect()
+}
+
+/// Whether two zones have always had the same clock.
+fn are_one(one: &TimeZone, other: &TimeZone) -> bool {
+    /// Transitions that are compared: from the first on, past those of our days.
+    const COMPARED: usize = 300;
+    let changes = |zone: &TimeZone| {
+        let changes = zone.following(Timestamp::MIN).take(COMPARED);
+        changes.map(|change| (change.timestamp(), change.offset())).collect::<Vec<_>>()
+    };
+    one.to_offset(Timestamp::UNIX_EPOCH) == other.to_offset(Timestamp::UNIX_EPOCH)
+        && changes(one) == changes(other)
 }
 
 /// Says one thing. Nothing of it leads into the console: that is not for candidates.
@@ -119,7 +156,7 @@ pub(super) fn say(shared: &Shared, status: StatusCode, title: &str, words: &str)
 }
 
 fn shown(days: &[Day], zone: &TimeZone) -> Vec<DayShown> {
-    let time = |start: &jiff::Timestamp| {
+    let time = |start: &Timestamp| {
         let clock = zone.to_datetime(*start).strftime("%-I:%M %p").to_string();
         (start.to_string(), clock)
     };
@@ -128,4 +165,23 @@ fn shown(days: &[Day], zone: &TimeZone) -> Vec<DayShown> {
         times: day.starts.iter().map(time).collect(),
     };
     days.iter().map(day).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_offered_under_one_name() {
+        let offered = |name| zones(&TimeZone::get(name).unwrap(), name);
+        assert_eq!(offered("America/New_York"), ZONES);
+        for (name, same) in [("Asia/Calcutta", "Asia/Kolkata"), ("US/Pacific", "America/Los_Angeles")] {
+            let offered = offered(name);
+            assert!(
+                offered[0] == name && !offered.contains(&same) && offered.len() == ZONES.len(),
+                "{offered:?}"
+            );
+        }
+        assert_eq!(offered("Asia/Tokyo").len(), ZONES.len() + 1);
+    }
 }

@@ -13,6 +13,11 @@ pub(super) const STALE_STANDS: &str = "The page was not up to date any more. Thi
 pub(super) const NOT_FREE: &str = "Sorry, that time was just taken. Please choose another one.";
 pub(super) const CHOOSE_ONE: &str = "Please choose a time.";
 pub(super) const FIXED: &str = "It cannot be changed here any more. Please answer our text instead.";
+pub(super) const MOVED_ENOUGH: &str =
+    "It was moved twice, and cannot be moved here again. Please answer our text if the time does not suit.";
+pub(super) const TOO_LATE: &str =
+    "It is so soon that it cannot be moved here any more. Please answer our text if the time does not suit.";
+pub(super) const BOOKED_NOW: &str = "You are booked for";
 pub(super) const OVER: &str = "This link is not good any more. Please answer our text instead.";
 pub(super) const WISH_LENGTH: &str = "Please write which times would suit, in 500 characters at most.";
 pub(super) const WISH_TAKEN: &str = "Thank you";

@@ -7,13 +7,15 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
-use fulcrum_domain::{ActivityKind, ConversationId, OpportunityId, Right};
+use fulcrum_domain::{ActivityKind, ConversationId, EffectKind, OpportunityId, Right};
 use http::StatusCode;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::frame::{self, Frame, page};
 use super::{texts, words};
-use crate::engine::{ActivityQuery, ActivityRow, EffectView};
+use crate::engine::{ActivityQuery, ActivityRow, EffectView, WhoDid};
 use crate::server::api::{effect_id, effect_of};
 use crate::server::caller::Caller;
 use crate::server::problem::Problem;
@@ -31,6 +33,8 @@ pub(super) struct Asked {
     who: String,
     c: Option<String>,
     before: Option<String>,
+    /// What was done a moment ago.
+    done: Option<String>,
 }
 
 /// The page.
@@ -38,6 +42,8 @@ pub(super) struct Asked {
 #[template(path = "activity.html")]
 struct Page {
     frame: Frame,
+    /// What was done a moment ago, in words.
+    done: Option<&'static str>,
     failed: Vec<Tried>,
     retried: Vec<Tried>,
     kinds: Vec<Kind>,
@@ -55,7 +61,21 @@ struct Tried {
     href: Option<String>,
     reason: String,
     attempts: u32,
+    /// When it was asked for.
+    at: String,
+    time: String,
     next: String,
+}
+
+/// Asks whether something is to be given up.
+#[derive(Template)]
+#[template(path = "give-up.html")]
+struct Sure<'a> {
+    frame: Frame,
+    effect: &'a str,
+    id: &'a str,
+    about: String,
+    what: &'static str,
 }
 
 /// A kind to choose.
@@ -84,7 +104,7 @@ pub(super) async fn show(
     let kind = ActivityKind::from_word(&asked.kind);
     let query = ActivityQuery {
         kinds: kind.into_iter().collect(),
-        who: Some(asked.who.trim().to_owned()).filter(|who| !who.is_empty()),
+        who: Some(asked.who.trim().to_owned()).filter(|who| !who.is_empty()).map(WhoDid::Like),
         conversation: asked.c.as_deref().and_then(|id| id.parse::<ConversationId>().ok()),
         opportunity: None,
         before: asked.before.as_deref().and_then(Cursor::from_text),
@@ -98,7 +118,7 @@ pub(super) async fn show(
         let (about, href) = about(&caller, name, activity.conversation, activity.opportunity.as_ref());
         Row {
             at: activity.at.to_string(),
-            time: words::local(activity.at, &zone).strftime("%-d %b %H:%M:%S").to_string(),
+            time: time(activity.at, &zone),
             kind: activity.kind.word(),
             actor: activity.actor.as_str().to_owned(),
             about,
@@ -124,13 +144,20 @@ pub(super) async fn show(
             href,
             reason: view.row.last_error.unwrap_or_default(),
             attempts: view.row.attempts,
-            next: words::local(view.row.due_at, &zone).strftime("%-d %b %H:%M:%S").to_string(),
+            at: view.row.asked_at.to_string(),
+            time: time(view.row.asked_at, &zone),
+            next: time(view.row.due_at, &zone),
         }
     };
     let failed = shared.engine.failed_effects(caller.sight).await?;
     let retried = shared.engine.retried_effects(caller.sight).await?;
     Ok(page(&Page {
-        frame: Frame::new(&shared, &caller, "/activity"),
+        frame: Frame::new(&shared, &caller, "/activity").await?,
+        done: match asked.done.as_deref() {
+            Some("retried") => Some(texts::RETRIED),
+            Some("given-up") => Some(texts::GIVEN_UP),
+            _ => None,
+        },
         failed: failed.into_iter().map(tried).collect(),
         retried: retried.into_iter().map(tried).collect(),
         kinds: ActivityKind::ALL
@@ -144,6 +171,10 @@ pub(super) async fn show(
         conversation: asked.c.clone(),
         rows,
     }))
+}
+
+fn time(at: Timestamp, zone: &TimeZone) -> String {
+    words::local(at, zone).strftime("%-d %b %H:%M:%S").to_string()
 }
 
 /// Whom something is about, and where they are found; an operator is told no names.
@@ -164,12 +195,13 @@ fn about(
 }
 
 /// Which effect.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct WhichEffect {
-    #[serde(default)]
     effect: String,
-    #[serde(default)]
     id: String,
+    /// Whether they were asked, and said yes.
+    sure: String,
 }
 
 /// `POST /activity/retry`.
@@ -180,23 +212,40 @@ pub(super) async fn retry(
 ) -> Result<Response, Problem> {
     let effect = effect_of(&form.effect, &form.id)?;
     let done = shared.engine.retry_effect(effect, caller.actor()).await?;
-    Ok(back(&shared, done))
+    Ok(back(&shared, done.then_some("retried")))
 }
 
-/// `POST /activity/give-up`.
+/// `POST /activity/give-up`: what is given up does not come again, so they are asked once more.
 pub(super) async fn give_up(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Form(form): Form<WhichEffect>,
 ) -> Result<Response, Problem> {
     let effect = effect_of(&form.effect, &form.id)?;
+    if form.sure.is_empty() {
+        let failed = shared.engine.failed_effects(caller.sight).await?;
+        let Some(view) = failed.into_iter().find(|view| view.effect == effect) else {
+            return Ok(back(&shared, None));
+        };
+        return Ok(page(&Sure {
+            frame: Frame::new(&shared, &caller, "/activity").await?,
+            effect: &form.effect,
+            id: &form.id,
+            about: about(&caller, view.name, view.conversation, view.opportunity.as_ref()).0,
+            what: match effect.kind() {
+                EffectKind::Note => texts::GIVE_UP_NOTE,
+                EffectKind::Send => texts::GIVE_UP_TEXT,
+                _ => texts::GIVE_UP_WORDS,
+            },
+        }));
+    }
     let done = shared.engine.give_up_effect(effect, caller.actor()).await?;
-    Ok(back(&shared, done))
+    Ok(back(&shared, done.then_some("given-up")))
 }
 
-fn back(shared: &Shared, done: bool) -> Response {
-    if done {
-        return Redirect::to(&format!("{}/activity", shared.site.base())).into_response();
+fn back(shared: &Shared, done: Option<&str>) -> Response {
+    if let Some(done) = done {
+        return Redirect::to(&format!("{}/activity?done={done}", shared.site.base())).into_response();
     }
     frame::say(shared, StatusCode::NOT_FOUND, texts::NOT_FOUND, texts::NO_SUCH_FAILURE)
 }

@@ -31,7 +31,7 @@ struct Page {
 /// An automation.
 struct Automation {
     name: String,
-    trigger: &'static str,
+    trigger: String,
     wait: String,
     paused: bool,
     by: Option<String>,
@@ -70,7 +70,7 @@ impl From<AutomationView> for Automation {
     fn from(view: AutomationView) -> Self {
         Self {
             name: view.name,
-            trigger: view.trigger,
+            trigger: words::spoken(view.trigger),
             wait: view.wait,
             paused: view.paused,
             by: view.by,
@@ -100,7 +100,7 @@ pub(super) async fn show(
         expires: time(card.expires_at),
     });
     Ok(page(&Page {
-        frame: Frame::new(&shared, &caller, "/automations"),
+        frame: Frame::new(&shared, &caller, "/automations").await?,
         may_change: caller.may(Right::Text),
         list: list.into_iter().map(Into::into).collect(),
         cards: cards.collect(),
@@ -125,7 +125,11 @@ pub(super) async fn test(
         at: row.at.map(time),
         why: row.why.unwrap_or_default(),
     });
-    Ok(page(&TestPage { frame: Frame::new(&shared, &caller, "/automations"), name, rows: rows.collect() }))
+    Ok(page(&TestPage {
+        frame: Frame::new(&shared, &caller, "/automations").await?,
+        name,
+        rows: rows.collect(),
+    }))
 }
 
 /// What becomes of those who wait.

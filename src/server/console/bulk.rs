@@ -8,17 +8,17 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
-use fulcrum_domain::Message;
-use fulcrum_domain::bulk::{BulkState, RecipientState};
+use fulcrum_domain::bulk::{Audience, Bulk, BulkId, BulkState, RecipientState};
+use fulcrum_domain::{Actor, Message};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::frame::{self, Frame, page};
 use super::{texts, words};
-use crate::engine::{BulkCounts, RecipientView};
+use crate::engine::{BulkCounts, Part, RecipientView};
 use crate::server::api::bulk::{make_of, state_word, take_step};
 use crate::server::caller::Caller;
-use crate::server::problem::Problem;
+use crate::server::problem::{Kind, Problem};
 use crate::server::{Cursor, Shared, sign_in};
 
 /// Rows of a page.
@@ -28,6 +28,10 @@ const ROWS: usize = 50;
 #[derive(Default, Deserialize)]
 pub(super) struct Asked {
     after: Option<String>,
+    /// The bulk text whose words a new one begins with.
+    like: Option<String>,
+    /// The excluded are asked for, and not the recipients.
+    excluded: Option<String>,
 }
 
 /// The list, with the form for a new one.
@@ -48,7 +52,7 @@ struct ListPage {
 struct Row {
     id: String,
     name: String,
-    state: &'static str,
+    state: String,
     template: String,
     by: String,
     at: String,
@@ -68,6 +72,27 @@ pub(super) struct NewBulk {
     nudge_after_days: String,
 }
 
+impl NewBulk {
+    /// What was typed for another one, but for its list, which is not kept.
+    fn like(bulk: Bulk) -> Self {
+        let Audience { postings, stages, tags } = bulk.audience;
+        let (nudge_template, nudge_after_days) = match bulk.nudge {
+            Some(nudge) => (nudge.template.id, nudge.after_days.to_string()),
+            None => (String::new(), String::new()),
+        };
+        Self {
+            name: bulk.name,
+            template: bulk.template.id,
+            posting: postings.first().map(ToString::to_string).unwrap_or_default(),
+            stage: stages.first().map(ToString::to_string).unwrap_or_default(),
+            tags: tags.join(", "),
+            csv: String::new(),
+            nudge_template,
+            nudge_after_days,
+        }
+    }
+}
+
 /// One bulk text: its preview, or how far it is.
 #[derive(Template)]
 #[template(path = "bulk-one.html")]
@@ -75,12 +100,17 @@ struct OnePage {
     frame: Frame,
     id: String,
     name: String,
-    state: &'static str,
+    state: String,
     made: String,
     counts: Vec<(&'static str, String)>,
     waiting: usize,
     confirm: Option<String>,
     second: Option<String>,
+    /// Whether it is a draft that goes to nobody.
+    nobody: bool,
+    reasons: Vec<(String, usize)>,
+    /// Whether the excluded are shown, and not the recipients.
+    excluded: bool,
     steps: Vec<(&'static str, &'static str)>,
     bad_rows: Vec<(u64, String)>,
     rows: Vec<Who>,
@@ -91,9 +121,10 @@ struct OnePage {
 struct Who {
     opportunity: String,
     name: String,
-    state: &'static str,
+    state: String,
     mood: &'static str,
     words: String,
+    unanswered: bool,
 }
 
 /// `GET /bulk`.
@@ -102,7 +133,12 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    listed(&shared, &caller, &asked, NewBulk::default(), String::new()).await
+    let like = asked.like.as_deref().and_then(|id| id.parse().ok());
+    let typed = match like {
+        Some(id) => shared.engine.bulk(id).await?.map(|view| NewBulk::like(view.bulk)),
+        None => None,
+    };
+    listed(&shared, &caller, &asked, typed.unwrap_or_default(), String::new()).await
 }
 
 async fn listed(
@@ -112,23 +148,27 @@ async fn listed(
     typed: NewBulk,
     wrong: String,
 ) -> Result<Response, Problem> {
-    let frame = Frame::new(shared, caller, "/bulk");
+    let frame = Frame::new(shared, caller, "/bulk").await?;
     let found = shared.engine.bulks(asked.after.as_deref().and_then(Cursor::from_text), ROWS).await?;
     let zone = shared.engine.zone();
+    let templates = shared.engine.templates();
+    // One that is not in the config any more is called by its id.
+    let named = |id: &str| templates.iter().find(|(other, _)| other == id).map(|(_, name)| name.clone());
     let rows = found.rows.into_iter().map(|(id, bulk)| Row {
         id: id.to_string(),
         name: bulk.name,
-        state: bulk.state.word(),
-        template: bulk.template.id,
+        state: words::spoken(bulk.state.word()),
+        template: named(&bulk.template.id).unwrap_or(bulk.template.id),
         by: bulk.made_by.as_str().to_owned(),
         at: words::local(bulk.made_at, &zone).strftime("%-d %b %H:%M").to_string(),
     });
+    let rows = rows.collect();
     let (postings, stages) = shared.engine.audiences(caller.sight).await?;
     Ok(page(&ListPage {
         frame,
-        rows: rows.collect(),
+        rows,
         next: found.next.map(|place| place.to_text()),
-        templates: shared.engine.templates(),
+        templates,
         postings,
         stages,
         typed,
@@ -171,26 +211,32 @@ pub(super) async fn one(
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let frame = Frame::new(&shared, &caller, "/bulk");
+    let frame = Frame::new(&shared, &caller, "/bulk").await?;
     let Ok(id) = id.parse() else { return Ok(frame::not_found(&shared)) };
     let Some(view) = shared.engine.bulk(id).await? else { return Ok(frame::not_found(&shared)) };
     let after = asked.after.as_deref().and_then(Cursor::from_text);
-    let found = shared.engine.bulk_recipients(id, after, ROWS, caller.sight).await?;
+    let excluded = asked.excluded.is_some();
+    let part = if excluded { Part::Excluded } else { Part::Texted };
+    let found = shared.engine.bulk_recipients(id, part, after, ROWS, caller.sight).await?;
     let (bulk, counts) = (view.bulk, view.counts);
     let at = words::local(bulk.made_at, &shared.engine.zone()).strftime("%-d %b %H:%M").to_string();
     Ok(page(&OnePage {
         frame,
         id: id.to_string(),
-        state: bulk.state.word(),
+        state: words::spoken(bulk.state.word()),
+        nobody: bulk.state == BulkState::Draft && counts.waiting == 0,
+        reasons: view.reasons,
+        excluded,
         made: format!("{} {}, {at}", texts::MADE_BY, bulk.made_by.as_str()),
         waiting: counts.waiting,
         confirm: (bulk.state == BulkState::Draft && counts.waiting > 0)
             .then(|| texts::CONFIRM.replace("{}", &counts.waiting.to_string())),
         second: match &bulk.state {
+            BulkState::Confirmed { by } if *by == caller.actor() => Some(texts::WANTS_COLLEAGUE.to_owned()),
             BulkState::Confirmed { by } => Some(texts::WANTS_SECOND.replace("{}", by.as_str())),
             _ => None,
         },
-        steps: steps(&bulk.state),
+        steps: steps(&bulk.state, &caller.actor()),
         counts: named(counts),
         name: bulk.name,
         bad_rows: bulk.bad_rows.into_iter().map(|row| (row.line, row.reason)).collect(),
@@ -199,10 +245,12 @@ pub(super) async fn one(
     }))
 }
 
-fn steps(state: &BulkState) -> Vec<(&'static str, &'static str)> {
+/// What somebody can do with it: whoever confirmed it cannot be the second person as well.
+fn steps(state: &BulkState, by: &Actor) -> Vec<(&'static str, &'static str)> {
     let stop = ("stop", texts::STOP);
     match state {
-        BulkState::Draft => vec![stop],
+        BulkState::Draft => vec![("stop", texts::DISCARD)],
+        BulkState::Confirmed { by: first } if first == by => vec![stop],
         BulkState::Confirmed { .. } => vec![("approve", texts::BULK_APPROVE), stop],
         BulkState::Running => vec![("pause", texts::PAUSE), stop],
         BulkState::Paused => vec![("resume", texts::BULK_RESUME), stop],
@@ -235,7 +283,8 @@ impl From<RecipientView> for Who {
         Self {
             opportunity: view.opportunity.to_string(),
             name: view.name.unwrap_or_else(|| view.opportunity.to_string()),
-            state: view.message.as_ref().map_or(state_word(&view.state), Message::status_word),
+            state: words::spoken(view.message.as_ref().map_or(state_word(&view.state), Message::status_word)),
+            unanswered: view.unanswered,
             mood: if excluded.is_some() { "warn" } else { "" },
             words: excluded.or(view.words).unwrap_or_default(),
         }
@@ -257,7 +306,22 @@ pub(super) async fn step(
 ) -> Result<Response, Problem> {
     match take_step(&shared, &shared.engine, &caller, &id, &step, seen.recipients).await {
         Ok(_) => Ok(to(&shared, &id)),
-        Err(problem) => Ok(sign_in::refusal(&shared, &problem)),
+        Err(problem) if problem.kind() == Kind::NotFound => Ok(frame::not_found(&shared)),
+        Err(problem) => {
+            let on = (&*format!("/bulk/{id}"), texts::TO_THE_BULK);
+            Ok(sign_in::said(&shared, problem.status(), problem.title(), problem.detail(), on))
+        }
+    }
+}
+
+/// `GET` of the same: for somebody who has signed in anew, or types the address again.
+pub(super) async fn back(
+    State(shared): State<Arc<Shared>>,
+    Path((id, _)): Path<(String, String)>,
+) -> Response {
+    match id.parse::<BulkId>() {
+        Ok(id) => to(&shared, &id.to_string()),
+        Err(_) => frame::not_found(&shared),
     }
 }
 

@@ -1,17 +1,22 @@
 //! What is around every page: navigation, who is signed in, and the headers that keep a browser
 //! from doing anything that we did not write.
 
+use std::sync::Arc;
+
 use askama::Template;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use fulcrum_domain::Right;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::texts;
+use crate::engine::Waiting;
 use crate::server::Shared;
 use crate::server::caller::Caller;
+use crate::server::problem::no_such_path;
 use crate::server::sign_in;
+use crate::store::StoreError;
 
 /// What every page knows.
 pub(in crate::server) struct Frame {
@@ -34,6 +39,8 @@ pub(in crate::server) struct Place {
     pub(in crate::server) path: &'static str,
     pub(in crate::server) name: &'static str,
     pub(in crate::server) here: bool,
+    /// What waits there for a person: how much, and in words.
+    pub(in crate::server) waits: Option<(u64, &'static str)>,
 }
 
 /// The parts of the console, and who has them.
@@ -49,17 +56,35 @@ const PLACES: [(&str, &str, Right); 7] = [
 
 impl Frame {
     /// The frame of the page at `here`.
-    pub(in crate::server) fn new(shared: &Shared, caller: &Caller, here: &str) -> Self {
-        let may = |right: &Right| caller.may(*right);
-        let places = PLACES.iter().filter(|(_, _, right)| may(right));
-        Self {
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(in crate::server) async fn new(
+        shared: &Shared,
+        caller: &Caller,
+        here: &str,
+    ) -> Result<Self, StoreError> {
+        let news = shared.engine.watch(None).place().to_string();
+        let waiting = match caller.may(Right::Text) || caller.may(Right::Operate) {
+            true => shared.engine.waiting(caller.actor(), caller.sight).await?,
+            false => Waiting::default(),
+        };
+        let place = |(path, name, _): &(&'static str, &'static str, Right)| {
+            let waits = match *path {
+                "/bulk" => Some((waiting.approvals, texts::WAIT_FOR_APPROVAL)),
+                "/activity" => Some((waiting.failed, texts::WAIT_FOR_A_PERSON)),
+                _ => None,
+            };
+            Place { path, name, here: *path == here, waits: waits.filter(|(count, _)| *count > 0) }
+        };
+        Ok(Self {
             base: shared.site.base().to_owned(),
             name: caller.name.clone(),
             csrf: caller.csrf().to_owned(),
-            news: shared.engine.watch(None).place().to_string(),
+            news,
             muted: shared.engine.is_muted(),
-            places: places.map(|(path, name, _)| Place { path, name, here: *path == here }).collect(),
-        }
+            places: PLACES.iter().filter(|(_, _, right)| caller.may(*right)).map(place).collect(),
+        })
     }
 }
 
@@ -87,6 +112,23 @@ pub(super) fn say(shared: &Shared, status: StatusCode, title: &str, words: &str)
 /// For people who follow a link that leads nowhere, or to what they may not see.
 pub(in crate::server) fn not_found(shared: &Shared) -> Response {
     say(shared, StatusCode::NOT_FOUND, texts::NOT_FOUND, texts::NOT_FOUND_WORDS)
+}
+
+/// For addresses at which nothing is: a browser that goes there is shown a page, whatever else comes is told as
+/// scripts are.
+pub(in crate::server) async fn nowhere(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let path = uri.path().strip_prefix(shared.site.base()).unwrap_or(uri.path());
+    let is_for_scripts = ["/api/", "/hooks/", "/fragments/"].iter().any(|of| path.starts_with(of));
+    let accepts = |header: &HeaderValue| header.to_str().is_ok_and(|kinds| kinds.contains("text/html"));
+    if method.is_safe() && !is_for_scripts && headers.get_all(header::ACCEPT).iter().any(accepts) {
+        return not_found(&shared);
+    }
+    no_such_path().await.into_response()
 }
 
 /// Nothing but our own files is loaded, nothing is run that stands in a page, nobody frames us, and

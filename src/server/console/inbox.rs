@@ -48,6 +48,8 @@ struct Page {
     groups: Vec<Group>,
     empty: &'static str,
     next: Option<String>,
+    /// Whether a search found more than is shown.
+    more: bool,
     open: Option<Talk>,
 }
 
@@ -56,6 +58,8 @@ struct ShelfLink {
     key: &'static str,
     name: &'static str,
     count: Option<String>,
+    /// What is counted.
+    counts: &'static str,
     here: bool,
 }
 
@@ -73,8 +77,10 @@ struct Row {
     unread: bool,
     at: Option<String>,
     time: String,
+    /// What tells it from another of the same name.
+    posting: Option<String>,
     parts: Vec<Part>,
-    badge: Option<&'static str>,
+    badge: Option<String>,
 }
 
 /// Words, some of which were searched for.
@@ -122,17 +128,19 @@ pub(super) async fn show(
         Shelf::Mine(_) => MINE,
         Shelf::Folder(folder) => folder.word(),
     };
-    let frame = Frame::new(&shared, &caller, "/inbox");
+    let frame = Frame::new(&shared, &caller, "/inbox").await?;
     let open = open(&shared, &caller, asked.c.as_deref()).await?;
     let sought = asked.q.as_deref().map(str::trim).unwrap_or_default().to_owned();
     let mut page_of = Page {
         frame,
-        shelves: shelves(&shared, &caller, folder).await?,
+        // A search is through all of them.
+        shelves: shelves(&shared, &caller, if sought.is_empty() { folder } else { "" }).await?,
         folder,
         wrong: None,
         groups: Vec::new(),
         empty: if sought.is_empty() { empty(&shelf) } else { texts::EMPTY_SEARCH },
         next: None,
+        more: false,
         open,
         words: sought,
     };
@@ -155,7 +163,11 @@ pub(super) async fn show(
     } else {
         let query = SearchQuery { words: page_of.words.clone(), limit: HITS, sight: caller.sight };
         match shared.engine.search(query).await {
-            Ok(hits) => page_of.groups = drawing.hits(hits),
+            Ok(hits) => {
+                let people = hits.iter().filter(|hit| matches!(hit, Hit::Person { .. })).count();
+                page_of.more = people.max(hits.len() - people) >= HITS;
+                page_of.groups = drawing.hits(hits);
+            }
             Err(error) => page_of.wrong = Some(error.to_string()),
         }
     }
@@ -186,6 +198,7 @@ async fn shelves(shared: &Shared, caller: &Caller, here: &str) -> Result<Vec<She
         key,
         name,
         count: counted(if all { count.all } else { count.unread }),
+        counts: if all { texts::COUNTS_ALL } else { texts::COUNTS_UNREAD },
         here: key == here,
     };
     let mine = counts.mine.map(|count| link(MINE, texts::MINE, count, false));
@@ -221,8 +234,14 @@ impl Drawing {
         let name = row.view.name.as_deref();
         let mut drawn = self.thread(conversation.id, conversation.number, name, conversation.last_message_at);
         drawn.unread = row.unread;
-        drawn.badge = badge;
+        drawn.badge = badge.map(str::to_owned);
+        drawn.posting = row.posting.as_deref().map(shown);
         drawn.parts = row.last.as_ref().map(last_words).into_iter().collect();
+        if let Some((text, at)) = &row.next {
+            let at = words::local(*at, &self.zone).strftime("%a %-d %b, %H:%M").to_string();
+            drawn.badge = Some(texts::LEAVES_AT.replace("{}", &at));
+            drawn.parts = vec![last_words(text)];
+        }
         drawn
     }
 
@@ -238,6 +257,7 @@ impl Drawing {
             unread: false,
             at: at.map(|at| at.to_string()),
             time: at.map(|at| self.time(at)).unwrap_or_default(),
+            posting: None,
             parts: Vec::new(),
             badge: None,
         }
@@ -265,6 +285,7 @@ impl Drawing {
                     unread: false,
                     at: None,
                     time: String::new(),
+                    posting: None,
                     parts: posting
                         .into_iter()
                         .map(|text| Part { text: shown(&text), marked: false })

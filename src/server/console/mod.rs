@@ -40,7 +40,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use fulcrum_domain::Right;
 use http::Method;
 
-pub(super) use frame::{guarded, page};
+pub(super) use frame::{guarded, nowhere, page};
 pub use setup::SetupSettings;
 
 use super::Shared;
@@ -75,6 +75,7 @@ pub(super) fn table() -> Vec<Route> {
         page(POST, "/bulk", Text, bulk::make).long(),
         page(GET, "/bulk/{id}", Text, bulk::one),
         page(POST, "/bulk/{id}/{step}", Text, bulk::step),
+        page(GET, "/bulk/{id}/{step}", Text, bulk::back),
         page(GET, "/setup", Operate, setup::show),
         page(POST, "/setup/probe", Operate, setup::probe),
         page(POST, "/setup/tokens", Administer, setup::write_tokens),

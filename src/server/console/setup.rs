@@ -163,7 +163,7 @@ async fn draw(
     let troubled = hooks.iter().any(|hook| hook.mood == "bad");
     let setup = &shared.setup;
     Ok(page(&Page {
-        frame: Frame::new(shared, caller, "/setup"),
+        frame: Frame::new(shared, caller, "/setup").await?,
         admin: caller.may(Right::Administer),
         key_file: &setup.key_file,
         key_since: setup.key_since(now),

@@ -62,7 +62,7 @@ pub(super) async fn show(
             HealthStatus::Failing => "bad",
         },
         status: part.status.as_str(),
-        since: words::ago(part.since, now),
+        since: words::lasting(u64::try_from(now.duration_since(part.since).as_secs()).unwrap_or(0)),
         detail: part.detail.clone(),
     });
     let tasks = status.tasks.iter().map(|(name, task)| Task {
@@ -77,7 +77,7 @@ pub(super) async fn show(
         error: task.last_error.clone().unwrap_or_default(),
     });
     Ok(page(&Page {
-        frame: Frame::new(&shared, &caller, "/system"),
+        frame: Frame::new(&shared, &caller, "/system").await?,
         parts: parts.collect(),
         queues: queues(&status),
         lanes: lanes(&status),

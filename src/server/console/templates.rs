@@ -35,6 +35,8 @@ struct Page {
     words: String,
     wrong: Option<String>,
     people: Vec<Person>,
+    /// Whether more may have been found than is shown.
+    more: bool,
     candidate: Option<String>,
     templates: Vec<Text>,
 }
@@ -60,7 +62,7 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let frame = Frame::new(&shared, &caller, "/templates");
+    let frame = Frame::new(&shared, &caller, "/templates").await?;
     let (people, wrong) = match asked.q.trim() {
         "" => (Vec::new(), None),
         words => {
@@ -93,7 +95,7 @@ pub(super) async fn show(
         };
         templates.push(Text { id, name, words, missing });
     }
-    Ok(page(&Page { frame, words: asked.q, wrong, people, candidate, templates }))
+    Ok(page(&Page { frame, words: asked.q, wrong, more: people.len() >= HITS, people, candidate, templates }))
 }
 
 fn person(hit: Hit) -> Option<Person> {

@@ -23,6 +23,8 @@ texts! {
     ACTIVITY = "Activity";
     SYSTEM = "System";
     OLDER = "Older";
+    WAIT_FOR_APPROVAL = "waiting for your approval";
+    WAIT_FOR_A_PERSON = "waiting for a person";
     NOT_FOUND = "Not found";
     NOT_FOUND_WORDS = "There is nothing at this address, or you may not see it.";
     NOT_FOUND_BACK = "To the inbox";
@@ -52,6 +54,9 @@ texts! {
     EMPTY_POSSIBLE = "Nobody may have opted out without saying so plainly.";
     EMPTY_UNMATCHED = "Every number belongs to somebody in Lever.";
     EMPTY_ARCHIVED = "Nothing is archived.";
+    MORE_FOUND = "There is more. Add a word to find it.";
+    COUNTS_ALL = "conversations";
+    COUNTS_UNREAD = "unread";
     EMPTY_SEARCH = "Nothing found. Names, numbers and words of texts are searched.";
     PEOPLE = "Candidates";
     IN_TEXTS = "In texts";
@@ -253,7 +258,7 @@ texts! {
 
     // System
     HEALTH = "Health";
-    SINCE = "since";
+    SINCE = "for";
     QUEUES = "Queues";
     LANES = "Lever\u{2019}s lanes";
     WAITING = "waiting";
@@ -306,6 +311,15 @@ texts! {
     CONFIRM = "Send to {}";
     BULK_APPROVE = "Approve, as the second person";
     WANTS_SECOND = "It is so large that a second person must approve it. Confirmed by {}.";
+    WANTS_COLLEAGUE = "It is so large that a second person must approve it. You have confirmed it; it waits for a colleague.";
+    NOBODY_IN_IT = "Nobody in it can be texted. Discard it, or begin another one with its words.";
+    DISCARD = "Discard";
+    BEGIN_AGAIN = "Begin another one with its words";
+    EXCLUDED_BY = "Excluded, and why";
+    SHOW_EXCLUDED = "Show who is excluded";
+    SHOW_RECIPIENTS = "Show the recipients";
+    WAITS_FOR_ANSWER = "waits for an answer";
+    TO_THE_BULK = "Back to the bulk text";
     PAUSE = "Pause";
     BULK_RESUME = "Go on";
     STOP = "Stop";
@@ -370,6 +384,8 @@ texts! {
 
     // Messages
     FILED_ABOVE = "Filed as a note in Lever";
+    ON_ITS_WAY_ABOVE = "On its way to Lever, as a note";
+    NOT_FILED_ABOVE = "Not filed: Lever did not take the note. An administrator must look";
     FOR_THEM = "{} for the candidate";
     LEAVES_AT = "leaves {}";
     QUEUED = "waits for its turn";
@@ -394,6 +410,16 @@ texts! {
     US = "We";
     BADGE_OPTED_OUT = "opted out";
     BADGE_POSSIBLE = "opted out?";
+    ASKED_FOR = "Asked for";
+    RETRIED = "It is tried again.";
+    GIVEN_UP = "It was given up: it is not tried again.";
+    GIVE_UP_SURE = "Give it up?";
+    GIVE_UP_WORDS = "It will not be tried again by itself.";
+    GIVE_UP_NOTE = "It is a transcript: its messages stay here, and get no note in Lever.";
+    GIVE_UP_TEXT = "It is a text: the candidate does not get it.";
+    GIVE_UP_YES = "Yes, give it up";
+    GIVE_UP_NO = "No, back to the activity";
+    WHO_HINT = "part of a name or e-mail";
     NO_SUCH_FAILURE = "No such effect has failed, or somebody was faster.";
     PROFILE = "Profile";
     FIRST_TEXT = "First text";

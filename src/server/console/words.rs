@@ -21,6 +21,11 @@ pub(super) fn count(number: u64) -> String {
     words
 }
 
+/// A word of the API's as people say it.
+pub(super) fn spoken(word: &str) -> String {
+    word.replace('-', " ")
+}
+
 /// How long something takes, in the largest two units or fewer.
 pub(super) fn lasting(seconds: u64) -> String {
     match seconds {

@@ -147,7 +147,10 @@ async fn a_candidate_books_moves_and_calls_off_without_a_script() {
 
     // Each text has a link of its own.
     let another = world.link(ADA).await;
-    let others = form(&world.look(&format!("{path}?move=1")).await);
+    let page = world.look(&format!("{path}?move=1")).await;
+    assert!(page.text.contains("You are booked for <strong>"), "{}", page.text);
+    assert!(page.text.contains("Keep the time that is booked"), "{}", page.text);
+    let others = form(&page);
     assert_eq!(world.take(&path, &others, &others.starts[20]).await.status, 303);
     let moved = world.look(&format!("{path}/calendar.ics")).await;
     let uid = |text: &str| text.lines().find(|line| line.starts_with("UID:")).unwrap().to_owned();
@@ -161,7 +164,11 @@ async fn a_candidate_books_moves_and_calls_off_without_a_script() {
     };
     assert!(sequence(&moved.text) > sequence(&file.text), "{} {}", moved.text, file.text);
 
-    let shown = form(&world.look(&path).await);
+    let others = form(&world.look(&format!("{path}?move=1")).await);
+    assert_eq!(world.take(&path, &others, &others.starts[30]).await.status, 303);
+    let page = world.look(&path).await;
+    assert!(page.text.contains("It was moved twice") && !page.text.contains("move=1"), "{}", page.text);
+    let shown = form(&page);
     let ended = world.submit(&path, &[("form", &shown.token), ("do", "call-off")]).await;
     assert_eq!(ended.status, 303);
     assert!(world.look(&path).await.text.contains("The meeting is called off"));

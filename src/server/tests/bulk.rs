@@ -129,3 +129,89 @@ async fn a_person_makes_one_on_its_page_and_is_told_what_is_wrong() {
     let templates = browser.get("/templates").await;
     assert!(templates.text.contains("this is {{ sender.name }}"), "{}", templates.text);
 }
+
+/// Two candidates who can be texted, of whom the first has asked something, and one who is archived.
+async fn with_candidates(world: &World) {
+    use fulcrum_domain::{Archived, Number, Opportunity};
+
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let rows = [("asks", "+12025550142"), ("silent", "+12025550143"), ("gone", "+12025550144")];
+        for (id, number) in rows {
+            let row = candidate(&format!("Candidate {id}"), number);
+            let archived = (id == "gone").then_some(Archived { at: row.as_of, reason: None });
+            let at = (Number::from_e164(number).unwrap(), id.parse().unwrap());
+            tx.put(store::tables::BY_NUMBER, &at, &())?;
+            tx.put(OPPORTUNITIES, &id.parse().unwrap(), &Opportunity { archived, ..row })?;
+        }
+        Ok(())
+    };
+    world.engine.store.change(change).await.unwrap();
+    let asks = crate::carrier::ReceivedText {
+        sid: "SM1".parse().unwrap(),
+        from: "+12025550142".into(),
+        to: OURS.into(),
+        body: "Is there parking?".into(),
+        media: Vec::new(),
+        segments: 1,
+        opt_out: None,
+        at: None,
+    };
+    world.engine.take_text(asks).await.unwrap();
+}
+
+/// The first person once was offered to approve what they had confirmed, and ended on a page without a way back.
+#[tokio::test]
+async fn whoever_confirmed_it_waits_for_a_colleague_who_is_told_of_it() {
+    let world = World::start(Choice::default()).await;
+    with_candidates(&world).await;
+    let mut settings = (*world.engine.settings.load_full()).clone();
+    settings.second_person_above = 1;
+    world.engine.replace_settings(settings);
+    let (mut first, mut second) = (Browser::new(&world), Browser::new(&world));
+    first.sign_in("recruiter@acme.example", PASSWORD, "").await;
+    second.sign_in("admin@acme.example", PASSWORD, "").await;
+    let token = csrf(&first.get("/bulk").await);
+    let csv = "opportunity\r\nasks\r\nsilent\r\n";
+    let made = first
+        .post("/bulk", &[("csrf", &token), ("name", "Spring"), ("template", "hello"), ("csv", csv)])
+        .await;
+    assert_eq!(made.header("location"), "/bulk/1", "{}", made.text);
+    first.post("/bulk/1/confirm", &[("csrf", &token), ("recipients", "2")]).await;
+
+    let page = first.get("/bulk/1").await.text;
+    assert!(page.contains("it waits for a colleague") && page.contains("awaiting approval"), "{page}");
+    assert!(!page.contains("/bulk/1/approve") && !page.contains("waiting for your approval"), "{page}");
+    let refused = first.post("/bulk/1/approve", &[("csrf", &token)]).await;
+    assert!(refused.status == 409 && refused.text.contains("href=\"/bulk/1\""), "{}", refused.text);
+    let back = first.get("/bulk/1/approve").await;
+    assert_eq!((back.status, back.header("location")), (303, "/bulk/1"));
+
+    let page = second.get("/inbox").await.text;
+    assert!(page.contains("waiting for your approval"), "{page}");
+    assert!(second.get("/bulk/1").await.text.contains("/bulk/1/approve"));
+}
+
+#[tokio::test]
+async fn the_excluded_stand_apart_and_who_waits_for_an_answer_is_marked() {
+    let world = World::start(Choice::default()).await;
+    with_candidates(&world).await;
+    let mut browser = Browser::new(&world);
+    browser.sign_in("recruiter@acme.example", PASSWORD, "").await;
+    let token = csrf(&browser.get("/bulk").await);
+    let fields = [("csrf", &*token), ("name", "Spring"), ("template", "hello")];
+    let form = |csv| [fields.as_slice(), &[("csv", csv)]].concat();
+    browser.post("/bulk", &form("opportunity\nasks\nsilent\ngone\n")).await;
+    let page = browser.get("/bulk/1").await.text;
+    assert!(page.contains("<li>1: archived in Lever</li>"), "{page}");
+    assert!(page.contains("Candidate asks</a> <span class=\"chip\">waits for an answer"), "{page}");
+    assert!(page.contains("Candidate silent</a></td>") && !page.contains("Candidate gone"), "{page}");
+    let page = browser.get("/bulk/1?excluded=1").await.text;
+    assert!(page.contains("Candidate gone") && !page.contains("Candidate silent"), "{page}");
+
+    // One that goes to nobody can be put away, or begun again.
+    browser.post("/bulk", &form("number\nnobody\n")).await;
+    let page = browser.get("/bulk/2").await.text;
+    assert!(page.contains("Discard") && !page.contains("/bulk/2/confirm"), "{page}");
+    assert!(page.contains("/bulk?like=2"), "{page}");
+    assert!(browser.get("/bulk?like=2").await.text.contains("value=\"Spring\""));
+}

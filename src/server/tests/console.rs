@@ -282,3 +282,35 @@ async fn the_active_users_of_lever_are_known_by_their_accounts_unless_they_are_m
     assert_eq!(known, [("ana@acme.example".parse().unwrap(), "U-1".to_owned())]);
     assert_eq!(world.engine.lever_accounts(0).await.unwrap(), []);
 }
+
+/// Lever takes nobody as an interviewer whom it does not know.
+#[tokio::test]
+async fn an_interview_is_held_by_whoever_looks_if_lever_knows_them() {
+    use crate::store::StoreError;
+    use crate::store::tables::{OPPORTUNITIES, USERS, USERS_BY_EMAIL};
+
+    let world = world().await;
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let row = booking::candidate("Dana Reyes", "+12025550142");
+        tx.put(OPPORTUNITIES, &"opp-1".parse().unwrap(), &row).map(drop)
+    };
+    world.engine.store.change(change).await.unwrap();
+    let mut browser = Browser::new(&world);
+    browser.sign_in("recruiter@acme.example", PASSWORD, "").await;
+    let own = "value=\"recruiter@acme.example\"";
+    assert!(!browser.get("/o/opp-1").await.text.contains(own));
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let email = "recruiter@acme.example".to_owned();
+        let user = fulcrum_domain::User { name: "Priya Shah".into(), email: email.clone(), active: true };
+        tx.put(USERS, &"user-1".parse().unwrap(), &user)?;
+        tx.put(USERS_BY_EMAIL, &email, &"user-1".parse().unwrap()).map(drop)
+    };
+    world.engine.store.change(change).await.unwrap();
+    assert!(browser.get("/o/opp-1").await.text.contains(own));
+
+    // And colleagues are called by their names.
+    let assigned = json!({"account": "recruiter@acme.example"});
+    assert_eq!(world.form("assign", RECRUITER, &assigned).await, 303);
+    let page = world.get("/c/0001", VIEWER).await.text;
+    assert!(page.contains("Priya Shah") && !page.contains("recruiter@acme.example"), "{page}");
+}

@@ -3,6 +3,7 @@
 use fulcrum_domain::{Folder, Number, Opportunity, Phone, Shelf, Sight};
 use serde_json::json;
 
+use super::sign_in::{Browser, csrf};
 use super::*;
 use crate::carrier::ReceivedText;
 use crate::engine::{ActivityQuery, Found, InboxQuery, changes};
@@ -462,4 +463,109 @@ async fn the_thread_of_whom_lever_shows_no_more_is_read_by_who_sees_all() {
     assert_eq!(world.get("/c/0001", RECRUITER).await.status, 404);
     let page = world.get("/c/0001", COUNSEL).await;
     assert!(page.status == 200 && page.text.contains("/c/0001/texts"), "{}", page.text);
+}
+
+/// A click once gave a transcript up, and nothing said so.
+#[tokio::test]
+async fn what_failed_is_told_in_the_menu_and_given_up_only_by_whoever_is_sure() {
+    let world = World::start(Choice::default()).await;
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let id = "opp-1".parse().unwrap();
+        tx.put(OPPORTUNITIES, &id, &candidate("+12025550199", false))?;
+        let effect = fulcrum_domain::Effect::Hydrate(id);
+        let mut moment = crate::engine::clock::Moment::new("2026-01-01T00:00:00Z".parse().unwrap(), 1);
+        let later = "2050-01-01T00:00:00Z".parse().unwrap();
+        changes::ask_later(tx, &effect, fulcrum_domain::Lane::Live, moment.now, later)?;
+        let failed = fulcrum_domain::EffectState::Failed;
+        changes::postpone(tx, &effect, failed, None, "lever says no", &mut moment)
+    };
+    world.engine.store.change(change).await.unwrap();
+    let mut browser = Browser::new(&world);
+    browser.sign_in("admin@acme.example", PASSWORD, "").await;
+    assert!(browser.get("/inbox").await.text.contains("waiting for a person"));
+    let page = browser.get("/activity").await;
+    assert!(page.text.contains("<a href=\"/o/opp-1\">Ada Example</a>"), "{}", page.text);
+    assert!(page.text.contains("1 Jan 00:00:00"), "{}", page.text);
+
+    let token = csrf(&page);
+    let which = [("csrf", &*token), ("effect", "hydrate"), ("id", "opp-1")];
+    let asked = browser.post("/activity/give-up", &which).await;
+    assert!(asked.status == 200 && asked.text.contains("Yes, give it up"), "{}", asked.text);
+    assert!(browser.get("/activity").await.text.contains("lever says no"), "it waits still");
+    let sure = [which.as_slice(), &[("sure", "yes")]].concat();
+    let done = browser.post("/activity/give-up", &sure).await;
+    assert_eq!(done.header("location"), "/activity?done=given-up");
+    assert!(browser.get("/activity?done=given-up").await.text.contains("It was given up"));
+    assert!(!browser.get("/inbox").await.text.contains("waiting for a person"));
+    let did = async |who: &str| world.get(&format!("/activity?who={who}"), ADMIN).await.text;
+    assert!(did("ADMIN@ac").await.contains("hydrate was given up"));
+    assert!(!did("nobody").await.contains("hydrate was given up"));
+}
+
+#[tokio::test]
+async fn the_doings_of_somebody_are_found_by_their_name() {
+    use crate::engine::WhoDid;
+    use fulcrum_domain::{Activity, ActivityKind, Actor};
+
+    let world = World::start(Choice::default()).await;
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let user = fulcrum_domain::User {
+            name: "Wendy Smith".into(),
+            email: "W.Smith0@acme.example".into(),
+            active: true,
+        };
+        tx.put(store::tables::USERS, &"user-7".parse().unwrap(), &user).map(drop)
+    };
+    world.engine.store.change(change).await.unwrap();
+    let by = Actor::from("w.smith0@acme.example");
+    let at = world.engine.now();
+    world.engine.note_activity(Activity::new(at, by, ActivityKind::Admin, "did something")).await.unwrap();
+    let found = async |who| {
+        let query = ActivityQuery {
+            kinds: Vec::new(),
+            who: Some(who),
+            conversation: None,
+            opportunity: None,
+            before: None,
+            limit: 9,
+            sight: Sight::All,
+            names: false,
+        };
+        world.engine.activity(query).await.unwrap().rows.len()
+    };
+    for who in ["wendy", "smith0@", "Wendy Smith"] {
+        assert_eq!(found(WhoDid::Like(who.into())).await, 1, "{who}");
+        assert_eq!(found(WhoDid::Is(who.into())).await, 0, "a script means exactly whom it says: {who}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_says_for_which_posting_and_when_a_text_leaves() {
+    let world = World::start(Choice::default()).await;
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), StoreError> {
+        let posting = fulcrum_domain::Posting {
+            title: "Night nurse".into(),
+            state: "published".into(),
+            location: None,
+            team: None,
+            department: None,
+            owner: None,
+            confidential: false,
+        };
+        tx.put(store::tables::POSTINGS, &"posting-1".parse().unwrap(), &posting)?;
+        let row = Opportunity { posting: Some("posting-1".parse().unwrap()), ..candidate(THEIRS, false) };
+        tx.put(OPPORTUNITIES, &"opp-1".parse().unwrap(), &row)?;
+        let number = Number::from_e164(THEIRS).unwrap();
+        tx.put(store::tables::BY_NUMBER, &(number, "opp-1".parse().unwrap()), &()).map(drop)
+    };
+    world.engine.store.change(change).await.unwrap();
+    world.engine.take_text(text(1, THEIRS)).await.unwrap();
+    let at = world.engine.now().round(jiff::Unit::Hour).unwrap() + SignedDuration::from_hours(24);
+    let later = json!({"to": THEIRS, "body": "See you then", "send_at": at});
+    assert_eq!(world.post_json("/api/v1/messages", RECRUITER, &later).await.status, 202);
+    let team = world.get("/inbox?folder=team", VIEWER).await.text;
+    assert!(team.contains("Night nurse"), "{team}");
+    let scheduled = world.get("/inbox?folder=scheduled", VIEWER).await.text;
+    let leaves = jiff::tz::TimeZone::UTC.to_datetime(at).strftime("leaves %a %-d %b, %H:%M").to_string();
+    assert!(scheduled.contains("See you then") && scheduled.contains(&leaves), "{leaves}: {scheduled}");
 }

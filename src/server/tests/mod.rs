@@ -351,6 +351,22 @@ fn shortly_after(ms: i64) -> Clock {
 }
 
 #[tokio::test]
+async fn who_goes_nowhere_is_shown_a_page_in_a_browser_and_told_of_it_elsewhere() {
+    let world = World::start(Choice::default()).await;
+    let go =
+        |path: &str, accept: &str| Answer::of(world.client.get(world.url(path)).header("accept", accept));
+    let browser = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+    let page = go("/nonsense", browser).await;
+    assert!(page.status == 404 && page.text.contains("There is nothing at this address"), "{page:?}");
+    assert!(page.header("content-security-policy").contains("default-src 'none'"), "{page:?}");
+    for (path, accept) in [("/nonsense", "*/*"), ("/api/v1/nonsense", browser)] {
+        go(path, accept).await.problem(404, "not-found");
+    }
+    let sent = world.client.post(world.url("/nonsense")).header("accept", browser);
+    Answer::of(sent).await.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn nothing_else_is_served() {
     let world = World::start(Choice::default()).await;
     for path in

@@ -44,9 +44,10 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Of a new one, held by whoever looks.
+    /// Of a new one, held by whoever looks, if Lever knows them.
     pub(super) fn fresh(caller: &Caller) -> Self {
-        let own = caller.account.as_ref().map(|account| account.as_str().to_owned());
+        let own = caller.account.as_ref().filter(|_| caller.user.is_some());
+        let own = own.map(|account| account.as_str().to_owned());
         Self { minutes: "30".to_owned(), interviewers: own.unwrap_or_default(), ..Self::default() }
     }
 }

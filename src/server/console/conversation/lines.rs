@@ -4,7 +4,7 @@
 
 use fulcrum_domain::file::{FileState, size_in_words};
 use fulcrum_domain::{
-    Account, Attachment, Author, Delivery, Direction, FilingId, Message, SendFailure, UserId,
+    Account, Attachment, Author, Delivery, Direction, FilingId, FilingState, Message, SendFailure, UserId,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -19,7 +19,7 @@ pub(in crate::server::console) enum Line {
     Day(String),
     /// A message.
     Message(Box<MessageLine>),
-    /// The messages above stand in a note.
+    /// The messages above are one transcript: how far that is.
     Filed(String),
 }
 
@@ -77,13 +77,15 @@ const PROGRAM: &str = "<path d=\"M1 2.5h14v11H1zm1.5 2v7.5h11V4.5zm1.2 1.3l2.8 2
 pub(in crate::server::console) fn lines(messages: Vec<MessageView>, reader: &Reader<'_>) -> Vec<Line> {
     let mut lines = Vec::with_capacity(messages.len() + 4);
     let mut day = None;
-    let mut filing: Option<FilingId> = None;
+    let mut filing: Option<(FilingId, &'static str)> = None;
     for view in messages {
         let (message, send_at) = (&view.message, view.send_at);
-        if filing.is_some() && message.filing != filing {
-            lines.push(Line::Filed(texts::FILED_ABOVE.to_owned()));
+        if let Some((id, words)) = filing
+            && message.filing != Some(id)
+        {
+            lines.push(Line::Filed(words.to_owned()));
         }
-        filing.clone_from(&message.filing);
+        filing = message.filing.map(|id| (id, filed(view.filing.as_ref())));
         let at = local(send_at.unwrap_or(message.at), reader.zone);
         if day != Some(at.date()) {
             day = Some(at.date());
@@ -91,14 +93,23 @@ pub(in crate::server::console) fn lines(messages: Vec<MessageView>, reader: &Rea
         }
         lines.push(Line::Message(Box::new(line(&view, reader))));
     }
-    if filing.is_some() {
-        lines.push(Line::Filed(texts::FILED_ABOVE.to_owned()));
+    if let Some((_, words)) = filing {
+        lines.push(Line::Filed(words.to_owned()));
     }
     lines
 }
 
+/// How far a transcript is. Why it is held stands beside the thread; what is known no more was filed once.
+const fn filed(state: Option<&FilingState>) -> &'static str {
+    match state {
+        Some(FilingState::Filed) | None => texts::FILED_ABOVE,
+        Some(FilingState::Due | FilingState::Posting) => texts::ON_ITS_WAY_ABOVE,
+        Some(FilingState::Held(_)) => texts::NOT_FILED_ABOVE,
+    }
+}
+
 fn line(view: &MessageView, reader: &Reader<'_>) -> MessageLine {
-    let MessageView { message, send_at, made_from, files } = view;
+    let MessageView { message, send_at, made_from, files, .. } = view;
     let (icon, by) = author(&message.author, reader);
     let automatic = matches!(message.author, Author::Automatic(_));
     let until = (*send_at).filter(|_| waits(message.delivery));
@@ -284,7 +295,10 @@ mod tests {
             now: at(0),
         };
         let files = Vec::new();
-        line(&MessageView { message: message.clone(), send_at, made_from: None, files }, &reader)
+        line(
+            &MessageView { message: message.clone(), send_at, made_from: None, files, filing: None },
+            &reader,
+        )
     }
 
     #[test]
@@ -298,6 +312,39 @@ mod tests {
         assert_eq!(by(staff("Tom", Some("u2"))), ("Tom (Colleague)".to_owned(), COLLEAGUES));
         assert_eq!(by(staff("hr-scripts", None)), ("hr-scripts (Program)".to_owned(), PROGRAM));
         assert_eq!(by(Author::Automatic("Help".into())), ("Automatic: Help".to_owned(), CLOCKWORK));
+    }
+
+    #[test]
+    fn a_transcript_is_called_filed_when_it_is() {
+        let view = |second, filing: Option<(u8, FilingState)>| {
+            let mut message = message(second, Author::Candidate, Delivery::Received);
+            message.filing = filing.as_ref().map(|(id, _)| FilingId::new(at(0), &[*id; 10]));
+            let filing = filing.map(|(_, state)| state);
+            MessageView { message, send_at: None, made_from: None, files: Vec::new(), filing }
+        };
+        let held = FilingState::Held("Lever refused it (400)".into());
+        let views = vec![
+            view(0, Some((1, FilingState::Filed))),
+            view(1, Some((2, held.clone()))),
+            view(2, Some((2, held))),
+            view(3, Some((3, FilingState::Posting))),
+            view(4, None),
+        ];
+        let reader = Reader {
+            facts: None,
+            user: None,
+            account: None,
+            name: "Priya Shah",
+            candidate: "Dana Reyes",
+            zone: &TimeZone::UTC,
+            now: at(0),
+        };
+        let told = lines(views, &reader).into_iter().filter_map(|line| match line {
+            Line::Filed(words) => Some(words),
+            _ => None,
+        });
+        let expected = [texts::FILED_ABOVE, texts::NOT_FILED_ABOVE, texts::ON_ITS_WAY_ABOVE];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -186,7 +186,7 @@ async fn whole(
     older: Older,
     draft: Draft,
 ) -> Result<Response, Problem> {
-    let frame = Frame::new(shared, caller, "");
+    let frame = Frame::new(shared, caller, "").await?;
     match opened(shared, caller, which, older.before.as_deref(), draft).await {
         Ok(talk) => Ok(page(&Open { frame, talk })),
         Err(missing) => missing.into_page(shared),

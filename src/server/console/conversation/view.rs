@@ -281,7 +281,7 @@ impl View {
         self.lines = lines::lines(newest.rows, reader);
         self.assigned = match &desk.assigned {
             Some(account) if Some(account) == caller.account.as_ref() => texts::YOU.to_owned(),
-            Some(account) => account.to_string(),
+            Some(account) => engine.name_of(account).await?.unwrap_or_else(|| account.to_string()),
             None => texts::NOBODY.to_owned(),
         };
         if caller.may(Right::Text) {

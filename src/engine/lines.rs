@@ -5,20 +5,24 @@ use std::io::{self, BufRead};
 
 /// The lines of a text, which is read as far as it is asked about.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub struct Lines<R> {
     text: R,
     at: u64,
     line: u64,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(text: R) -> Self {
+    /// Those of this text.
+    pub fn new(text: R) -> Self {
         Self { text, at: 0, line: 1 }
     }
 
     /// The line, from 1, of what begins at this byte, or behind the line ends there. Bytes are asked about in
     /// their order.
-    pub(super) fn of(&mut self, byte: u64) -> io::Result<u64> {
+    ///
+    /// # Errors
+    /// The text cannot be read.
+    pub fn of(&mut self, byte: u64) -> io::Result<u64> {
         loop {
             let Some(&next) = self.text.fill_buf()?.first() else { return Ok(self.line) };
             if self.at >= byte && !matches!(next, b'\r' | b'\n') {
