@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::control::{Control, ControlError};
-use super::{Exit, Form, Outcome, load, screen};
-use crate::config::Config;
+use super::{Exit, Form, Outcome, screen};
 use crate::engine::clock::Clock;
 
 /// Rows in one request, and their bytes in it: what a request may hold is 64 KiB.
@@ -62,9 +61,10 @@ struct Taken {
 
 impl Import {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
+        let control = Control::new(config)?;
+        let region = control.region()?;
         let mut rows = 0u64;
-        for row in self.rows(&config)? {
+        for row in self.rows(region)? {
             row?;
             rows += 1;
         }
@@ -76,9 +76,8 @@ impl Import {
             }
             return Ok(Exit::Done);
         }
-        let control = Control::new(&config)?;
         let mut told = Taken::default();
-        for batch in batches(self.rows(&config)?) {
+        for batch in batches(self.rows(region)?) {
             let batch = batch?;
             let answer = control.post("/api/v1/imports", &json!({ "messages": batch.rows })).await;
             let answer = answer.map_err(|error| self.refused(error, &batch))?;
@@ -97,10 +96,10 @@ impl Import {
     }
 
     /// The rows of the file.
-    fn rows(&self, config: &Config) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Row>>> {
+    fn rows(&self, region: Region) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Row>>> {
         let name = self.file.display().to_string();
         let file = File::open(&self.file).with_context(|| name.clone())?;
-        Ok(rows(file, name, config.organisation.region, Clock::System.now()))
+        Ok(rows(file, name, region, Clock::System.now()))
     }
 
     /// What the daemon says of a batch, with the row of the file that it means.
