@@ -14,7 +14,7 @@ use super::conversations::local;
 use super::offline::{Offline, ask_or_read};
 use super::screen::Mood;
 use super::shapes::Page;
-use super::{Form, Outcome, load, screen};
+use super::{Form, Outcome, screen};
 
 /// See and switch what texts by itself
 #[derive(Debug, Args)]
@@ -137,18 +137,19 @@ struct Tested {
 
 impl Automations {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
-        let control = Control::new(&config)?;
-        let zone = &config.organisation.timezone;
+        let control = Control::new(config)?;
+        let zone = control.timezone();
         match self.what {
             What::List(List { form }) => {
-                let read = |offline: &Offline| offline.automations(&config);
-                form.print(ask_or_read(&config, "/api/v1/automations", &[], read).await?, show)
+                let answer =
+                    ask_or_read(&control, config, "/api/v1/automations", &[], Offline::automations).await?;
+                form.print(answer, show)
             }
             What::Test(Test { name, days, form }) => {
                 let path = format!("/api/v1/automations/{name}/test");
-                let read = |offline: &Offline| offline.test(&config, &name, days);
-                let answer = ask_or_read(&config, &path, &[("days", days.to_string())], read).await?;
+                let read = |offline: &Offline| offline.test(&name, days);
+                let days = [("days", days.to_string())];
+                let answer = ask_or_read(&control, config, &path, &days, read).await?;
                 form.print(answer, |page| show_test(page, zone))
             }
             What::Pause(Pause { name, waiting, form }) => {

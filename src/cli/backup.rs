@@ -99,7 +99,7 @@ impl Restore {
             return self.tell(contents, None);
         }
         let config = load(config)?;
-        match Control::new(&config)?.get("/api/v1/status", &[]).await {
+        match Control::of(&config)?.get("/api/v1/status", &[]).await {
             Err(error) if error.is_not_running() => {}
             _ => bail!("the daemon runs: stop it first, with `systemctl stop fulcrum.socket fulcrum`"),
         }
@@ -190,7 +190,7 @@ struct Leaves {
 
 impl Unmute {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let control = Control::new(&load(config)?)?;
+        let control = Control::new(config)?;
         let wanted: Value = json!({"dry_run": !self.yes, "hours": self.hours, "send_late": self.send_late});
         let answer = control.post("/api/v1/unmute", &wanted).await?;
         self.form.print(answer, |leaves: &Leaves| {

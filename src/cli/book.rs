@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::control::Control;
-use super::{Form, Outcome, load, screen};
+use super::{Form, Outcome, screen};
 
 /// Have a candidate choose the time of a meeting
 ///
@@ -43,7 +43,7 @@ struct Offered {
 
 impl Book {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let control = Control::new(&load(config)?)?;
+        let control = Control::new(config)?;
         let path = |what| format!("/api/v1/opportunities/{}/{what}", self.opportunity);
         let wanted = json!({ "event_type": self.event_type });
         if self.by_text {

@@ -87,6 +87,15 @@ pub(super) fn hooks(config: &Config) -> Result<Option<Hooks>, WiringError> {
     }))
 }
 
+/// Where the carrier is.
+pub(super) fn address(config: &Config) -> &Url {
+    match &config.carrier.kind {
+        CarrierKind::Twilio(twilio) => &twilio.base_url,
+        CarrierKind::Telnyx(telnyx) => &telnyx.base_url,
+        CarrierKind::Webhook(webhook) => &webhook.url,
+    }
+}
+
 /// Which account it is, as far as that is no secret, and what is to be entered there.
 pub(super) fn described(config: &Config) -> String {
     let base = config.server.public_url.as_str().trim_end_matches('/');

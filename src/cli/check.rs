@@ -6,8 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
+use super::folders::{self, Flaw};
 use super::{Exit, Form, Outcome, carriers, load, screen, wiring};
 use crate::config::{Config, Origin, Problem};
+use crate::engine::clock::Clock;
+use crate::server::Certificate;
 
 /// Validate the config, offline
 ///
@@ -51,8 +54,16 @@ impl Check {
             return Ok(Exit::BadConfig);
         }
         let summary = Summary::of(&config);
+        // No mistakes: the folders may be made, or mounted, before the daemon starts.
+        let warnings: Vec<_> = folders::named(&config)
+            .into_iter()
+            .filter_map(|(key, _, flaw)| match flaw? {
+                Flaw::Certain(told) | Flaw::Doubtful(told) => Some(format!("{key}: {told}")),
+            })
+            .chain(certificate_flaw(&config))
+            .collect();
         if self.form.json {
-            screen::json(&json!({ "ok": true, "summary": summary }))?;
+            screen::json(&json!({ "ok": true, "summary": summary, "warnings": warnings }))?;
         } else {
             screen::line(format_args!("OK: {}", path.display()))?;
             let mut facts = screen::facts();
@@ -60,9 +71,21 @@ impl Check {
                 facts.add_row([format!("  {name}").as_str(), value]);
             }
             screen::show(&mut facts, 1)?;
+            for warning in warnings {
+                screen::note(format_args!("fulcrum: warning: {warning}"))?;
+            }
         }
         Ok(Exit::Done)
     }
+}
+
+fn certificate_flaw(config: &Config) -> Option<String> {
+    let certificate = Certificate::load(config.server.tls.clone()?).ok()?;
+    Some(
+        certificate
+            .flaw(config.server.public_url.host_str().unwrap_or_default(), Clock::System.now())?
+            .to_string(),
+    )
 }
 
 fn shape(problem: &Problem) -> serde_json::Value {

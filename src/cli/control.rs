@@ -1,17 +1,22 @@
 //! Talks to the running daemon through its control socket: HTTP over a Unix socket, so that the
-//! routes and shapes are those of the API. Whoever may open the socket needs no token.
+//! routes and shapes are those of the API. Whoever may open the socket needs no token, nor a config without
+//! mistakes: those are told beside the answer.
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use fulcrum_domain::Region;
+use jiff::tz::TimeZone;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::config::Config;
+use super::{screen, sources};
+use crate::config::{Config, Outline, Problems};
 
 /// A text to a candidate who is not synced yet waits for Lever first.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -20,6 +25,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Control {
     client: Client,
     socket: PathBuf,
+    timezone: TimeZone,
+    region: Option<Region>,
+    /// What is wrong with the config on disk, until it is told.
+    problems: Mutex<Option<Problems>>,
 }
 
 /// The daemon did not do what it was asked.
@@ -48,6 +57,9 @@ pub(super) enum ControlError {
         /// In words.
         reason: String,
     },
+    /// Nobody listens, and the config has mistakes.
+    #[error(transparent)]
+    BadConfig(Problems),
     /// The connection, or what came by it.
     #[error("the daemon does not answer as it should")]
     Broken(#[source] reqwest::Error),
@@ -55,7 +67,11 @@ pub(super) enum ControlError {
 
 impl ControlError {
     pub(super) fn is_not_running(&self) -> bool {
-        matches!(self, Self::NotRunning { .. })
+        matches!(self, Self::NotRunning { .. } | Self::BadConfig(_))
+    }
+
+    pub(super) fn is_bad_config(&self) -> bool {
+        matches!(self, Self::BadConfig(_))
     }
 }
 
@@ -67,11 +83,39 @@ struct Problem {
 }
 
 impl Control {
+    /// The daemon of this config, which may have mistakes by now and secrets that are not for us.
+    pub(super) fn new(config: &Path) -> anyhow::Result<Self> {
+        let Outline { control_socket, timezone, region, problems } = Outline::load(&sources(config))?;
+        Ok(Self { timezone, region, problems: Mutex::new(problems), ..Self::at(control_socket)? })
+    }
+
+    /// That of a config that was read as a whole.
+    pub(super) fn of(config: &Config) -> reqwest::Result<Self> {
+        let organisation = &config.organisation;
+        let (timezone, region) = (organisation.timezone.clone(), Some(organisation.region));
+        Ok(Self { timezone, region, ..Self::at(config.server.control_socket.clone())? })
+    }
+
     #[expect(clippy::disallowed_methods, reason = "through a Unix socket, to the daemon of this machine")]
-    pub(super) fn new(config: &Config) -> reqwest::Result<Self> {
-        let socket = config.server.control_socket.clone();
+    fn at(socket: PathBuf) -> reqwest::Result<Self> {
         let client = Client::builder().unix_socket(socket.clone()).no_proxy().timeout(TIMEOUT).build()?;
-        Ok(Self { client, socket })
+        Ok(Self { client, socket, timezone: TimeZone::UTC, region: None, problems: Mutex::new(None) })
+    }
+
+    /// How numbers without a country code are read.
+    ///
+    /// # Errors
+    /// What is wrong with the config, if it does not say so.
+    pub(super) fn region(&self) -> anyhow::Result<Region> {
+        self.region.ok_or_else(|| match self.untold() {
+            Some(problems) => problems.into(),
+            None => anyhow::anyhow!("organisation.region is not set"),
+        })
+    }
+
+    /// The zone that people read times in.
+    pub(super) fn timezone(&self) -> &TimeZone {
+        &self.timezone
     }
 
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, ControlError> {
@@ -86,6 +130,12 @@ impl Control {
 
     async fn ask(&self, request: RequestBuilder) -> Result<Value, ControlError> {
         let answer = request.send().await.map_err(|error| self.no_answer(error))?;
+        if let Some(problems) = self.untold() {
+            // When standard error is closed, there is nobody to warn.
+            let _ = screen::note(format_args!(
+                "fulcrum: the config on disk has mistakes; the daemon goes by what it has read before: {problems}"
+            ));
+        }
         let status = answer.status();
         if status.is_success() {
             return answer.json().await.map_err(ControlError::Broken);
@@ -96,12 +146,17 @@ impl Control {
         Err(ControlError::Refused { status, reason })
     }
 
+    fn untold(&self) -> Option<Problems> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn no_answer(&self, error: reqwest::Error) -> ControlError {
         let socket = self.socket.clone();
         match io_kind(&error) {
-            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                ControlError::NotRunning { socket }
-            }
+            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => match self.untold() {
+                Some(problems) => ControlError::BadConfig(problems),
+                None => ControlError::NotRunning { socket },
+            },
             Some(io::ErrorKind::PermissionDenied) => ControlError::NotAllowed { socket },
             _ => ControlError::Broken(error),
         }

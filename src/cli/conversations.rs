@@ -8,9 +8,10 @@ use fulcrum_domain::ConversationId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::control::Control;
 use super::offline::{Offline, ask_or_read};
 use super::shapes::{Conversation, Page};
-use super::{Form, Outcome, load, screen};
+use super::{Form, Outcome, screen};
 
 /// List conversations, the newest first
 #[derive(Debug, Args)]
@@ -57,10 +58,11 @@ impl Paging {
 
 impl Conversations {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
+        let control = Control::new(config)?;
         let read = |offline: &Offline| offline.conversations(&self.paging);
-        let answer = ask_or_read(&config, "/api/v1/conversations", &self.paging.query(), read).await?;
-        self.form.print(answer, |page| show(page, &config.organisation.timezone))
+        let answer =
+            ask_or_read(&control, config, "/api/v1/conversations", &self.paging.query(), read).await?;
+        self.form.print(answer, |page| show(page, control.timezone()))
     }
 }
 

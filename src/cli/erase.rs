@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::control::Control;
 use super::offline::{Offline, ask_or_read};
 use super::screen::Mood;
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Exit, Form, Outcome, screen};
 
 /// Erase a person, or show what would go
 ///
@@ -78,11 +78,11 @@ struct Copies {
 
 impl Erase {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
+        let control = Control::new(config)?;
         let answer = match self.certificate {
             Some(id) => {
-                let read = |offline: &Offline| offline.certificate(&config, id);
-                ask_or_read(&config, &format!("/api/v1/erasures/{id}"), &[], read).await?
+                let read = |offline: &Offline| offline.certificate(id);
+                ask_or_read(&control, config, &format!("/api/v1/erasures/{id}"), &[], read).await?
             }
             None => {
                 let mut request = Map::from_iter([("dry_run".to_owned(), json!(!self.yes))]);
@@ -91,7 +91,7 @@ impl Erase {
                 for (name, value) in named {
                     request.extend(value.map(|value| (name.to_owned(), json!(value))));
                 }
-                Control::new(&config)?.post("/api/v1/erasures", &request.into()).await?
+                control.post("/api/v1/erasures", &request.into()).await?
             }
         };
         self.form.print(answer, show)?;

@@ -7,7 +7,7 @@ use fulcrum_domain::ConversationId;
 use serde_json::json;
 
 use super::control::Control;
-use super::{Exit, Form, Outcome, conversations, load, screen};
+use super::{Exit, Form, Outcome, conversations, screen};
 
 /// File a conversation's transcript in Lever now
 ///
@@ -24,7 +24,7 @@ pub(super) struct File {
 
 impl File {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let control = Control::new(&load(config)?)?;
+        let control = Control::new(config)?;
         let path = format!("/api/v1/conversations/{}/file", self.conversation);
         let answer = control.post(&path, &json!({})).await?;
         if self.form.json {

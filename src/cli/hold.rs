@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use super::control::Control;
 use super::offline::{Offline, ask_or_read};
 use super::shapes::Page;
-use super::{Form, Outcome, load, screen};
+use super::{Form, Outcome, screen};
 
 /// Keep everything of a person (a legal hold), release that, or list what is kept
 ///
@@ -59,20 +59,20 @@ struct Done {
 
 impl Hold {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
+        let control = Control::new(config)?;
         let named = [("opportunity", self.opportunity), ("contact", self.contact), ("number", self.number)];
         let mut request: Map<_, _> = Map::new();
         for (name, value) in named {
             request.extend(value.map(|value| (name.to_owned(), json!(value))));
         }
         if request.is_empty() {
-            let answer = ask_or_read(&config, "/api/v1/holds", &[], Offline::holds).await?;
+            let answer = ask_or_read(&control, config, "/api/v1/holds", &[], Offline::holds).await?;
             return self.form.print(answer, show);
         }
         request.insert("release".to_owned(), json!(self.release));
         request.extend(self.reason.map(|reason| ("reason".to_owned(), json!(reason))));
         let word = if self.release { "released" } else { "held" };
-        let answer = Control::new(&config)?.post("/api/v1/holds", &request.into()).await?;
+        let answer = control.post("/api/v1/holds", &request.into()).await?;
         self.form.print(answer, |done: &Done| {
             screen::line(format_args!("{word}: {} opportunities", done.opportunities))
         })

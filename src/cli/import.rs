@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::control::{Control, ControlError};
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Exit, Form, Outcome, screen};
 use crate::engine::Lines;
 use crate::engine::clock::Clock;
 
@@ -79,8 +79,9 @@ struct Taken {
 
 impl Import {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
-        let (rows, bad) = self.checked(config.organisation.region)?;
+        let control = Control::new(config)?;
+        let region = control.region()?;
+        let (rows, bad) = self.checked(region)?;
         if self.check || !bad.is_empty() {
             if self.form.json {
                 screen::json(&json!({ "rows": rows, "bad": bad }))?;
@@ -94,9 +95,8 @@ impl Import {
             }
             return Ok(if bad.is_empty() { Exit::Done } else { Exit::Bad });
         }
-        let control = Control::new(&config)?;
         let mut told = Taken::default();
-        for batch in batches(self.rows(config.organisation.region)?) {
+        for batch in batches(self.rows(region)?) {
             let batch = batch?.map_err(|bad| self.changed(&bad))?;
             let answer = control.post("/api/v1/imports", &json!({ "messages": batch.rows })).await;
             let answer = answer.map_err(|error| self.refused(error, &batch))?;

@@ -7,11 +7,12 @@ use comfy_table::Cell;
 use fulcrum_domain::ConversationId;
 use jiff::tz::TimeZone;
 
+use super::control::Control;
 use super::conversations::{self, Paging, local};
 use super::offline::{Offline, ask_or_read};
 use super::screen::Mood;
 use super::shapes::{Message, Page};
-use super::{Form, Outcome, load, screen};
+use super::{Form, Outcome, screen};
 
 /// Show the messages of a conversation, in order
 #[derive(Debug, Args)]
@@ -28,11 +29,11 @@ pub(super) struct Messages {
 
 impl Messages {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
+        let control = Control::new(config)?;
         let path = format!("/api/v1/conversations/{}/messages", self.conversation);
         let read = |offline: &Offline| offline.messages(self.conversation, &self.paging);
-        let answer = ask_or_read(&config, &path, &self.paging.query(), read).await?;
-        self.form.print(answer, |page| show(page, &config.organisation.timezone))
+        let answer = ask_or_read(&control, config, &path, &self.paging.query(), read).await?;
+        self.form.print(answer, |page| show(page, control.timezone()))
     }
 }
 

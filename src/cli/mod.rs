@@ -24,6 +24,7 @@ mod doctor;
 mod erase;
 mod export;
 mod file;
+mod folders;
 mod hash_password;
 mod hold;
 mod import;
@@ -200,8 +201,10 @@ pub fn report(outcome: Outcome) -> ExitCode {
         Err(error) => {
             // When standard error is closed as well, there is nobody left to tell.
             let _ = screen::note(format_args!("fulcrum: {error:#}"));
-            let bad_config =
-                error.is::<Problems>() || error.is::<wiring::WiringError>() || error.chain().any(is_locked);
+            let bad_config = error.is::<Problems>()
+                || error.is::<wiring::WiringError>()
+                || error.downcast_ref().is_some_and(control::ControlError::is_bad_config)
+                || error.chain().any(is_locked);
             ExitCode::from(if bad_config { 78 } else { 1 })
         }
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::client::proxy::matcher::Matcher;
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -66,6 +67,33 @@ pub(super) fn http_to(
     Ok(if is_direct { http.no_proxy() } else { http })
 }
 
+/// The proxy by which an address is reached and what names it, without its login; none where the way is direct.
+pub(super) fn proxy_to(config: &Config, url: &Url) -> Option<String> {
+    let network = &config.network;
+    let (matcher, named) = match &network.proxy {
+        Some(proxy) => {
+            (Matcher::builder().all(proxy.as_str()).no(network.no_proxy.join(",")).build(), "network.proxy")
+        }
+        None if is_loopback(url) => return None,
+        None => (Matcher::from_env(), "HTTPS_PROXY of the environment"),
+    };
+    let met = matcher.intercept(&url.as_str().parse().ok()?)?;
+    let (scheme, host) = (met.uri().scheme_str().unwrap_or("http"), met.uri().host()?);
+    let port = met.uri().port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{scheme}://{host}{port} ({named})"))
+}
+
+/// What to do where the proxy asks who we are.
+pub(super) const WANTS_A_LOGIN: &str = "the proxy wants a name and a password, or refuses them: \
+                                        network.proxy_login_file, name:password";
+
+/// Why a remote could not be asked, with what to do where it is the proxy.
+pub(super) fn told(error: impl Into<anyhow::Error>) -> String {
+    let chain = format!("{:#}", error.into());
+    // So hyper has it, of a tunnel to an address of https.
+    if chain.contains("proxy authorization required") { WANTS_A_LOGIN.to_owned() } else { chain }
+}
+
 /// The client for the identity provider, whose address can change while the daemon runs.
 pub(super) fn provider_http(config: &Config) -> Result<reqwest::Client, WiringError> {
     http(config, WiringError::Provider)?.build().map_err(WiringError::Provider)
@@ -107,4 +135,22 @@ pub(super) fn syslog(config: &Config) -> Result<Option<Syslog>, WiringError> {
     };
     let from = config.server.public_url.host_str().unwrap_or_default();
     Ok(Some(Syslog::new(name, *port, from, Arc::new(tls))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::wiring::tests::config_with;
+
+    #[test]
+    fn the_proxy_is_named_with_what_names_it() {
+        let config =
+            config_with("[network]\nproxy = 'http://proxy.acme.example:3128'\nno_proxy = ['.near.example']");
+        let proxy = |url: &str| proxy_to(&config, &url.parse().unwrap());
+        assert_eq!(
+            proxy("https://api.lever.co/v1").as_deref(),
+            Some("http://proxy.acme.example:3128 (network.proxy)")
+        );
+        assert_eq!(proxy("https://lever.near.example/v1"), None);
+    }
 }

@@ -3,6 +3,8 @@
 //! It is read by the engine's functions and told by the API's bodies, so a command need not care where
 //! an answer comes from. What only a running daemon knows (rates, tasks, health) is not there.
 
+use std::path::Path;
+
 use anyhow::{Context, bail};
 use fulcrum_domain::{ConversationId, ErasureId, MessageId, OpportunityId, Sight};
 use serde::Serialize;
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::control::Control;
 use super::conversations::Paging;
-use super::{screen, wiring};
+use super::{load, screen, wiring};
 use crate::config::Config;
 use crate::engine::clock::Clock;
 use crate::engine::{self, StoredStatus, view};
@@ -20,15 +22,17 @@ use crate::server::{
 };
 use crate::store::{ReadOnly, Snapshot};
 
-/// What the daemon answers to a `GET`, or where it does not run what its file says.
+/// What the daemon answers to a `GET`, or where it does not run what its file says, for which the whole config
+/// is wanted.
 pub(super) async fn ask_or_read(
-    config: &Config,
+    control: &Control,
+    config: &Path,
     path: &str,
     query: &[(&str, String)],
     read: impl FnOnce(&Offline) -> anyhow::Result<Value>,
 ) -> anyhow::Result<Value> {
-    match Control::new(config)?.get(path, query).await {
-        Err(error) if error.is_not_running() => read(&Offline::open(config)?),
+    match control.get(path, query).await {
+        Err(error) if error.is_not_running() => read(&Offline::open(load(config)?)?),
         answer => Ok(answer?),
     }
 }
@@ -37,12 +41,12 @@ pub(super) async fn ask_or_read(
 pub(super) struct Offline {
     store: ReadOnly,
     bytes: u64,
-    rate: f64,
+    config: Config,
 }
 
 impl Offline {
     /// Opens it, and says so.
-    fn open(config: &Config) -> anyhow::Result<Self> {
+    fn open(config: Config) -> anyhow::Result<Self> {
         let path = &config.store.path;
         let Ok(metadata) = path.metadata() else {
             bail!(
@@ -50,16 +54,17 @@ impl Offline {
                 path.display()
             );
         };
-        let store = ReadOnly::open_with(path, wiring::seal_keys(config)?)
+        let store = ReadOnly::open_with(path, wiring::seal_keys(&config)?)
             .context("the daemon is not running, and its file cannot be read")?;
         screen::note(format_args!("the daemon is not running; read from {}", path.display()))?;
-        Ok(Self { store, bytes: metadata.len(), rate: config.lever.requests_per_second.get().into() })
+        Ok(Self { store, bytes: metadata.len(), config })
     }
 
     pub(super) fn status(&self) -> anyhow::Result<Value> {
         let now = Clock::System.now();
+        let rate = self.config.lever.requests_per_second.get().into();
         self.read(|snapshot| {
-            let stored = StoredStatus::read(snapshot, self.rate, now)?;
+            let stored = StoredStatus::read(snapshot, rate, now)?;
             let mut told = serde_json::to_value(StoredBody::new(stored, self.bytes))?;
             told["lever"] = json!({ "rate_used": null });
             Ok(told)
@@ -88,15 +93,15 @@ impl Offline {
         })
     }
 
-    pub(super) fn automations(&self, config: &Config) -> anyhow::Result<Value> {
-        let settings = wiring::settings(config)?;
+    pub(super) fn automations(&self) -> anyhow::Result<Value> {
+        let settings = wiring::settings(&self.config)?;
         self.read(|snapshot| {
             Ok(AutomationsBody::from(engine::standing(snapshot, &settings.rules.automations.list)?))
         })
     }
 
-    pub(super) fn test(&self, config: &Config, automation: &str, days: u16) -> anyhow::Result<Value> {
-        let settings = wiring::settings(config)?;
+    pub(super) fn test(&self, automation: &str, days: u16) -> anyhow::Result<Value> {
+        let settings = wiring::settings(&self.config)?;
         let rules = &settings.rules;
         let automation = rules.automations.get(automation).context("the config has no such automation")?;
         let now = Clock::System.now();
@@ -106,11 +111,11 @@ impl Offline {
         })
     }
 
-    pub(super) fn certificate(&self, config: &Config, id: u64) -> anyhow::Result<Value> {
+    pub(super) fn certificate(&self, id: u64) -> anyhow::Result<Value> {
         let id = ErasureId::new(id);
         self.read(|snapshot| {
             let erasure = engine::certificate(snapshot, id)?.context("no erasure has this number")?;
-            Ok(ErasureBody::new(Some(id), erasure, &wiring::lever_web(config)))
+            Ok(ErasureBody::new(Some(id), erasure, &wiring::lever_web(&self.config)))
         })
     }
 
@@ -123,15 +128,10 @@ impl Offline {
         })
     }
 
-    pub(super) fn why_not(
-        &self,
-        config: &Config,
-        candidate: &str,
-        automation: &str,
-    ) -> anyhow::Result<Value> {
+    pub(super) fn why_not(&self, candidate: &str, automation: &str) -> anyhow::Result<Value> {
         let unknown = "no such automation or candidate is known";
         let id: OpportunityId = candidate.parse().context(unknown)?;
-        let settings = wiring::settings(config)?;
+        let settings = wiring::settings(&self.config)?;
         let automation = settings.rules.automations.get(automation).context(unknown)?;
         self.read(|snapshot| {
             let reasons = engine::why_not(snapshot, &id, automation, Sight::All)?.context(unknown)?;

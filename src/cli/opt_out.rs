@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::control::{Control, ControlError};
-use super::{Exit, Form, Outcome, load, screen};
+use super::{Exit, Form, Outcome, screen};
 use crate::engine::Lines;
 use crate::engine::clock::Clock;
 
@@ -40,7 +40,7 @@ pub(super) struct OptOut {
 
 impl OptOut {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let control = Control::new(&load(config)?)?;
+        let control = Control::new(config)?;
         let answer = record(&control, &self.number, &self.reason, self.on).await?;
         self.form.print(answer, |_: &Value| screen::line("recorded: nothing is sent to this number any more"))
     }
@@ -106,11 +106,11 @@ impl OptOuts {
 
 impl Import {
     async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
+        let control = Control::new(config)?;
         let bytes = fs::read(&self.file).with_context(|| format!("reading {}", self.file.display()))?;
-        let today = config.organisation.timezone.to_datetime(Clock::System.now()).date();
-        let (good, mut bad) = read(&bytes, self.reason.as_deref(), &config.organisation.region, today)?;
-        let control = Control::new(&config)?;
+        let today = control.timezone().to_datetime(Clock::System.now()).date();
+        let region = control.region()?;
+        let (good, mut bad) = read(&bytes, self.reason.as_deref(), &region, today)?;
         let mut recorded = 0;
         for row in good.iter().filter(|_| self.yes) {
             match record(&control, &row.number.to_string(), &row.reason, row.on).await {

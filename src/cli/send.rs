@@ -10,7 +10,7 @@ use serde_json::{Map, json};
 
 use super::control::Control;
 use super::shapes::Taken;
-use super::{Form, Outcome, load, screen};
+use super::{Form, Outcome, screen};
 
 /// Longer ones are refused anyhow; a file that is piped in by mistake must not fill the memory.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
@@ -50,7 +50,7 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let control = Control::new(&load(config)?)?;
+        let control = Control::new(config)?;
         let body = if self.body == "-" { read_body()? } else { self.body };
         let mut request = Map::from_iter([("body".to_owned(), json!(body))]);
         let optional = [

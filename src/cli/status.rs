@@ -13,7 +13,7 @@ use super::offline::{Offline, ask_or_read};
 use super::progress::Bars;
 use super::screen::Mood;
 use super::shapes::{Failed, Page, Status as Shape};
-use super::{Exit, Form, Outcome, live, load, screen};
+use super::{Exit, Form, Outcome, live, screen};
 
 /// How often `--watch` looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -35,12 +35,11 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
-        let control = Control::new(&config)?;
+        let control = Control::new(config)?;
         if self.watch {
             return self.keep_showing(&control).await;
         }
-        let answer = ask_or_read(&config, PATH, &[], Offline::status).await?;
+        let answer = ask_or_read(&control, config, PATH, &[], Offline::status).await?;
         if self.form.json {
             screen::json(&answer)?;
             return Ok(Exit::Done);

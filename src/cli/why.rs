@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::control::Control;
 use super::conversations::local;
 use super::offline::{Offline, ask_or_read};
 use super::shapes::Page;
-use super::{Form, Outcome, load, screen};
+use super::{Form, Outcome, screen};
 
 /// Tell why a text was sent, or why none was
 #[derive(Debug, Args)]
@@ -38,18 +39,18 @@ struct Reason {
 
 impl Why {
     pub(super) async fn carry_out(self, config: &Path) -> Outcome {
-        let config = load(config)?;
+        let control = Control::new(config)?;
         let message = self.message.unwrap_or_default();
         let path = match self.not.as_deref() {
             Some([candidate, automation]) => format!("/api/v1/automations/{automation}/why-not/{candidate}"),
             _ => format!("/api/v1/messages/{message}/why"),
         };
         let read = |offline: &Offline| match self.not.as_deref() {
-            Some([candidate, automation]) => offline.why_not(&config, candidate, automation),
+            Some([candidate, automation]) => offline.why_not(candidate, automation),
             _ => offline.why(&message),
         };
-        let answer = ask_or_read(&config, &path, &[], read).await?;
-        self.form.print(answer, |page| show(page, &config.organisation.timezone))
+        let answer = ask_or_read(&control, config, &path, &[], read).await?;
+        self.form.print(answer, |page| show(page, control.timezone()))
     }
 }
 

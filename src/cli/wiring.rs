@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::{InvalidDnsNameError, pem};
 use url::Url;
 
 use super::carriers;
-use super::network::{calendars, http_to, provider_http, syslog};
+use super::network::{calendars, http_to, provider_http, proxy_to, syslog};
 use crate::bucket::{Bucket, BucketError, BucketSettings};
 use crate::config::{self, CarrierKind, Config, OptOutHandler, Secret};
 use crate::engine::audit::{AuditOutputs, KeyError, Signer};
@@ -280,6 +280,7 @@ pub fn lever(config: &Config) -> Result<LeverSettings, WiringError> {
         api_key: secret(&config.lever.api_key),
         https_only: is_https(&config.lever.base_url),
         way: http_to(config, &config.lever.base_url, |error| SettingsError::Connection(error).into())?,
+        proxy: proxy_to(config, &config.lever.base_url),
         connect_timeout: config.lever.connect_timeout,
         deadline: config.lever.request_timeout,
     })
@@ -376,14 +377,14 @@ fn signed(duration: Duration) -> SignedDuration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
 
     use super::*;
     use crate::config::Sources;
 
-    /// Those of the example with a section more, at the start or after a reload.
-    fn settings_with(section: &str, old: Option<&Settings>) -> Settings {
+    /// The example with a section more.
+    pub(in crate::cli) fn config_with(section: &str) -> Config {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -397,7 +398,12 @@ mod tests {
         let example = include_str!("../../config/examples/minimal.toml");
         let file = Some(write("fulcrum.toml", &format!("{example}\n{section}\n")));
         let credentials_dir = Some(folder.path().to_owned());
-        let config = Config::load(&Sources { file, env: Vec::new(), credentials_dir }).unwrap();
+        Config::load(&Sources { file, env: Vec::new(), credentials_dir }).unwrap()
+    }
+
+    /// Its settings, at the start or after a reload.
+    fn settings_with(section: &str, old: Option<&Settings>) -> Settings {
+        let config = config_with(section);
         old.map_or_else(|| settings(&config), |old| reloaded(old, &config)).unwrap()
     }
 

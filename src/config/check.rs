@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     fmt::Display,
     fs::File,
+    io::ErrorKind,
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     path::{Path, PathBuf},
@@ -30,6 +31,15 @@ pub(super) struct Noted;
 /// A value, unless a problem was noted instead.
 pub(super) type Checked<T> = Result<T, Noted>;
 
+/// Whether secrets are read, which whoever asks the running daemon may not be able to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// They are.
+    Read,
+    /// What needs one comes to nothing, and that is no problem.
+    Unread,
+}
+
 /// What the sections check with, and where they leave their problems.
 pub(super) struct Check<'a> {
     places: &'a Places,
@@ -38,6 +48,7 @@ pub(super) struct Check<'a> {
     secrets_dir: Option<(&'a Path, Guard)>,
     problems: Vec<Problem>,
     torn: bool,
+    reads: Secrets,
     /// Every secret that was found, by its key, to see at a reload which ones changed.
     pub(super) secrets: BTreeMap<String, Secret>,
 }
@@ -49,8 +60,20 @@ impl<'a> Check<'a> {
         secrets_dir: Option<(&'a Path, Guard)>,
         problems: Vec<Problem>,
         torn: bool,
+        reads: Secrets,
     ) -> Self {
-        Self { places, plain_secrets, secrets_dir, problems, torn, secrets: BTreeMap::new() }
+        Self { places, plain_secrets, secrets_dir, problems, torn, reads, secrets: BTreeMap::new() }
+    }
+
+    /// Whether secrets are left where they are.
+    pub(super) fn leaves_secrets(&self) -> bool {
+        self.reads == Secrets::Unread
+    }
+
+    /// Whether a key stands in the file or in the environment.
+    pub(super) fn stands(&self, key: &str) -> bool {
+        let (origin, line) = self.places.of(key);
+        line.is_some() || matches!(origin, Origin::Environment(_))
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
@@ -81,8 +104,7 @@ impl<'a> Check<'a> {
                 || problem.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('['))
         };
         let (origin, line) = self.places.of(key);
-        let stands = line.is_some() || matches!(origin, Origin::Environment(_));
-        if (stands || !self.torn) && !self.problems.iter().any(known) {
+        if (self.stands(key) || !self.torn) && !self.problems.iter().any(known) {
             let noted = problems.into_iter().map(|(found, expected)| Problem {
                 key: key.to_owned(),
                 origin: origin.clone(),
@@ -199,7 +221,11 @@ impl<'a> Check<'a> {
 
     /// An http or https address without login, which would be a secret in the open.
     pub(super) fn url(&mut self, key: &str, value: &str) -> Checked<Url> {
-        let expected = "an address, such as \"https://text.acme.example\"";
+        self.url_as(key, value, "an address, such as \"https://text.acme.example\"")
+    }
+
+    /// The same with an example of its own.
+    pub(super) fn url_as(&mut self, key: &str, value: &str, expected: &str) -> Checked<Url> {
         let text = self.text(key, value, expected)?;
         if text.contains('@') {
             let found = "an address with a login in it";
@@ -222,6 +248,7 @@ impl<'a> Check<'a> {
         }
         match File::open(value) {
             Ok(_) => Ok(Some(PathBuf::from(value))),
+            Err(error) if self.leaves_secrets() && error.kind() == ErrorKind::PermissionDenied => Err(Noted),
             Err(error) => {
                 let found = format!("{value}, which cannot be read ({})", error.kind());
                 Err(self.reject(key, found, "a file that this user can read"))
@@ -263,12 +290,13 @@ impl<'a> Check<'a> {
                 let expected = format!("only one of {key} and {file_key}");
                 return Err(self.reject(&file_key, "set twice", expected));
             }
+            (None, _) if self.leaves_secrets() => return Err(Noted),
             (None, _) => match self.secret_path(&file_key, file, credential)? {
                 None => None,
                 Some((path, guard)) => {
                     let text = read_file(&path, guard).map_err(|error| {
                         let found = format!("{}: {error}", path.display());
-                        self.reject(&file_key, found, "a file that only fulcrum can read")
+                        self.reject(&file_key, found, error.expected(&path))
                     })?;
                     match text.trim_end_matches(['\r', '\n']) {
                         "" => {

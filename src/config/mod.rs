@@ -27,6 +27,7 @@ mod files;
 mod lever;
 mod limits;
 mod organisation;
+mod outline;
 pub mod password;
 mod problem;
 mod quiet_hours;
@@ -54,6 +55,7 @@ use figment::{
 use fulcrum_domain::{ConsentRules, Retention, automation::Automations, guard::Caps, template::Templates};
 use serde::Deserialize;
 use toml::{Table, Value};
+use zeroize::Zeroizing;
 
 pub use api::{Api, ApiToken};
 pub use audit::Audit;
@@ -65,6 +67,7 @@ pub use files::Files;
 pub use lever::{Backfill, Lever};
 pub use limits::{Limits, Rates};
 pub use organisation::{OptOut, OptOutHandler, Organisation};
+pub use outline::Outline;
 pub use problem::{Origin, Problem, Problems};
 pub use quiet_hours::QuietHours;
 pub use reminders::Reminders;
@@ -77,7 +80,7 @@ pub use webhook_tokens::WebhookTokens;
 pub use fulcrum_domain::{Right, Role};
 
 pub(crate) use check::is_loopback;
-use check::{Check, Checked};
+use check::{Check, Checked, Secrets};
 use reading::{ConfigFile, Reading};
 use schema::{DEFAULT, Schema, join};
 use secret::{Guard, is_private, read_file};
@@ -201,30 +204,9 @@ impl Config {
     ///
     /// Every problem of every source, none of which repeats a secret.
     pub fn load(sources: &Sources) -> Result<Self, Problems> {
-        let file = sources.file.as_deref().map(read_config_file).transpose()?;
-        let reading = Reading::of(&Schema::of_default(), file.as_ref(), &sources.env);
-        let figment = Figment::from(Toml::string(DEFAULT))
-            .merge(Serialized::defaults(&reading.file))
-            .merge(Serialized::defaults(&reading.environment));
-        // Under systemd only what it hands over counts: the rest is for root alone.
-        let beside = sources.file.as_deref().and_then(Path::parent);
-        let secrets_dir = match &sources.credentials_dir {
-            Some(directory) => Some((directory.as_path(), Guard::Elsewhere)),
-            None => beside.map(|directory| (directory, Guard::Mode)),
-        };
-        let mut check =
-            Check::new(&reading.places, reading.secrets, secrets_dir, reading.problems, reading.torn);
-        let config = match layered(&figment) {
-            Ok((raw, values)) => raw.check(values, &mut check).ok(),
-            Err(error) => {
-                // The first pass has let through what the structs refuse. The error's text stays
-                // out of the problem, since figment repeats values.
-                check.reject(&error.path.join("."), "a value that does not fit", "another");
-                None
-            }
-        };
-        let problems = check.into_problems();
-        match config {
+        let (config, problems, _) =
+            read(sources, Secrets::Read, |raw, values, check| raw.check(values, check).ok())?;
+        match config.flatten() {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(Problems::new(problems)),
         }
@@ -324,7 +306,7 @@ impl Raw {
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
         let sign_in = self.sign_in.check(check);
-        let sandboxed = lever.as_ref().is_ok_and(|lever| lever.base_url.scheme() == "http");
+        let sandboxed = self.lever.is_plain_http();
         let extension = self.extension.check(sandboxed, check);
         Ok(Config {
             organisation: organisation?,
@@ -357,6 +339,41 @@ impl Raw {
             as_written: AsWritten { values, secrets: std::mem::take(&mut check.secrets) },
         })
     }
+}
+
+/// What `take` makes of the settings, what is wrong with them, and the file's text if it is no proper TOML.
+type ReadAs<T> = (Option<T>, Vec<Problem>, Option<Zeroizing<String>>);
+
+/// Reads everything, for `take` to check.
+fn read<T>(
+    sources: &Sources,
+    secrets: Secrets,
+    take: impl FnOnce(&Raw, BTreeMap<String, String>, &mut Check<'_>) -> T,
+) -> Result<ReadAs<T>, Problems> {
+    let file = sources.file.as_deref().map(read_config_file).transpose()?;
+    let reading = Reading::of(&Schema::of_default(), file.as_ref(), &sources.env);
+    let figment = Figment::from(Toml::string(DEFAULT))
+        .merge(Serialized::defaults(&reading.file))
+        .merge(Serialized::defaults(&reading.environment));
+    // Under systemd only what it hands over counts: the rest is for root alone.
+    let beside = sources.file.as_deref().and_then(Path::parent);
+    let secrets_dir = match &sources.credentials_dir {
+        Some(directory) => Some((directory.as_path(), Guard::Elsewhere)),
+        None => beside.map(|directory| (directory, Guard::Mode)),
+    };
+    let torn = reading.torn;
+    let mut check =
+        Check::new(&reading.places, reading.secrets, secrets_dir, reading.problems, torn, secrets);
+    let taken = match layered(&figment) {
+        Ok((raw, values)) => Some(take(&raw, values, &mut check)),
+        Err(error) => {
+            // The first pass has let through what the structs refuse. The error's text stays
+            // out of the problem, since figment repeats values.
+            check.reject(&error.path.join("."), "a value that does not fit", "another");
+            None
+        }
+    };
+    Ok((taken, check.into_problems(), file.filter(|_| torn).map(|file| file.text)))
 }
 
 fn read_config_file(path: &Path) -> Result<ConfigFile, Problems> {

@@ -59,6 +59,16 @@ impl RawOrganisation {
         self.name.trim()
     }
 
+    /// The zone, if it is one.
+    pub(super) fn zone(&self) -> Option<TimeZone> {
+        TimeZone::get(self.timezone.trim()).ok()
+    }
+
+    /// The region, if it is one.
+    pub(super) fn region(&self) -> Option<Region> {
+        self.region.trim().parse().ok()
+    }
+
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Organisation> {
         let name = check.text("organisation.name", &self.name, "the organisation's name");
         let timezone = check.text(

@@ -76,6 +76,14 @@ impl Problems {
         Self(problems)
     }
 
+    /// How many there are.
+    pub fn count_in_words(&self) -> String {
+        match self.0.len() {
+            1 => "1 problem in the settings".to_owned(),
+            count => format!("{count} problems in the settings"),
+        }
+    }
+
     /// The mistakes one by one, for `--json` and the console.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
@@ -84,10 +92,7 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.len() {
-            1 => write!(out, "1 problem in the settings")?,
-            count => write!(out, "{count} problems in the settings")?,
-        }
+        out.write_str(&self.count_in_words())?;
         for problem in &self.0 {
             write!(out, "\n  {problem}")?;
         }

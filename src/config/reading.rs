@@ -96,7 +96,12 @@ impl Walk<'_> {
         for error in errors {
             self.reading.torn = true;
             let line = error.span().map(|span| line_at(self.text, span.start));
-            let (found, expected) = what_is_not_toml(error.message());
+            let (mut found, expected) = what_is_not_toml(error.message());
+            if error.message().starts_with("duplicate key") {
+                found.extend(
+                    error.span().and_then(|span| key_at(self.text, span)).map(|key| format!(" {key}")),
+                );
+            }
             let origin = self.reading.places.of("").0;
             let key = String::new();
             self.reading.problems.push(Problem { key, origin, line, found, expected, suggestion: None });
@@ -303,6 +308,13 @@ fn insert(table: &mut Table, key: &str, value: Value) {
 pub(super) fn what_is_not_toml(message: &str) -> (String, String) {
     let (found, expected) = message.split_once(", expected ").unwrap_or((message, "TOML"));
     (format!("not TOML: {found}"), expected.to_owned())
+}
+
+/// The key that stands there, if it is one and nothing else, such as a value.
+fn key_at(text: &str, span: std::ops::Range<usize>) -> Option<&str> {
+    let key = text.get(span)?;
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    (!key.is_empty() && key.chars().all(is_key)).then_some(key)
 }
 
 /// The line of an offset, counted from 1.

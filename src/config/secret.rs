@@ -72,6 +72,17 @@ pub(super) enum SecretFileError {
     NotText,
 }
 
+impl SecretFileError {
+    /// What would be right instead.
+    pub(super) fn expected(&self, path: &Path) -> String {
+        let wanted = "a file that only fulcrum can read";
+        match self {
+            Self::Open(_) => format!("{wanted}: chmod 0600 {}", path.display()),
+            _ => wanted.to_owned(),
+        }
+    }
+}
+
 /// Reads a whole file that holds secrets.
 pub(super) fn read_file(path: &Path, guard: Guard) -> Result<Zeroizing<String>, SecretFileError> {
     let unreadable = |error: std::io::Error| match error.kind() {

@@ -4,6 +4,7 @@ use std::{net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
 use super::Secret;
@@ -136,6 +137,10 @@ pub enum LogFormat {
     Text,
 }
 
+/// What a filter may name of ours after `fulcrum::`; a test compares it with the folder.
+const ROOMS: [&str; 10] =
+    ["bucket", "calendar", "carrier", "cli", "config", "engine", "lever", "search", "server", "store"];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServer {
@@ -180,6 +185,11 @@ pub(super) struct RawLog {
 }
 
 impl RawServer {
+    /// The path of the socket as it is written.
+    pub(super) fn control_socket(&self) -> &str {
+        self.control_socket.trim()
+    }
+
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Server> {
         let listen = check.listen("server.listen", &self.listen);
         let public_url = check.secure_url("server.public_url", &self.public_url);
@@ -254,7 +264,10 @@ impl RawNetwork {
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Network> {
         let proxy = match self.proxy.as_str() {
             "" => Ok(None),
-            proxy => check.url("network.proxy", proxy).map(Some),
+            proxy => {
+                let expected = "the address of a proxy, such as \"http://proxy.acme.example:3128\"";
+                check.url_as("network.proxy", proxy, expected).map(Some)
+            }
         };
         let proxy_login = check.optional_secret("network.proxy_login", &self.proxy_login_file, "proxy-login");
         let proxy_login = proxy_login.and_then(|login| match &login {
@@ -300,19 +313,72 @@ impl RawLog {
                 ("text", LogFormat::Text),
             ],
         );
-        let filter = check.parse::<EnvFilter>(
-            "log.filter",
-            &self.filter,
-            "a level or directives, such as \"info,fulcrum::lever=debug\"",
-        );
-        filter?;
+        let expected = "a level (error, warn, info, debug, trace, off) or directives, such as \
+                        \"info,fulcrum::lever=debug\"";
+        check.parse::<EnvFilter>("log.filter", &self.filter, expected)?;
+        if let Some(odd) = self.filter.split(',').map(str::trim).find(|directive| !is_meant(directive)) {
+            return Err(check.reject("log.filter", format!("\"{odd}\""), expected));
+        }
         Ok(Log { format: format?, filter: self.filter.clone() })
+    }
+}
+
+/// Whether a directive is a level or names what there is. Any other word would be taken for the name of a
+/// crate, of which all is logged, and of the rest nothing.
+fn is_meant(directive: &str) -> bool {
+    // Spans and fields are for those who know what they do.
+    if directive.is_empty() || directive.contains(['[', ']', '{', '}']) {
+        return true;
+    }
+    match directive.split_once('=') {
+        None => directive.parse::<LevelFilter>().is_ok() || is_ours(directive),
+        Some((target, _)) => !target.starts_with("fulcrum") || is_ours(target),
+    }
+}
+
+fn is_ours(target: &str) -> bool {
+    let mut parts = target.split("::");
+    match parts.next() {
+        Some("fulcrum") => parts.next().is_none_or(|room| ROOMS.contains(&room)),
+        name => matches!(name.and_then(|name| name.strip_prefix("fulcrum_")), Some("domain" | "sandbox")),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ProxyRange;
+    use super::{ProxyRange, ROOMS, is_meant};
+
+    /// `verbose` silenced the whole log.
+    #[test]
+    fn a_filter_names_a_level_or_what_there_is() {
+        for good in [
+            "info",
+            "OFF",
+            "fulcrum",
+            "fulcrum::lever",
+            "fulcrum::lever=debug",
+            "fulcrum::engine::hydrate=trace",
+            "fulcrum_domain=debug",
+            "hyper=warn",
+            "fulcrum[look]=debug",
+            "",
+        ] {
+            assert!(is_meant(good), "{good}");
+        }
+        for odd in ["verbose", "all", "hyper", "fulcrum::levr=debug", "fulcrum_lever=debug", "fulcrums"] {
+            assert!(!is_meant(odd), "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_rooms_are_those_of_the_folder() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let folders = entries.filter(|entry| entry.path().join("mod.rs").exists());
+        let mut rooms: Vec<_> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        rooms.sort();
+        assert_eq!(rooms, ROOMS);
+    }
 
     #[test]
     fn a_range_holds_its_own_network_only() {

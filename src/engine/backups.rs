@@ -83,7 +83,8 @@ impl Engine {
                     }
                     Err(error) => {
                         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-                        let what = format!("the last one was not made: {error}{}", cause.unwrap_or_default());
+                        let (folder, cause) = (plan.directory.display(), cause.unwrap_or_default());
+                        let what = format!("the last one was not made in {folder}: {error}{cause}");
                         if self.notices.trouble(Part::Backup, "", HealthStatus::Degraded, what.clone(), now) {
                             tracing::error!("backup: {what}");
                         }

@@ -288,6 +288,16 @@ impl Engine {
         }
     }
 
+    /// What whoever connects will refuse the certificate for, if anything.
+    pub(crate) fn note_certificate(&self, flaw: Option<String>) {
+        const ABOUT: &str = "certificate";
+        let now = self.clock.now();
+        let Some(flaw) = flaw else { return self.notices.well(Part::Listener, ABOUT, now) };
+        if self.notices.trouble(Part::Listener, ABOUT, HealthStatus::Degraded, flaw.clone(), now) {
+            tracing::warn!("{flaw}");
+        }
+    }
+
     /// How the parts are, also while the file cannot be read or does not answer.
     pub async fn health(&self) -> Health {
         let detail = match tokio::time::timeout(READ_TIME, self.status()).await {

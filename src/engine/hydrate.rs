@@ -377,6 +377,14 @@ impl Engine {
             Err(error @ LeverError::Forbidden { endpoint }) => {
                 (endpoint.as_str(), HealthStatus::Degraded, error.to_string())
             }
+            Err(error @ LeverError::NotFound { endpoint, .. }) if error.is_no_api() => {
+                (endpoint.as_str(), HealthStatus::Failing, self.no_lever_there(error))
+            }
+            Err(error) if error.is_strange() => ("", HealthStatus::Degraded, self.no_lever_there(error)),
+            Err(error @ LeverError::Unreachable(_)) => {
+                let what = format!("{error} at {}; everything waits and is tried again", self.lever.place());
+                ("", HealthStatus::Degraded, what)
+            }
             Err(error) if error.passes() && !matches!(error, LeverError::Cancelled) => {
                 ("", HealthStatus::Degraded, format!("{error}; everything waits and is tried again"))
             }
@@ -385,6 +393,17 @@ impl Engine {
         if self.notices.trouble(Part::Lever, about, status, what.clone(), now) {
             tracing::warn!("lever: {what}");
         }
+    }
+}
+
+impl Engine {
+    /// What to look at where something else than Lever seems to answer.
+    fn no_lever_there(&self, error: &LeverError) -> String {
+        let place = self.lever.place();
+        format!(
+            "{error}, at {place}: is that Lever's API? Look at lever.base_url, which ends with /v1, and at the proxy; \
+             everything waits and is tried again"
+        )
     }
 }
 

@@ -83,6 +83,7 @@ pub struct Metrics {
     components: Family<Part, Gauge>,
     last_backup: Gauge,
     last_copy: Gauge,
+    certificate: Gauge,
     rows_to_seal: Gauge,
     copies: Family<Copies, Counter>,
     limited: Family<Limited, Counter>,
@@ -104,6 +105,8 @@ const OUTCOMES: [&str; 8] = [
 const TO_SEAL: &str = "Rows that are not yet known to be sealed as the config wants it";
 const LAST_BACKUP: &str = "When the daemon last made a backup by itself; 0 if never";
 const LAST_COPY: &str = "When the newest backup was made that lies in the bucket; 0 if none does";
+
+const CERTIFICATE: &str = "Until when the certificate of the public listener is valid; 0 if it has none";
 
 /// Seconds from due to filed: a second is the goal, a day an outage of Lever.
 const LAG: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0, 300.0, 3600.0, 86400.0];
@@ -152,6 +155,7 @@ impl Metrics {
             components: counted(r, "component_state", "Health of each part: 0 ok, 1 degraded, 2 failing"),
             last_backup: measured(r, "last_backup_timestamp", LAST_BACKUP, Unit::Seconds),
             last_copy: measured(r, "last_backup_copy_timestamp", LAST_COPY, Unit::Seconds),
+            certificate: measured(r, "certificate_expiry_timestamp", CERTIFICATE, Unit::Seconds),
             copies: counted(r, "backup_copies", "Tries to copy a backup, by outcome"),
             limited: counted(r, "limited", "What a limit of the listener held back"),
             registry: Arc::default(),
@@ -205,6 +209,11 @@ impl Metrics {
     /// A limit of the listener held something back.
     pub(crate) fn limited(&self, limit: &'static str) {
         self.limited.get_or_create(&Limited { limit }).inc();
+    }
+
+    /// Until when the certificate of the public listener is valid.
+    pub(crate) fn certificate_ends(&self, at: Timestamp) {
+        self.certificate.set(at.as_second());
     }
 
     /// A backup was copied to the bucket, or that failed.

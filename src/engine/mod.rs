@@ -39,6 +39,7 @@ mod metrics;
 #[cfg(test)]
 mod month;
 mod muting;
+mod names;
 mod news;
 mod notes;
 mod people;
@@ -80,6 +81,8 @@ pub use health::{Component, Health, HealthStatus};
 pub use intake::{HookOutcome, LeverHook};
 pub use lines::Lines;
 pub use metrics::Metrics;
+pub use names::UnknownName;
+pub(crate) use names::unknown_names;
 pub use news::{News, NewsId, NotNews, Watch};
 pub use people::{FetchError, SendRefusal, SendRequest};
 pub use refresh::Freshness;

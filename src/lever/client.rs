@@ -28,6 +28,8 @@ pub struct LeverSettings {
     pub https_only: bool,
     /// The way out: proxy, roots, identity. The rest is set here.
     pub way: ClientBuilder,
+    /// The proxy on it, in words, if there is one.
+    pub proxy: Option<String>,
     /// To have a connection.
     pub connect_timeout: Duration,
     /// From sending a request to the last byte of the answer.
@@ -67,6 +69,7 @@ pub struct LeverClient(Arc<Inner>);
 
 struct Inner {
     http: Client,
+    place: String,
     base_url: Url,
     api_key: SecretString,
     pacer: Pacer,
@@ -132,14 +135,24 @@ impl LeverClient {
             .timeout(settings.deadline)
             .build()
             .map_err(SettingsError::Connection)?;
+        let place = match settings.proxy {
+            Some(proxy) => format!("{} by way of the proxy {proxy}", settings.base_url),
+            None => settings.base_url.to_string(),
+        };
         Ok(Self(Arc::new(Inner {
             http,
+            place,
             base_url: settings.base_url,
             api_key: settings.api_key,
             pacer,
             observer,
             last_date: Mutex::new(None),
         })))
+    }
+
+    /// Where it takes Lever to be, and the way there, for people.
+    pub fn place(&self) -> &str {
+        &self.0.place
     }
 
     /// The pace of this client, for its status.

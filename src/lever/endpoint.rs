@@ -41,6 +41,14 @@ impl Endpoint {
         self as usize <= Self::DeleteInterview as usize
     }
 
+    /// Whether it is one of the lists that every tenant has, be they empty.
+    pub const fn is_list_of_tenant(self) -> bool {
+        matches!(
+            self,
+            Self::Users | Self::Opportunities | Self::Stages | Self::Postings | Self::ArchiveReasons
+        )
+    }
+
     /// The name in metrics and logs.
     pub const fn as_str(self) -> &'static str {
         self.facts().0

@@ -119,6 +119,26 @@ impl LeverError {
         )
     }
 
+    /// Whether nothing came for so long that it was given up.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Unreachable(error) | Self::Interrupted(error) if error.is_timeout())
+    }
+
+    /// Whether a list of the tenant is missing, which every tenant has: something else than Lever's API
+    /// answers, or its address has another path.
+    pub const fn is_no_api(&self) -> bool {
+        matches!(self, Self::NotFound { endpoint, of_record: false, .. } if endpoint.is_list_of_tenant())
+    }
+
+    /// Whether the answer is nothing that Lever's API says, whatever it is asked for.
+    pub const fn is_strange(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable(Unreadable::NotJson | Unreadable::NoData | Unreadable::Redirect)
+                | Self::Intercepted { .. }
+        ) || self.is_no_api()
+    }
+
     /// What an answer with this status means, other than success.
     pub(super) fn of_answer(endpoint: Endpoint, status: StatusCode, body: &str) -> Self {
         let mut fields = Fields::parse(body);
@@ -132,6 +152,8 @@ impl LeverError {
             // Lever's refusals are objects (lever-api.md 1.5); a web page is somebody else's.
             403 if !is_object => Self::Intercepted { status: 403 },
             403 => Self::Forbidden { endpoint },
+            // A proxy's alone.
+            407 => Self::Intercepted { status: 407 },
             404 => Self::NotFound { endpoint, of_record, names_user: of_record && names_user },
             429 => Self::Throttled,
             400 if message.contains("invalid offset token") => Self::InvalidOffset,
@@ -224,6 +246,30 @@ mod tests {
         let word = r#"{"code":"ForbiddenError","message":"no"}"#;
         let error = LeverError::of_answer(Endpoint::Opportunity, StatusCode::FORBIDDEN, word);
         assert!(matches!(error, LeverError::Forbidden { .. }) && !error.passes());
+    }
+
+    #[test]
+    fn a_proxy_that_wants_a_login_is_no_word_of_levers() {
+        let error = LeverError::of_answer(
+            Endpoint::Users,
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+            r#"{"code":"x"}"#,
+        );
+        assert!(matches!(error, LeverError::Intercepted { status: 407 }) && error.is_strange(), "{error}");
+    }
+
+    #[test]
+    fn a_tenant_without_its_lists_is_none() {
+        let is_no_api =
+            |endpoint, body| LeverError::of_answer(endpoint, StatusCode::NOT_FOUND, body).is_no_api();
+        assert!(is_no_api(
+            Endpoint::Users,
+            r#"{"code":"ResourceNotFound","message":"/users does not exist"}"#
+        ));
+        assert!(is_no_api(Endpoint::Opportunities, "<html>404 page not found"));
+        assert!(!is_no_api(Endpoint::Opportunity, "<html>404 page not found"));
+        assert!(!is_no_api(Endpoint::Interviews, "<html>404 page not found"));
+        assert!(!is_no_api(Endpoint::Users, r#"{"code":"NotFoundError","message":"user was not found"}"#));
     }
 
     #[test]

@@ -51,7 +51,8 @@ impl Permissions {
 /// Tries everything: about 25 requests.
 ///
 /// # Errors
-/// [`LeverError`] when nothing can be found out: the key is refused, or Lever is not to be reached.
+/// [`LeverError`] when nothing can be found out: the key is refused, Lever is not to be reached or lets us wait
+/// until we give up, or what answers for its lists is not Lever.
 pub async fn probe(client: &LeverClient, lane: Lane) -> Result<Permissions, LeverError> {
     use Endpoint as E;
 
@@ -63,34 +64,34 @@ pub async fn probe(client: &LeverClient, lane: Lane) -> Result<Permissions, Leve
     let found = probe.list(E::Opportunities, &["opportunities"]).await?;
     let opportunity = found.id();
 
-    probe.read(E::User, &["users", user.id()], user.known()).await;
-    probe.read(E::Stage, &["stages", stage.id()], stage.known()).await;
-    probe.read(E::Posting, &["postings", posting.id()], posting.known()).await;
-    probe.read(E::ArchiveReason, &["archive_reasons", reason.id()], reason.known()).await;
-    probe.read(E::Opportunity, &["opportunities", opportunity], found.known()).await;
+    probe.read(E::User, &["users", user.id()], user.known()).await?;
+    probe.read(E::Stage, &["stages", stage.id()], stage.known()).await?;
+    probe.read(E::Posting, &["postings", posting.id()], posting.known()).await?;
+    probe.read(E::ArchiveReason, &["archive_reasons", reason.id()], reason.known()).await?;
+    probe.read(E::Opportunity, &["opportunities", opportunity], found.known()).await?;
     let application = found.application.as_deref();
     let path = ["opportunities", opportunity, "applications", application.unwrap_or(NOBODY)];
-    probe.read(E::Application, &path, application.is_some()).await;
+    probe.read(E::Application, &path, application.is_some()).await?;
     let contact = found.contact.as_deref();
-    probe.read(E::Contact, &["contacts", contact.unwrap_or(NOBODY)], contact.is_some()).await;
-    probe.read(E::Interviews, &["opportunities", opportunity, "interviews"], found.known()).await;
-    probe.read(E::Interview, &["opportunities", opportunity, "interviews", NOBODY], false).await;
-    probe.read(E::Notes, &["opportunities", opportunity, "notes"], found.known()).await;
-    probe.read(E::Note, &["opportunities", opportunity, "notes", NOBODY], false).await;
-    probe.read(E::Panels, &["opportunities", opportunity, "panels"], found.known()).await;
-    probe.read(E::DeletedOpportunities, &["opportunities", "deleted"], true).await;
+    probe.read(E::Contact, &["contacts", contact.unwrap_or(NOBODY)], contact.is_some()).await?;
+    probe.read(E::Interviews, &["opportunities", opportunity, "interviews"], found.known()).await?;
+    probe.read(E::Interview, &["opportunities", opportunity, "interviews", NOBODY], false).await?;
+    probe.read(E::Notes, &["opportunities", opportunity, "notes"], found.known()).await?;
+    probe.read(E::Note, &["opportunities", opportunity, "notes", NOBODY], false).await?;
+    probe.read(E::Panels, &["opportunities", opportunity, "panels"], found.known()).await?;
+    probe.read(E::DeletedOpportunities, &["opportunities", "deleted"], true).await?;
 
-    probe.write(E::CreateNote, Method::POST, &["opportunities", NOBODY, "notes"]).await;
-    probe.write(E::DeleteNote, Method::DELETE, &["opportunities", NOBODY, "notes", NOBODY]).await;
-    probe.write(E::CreatePanel, Method::POST, &["opportunities", NOBODY, "panels"]).await;
+    probe.write(E::CreateNote, Method::POST, &["opportunities", NOBODY, "notes"]).await?;
+    probe.write(E::DeleteNote, Method::DELETE, &["opportunities", NOBODY, "notes", NOBODY]).await?;
+    probe.write(E::CreatePanel, Method::POST, &["opportunities", NOBODY, "panels"]).await?;
     let interview = ["opportunities", NOBODY, "interviews", NOBODY];
-    probe.write(E::CreateInterview, Method::POST, &interview[..3]).await;
-    probe.write(E::UpdateInterview, Method::PUT, &interview).await;
-    probe.write(E::DeleteInterview, Method::DELETE, &interview).await;
+    probe.write(E::CreateInterview, Method::POST, &interview[..3]).await?;
+    probe.write(E::UpdateInterview, Method::PUT, &interview).await?;
+    probe.write(E::DeleteInterview, Method::DELETE, &interview).await?;
 
     Ok(Permissions {
-        expand_applications: probe.feature(("expand", "applications")).await,
-        confidential: probe.feature(("confidentiality", "all")).await,
+        expand_applications: probe.feature(("expand", "applications")).await?,
+        confidential: probe.feature(("confidentiality", "all")).await?,
         endpoints: probe.endpoints,
     })
 }
@@ -105,40 +106,77 @@ impl Probe<'_> {
     /// Lists one item, and gives its ids for the reads that follow.
     async fn list(&mut self, endpoint: Endpoint, path: &[&str]) -> Result<Found, LeverError> {
         let query = vec![("limit", "1".to_owned())];
-        let page = self.client.ask(self.lane, Ask::get(endpoint, path, query), wire::page::<Found>).await;
+        let page = self.ask(Ask::get(endpoint, path, query), wire::page::<Found>).await;
         let (found, verdict) = match page {
             Ok(page) => (page.items.into_iter().next(), Verdict::Allowed),
-            Err(error @ (LeverError::Unauthorized | LeverError::Unreachable(_) | LeverError::Cancelled)) => {
-                return Err(error);
+            Err(error @ LeverError::Forbidden { .. }) => (None, of_error(error, true)),
+            // One that is busy, or fails, is Lever still if it has answered before.
+            Err(error @ (LeverError::Throttled | LeverError::Server { .. })) if self.has_answered() => {
+                (None, of_error(error, true))
             }
-            Err(error) => (None, of_error(error, true)),
+            Err(error) => return Err(error),
         };
         self.endpoints.push((endpoint, verdict));
         Ok(found.unwrap_or_default())
     }
 
     /// Reads one thing. When it is known to exist, not to find it tells nothing.
-    async fn read(&mut self, endpoint: Endpoint, path: &[&str], known: bool) {
-        let answer = self.client.ask(self.lane, Ask::get(endpoint, path, Vec::new()), has_data).await;
-        self.endpoints
-            .push((endpoint, answer.map_or_else(|error| of_error(error, known), |()| Verdict::Allowed)));
+    async fn read(&mut self, endpoint: Endpoint, path: &[&str], known: bool) -> Result<(), LeverError> {
+        let answer = self.ask(Ask::get(endpoint, path, Vec::new()), has_data).await;
+        self.judge(endpoint, answer.map(|()| Verdict::Allowed), known)
     }
 
     /// Tries a write that cannot succeed.
-    async fn write(&mut self, endpoint: Endpoint, method: Method, path: &[&str]) {
+    async fn write(&mut self, endpoint: Endpoint, method: Method, path: &[&str]) -> Result<(), LeverError> {
         let body = (method != Method::DELETE).then(|| json!({}));
         let ask = Ask { endpoint, method, path, query: Vec::new(), body };
         let answer = self.client.once(self.lane, &ask, |_| Ok(())).await;
-        self.endpoints
-            .push((endpoint, answer.map_or_else(|error| of_error(error, false), |()| Verdict::Odd)));
+        self.judge(endpoint, answer.map(|()| Verdict::Odd), false)
     }
 
     /// Lists one opportunity with something more, which may need more than the list does.
-    async fn feature(&self, more: (&'static str, &str)) -> Verdict {
+    async fn feature(&self, more: (&'static str, &str)) -> Result<Verdict, LeverError> {
         let query = vec![("limit", "1".to_owned()), (more.0, more.1.to_owned())];
         let ask = Ask::get(Endpoint::Opportunities, &["opportunities"], query);
-        let answer = self.client.ask(self.lane, ask, has_data).await;
-        answer.map_or_else(|error| of_error(error, true), |()| Verdict::Allowed)
+        match self.ask(ask, has_data).await {
+            Err(error) if error.is_timeout() => Err(error),
+            answer => Ok(answer.map_or_else(|error| of_error(error, true), |()| Verdict::Allowed)),
+        }
+    }
+
+    /// Asks, and again as the client does, but where Lever has let us wait or somebody else answered: so it would
+    /// be with each of the others, too.
+    async fn ask<T>(
+        &self,
+        ask: Ask<'_>,
+        read: impl Fn(&str) -> Result<T, Unreadable>,
+    ) -> Result<T, LeverError> {
+        match self.client.once(self.lane, &ask, &read).await {
+            Err(error) if error.passes() && !error.is_timeout() && !error.is_strange() => {
+                self.client.ask(self.lane, ask, read).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Keeps the verdict on an answer. One that did not come ends it.
+    fn judge(
+        &mut self,
+        endpoint: Endpoint,
+        answer: Result<Verdict, LeverError>,
+        known: bool,
+    ) -> Result<(), LeverError> {
+        let verdict = match answer {
+            Err(error) if error.is_timeout() => return Err(error),
+            answer => answer.unwrap_or_else(|error| of_error(error, known)),
+        };
+        self.endpoints.push((endpoint, verdict));
+        Ok(())
+    }
+
+    /// Whether anything was allowed or refused, in Lever's own words.
+    fn has_answered(&self) -> bool {
+        self.endpoints.iter().any(|(_, verdict)| matches!(verdict, Verdict::Allowed | Verdict::Missing))
     }
 }
 
@@ -214,20 +252,25 @@ mod tests {
             (http::StatusCode::from_u16(status).unwrap(), body)
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
         tracker.spawn(async move { axum::serve(listener, router).await });
+        (client_of(&base_url, Duration::from_secs(10), &tracker), asked)
+    }
+
+    fn client_of(base_url: &str, deadline: Duration, tracker: &TaskTracker) -> LeverClient {
         let many = NonZeroU32::new(1000).unwrap();
         let pace = PaceSettings { period: Duration::from_millis(1), burst: many, in_flight: 8 };
         let settings = LeverSettings {
-            base_url,
+            base_url: base_url.parse().unwrap(),
             api_key: SecretString::from("key"),
             https_only: false,
             way: reqwest::Client::builder(),
+            proxy: None,
             connect_timeout: Duration::from_secs(5),
-            deadline: Duration::from_secs(10),
+            deadline,
         };
-        let pacer = Pacer::start(pace, &tracker, CancellationToken::new());
-        (LeverClient::new(settings, pacer, Arc::new(|_| {})).unwrap(), asked)
+        let pacer = Pacer::start(pace, tracker, CancellationToken::new());
+        LeverClient::new(settings, pacer, Arc::new(|_| {})).unwrap()
     }
 
     const LIST: (u16, &str) =
@@ -281,6 +324,53 @@ mod tests {
             permissions.endpoints.iter().all(|(endpoint, _)| permissions.allows(*endpoint)),
             "{permissions:?}"
         );
+    }
+
+    /// Each of these was "works" for the key, and "doubtful" for all it may do.
+    #[tokio::test]
+    async fn what_is_not_lever_ends_it_at_once() {
+        for answer in [
+            (404, r#"{"type":"about:blank","title":"no such path"}"#),
+            (404, r#"{"code":"ResourceNotFound","message":"/users does not exist"}"#),
+            (407, ""),
+            (200, "<html>Sign in to our network"),
+            (200, r#"{"status":"ok"}"#),
+            (403, "<html>blocked"),
+            (400, "Bad Request"),
+        ] {
+            let (client, asked) = lever(move |_, _| answer).await;
+            let told = probe(&client, Lane::Interactive).await;
+            assert!(told.is_err(), "{answer:?}: {told:?}");
+            let asked = asked.lock().unwrap();
+            assert!(asked.iter().all(|line| line.starts_with("GET /users?")), "{asked:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_one_tenant_cannot_lack_is_asked_for_in_vain() {
+        let (client, _) =
+            lever(|_, path| if path.starts_with("/postings?") { (404, "") } else { LIST }).await;
+        assert!(matches!(probe(&client, Lane::Interactive).await, Err(error) if error.is_no_api()));
+    }
+
+    /// Each of 25 requests was waited for three times: more than six minutes.
+    #[tokio::test]
+    async fn whoever_lets_us_wait_is_asked_once() {
+        let asked = Arc::new(Mutex::new(0));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tracker, count) = (TaskTracker::new(), Arc::clone(&asked));
+        tracker.spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                *count.lock().unwrap() += 1;
+                held.push(stream);
+            }
+        });
+        let client = client_of(&format!("http://{address}"), Duration::from_millis(300), &tracker);
+        let told = probe(&client, Lane::Interactive).await;
+        assert!(matches!(&told, Err(error) if error.is_timeout()), "{told:?}");
+        assert_eq!(*asked.lock().unwrap(), 1);
     }
 
     #[tokio::test]

@@ -34,8 +34,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::certificate::Certificate;
 use super::room::{Full, Room};
-use super::sockets::Certificate;
 use crate::config::Limits;
 use crate::engine::{Engine, Tasks};
 

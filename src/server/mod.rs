@@ -23,6 +23,7 @@ mod booking;
 mod buckets;
 mod caller;
 mod carrier_hooks;
+mod certificate;
 mod client;
 mod console;
 mod extension;
@@ -59,10 +60,11 @@ pub(crate) use api::{
     AutomationsBody, ConversationBody, Cursor, ErasureBody, HoldBody, Listing, MessageBody, ReasonBody,
     StoredBody, TestedBody,
 };
+pub use certificate::{Certificate, CertificateError, CertificateFlaw};
 pub use console::SetupSettings;
 pub use keys::Keys;
 pub use settings::ServerSettings;
-pub use sockets::{BindError, Certificate, CertificateError, ControlSocket, Given, Listeners};
+pub use sockets::{BindError, ControlSocket, Given, Listeners};
 
 use crate::carrier::Hooks;
 use crate::config::{Limits, ProxyRange};
@@ -76,6 +78,9 @@ use route::Route;
 pub use sign_in::Invitation;
 use sign_in::{Invited, Porter, Provider};
 use site::Site;
+
+/// How often the certificate is looked at.
+const LOOK: Duration = Duration::from_secs(3600);
 
 /// What the handlers share.
 struct Shared {
@@ -179,6 +184,18 @@ impl Server {
             [] => public_router(&shared),
             _ => public_router(&shared).layer(from_fn_with_state(trusted, client::found)),
         };
+        if let Some(certificate) = certificate.clone() {
+            let (shared, stop) = (shared.clone(), serving.stop.clone());
+            serving.tasks.run(async move {
+                let looks = async {
+                    loop {
+                        look_at(&certificate, &shared);
+                        tokio::time::sleep(LOOK).await;
+                    }
+                };
+                stop.run_until_cancelled(looks).await;
+            });
+        }
         serving.start(public, router, room.clone());
         serving.start(Socket::Tcp(listeners.ops), ops::router(shared.clone()), Room::own());
         if let Some(listener) = listeners.control.as_mut().and_then(ControlSocket::take_listener) {
@@ -187,6 +204,16 @@ impl Server {
         }
         Ok(Running { addresses, shared, serving, room, certificate, control: listeners.control })
     }
+}
+
+/// Tells health how it is with the certificate.
+fn look_at(certificate: &Certificate, shared: &Shared) {
+    let engine = &shared.engine;
+    let flaw = certificate.flaw(shared.site.host(), engine.now());
+    if let Some(at) = certificate.not_after() {
+        engine.metrics().certificate_ends(at);
+    }
+    engine.note_certificate(flaw.map(|flaw| flaw.to_string()));
 }
 
 fn address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, BindError> {
@@ -240,13 +267,16 @@ impl Running {
         self.shared.limits.store(Arc::new(limits));
     }
 
-    /// Reads the certificate and its key again, where there is one. Connections that stand keep the one
-    /// they began with.
+    /// Reads the certificate and its key again, where there is one, and says whether it is another one.
+    /// Connections that stand keep the one they began with.
     ///
     /// # Errors
     /// [`CertificateError`]; the old one stays then.
-    pub fn renew_certificate(&self) -> Result<(), CertificateError> {
-        self.certificate.as_ref().map_or(Ok(()), Certificate::renew)
+    pub fn renew_certificate(&self) -> Result<bool, CertificateError> {
+        let Some(certificate) = &self.certificate else { return Ok(false) };
+        let renewed = certificate.renew()?;
+        look_at(certificate, &self.shared);
+        Ok(renewed)
     }
 
     /// Takes no more connections, lets requests under way come to their end, at most `grace`, and

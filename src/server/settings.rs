@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::certificate::Certificate;
 use super::console::SetupSettings;
 use super::keys::Keys;
 use super::sign_in::Invitation;
-use super::sockets::Certificate;
 use crate::carrier::Hooks;
 use crate::config::{LeverHost, Limits, ProxyRange};
 

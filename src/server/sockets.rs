@@ -1,4 +1,4 @@
-//! Binding: two TCP ports and the control socket; and the certificate of the public one.
+//! Binding: two TCP ports and the control socket.
 //!
 //! Apart from serving, so that sockets may also come from elsewhere, and so that nothing is bound
 //! before the settings are known to be good.
@@ -8,17 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig};
-
-use crate::config::TlsFiles;
 
 /// Why the server cannot be reached.
 #[derive(Debug, thiserror::Error)]
@@ -53,23 +44,6 @@ pub enum BindError {
         /// Where.
         path: PathBuf,
     },
-}
-
-/// Why the public listener cannot speak TLS.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// A certificate or key.
-    #[error("cannot read PEM from {}", path.display())]
-    Pem {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: pem::Error,
-    },
-    /// They make no TLS server.
-    #[error("the certificate and key cannot be used")]
-    Tls(#[source] rustls::Error),
 }
 
 /// Sockets that somebody else bound before we were started, and keeps while we are not: who connects
@@ -169,52 +143,4 @@ impl Drop for ControlSocket {
         // One that stays is replaced at the next start.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// The certificate of a listener. It can be renewed while connections come in: those that stand keep
-/// the one that they began with. Cheap to clone.
-#[derive(Clone)]
-pub struct Certificate {
-    files: TlsFiles,
-    acceptor: Arc<ArcSwap<ServerConfig>>,
-}
-
-impl Certificate {
-    /// Reads both files.
-    ///
-    /// # Errors
-    /// [`CertificateError`].
-    pub fn load(files: TlsFiles) -> Result<Self, CertificateError> {
-        let acceptor = Arc::new(ArcSwap::from_pointee(tls(&files)?));
-        Ok(Self { files, acceptor })
-    }
-
-    /// Reads the files again. With a mistake in them the old certificate stays.
-    pub(super) fn renew(&self) -> Result<(), CertificateError> {
-        self.acceptor.store(Arc::new(tls(&self.files)?));
-        Ok(())
-    }
-
-    /// What the next connection is met with.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.acceptor.load_full())
-    }
-}
-
-/// TLS with this certificate and key: 1.2 and 1.3, HTTP/2 and HTTP/1.1.
-fn tls(files: &TlsFiles) -> Result<ServerConfig, CertificateError> {
-    let read = |path: &Path| {
-        let path = path.to_owned();
-        move |source| CertificateError::Pem { path, source }
-    };
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(read(&files.cert))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(read(&files.key))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(CertificateError::Tls)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }

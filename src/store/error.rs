@@ -26,6 +26,15 @@ pub enum StoreError {
         /// The newest that this program reads.
         known: u64,
     },
+    /// The file is not there, or the system does not let it be opened or made.
+    #[error("the store {} cannot be opened: is its folder there, and may this user write to it?", path.display())]
+    Place {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The file is no store, or damaged.
     #[error("the store {} cannot be read: it is damaged or not a fulcrum store; restore a backup", path.display())]
     Damaged {

@@ -199,7 +199,8 @@ pub(super) fn begin_anew(path: &Path, cache_bytes: usize) -> Result<Database, St
 fn begin(builder: &Builder, path: &Path) -> Result<Database, StoreError> {
     give_up(path)?;
     let unfinished = unfinished(path);
-    OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished).map_err(io)?;
+    let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished);
+    made.map_err(|source| StoreError::Place { path: path.into(), source })?;
     let database = builder.create(&unfinished).map_err(|error| refusal(&unfinished, error))?;
     migrate(&database, &seal::NONE)?;
     Ok(database)
@@ -263,7 +264,7 @@ fn refusal(path: &Path, error: DatabaseError) -> StoreError {
             if matches!(io.kind(), InvalidData | UnexpectedEof) {
                 StoreError::Damaged { path: path.into(), source: Box::new(redb::Error::Io(io)) }
             } else {
-                StoreError::redb(redb::StorageError::Io(io))
+                StoreError::Place { path: path.into(), source: io }
             }
         }
         other => StoreError::Damaged { path: path.into(), source: Box::new(other.into()) },
@@ -301,6 +302,19 @@ mod tests {
         assert_eq!(found(&folder.path().join("kept")), 2, "the old file was written to");
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// It was "the store failed: No such file or directory", whichever that was.
+    #[test]
+    fn a_place_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("no such folder/fulcrum.redb");
+        for error in
+            [open(Options::file(&path)).err().unwrap(), open_read_only(&path, &seal::NONE).err().unwrap()]
+        {
+            assert!(matches!(error, StoreError::Place { .. }), "{error:?}");
+            assert!(error.to_string().contains("no such folder/fulcrum.redb"), "{error}");
+        }
     }
 
     #[test]

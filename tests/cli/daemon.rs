@@ -221,12 +221,61 @@ fn a_second_daemon_is_told_who_is_first() {
     assert!(told(&second).contains("already open"), "{}", told(&second));
 }
 
+/// With a mistake in the config on disk no command worked, although the daemon ran on; and none for whoever may
+/// use the socket and cannot read the secrets.
+#[test]
+fn commands_reach_the_daemon_whatever_is_in_the_config_by_now() {
+    let world = World::new(&SMALL);
+    let _daemon = world.daemon();
+    let good = fs::read_to_string(&world.config).unwrap();
+    let secret = world.config.with_file_name("lever-api-key");
+    fs::remove_file(&secret).unwrap();
+    let fine = world.command(&["status"]).assert().code(0);
+    assert!(!told(&fine).contains("mistakes"), "{}", told(&fine));
+    fs::write(&world.config, format!("{good}\n[reminderz]\n")).unwrap();
+    for command in [&["status"][..], &["conversations"], &["automations", "list"]] {
+        let warned = world.command(command).assert().code(0);
+        assert!(told(&warned).contains("the config on disk has mistakes"), "{}", told(&warned));
+        assert!(told(&warned).contains("reminderz"), "{}", told(&warned));
+    }
+    let taken = world.command(&["opt-out", "+12025550188", "--reason", "called", "--json"]).assert().code(0);
+    assert_eq!(taken.get_output().stdout, b"{\"opted_out\":true}\n");
+}
+
+/// The key "worked", all that it may do was "doubtful", health was ok, and the sync never began.
+#[test]
+fn an_address_that_is_not_levers_is_told() {
+    let world = World::new(&SMALL);
+    let good = fs::read_to_string(&world.config).unwrap();
+    let wrong = good.replace("/v1\"", "/\"");
+    assert_ne!(good, wrong);
+    fs::write(&world.config, wrong).unwrap();
+    let assert = world.command(&["doctor"]).assert().code(1);
+    let shown = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    let key = shown.lines().find(|line| line.starts_with("lever key")).unwrap();
+    assert!(key.contains("broken") && key.contains("lever.base_url"), "{shown}");
+    assert!(!shown.contains("permissions"), "{shown}");
+
+    let _daemon = world.daemon();
+    let lever = wait_for("health's word on Lever", || {
+        let lever = world.json(&["status"])["health"]["components"]["lever"].clone();
+        (lever["status"] == "failing").then_some(lever)
+    });
+    assert!(lever["detail"].as_str().unwrap().contains("lever.base_url"), "{lever}");
+}
+
 #[test]
 fn doctor_finds_what_is_missing_beside_a_running_daemon() {
     let world = World::new(
         &[&SMALL[..], &["--permissions", "default,-create_an_opportunity_note,create_an_opportunity_panel"]]
             .concat(),
     );
+    // Alone, it has all of Lever's rate.
+    let shown = world.command(&["doctor"]).assert().code(1);
+    let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+    let row = |what: &str| shown.lines().find(|line| line.starts_with(what)).unwrap().to_owned();
+    assert!(row("lever: Find all opportunity notes").contains("optional"), "{shown}");
+    assert!(row("lever: 18 permissions").contains("works"), "{shown}");
     let _daemon = world.daemon();
     world.synced();
     let assert = world.command(&["doctor", "--json"]).assert().code(1);

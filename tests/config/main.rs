@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use fulcrum::config::{CarrierKind, Config, Origin, Problem, Problems, Role, Secret, Sources};
+use fulcrum::config::{CarrierKind, Config, Origin, Outline, Problem, Problems, Role, Secret, Sources};
 use fulcrum_domain::{Confidential, HookEvent, OnUnknown, TranscriptMode, quiet::Hours, template::Template};
 use tempfile::TempDir;
 
@@ -409,7 +409,7 @@ fn webhook_tokens_come_from_their_file_or_credential() {
     machine.write("fulcrum.toml", &minimal_and(&lever), 0o644);
     insta::assert_snapshot!(machine.complaints(), @r#"
     1 problem in the settings
-      fulcrum.toml:20: lever.webhook_tokens_file: hooks.toml: a file that others can read (mode 0644), expected a file that only fulcrum can read
+      fulcrum.toml:20: lever.webhook_tokens_file: hooks.toml: a file that others can read (mode 0644), expected a file that only fulcrum can read: chmod 0600 hooks.toml
     "#);
     machine.write("hooks.toml", "candidate_hierd = 'webhook-s3cr3t'", 0o600);
     insta::assert_snapshot!(machine.complaints(), @r#"
@@ -880,4 +880,53 @@ fn an_audit_log_goes_to_a_whole_path_and_to_a_host_with_a_port() {
     let audit = Machine::new(&minimal_and(outputs)).load().unwrap().audit;
     assert_eq!(audit.file.unwrap().to_str(), Some("/var/log/audit.jsonl"));
     assert_eq!(audit.syslog.unwrap(), (url::Host::parse("[::1]").unwrap(), 6514));
+}
+
+fn outline(config: &str) -> Result<Outline, Problems> {
+    let machine = Machine::new(config);
+    // Nobody in the daemon's group can read these.
+    fs::remove_dir_all(machine.path("credentials")).unwrap();
+    Outline::load(&Sources { file: Some(machine.path("fulcrum.toml")), ..Sources::default() })
+}
+
+/// A mistake on disk kept everybody from pausing an automation of the daemon that runs.
+#[test]
+fn the_running_daemon_is_found_by_a_config_with_mistakes_and_without_its_secrets() {
+    let socket = "control_socket = '/run/acme.sock'\n";
+    let good = MINIMAL.replace("[server]\n", &format!("[server]\n{socket}"));
+    let found = outline(&good).unwrap();
+    assert_eq!(found.control_socket, Path::new("/run/acme.sock"));
+    assert_eq!(found.region, "US".parse().ok());
+    assert!(found.problems.is_none(), "no secret is missed: {:?}", found.problems);
+
+    let wrong = format!("{good}\n[lever]\npoll_intervall = '5m'\n[log]\nformat = 'papyrus'\n");
+    let found = outline(&wrong).unwrap();
+    assert_eq!(found.control_socket, Path::new("/run/acme.sock"));
+    let told = found.problems.unwrap().to_string();
+    assert!(
+        told.contains("poll_intervall") && told.contains("papyrus") && told.starts_with("2 problems"),
+        "{told}"
+    );
+
+    let torn = outline(&format!("{good}\n[log\n")).unwrap();
+    assert_eq!(torn.control_socket, Path::new("/run/acme.sock"));
+    assert!(torn.problems.is_some());
+}
+
+#[test]
+fn another_daemon_than_the_one_that_is_meant_is_not_asked() {
+    for socket in ["control_sockt = '/run/acme.sock'", "control_socket = 3"] {
+        let told = outline(&MINIMAL.replace("[server]\n", &format!("[server]\n{socket}\n")));
+        assert!(told.is_err(), "{socket}: {told:?}");
+    }
+}
+
+#[test]
+fn a_mistake_is_told_with_what_to_write() {
+    let machine = Machine::new(&minimal_and("[network]\nproxy = 'proxy:3128'\n"));
+    assert!(machine.complaints().contains("http://proxy.acme.example:3128"), "{}", machine.complaints());
+    let machine = Machine::new(&minimal_and("[log]\nfilter = 'verbose'\n"));
+    assert!(machine.complaints().contains("expected a level (error,"), "{}", machine.complaints());
+    let machine = Machine::new(&minimal_and("[lever]\nburst = 5\nburst = 6\n"));
+    assert!(machine.complaints().contains("duplicate key burst"), "{}", machine.complaints());
 }

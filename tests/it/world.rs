@@ -397,6 +397,7 @@ pub(crate) fn remotes(sandbox: &Sandbox, file: store::Options, requests_per_seco
             api_key: sandbox.api_key().into(),
             https_only: false,
             way: reqwest::Client::builder(),
+            proxy: None,
             connect_timeout: Duration::from_secs(1),
             deadline: Duration::from_secs(3),
         },

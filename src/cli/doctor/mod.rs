@@ -6,6 +6,7 @@
 
 mod lever;
 mod machine;
+mod names;
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use serde_json::json;
 use super::control::Control;
 use super::screen::Mood;
 use super::shapes::Status;
-use super::{Exit, Form, Outcome, carriers, load, screen, wiring};
+use super::{Exit, Form, Outcome, carriers, load, network, screen, wiring};
 use crate::carrier::Carrier;
 use crate::config::Config;
 use crate::engine::clock::Clock;
@@ -42,7 +43,7 @@ enum State {
     Works,
     /// It could be better, or could not be found out.
     Doubtful,
-    /// It is not there, and something optional does without.
+    /// It is not there: what needs it does not work.
     Missing,
     /// It must be there and is not.
     Broken,
@@ -55,35 +56,63 @@ struct Finding {
     state: State,
     /// What was seen, what breaks without it, what to do.
     advice: String,
+    /// Beyond what is asked for.
+    optional: bool,
+    /// A tick-box of the key.
+    #[serde(skip)]
+    permission: bool,
 }
 
 impl Finding {
     fn new(what: impl Into<String>, state: State, advice: impl Into<String>) -> Self {
-        Self { what: what.into(), state, advice: advice.into() }
+        Self { what: what.into(), state, advice: advice.into(), optional: false, permission: false }
+    }
+}
+
+/// Where findings go: to the screen as they come, or for scripts together at the end.
+struct Report {
+    json: bool,
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    fn add(&mut self, more: Vec<Finding>) -> std::io::Result<()> {
+        if !self.json && !more.is_empty() {
+            show(&more, self.findings.is_empty())?;
+        }
+        self.findings.extend(more);
+        Ok(())
     }
 }
 
 impl Doctor {
     pub(super) async fn carry_out(self, path: &Path) -> Outcome {
         let config = load(path)?;
-        let mut findings = vec![Finding::new("config", State::Works, path.display().to_string())];
+        let mut report = Report { json: self.form.json, findings: Vec::new() };
         let daemon = running(&config).await;
-        findings.extend(machine::look(&config, daemon.is_some()));
+        let mut here = vec![Finding::new("config", State::Works, path.display().to_string())];
+        here.extend(machine::look(&config, daemon.is_some()));
+        report.add(here)?;
         if daemon.is_some() {
             screen::hint("asking Lever, slowly beside the daemon: about 15 seconds")?;
         }
-        findings.extend(lever::look(&config, daemon.is_some()).await?);
-        if daemon.is_some() && lever::makes_interviews(&findings) {
+        let lever = lever::look(&config, daemon.is_some()).await?;
+        let makes_interviews = lever::makes_interviews(&lever);
+        report.add(lever)?;
+        if daemon.is_some() && makes_interviews {
             tell_the_daemon(&config).await;
         }
-        findings.push(carrier(&carriers::client(&config)?).await);
-        findings.push(webhooks(&config, daemon.as_ref()));
+        report.add(vec![carrier(&config, &carriers::client(&config)?).await])?;
+        report.add(vec![webhooks(&config, daemon.as_ref())])?;
+        report.add(names::look(&config))?;
 
-        let broken = findings.iter().any(|finding| finding.state == State::Broken);
+        let broken = report.findings.iter().any(|finding| finding.state == State::Broken);
+        let hooks = wiring::lever_hook_url(&config);
         if self.form.json {
-            screen::json(&json!({ "ok": !broken, "findings": findings }))?;
-        } else {
-            show(&findings)?;
+            screen::json(&json!({ "ok": !broken, "findings": report.findings, "webhook_url": hooks }))?;
+        } else if wiring::events_with_tokens(&config).next().is_none() {
+            // Not in the table, whose lines break: it is to be pasted.
+            screen::line(format_args!("the address for Lever's webhooks:\n{hooks}"))?;
         }
         Ok(if broken { Exit::Bad } else { Exit::Done })
     }
@@ -92,7 +121,7 @@ impl Doctor {
 /// Interviews that wait for a permission go on once the daemon has seen it itself. Where that fails they wait for
 /// its own look, and what was found out stands all the same.
 async fn tell_the_daemon(config: &Config) {
-    if let Ok(control) = Control::new(config)
+    if let Ok(control) = Control::of(config)
         && let Err(error) = control.post("/api/v1/lever/probe", &json!({})).await
     {
         tracing::debug!(error = &error as &dyn std::error::Error, "the daemon does not look at Lever's key");
@@ -101,11 +130,11 @@ async fn tell_the_daemon(config: &Config) {
 
 /// What the daemon says of itself, if it runs.
 async fn running(config: &Config) -> Option<Status> {
-    let answer = Control::new(config).ok()?.get("/api/v1/status", &[]).await.ok()?;
+    let answer = Control::of(config).ok()?.get("/api/v1/status", &[]).await.ok()?;
     serde_json::from_value(answer).ok()
 }
 
-async fn carrier(carrier: &Carrier) -> Finding {
+async fn carrier(config: &Config, carrier: &Carrier) -> Finding {
     let what = "carrier account";
     match carrier.check(Clock::System.now()).await {
         Ok(account) if account.status != "active" => {
@@ -118,7 +147,9 @@ async fn carrier(carrier: &Carrier) -> Finding {
         ),
         Ok(_) => Finding::new(what, State::Works, "active"),
         Err(error) => {
-            let advice = format!("{:#}; see [carrier.{}]", anyhow::Error::from(error), carrier.name());
+            let proxy = network::proxy_to(config, carriers::address(config));
+            let way = proxy.map(|proxy| format!(" (by way of the proxy {proxy})")).unwrap_or_default();
+            let advice = format!("{}{way}; see [carrier.{}]", network::told(error), carrier.name());
             Finding::new(what, State::Broken, advice)
         }
     }
@@ -128,11 +159,8 @@ fn webhooks(config: &Config, daemon: Option<&Status>) -> Finding {
     let what = "webhooks";
     let tokens: Vec<_> = wiring::events_with_tokens(config).map(fulcrum_domain::HookEvent::as_key).collect();
     if tokens.is_empty() {
-        let advice = format!(
-            "no tokens: changes are seen by polling only; set the webhooks up in Lever with the address {} \
-             and put their tokens into lever.webhook_tokens_file",
-            wiring::lever_hook_url(config)
-        );
+        let advice = "no tokens: changes are seen by polling only; set the webhooks up in Lever with the address \
+                      below (webhook_url of --json) and put their tokens into lever.webhook_tokens_file";
         return Finding::new(what, State::Missing, advice);
     }
     let Some(status) = daemon else {
@@ -152,14 +180,19 @@ fn webhooks(config: &Config, daemon: Option<&Status>) -> Finding {
     Finding::new(what, State::Doubtful, advice)
 }
 
-fn show(findings: &[Finding]) -> std::io::Result<()> {
-    let mut table = screen::table(["what", "state", "why, or what to do"]);
+/// Shows a part of the table; its columns are as wide in each.
+fn show(findings: &[Finding], first: bool) -> std::io::Result<()> {
+    const HEADS: [&str; 3] = ["what", "state", "why, or what to do"];
+    let mut table = if first { screen::table(HEADS) } else { screen::facts() };
     // What works and needs no word is one line: the rest would get lost among it.
-    let is_fine = |finding: &Finding| finding.state == State::Works && finding.advice.is_empty();
+    let is_fine = |finding: &Finding| finding.permission && finding.state == State::Works;
     let fine = findings.iter().filter(|finding| is_fine(finding)).count();
     let mut fine = (fine > 0).then(|| {
-        let what = format!("lever: {fine} permissions");
-        [Cell::new(what), screen::word("works", Mood::Good), Cell::new("")]
+        let beyond = findings.iter().filter(|finding| is_fine(finding) && finding.optional).count();
+        let (what, asked) = (format!("lever: {fine} permissions"), fine - beyond);
+        let told =
+            if beyond > 0 { format!("{asked} that are asked for, {beyond} beyond") } else { String::new() };
+        [Cell::new(wide(&what)), screen::word("works   ", Mood::Good), Cell::new(told)]
     });
     for finding in findings {
         if is_fine(finding) {
@@ -169,12 +202,18 @@ fn show(findings: &[Finding]) -> std::io::Result<()> {
             continue;
         }
         let state = match finding.state {
-            State::Works => screen::word("works", Mood::Good),
+            State::Works => screen::word("works   ", Mood::Good),
             State::Doubtful => screen::word("doubtful", Mood::Doubtful),
-            State::Missing => screen::word("missing", Mood::Doubtful),
-            State::Broken => screen::word("broken", Mood::Bad),
+            State::Missing if finding.optional => Cell::new("optional"),
+            State::Missing => screen::word("missing ", Mood::Doubtful),
+            State::Broken => screen::word("broken  ", Mood::Bad),
         };
-        table.add_row([Cell::new(&finding.what), state, Cell::new(&finding.advice)]);
+        table.add_row([Cell::new(wide(&finding.what)), state, Cell::new(&finding.advice)]);
     }
     screen::show(&mut table, 2)
+}
+
+/// Padded to the longest of the names.
+fn wide(what: &str) -> String {
+    format!("{what:<40}")
 }

@@ -29,10 +29,14 @@ impl Reloader {
         let taken_up = self.take_up(engine, server);
         engine.note_config(taken_up.as_ref().err().map(refusal));
         match taken_up {
-            Ok(changes) if changes.reloadable.is_empty() && changes.needing_restart.is_empty() => {
-                tracing::info!("the config was read again: nothing has changed");
-            }
-            Ok(changes) => {
+            Ok((changes, renewed)) => {
+                if renewed {
+                    tracing::info!(
+                        "the certificate was renewed: who connects from now on is met with the new one"
+                    );
+                } else if changes.reloadable.is_empty() && changes.needing_restart.is_empty() {
+                    tracing::info!("the config was read again: nothing has changed");
+                }
                 for key in &changes.reloadable {
                     tracing::info!(key, "the config has changed, and the new value holds");
                 }
@@ -41,28 +45,28 @@ impl Reloader {
                 }
             }
             Err(error) => {
-                for problem in error.downcast_ref().into_iter().flat_map(Problems::iter) {
+                let problems: Option<&Problems> = error.downcast_ref();
+                for problem in problems.into_iter().flat_map(Problems::iter) {
                     tracing::error!(%problem, "a mistake in the new config");
                 }
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "the new config is not used, the old one stays"
-                );
+                let error = problems.map_or_else(|| format!("{error:#}"), Problems::count_in_words);
+                tracing::error!(error, "the new config is not used, the old one stays");
             }
         }
     }
 
-    fn take_up(&mut self, engine: &Engine, server: &Running) -> anyhow::Result<Changes> {
+    /// What has changed, and whether the certificate is another one.
+    fn take_up(&mut self, engine: &Engine, server: &Running) -> anyhow::Result<(Changes, bool)> {
         let config = load(&self.path)?;
         let settings = wiring::reloaded(&self.settings, &config)?;
-        server.renew_certificate()?;
+        let renewed = server.renew_certificate()?;
         self.filter.replace(&config.log.filter)?;
         engine.replace_settings(settings.clone());
         server.replace_keys(wiring::keys(&config));
         server.replace_limits(config.server.limits);
         let changes = self.config.reloadable_diff(&config);
         (self.config, self.settings) = (config, settings);
-        Ok(changes)
+        Ok((changes, renewed))
     }
 }
 

@@ -15,6 +15,7 @@ mod rebooked;
 mod refused;
 mod restored;
 mod unanswered;
+mod unknown_names;
 mod whom;
 mod wishes;
 mod zones;

@@ -61,6 +61,7 @@ fn client(base_url: &str, tracker: &TaskTracker, stop: CancellationToken) -> Lev
         api_key: SecretString::from("k/e+y"),
         https_only: false,
         way: Client::builder(),
+        proxy: None,
         connect_timeout: Duration::from_secs(2),
         deadline: Duration::from_millis(400),
     };

@@ -210,7 +210,7 @@ texts! {
     ASKED = "asked {}";
     ASK_AGAIN = "Ask Lever what the key may do";
     KEY_REFUSED = "Lever refuses the key: look whether its file holds the whole key";
-    LEVER_UNREACHABLE = "Lever cannot be reached from here: look at the network and the proxy";
+    LEVER_UNREACHABLE = "Lever cannot be reached from here: look at lever.base_url, the network and the proxy";
     KEY_MAY = "{} required permissions are there";
     KEY_IN = "It has read the key from";
     KEY_SINCE = "written there";

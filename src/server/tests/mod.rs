@@ -289,6 +289,7 @@ async fn engine(store: store::Options, clock: Clock) -> Engine {
             api_key: "key".into(),
             https_only: false,
             way: reqwest::Client::builder(),
+            proxy: None,
             connect_timeout: Duration::from_secs(1),
             deadline: Duration::from_secs(1),
         },

@@ -58,11 +58,13 @@ async fn a_renewed_certificate_drops_nobody_and_meets_whoever_comes_next() {
     assert!(is_answered(&standing).await);
 
     files(folder.path(), RENEWED.0, KEY);
-    assert!(world.running.renew_certificate().is_err(), "the key does not fit");
+    let refused = world.running.renew_certificate().unwrap_err();
+    assert!(refused.to_string().contains("the key is not that of the certificate"), "{refused}");
     assert!(is_answered(&trusting(reqwest::Client::builder(), CERTIFICATE)).await, "the old one stays");
 
     files(folder.path(), RENEWED.0, RENEWED.1);
-    world.running.renew_certificate().unwrap();
+    assert!(world.running.renew_certificate().unwrap(), "it is another one");
+    assert!(!world.running.renew_certificate().unwrap(), "and now it is the same");
     assert!(is_answered(&standing).await);
     assert!(is_answered(&trusting(reqwest::Client::builder(), RENEWED.0)).await);
     assert!(!is_answered(&trusting(reqwest::Client::builder(), CERTIFICATE)).await);
