@@ -46,7 +46,7 @@ impl Why {
         };
         let read = |offline: &Offline| match self.not.as_deref() {
             Some([candidate, automation]) => offline.why_not(&config, candidate, automation),
-            _ => offline.why(&message),
+            _ => offline.why(&config, &message),
         };
         let answer = ask_or_read(&config, &path, &[], read).await?;
         self.form.print(answer, |page| show(page, &config.organisation.timezone))

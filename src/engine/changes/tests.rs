@@ -14,6 +14,7 @@ mod rebooked;
 mod refused;
 mod restored;
 mod unanswered;
+mod waiting;
 mod whom;
 mod wishes;
 mod zones;
