@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{ArgGroup, Args};
 use fulcrum_domain::{Number, Whom};
 use serde_json::json;
@@ -63,7 +63,7 @@ impl Export {
         }
         let about = || self.file.display().to_string();
         let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&self.file);
-        let file = made.with_context(about)?;
+        let file = made.map_err(taken).with_context(about)?;
         let written = store.read(|snapshot| match &whom {
             None => Ok(export_all(snapshot, Clock::System.now(), BufWriter::new(&file)).map_err(plain)?),
             Some(whom) => zip(snapshot, whom, &file),
@@ -74,7 +74,8 @@ impl Export {
                 Ok(Exit::Done)
             }
             Ok(lines) => {
-                screen::line(format_args!("{}: {} lines", self.file.display(), screen::count(lines)))?;
+                let lines = screen::several(lines, "line", "lines");
+                screen::line(format_args!("{}: {lines}", self.file.display()))?;
                 Ok(Exit::Done)
             }
             Err(error) => {
@@ -95,6 +96,16 @@ impl Export {
             (_, _, Some(opportunity)) => Some(Whom::Opportunity(opportunity)),
             _ => None,
         })
+    }
+}
+
+/// Why a file could not be made. An export writes over none.
+pub(super) fn taken(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            anyhow!("a file of this name is there already: give the export another name")
+        }
+        _ => error.into(),
     }
 }
 
