@@ -91,6 +91,10 @@ fn what_is_for_later_is_due_then_and_not_late() {
     let later: Timestamp = "2025-12-24T15:00:00Z".parse().unwrap();
     writes(&mut life, Some("2025-12-24T15:00:00Z"), &rules());
     writes(&mut life, Some("2025-12-25T15:00:00Z"), &rules());
+    // Something in another lane, later than both.
+    let (now, last) = (life.now, later + SignedDuration::from_hours(48));
+    let read = Effect::Hydrate("dana".parse().unwrap());
+    life.change(move |tx, _| ask_later(tx, &read, fulcrum_domain::Lane::Reconcile, now, last));
     let known = |now| {
         life.store.read_here(|read| Ok::<_, StoreError>((oldest_asked_at(read, now)?, first_due_at(read)?)))
     };
