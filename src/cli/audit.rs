@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use super::export::taken;
 use super::{Exit, Form, Outcome, load, screen, wiring};
 use crate::config::Config;
 use crate::engine::audit::{self, AuditError, Checkpoint, PublicKey, Signer, Verified};
@@ -159,7 +160,7 @@ fn export(store: &ReadOnly, file: &Path, form: Form) -> Outcome {
         };
     }
     let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(file);
-    let made = made.with_context(|| file.display().to_string())?;
+    let made = made.map_err(taken).with_context(|| file.display().to_string())?;
     let lines = store.read(|snapshot| audit::export(snapshot, BufWriter::new(&made)))?;
     made.sync_all()?;
     if form.json {

@@ -53,9 +53,10 @@ impl Backup {
         if self.form.json {
             screen::json(&answer)?;
         } else {
-            let (rows, bytes) = (screen::count(made.contents.rows), screen::bytes(made.bytes));
+            let rows = screen::several(made.contents.rows, "row", "rows");
+            let bytes = screen::bytes(made.bytes);
             let sealed = if recipient.is_some() { "encrypted" } else { "not encrypted" };
-            screen::line(format_args!("{}: {rows} rows, {bytes}, {sealed}, read back", self.file.display()))?;
+            screen::line(format_args!("{}: {rows}, {bytes}, {sealed}, read back", self.file.display()))?;
         }
         Ok(Exit::Done)
     }
@@ -126,9 +127,9 @@ impl Restore {
             }))?;
             return Ok(Exit::Done);
         }
-        let rows = screen::count(contents.rows);
+        let rows = screen::several(contents.rows, "row", "rows");
         let sealed = if contents.sealed { ", sealed: its store's keys open it" } else { "" };
-        screen::line(format_args!("a whole backup of {:.0}: {rows} rows{sealed}", contents.made_at))?;
+        screen::line(format_args!("a whole backup of {:.0}: {rows}{sealed}", contents.made_at))?;
         if let Some(kept) = kept {
             screen::line(format_args!("what was there before is {} now", kept.display()))?;
         }

@@ -72,9 +72,10 @@ fn show(page: &Page<Conversation>, zone: &TimeZone) -> std::io::Result<()> {
     }
     let mut table = screen::table(["id", "number", "last text", "files at", "name", ""]);
     for row in &page.data {
-        let opted_out = match row.opted_out {
-            true => screen::word("opted out", screen::Mood::Bad),
-            false => Cell::new(""),
+        let opted_out = match (row.opted_out, row.possible_opt_out) {
+            (true, _) => screen::word("opted out", screen::Mood::Bad),
+            (false, Some(_)) => screen::word("may have opted out", screen::Mood::Doubtful),
+            (false, None) => Cell::new(""),
         };
         table.add_row([
             Cell::new(&row.id),

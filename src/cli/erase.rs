@@ -4,6 +4,8 @@ use std::path::Path;
 
 use clap::{ArgGroup, Args};
 use comfy_table::Cell;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -53,6 +55,9 @@ pub(super) struct Erase {
 #[derive(Deserialize)]
 struct Certificate {
     id: Option<u64>,
+    at: Timestamp,
+    by: String,
+    cause: String,
     opportunities: Vec<String>,
     erased: Map<String, Value>,
     notes: Vec<Note>,
@@ -94,14 +99,14 @@ impl Erase {
                 control.post("/api/v1/erasures", &request.into()).await?
             }
         };
-        self.form.print(answer, show)?;
+        self.form.print(answer, |certificate| show(certificate, control.timezone()))?;
         Ok(Exit::Done)
     }
 }
 
-fn show(certificate: &Certificate) -> std::io::Result<()> {
+fn show(certificate: &Certificate, zone: &TimeZone) -> std::io::Result<()> {
     match certificate.id {
-        Some(id) => screen::line(format_args!("erasure {id}"))?,
+        Some(id) => screen::line(format_args!("erasure {id}, {}", origin(certificate, zone)))?,
         None => screen::line("this would be erased; --yes does it")?,
     }
     let mut facts = screen::facts();
@@ -130,6 +135,19 @@ fn show(certificate: &Certificate) -> std::io::Result<()> {
         screen::line("the file is being written anew")?;
     }
     screen::line(if certificate.complete { "complete: nothing is left" } else { "not complete yet" })
+}
+
+/// When, why and by whose wish.
+fn origin(certificate: &Certificate, zone: &TimeZone) -> String {
+    let cause = match certificate.cause.as_str() {
+        "deleted" => "deleted in Lever",
+        "anonymised" => "anonymised in Lever",
+        "command" => "asked for",
+        "retention" => "kept for long enough",
+        other => other,
+    };
+    let at = certificate.at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M %Z");
+    format!("{at}: {cause}, by {}", screen::plain(&certificate.by))
 }
 
 fn copies(certificate: &Certificate) -> String {

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{ArgGroup, Args};
 use fulcrum_domain::{Number, Whom};
 use serde_json::json;
@@ -79,7 +79,9 @@ impl Export {
             Ok(lines) if self.form.json => {
                 screen::json(&json!({ "file": about(), "lines": lines, "files": self.files }))?;
             }
-            Ok(lines) => screen::line(format_args!("{}: {} lines", about(), screen::count(lines)))?,
+            Ok(lines) => {
+                screen::line(format_args!("{}: {}", about(), screen::several(lines, "line", "lines")))?
+            }
             Err(error) => {
                 // Half an export would pass for a whole one.
                 if made.is_some() {
@@ -97,7 +99,8 @@ impl Export {
     /// Makes the file and the folder that are wanted. Neither may be there: what is in them stays.
     fn make(&self, to_stdout: bool) -> anyhow::Result<Option<File>> {
         let about = || self.file.display().to_string();
-        let file = if to_stdout { None } else { Some(new_file(&self.file).with_context(about)?) };
+        let file =
+            if to_stdout { None } else { Some(new_file(&self.file).map_err(taken).with_context(about)?) };
         if let Some(folder) = &self.files
             && let Err(error) = DirBuilder::new().mode(0o700).create(folder)
         {
@@ -136,6 +139,16 @@ impl Export {
 /// A file that its owner alone can read, and that was not there before.
 fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)
+}
+
+/// Why a file could not be made. An export writes over none.
+pub(super) fn taken(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            anyhow!("a file of this name is there already: give the export another name")
+        }
+        _ => error.into(),
+    }
 }
 
 /// A reader that has enough, as `head` has, is told from other failures by its kind.

@@ -33,7 +33,7 @@ impl File {
         }
         screen::line(match answer["transcripts"].as_u64() {
             Some(0) => "nothing to file: nothing was said since, or nobody is known for the number",
-            _ => "on its way to Lever",
+            _ => answer["waits_for"].as_str().unwrap_or("on its way to Lever"),
         })?;
         Ok(Exit::Done)
     }

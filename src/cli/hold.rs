@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use clap::{ArgGroup, Args};
 use comfy_table::Cell;
 use jiff::Timestamp;
@@ -54,7 +55,7 @@ struct Held {
 
 #[derive(Deserialize)]
 struct Done {
-    opportunities: usize,
+    opportunities: u64,
 }
 
 impl Hold {
@@ -69,17 +70,24 @@ impl Hold {
             let answer = ask_or_read(&control, config, "/api/v1/holds", &[], Offline::holds).await?;
             return self.form.print(answer, show);
         }
+        if self.reason.is_none() && !self.release {
+            bail!("a hold wants a reason, such as --reason 'case 24-117'; --release ends one");
+        }
         request.insert("release".to_owned(), json!(self.release));
         request.extend(self.reason.map(|reason| ("reason".to_owned(), json!(reason))));
         let word = if self.release { "released" } else { "held" };
         let answer = control.post("/api/v1/holds", &request.into()).await?;
         self.form.print(answer, |done: &Done| {
-            screen::line(format_args!("{word}: {} opportunities", done.opportunities))
+            let count = screen::several(done.opportunities, "opportunity", "opportunities");
+            screen::line(format_args!("{word}: {count}"))
         })
     }
 }
 
 fn show(holds: &Page<Held>) -> std::io::Result<()> {
+    if holds.data.is_empty() {
+        return screen::note("nothing is held");
+    }
     let mut table = screen::table(["opportunity", "since", "by", "why"]);
     for hold in &holds.data {
         let since = format!("{:.0}", hold.since);

@@ -45,9 +45,10 @@ fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
             "unconfirmed" | "cancelled" => Mood::Doubtful,
             _ => Mood::Good,
         };
-        let status = match &row.error {
-            Some(error) => format!("{}: {error}", row.status),
-            None => row.status.clone(),
+        let status = match (&row.error, row.send_at) {
+            (Some(error), _) => format!("{}: {error}", row.status),
+            (None, Some(at)) => format!("{}: leaves at {}", row.status, local(Some(at), zone)),
+            (None, None) => row.status.clone(),
         };
         let arrow = if row.direction == "in" { "<" } else { ">" };
         table.add_row([

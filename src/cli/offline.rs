@@ -122,8 +122,9 @@ impl Offline {
     pub(super) fn why(&self, id: &str) -> anyhow::Result<Value> {
         let unknown = "no such text is known";
         let id: MessageId = id.parse().context(unknown)?;
+        let (settings, now) = (wiring::settings(&self.config)?, Clock::System.now());
         self.read(|snapshot| {
-            let reasons = engine::why(snapshot, id, Sight::All)?.context(unknown)?;
+            let reasons = engine::why(snapshot, id, Sight::All, &settings.rules, now)?.context(unknown)?;
             Ok(Listing::<ReasonBody>::from(reasons))
         })
     }

@@ -29,13 +29,22 @@ pub(super) struct OptOut {
     #[arg(value_name = "NUMBER", allow_hyphen_values = true)]
     number: String,
     /// How that is known
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
     /// The day on which they said so; today if not given
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     on: Option<Date>,
     #[command(flatten)]
     form: Form,
+}
+
+fn reason(text: &str) -> Result<String, &'static str> {
+    let said = !text.trim().is_empty();
+    said.then(|| text.to_owned()).ok_or("say how that is known, such as 'called the office'")
+}
+
+fn day(text: &str) -> Result<Date, &'static str> {
+    text.parse().map_err(|_| "a day is wanted, such as 2025-03-04")
 }
 
 impl OptOut {
@@ -77,7 +86,7 @@ enum What {
 /// Record the rows of a CSV file
 ///
 /// Its first line names the columns: `number`, and if there are such, `reason` and `date` (2025-03-04,
-/// the day on which they said so). Nothing is recorded without --yes. Bad rows are told with their line
+/// the day on which they said so). A row without a reason wants --reason. Nothing is recorded without --yes. Bad rows are told with their line
 /// and are passed over; the good ones are not lost. Recording one twice changes nothing.
 #[derive(Debug, Args)]
 #[command(
@@ -88,7 +97,7 @@ struct Import {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// How it is known of rows that do not say it themselves
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = self::reason)]
     reason: Option<String>,
     /// Record them
     #[arg(long)]
@@ -120,8 +129,8 @@ impl Import {
                 }
                 Err(error) => {
                     let left = format!(
-                        "{recorded} of {} rows are recorded; begin again with the same file",
-                        good.len()
+                        "{recorded} of {} recorded; begin again with the same file",
+                        screen::several(good.len() as u64, "row is", "rows are")
                     );
                     return Err(anyhow::Error::new(error).context(left));
                 }
@@ -191,7 +200,10 @@ fn read(
         let row = || {
             let number = Number::parse(&field(Some(number)).ok_or("there is no number")?, region)
                 .map_err(|error| error.to_string())?;
-            let reason = field(because).or(reason.map(Into::into)).ok_or("there is no reason")?.into_owned();
+            let reason = field(because)
+                .or(reason.map(Into::into))
+                .ok_or("there is no reason; --reason gives one to all such rows")?
+                .into_owned();
             let on = field(on).map(|day| day.parse::<Date>()).transpose();
             let on = on.ok().filter(|day| day.is_none_or(|day| day <= today));
             let on = on.ok_or("the date is none up to today, such as 2025-03-04")?;
@@ -228,7 +240,14 @@ mod tests {
         assert_eq!((last.number, good.len()), (number("+12025550145"), 2));
         let lines: Vec<u64> = bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [4, 6, 7, 8]);
-        assert!(bad[0].why.contains("reason") && bad[2].why.contains("date"), "{bad:?}");
+        assert!(bad[0].why.contains("--reason") && bad[2].why.contains("date"), "{bad:?}");
+    }
+
+    #[test]
+    fn what_is_no_reason_or_no_day_is_answered_with_one() {
+        assert!(reason(" ").unwrap_err().contains("called the office"));
+        assert!(day("04.03.2025").unwrap_err().contains("2025-03-04"));
+        assert_eq!(day("2025-03-04"), Ok(date(2025, 3, 4)));
     }
 
     #[test]

@@ -12,8 +12,10 @@ use super::screen;
 use super::shapes::{Backfill, Phase};
 
 const KNOWN: &str = "{prefix:16} {wide_bar} {human_pos:>9} of {human_len:9} {msg:20}";
-const UNKNOWN: &str = "{prefix:16} {spinner} {human_pos:>9} {msg}";
+const UNKNOWN: &str = "{prefix:16} {spinner} {human_pos:>9} {wide_msg}";
 const OVER: &str = "{prefix:16}   {human_pos:>9}";
+/// A line that ends where the terminal does.
+const REMARK: &str = "{wide_msg}";
 
 /// The bars of a sync.
 pub struct Bars {
@@ -26,7 +28,7 @@ impl Bars {
     /// None yet. Lines about other things go through [`Self::say`], so that they do not break the bars.
     pub fn new() -> Self {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
-        let remark = screen.add(ProgressBar::no_length().with_style(style("{msg}")));
+        let remark = screen.add(ProgressBar::no_length().with_style(style(REMARK)));
         Self { screen, bars: BTreeMap::new(), remark }
     }
 
@@ -37,10 +39,7 @@ impl Bars {
                 continue;
             }
             let bar = self.bars.entry(phase.name.clone()).or_insert_with(|| {
-                let bar = ProgressBar::no_length().with_prefix(phase.name.clone()).with_position(phase.done);
-                let bar = self.screen.insert_before(&self.remark, bar);
-                // What was done before we looked says nothing about the rate.
-                bar.reset_eta();
+                let bar = self.screen.insert_before(&self.remark, begun(phase));
                 bar.enable_steady_tick(Duration::from_millis(200));
                 bar
             });
@@ -70,6 +69,16 @@ impl Default for Bars {
     }
 }
 
+/// The bar of a phase that is under way already: what was done before we looked says nothing about the rate.
+fn begun(phase: &Phase) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    let bar = bar.with_prefix(phase.name.clone()).with_position(phase.done);
+    // It forgets the rate and keeps the position from which it goes on counting, so that one is told it before.
+    bar.tick();
+    bar.reset_eta();
+    bar
+}
+
 fn update(bar: &ProgressBar, phase: &Phase) {
     bar.set_position(phase.done);
     if phase.state == "complete" {
@@ -82,7 +91,9 @@ fn update(bar: &ProgressBar, phase: &Phase) {
         bar.set_length(known);
     }
     let left = phase.seconds_left.map(|left| format!(", {} left", screen::span(left)));
-    bar.set_message(format!("{:.0}/s{}", bar.per_sec(), left.unwrap_or_default()));
+    // Nothing in no time is no number.
+    let rate = Some(bar.per_sec()).filter(|rate| rate.is_finite()).unwrap_or_default();
+    bar.set_message(format!("{rate:.0}/s{}", left.unwrap_or_default()));
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -95,9 +106,21 @@ mod tests {
 
     #[test]
     fn the_templates_can_be_read() {
-        for template in [KNOWN, UNKNOWN, OVER, "{msg}"] {
+        for template in [KNOWN, UNKNOWN, OVER, REMARK] {
             style(template);
         }
+    }
+
+    #[test]
+    fn what_was_done_before_somebody_looked_is_no_rate() {
+        let phase = Phase { done: 900_000, known: Some(1_000_000), ..Phase::default() };
+        let bar = begun(&phase);
+        for _ in 0..2 {
+            update(&bar, &phase);
+            bar.tick();
+        }
+        assert_eq!(bar.position(), 900_000);
+        assert!(bar.message().starts_with("0/s"), "{}", bar.message());
     }
 
     #[test]

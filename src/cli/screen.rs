@@ -99,6 +99,11 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// So many of something, by its word for one and for several.
+pub(super) fn several(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 /// A span that a person reads: `2 d 4 h`, `3 min 20 s`. Two units are enough.
 pub(super) fn span(seconds: u64) -> String {
     let parts = [
@@ -139,6 +144,12 @@ mod tests {
             ["0", "999", "1,000", "12,300", "1,234,567"],
             [0, 999, 1000, 12_300, 1_234_567].map(count)[..]
         );
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        let rows = [0, 1, 2000].map(|number| several(number, "row", "rows"));
+        assert_eq!(rows, ["0 rows", "1 row", "2,000 rows"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, json};
 
 use super::control::Control;
@@ -39,7 +40,7 @@ pub(super) struct Send {
     #[arg(long, value_name = "NUMBER")]
     from: Option<String>,
     /// Not before this time, such as 2025-03-04T09:00:00-05:00
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
     /// The text; `-` or nothing reads standard input
     #[arg(value_name = "TEXT", default_value = "-", hide_default_value = true)]
@@ -64,11 +65,27 @@ impl Send {
             request.extend(value.map(|value| (name.to_owned(), json!(value))));
         }
         let taken = control.post("/api/v1/messages", &request.into()).await?;
-        self.form.print(taken, |taken: &Taken| {
-            screen::line(format_args!("{}: {}", taken.status, taken.id))?;
-            screen::line(format_args!("  to see its way: fulcrum messages {}", taken.conversation))
-        })
+        self.form.print(taken, |taken| screen::line(told(taken, control.timezone())))
     }
+}
+
+/// What became of a text that was taken.
+fn told(taken: &Taken, zone: &TimeZone) -> String {
+    let Taken { id, conversation, .. } = taken;
+    let way = format!("  to see its way: fulcrum messages {conversation}");
+    let why = taken.waits_for.as_deref().unwrap_or_default();
+    match taken.send_at {
+        Some(at) => {
+            let at = at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M %Z");
+            format!("scheduled: {id}\n  it leaves at {at}: {why}\n{way}")
+        }
+        None if !why.is_empty() => format!("{}: {id}\n  it waits: {why}\n{way}", taken.status),
+        None => format!("{}: {id}\n{way}", taken.status),
+    }
+}
+
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse().map_err(|_| "a time with its zone is wanted, such as 2025-03-04T09:00:00-05:00")
 }
 
 fn read_body() -> anyhow::Result<String> {
@@ -83,4 +100,35 @@ fn read_body() -> anyhow::Result<String> {
     // The newline that editors and `echo` add is no part of it.
     body.truncate(body.trim_end_matches(['\r', '\n']).len());
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_waits_says_until_when_and_for_what() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let told = |send_at: Option<&str>, waits_for: Option<&str>| {
+            let taken = Taken {
+                id: "01".to_owned(),
+                conversation: "7K3QX".to_owned(),
+                status: "queued".to_owned(),
+                send_at: send_at.map(|at| at.parse().unwrap()),
+                waits_for: waits_for.map(str::to_owned),
+            };
+            told(&taken, &zone)
+        };
+        let way = "\n  to see its way: fulcrum messages 7K3QX";
+        assert_eq!(told(None, None), format!("queued: 01{way}"));
+        let morning = told(Some("2025-03-05T13:03:00Z"), Some("quiet hours"));
+        assert_eq!(morning, format!("scheduled: 01\n  it leaves at 2025-03-05 08:03 EST: quiet hours{way}"));
+        assert_eq!(told(None, Some("muted")), format!("queued: 01\n  it waits: muted{way}"));
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_answered_with_one() {
+        assert!(time("tomorrow").unwrap_err().contains("2025-03-04T09:00"));
+        assert!(time("2025-03-04T09:00:00-05:00").is_ok());
+    }
 }

@@ -85,6 +85,8 @@ pub(super) struct Lever {
 pub(super) struct Outbox {
     pub(super) due: u64,
     pub(super) oldest_seconds: u64,
+    /// When the first is due, where none could be done by now.
+    pub(super) first_at: Option<Timestamp>,
     pub(super) rows: Vec<Rows>,
 }
 
@@ -109,6 +111,10 @@ pub(super) struct Rows {
 pub(super) struct Failed {
     pub(super) kind: String,
     pub(super) id: String,
+    #[serde(default)]
+    pub(super) conversation: Option<String>,
+    #[serde(default)]
+    pub(super) opportunity: Option<String>,
     pub(super) attempts: u32,
     pub(super) error: Option<String>,
 }
@@ -148,6 +154,8 @@ pub(super) struct Conversation {
     #[serde(default)]
     pub(super) name: Option<String>,
     pub(super) opted_out: bool,
+    #[serde(default)]
+    pub(super) possible_opt_out: Option<Timestamp>,
     pub(super) last_message_at: Option<Timestamp>,
     pub(super) files_at: Option<Timestamp>,
 }
@@ -158,6 +166,8 @@ pub(super) struct Message {
     pub(super) body: String,
     pub(super) status: String,
     pub(super) at: Timestamp,
+    #[serde(default)]
+    pub(super) send_at: Option<Timestamp>,
     pub(super) error: Option<String>,
 }
 
@@ -167,4 +177,8 @@ pub(super) struct Taken {
     pub(super) id: String,
     pub(super) conversation: String,
     pub(super) status: String,
+    #[serde(default)]
+    pub(super) send_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(super) waits_for: Option<String>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use comfy_table::Cell;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::control::{Control, ControlError};
@@ -13,7 +14,7 @@ use super::offline::{Offline, ask_or_read};
 use super::progress::Bars;
 use super::screen::Mood;
 use super::shapes::{Failed, Page, Status as Shape};
-use super::{Exit, Form, Outcome, live, screen};
+use super::{Exit, Form, Outcome, conversations, live, screen};
 
 /// How often `--watch` looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -45,7 +46,7 @@ impl Status {
             return Ok(Exit::Done);
         }
         let status = read(answer)?;
-        show(&status)?;
+        show(&status, control.timezone())?;
         if status.outbox.failed() > 0 && status.health.is_some() {
             show_failed(control.get("/api/v1/outbox/failed", &[]).await?)?;
         }
@@ -140,14 +141,28 @@ fn in_a_line(status: &Shape) -> String {
         0 => String::new(),
         failed => format!(", {} failed", screen::count(failed)),
     };
+    let effects = match status.outbox.first_at {
+        Some(_) => format!("{} for later", screen::several(status.outbox.due, "effect", "effects")),
+        None => format!("{} due", screen::several(status.outbox.due, "effect", "effects")),
+    };
     format!(
-        "{health}: {sync}; {} opportunities; {} effects due{failed}",
-        screen::count(status.opportunities),
-        screen::count(status.outbox.due),
+        "{health}: {sync}; {}; {effects}{failed}",
+        screen::several(status.opportunities, "opportunity", "opportunities"),
     )
 }
 
-fn show(status: &Shape) -> std::io::Result<()> {
+/// What is to be done outside. What waits for its time is not late.
+fn effects(status: &Shape, zone: &TimeZone) -> String {
+    let outbox = &status.outbox;
+    let count = screen::count(outbox.due);
+    match outbox.first_at {
+        _ if outbox.due == 0 => "none due".to_owned(),
+        None => format!("{count} due, the oldest {} old", screen::span(outbox.oldest_seconds)),
+        at => format!("none due; {count} for later, the first for {}", conversations::local(at, zone)),
+    }
+}
+
+fn show(status: &Shape, zone: &TimeZone) -> std::io::Result<()> {
     let mut facts = screen::facts();
     if let Some(health) = &status.health {
         facts.add_row([Cell::new("health"), screen::word(&health.status, mood(&health.status))]);
@@ -176,12 +191,8 @@ fn show(status: &Shape) -> std::io::Result<()> {
         0 => screen::word("none failed", Mood::Good),
         failed => screen::word(format!("{failed} failed and wait for a person"), Mood::Bad),
     };
-    let due = match (status.outbox.due, status.outbox.oldest_seconds) {
-        (0, _) => "none due".to_owned(),
-        (due, oldest) => format!("{} due, the oldest {} old", screen::count(due), screen::span(oldest)),
-    };
     for (name, value) in [
-        ("effects", Cell::new(due)),
+        ("effects", Cell::new(effects(status, zone))),
         ("", failed),
         ("transcripts", Cell::new(format!("{} wait to be filed", screen::count(status.deadlines.pending)))),
         ("webhooks", Cell::new(webhooks(status))),
@@ -222,13 +233,33 @@ fn show_failed(answer: Value) -> anyhow::Result<()> {
     if failed.data.is_empty() {
         return Ok(());
     }
-    let mut table = screen::table(["failed effect", "id", "tried", "why"]);
     for row in &failed.data {
-        let why = screen::word(row.error.as_deref().unwrap_or_default(), Mood::Bad);
-        table.add_row([Cell::new(&row.kind), Cell::new(&row.id), Cell::new(row.attempts), why]);
+        screen::line("")?;
+        screen::show(&mut block(row), 1)?;
     }
-    screen::line("")?;
-    Ok(screen::show(&mut table, 3)?)
+    Ok(())
+}
+
+/// A failed effect, a fact a line: its id alone may be longer than half of a terminal's line.
+fn block(row: &Failed) -> comfy_table::Table {
+    let mut facts = screen::facts();
+    let about = match (&row.conversation, &row.opportunity) {
+        (Some(conversation), Some(opportunity)) => {
+            Some(format!("conversation {conversation}, opportunity {opportunity}"))
+        }
+        (Some(conversation), None) => Some(format!("conversation {conversation}")),
+        (None, Some(opportunity)) => Some(format!("opportunity {opportunity}")),
+        (None, None) => None,
+    };
+    let tried = format!("{}, tried {}", row.kind, screen::several(row.attempts.into(), "time", "times"));
+    facts.add_row([Cell::new("failed"), Cell::new(tried)]);
+    if let Some(about) = about {
+        facts.add_row([Cell::new("  about"), Cell::new(about)]);
+    }
+    let why = screen::word(row.error.as_deref().unwrap_or_default(), Mood::Bad);
+    facts.add_row([Cell::new("  why"), why]);
+    facts.add_row([Cell::new("  id"), Cell::new(&row.id)]);
+    facts
 }
 
 fn phases(status: &Shape) -> comfy_table::Table {
@@ -269,5 +300,48 @@ fn mood(word: &str) -> Mood {
         "ok" => Mood::Good,
         "failing" => Mood::Bad,
         _ => Mood::Doubtful,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(outbox: &Value) -> Shape {
+        read(json!({ "outbox": outbox, "opportunities": 1 })).unwrap()
+    }
+
+    #[test]
+    fn what_waits_for_its_time_is_not_late() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let told = |outbox| effects(&status(&outbox), &zone);
+        assert_eq!(told(json!({ "due": 0 })), "none due");
+        assert_eq!(told(json!({ "due": 2, "oldest_seconds": 90 })), "2 due, the oldest 1 min 30 s old");
+        let christmas = json!({ "due": 1, "first_at": "2025-12-24T14:00:00Z" });
+        assert_eq!(told(christmas.clone()), "none due; 1 for later, the first for 2025-12-24 09:00");
+        assert!(in_a_line(&status(&christmas)).ends_with("1 opportunity; 1 effect for later"));
+    }
+
+    #[test]
+    fn a_failed_effect_can_be_read_on_a_narrow_terminal() {
+        let why =
+            "Lever shows no such opportunity to this key any more, and nobody has said that it was deleted";
+        let row = Failed {
+            kind: "delete_note".to_owned(),
+            id: format!("12:{0}:{0}", "250d8f03-738a-4bba-a671-8a3d73477145"),
+            conversation: None,
+            opportunity: Some("250d8f03-738a-4bba-a671-8a3d73477145".to_owned()),
+            attempts: 1,
+            error: Some(why.to_owned()),
+        };
+        let mut block = block(&row);
+        block.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(80);
+        let told = block.to_string();
+        let lines: Vec<&str> = told.lines().map(str::trim).collect();
+        assert!(lines.len() <= 6 && lines.iter().all(|line| line.chars().count() <= 80), "{told}");
+        assert!(lines[0].contains("delete_note, tried 1 time") && lines[1].contains("about"), "{told}");
+        assert!(lines[2].contains("Lever shows no such opportunity to this key"), "{told}");
     }
 }

@@ -2,15 +2,18 @@
 //! sent and why another was not.
 
 use fulcrum_domain::automation::{Automation, CardState, EnrolmentId, EnrolmentState, RunLine, Trigger};
-use fulcrum_domain::{Actor, Author, MessageId, OpportunityId, Sight};
+use fulcrum_domain::{Actor, Author, Direction, Message, MessageId, OpportunityId, Sight};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::back_test::back_test;
-use super::changes::{self, Rules, SwitchError, Waiting};
+use super::changes::{self, Rules, SwitchError, Wait, Waiting};
 use super::view::Gaze;
 use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG};
 use crate::store::{Keys, Read, StoreError};
+
+/// A text that left so much later than it was written has waited.
+const LATER: SignedDuration = SignedDuration::from_mins(1);
 
 /// Days that a back-test looks back at most: so long events are kept.
 pub const TEST_DAYS_MAX: u16 = 30;
@@ -144,7 +147,17 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub async fn why(&self, id: MessageId, sight: Sight) -> Result<Option<Vec<Reason>>, StoreError> {
-        self.store.read(move |read| why(read, id, sight)).await
+        let (settings, now) = (self.settings.load_full(), self.clock.now());
+        self.store.read(move |read| why(read, id, sight, &settings.rules, now)).await
+    }
+
+    /// Until when a text waits that was just taken, and for what. None for one that leaves now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn wait_of(&self, text: Message) -> Result<Option<Wait>, StoreError> {
+        let (settings, now) = (self.settings.load_full(), self.clock.now());
+        self.store.read(move |read| changes::wait_of(read, &text, &settings.rules, now)).await
     }
 
     /// Why an automation has not texted a candidate, or has. None where the candidate or the automation is
@@ -229,7 +242,13 @@ fn lines(read: &impl Read, id: &OpportunityId) -> Result<Vec<RunLine>, StoreErro
 }
 
 /// Why a text was written, and what became of it.
-pub(crate) fn why(read: &impl Read, id: MessageId, sight: Sight) -> Result<Option<Vec<Reason>>, StoreError> {
+pub(crate) fn why(
+    read: &impl Read,
+    id: MessageId,
+    sight: Sight,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Option<Vec<Reason>>, StoreError> {
     let Some(message) = changes::message(read, id)? else { return Ok(None) };
     if !Gaze::new(read, sight).reaches(message.opportunity.as_ref())? {
         return Ok(None);
@@ -248,11 +267,18 @@ pub(crate) fn why(read: &impl Read, id: MessageId, sight: Sight) -> Result<Optio
             Author::Staff { .. } => "a person wrote it".to_owned(),
             Author::Automatic(label) => format!("written by itself: {label}"),
         };
-        reasons.push(Reason { at: Some(message.at), what });
+        let came = message.direction == Direction::In;
+        // A text that waited stands in its thread where it left.
+        reasons.push(Reason { at: Some(if came { message.at } else { id.made_at() }), what });
     }
-    let end = match message.failure {
-        Some(failure) => format!("{}: {}", message.delivery.word(), failure.reason()),
-        None => message.delivery.word().to_owned(),
+    let left_at = message.submitted_at.filter(|at| at.duration_since(id.made_at()) >= LATER);
+    reasons.extend(left_at.map(|at| Reason { at: Some(at), what: "it left".to_owned() }));
+    let word = message.status_word();
+    let end = match (changes::wait_of(read, &message, rules, now)?, message.failure) {
+        (Some(Wait { until: Some(at), what }), _) => format!("{word} until {}: {what}", rules.told(at)),
+        (Some(Wait { until: None, what }), _) => format!("{word}: {what}"),
+        (None, Some(failure)) => format!("{word}: {}", failure.reason()),
+        (None, None) => word.to_owned(),
     };
     reasons.push(Reason { at: None, what: end });
     Ok(Some(reasons))

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::backups::{last_backup, last_copy};
-use super::changes::{EffectCounts, count_failed, effect_counts, muted, oldest_asked_at};
+use super::changes::{EffectCounts, count_failed, effect_counts, first_due_at, muted, oldest_asked_at};
 use super::health::Health;
 use super::tasks::TaskState;
 use crate::store::tables::{
@@ -71,6 +71,8 @@ pub struct StoredStatus {
     pub outbox_due: u64,
     /// Age of the oldest effect that could be done by now, in seconds.
     pub outbox_oldest_seconds: u64,
+    /// When the first effect is due, where none could be done by now.
+    pub outbox_first_at: Option<Timestamp>,
     /// Deadlines that wait.
     pub deadlines: u64,
     /// Webhooks that wait.
@@ -164,6 +166,7 @@ impl StoredStatus {
             outbox_due: read.len(OUTBOX_DUE)?,
             outbox_oldest_seconds: oldest
                 .map_or(0, |at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or(0)),
+            outbox_first_at: if oldest.is_none() { first_due_at(read)? } else { None },
             deadlines: read.len(DEADLINES)?,
             inbox: read.len(INBOX)?,
             opportunities: read.len(OPPORTUNITIES)?,

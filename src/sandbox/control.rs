@@ -1,19 +1,5 @@
 //! The control routes, for programs that run the sandbox as a process of its own (interface.md).
-//!
-//! | route below `/_sandbox` | does |
-//! | --- | --- |
-//! | `GET /ledger?since=SEQ` | every request that had an effect |
-//! | `POST /events` | something happens inside Lever: `{"event": "apply" …}` |
-//! | `POST /inbound` | a candidate texts: `{"from", "to"?, "body", "media"?: [{"content_type", "base64"}]}` |
-//! | `POST /faults`, `DELETE /faults` | one rule or a list of them; none any more |
-//! | `GET /clock`, `POST /clock` | `{"set_ms"?, "advance_ms"?, "speed"?}` |
-//! | `GET /stats` | requests by route, violations, peak rate |
-//! | `POST /webhooks` | `{"url", "tokens"?, "verify"?}`: one webhook for each event |
-//! | `POST /twilio` | `{"message_url", "fallback_url"}` |
-//! | `POST /telnyx`, `POST /gateway` | `{"webhook_url"}` |
-//! | `POST /moves` | `{"per_second"?, "every_pages"?}` |
-//! | `GET /opportunity?phone=true` | a random active one |
-//! | `GET /tenant`, `GET /tenant/{id}` | the truth: one JSON line for each opportunity; one of them |
+//! `GET /_sandbox/` lists them, with a line for each.
 
 use std::collections::BTreeMap;
 
@@ -46,8 +32,33 @@ impl IntoResponse for Refusal {
 
 type Answer = Result<Json<Value>, Refusal>;
 
+/// The routes below `/_sandbox`, and what each does.
+const ROUTES: [(&str, &str); 17] = [
+    ("GET /", "this list"),
+    ("GET /ledger?since=SEQ", "every request that had an effect"),
+    ("POST /events", r#"something happens inside Lever: {"event": "apply" ...}"#),
+    (
+        "POST /inbound",
+        r#"a candidate texts: {"from", "to"?, "body", "media"?: [{"content_type", "base64"}]}"#,
+    ),
+    ("POST /faults", "one rule or a list of them"),
+    ("DELETE /faults", "none any more"),
+    ("GET /clock", "what time it is there"),
+    ("POST /clock", r#"{"set_ms"?, "advance_ms"?, "speed"?}"#),
+    ("GET /stats", "requests by route, violations, peak rate"),
+    ("POST /webhooks", r#"{"url", "tokens"?, "verify"?}: one webhook of Lever's for each event"#),
+    ("POST /twilio", r#"{"message_url", "fallback_url"}: where texts and reports go"#),
+    ("POST /telnyx", r#"{"webhook_url"}: the same"#),
+    ("POST /gateway", r#"{"webhook_url"}: the same"#),
+    ("POST /moves", r#"what happens by itself: {"per_second"?, "every_pages"?}"#),
+    ("GET /opportunity?phone=true", "a random active one"),
+    ("GET /tenant", "the truth: one JSON line for each opportunity"),
+    ("GET /tenant/{id}", "the truth of one of them"),
+];
+
 pub(crate) fn router(shared: Shared) -> Router {
     let routes = Router::new()
+        .route("/", get(list))
         .route("/ledger", get(ledger))
         .route("/events", post(events))
         .route("/inbound", post(inbound))
@@ -63,7 +74,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/tenant", get(tenant))
         .route("/tenant/{id}", get(tenant_of))
         .with_state(shared);
-    Router::new().nest("/_sandbox", routes)
+    Router::new().route("/_sandbox/", get(list)).nest("/_sandbox", routes)
 }
 
 /// JSON whatever the content type says, so that `curl -d` is enough.
@@ -73,6 +84,10 @@ fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Refusal> {
 
 fn missing(error: &dyn std::error::Error) -> Refusal {
     Refusal(StatusCode::NOT_FOUND, error.to_string())
+}
+
+async fn list() -> String {
+    ROUTES.iter().map(|(route, does)| format!("{route:28} {does}\n")).collect()
 }
 
 #[derive(Deserialize)]
@@ -297,6 +312,23 @@ mod tests {
         assert_eq!(lines, control.sandbox.truth().collect::<Vec<_>>());
         assert_eq!(lines.len(), 200);
         assert!(control.get("/opportunity?phone=true").await["number"].is_string());
+    }
+
+    #[tokio::test]
+    async fn every_route_of_the_list_is_there() {
+        let control = Control::start().await;
+        let told = control.http.get(control.url("/")).send().await.unwrap().text().await.unwrap();
+        assert_eq!(told.lines().count(), ROUTES.len());
+        for line in told.lines() {
+            let (method, path) = line.split_once(' ').unwrap();
+            let path = path.split_whitespace().next().unwrap().replace("SEQ", "0");
+            let request = control.http.request(method.parse().unwrap(), control.url(&path));
+            let answer = request.send().await.unwrap();
+            let (status, body) = (answer.status(), answer.text().await.unwrap());
+            // A route that is not there says nothing.
+            assert!(status == 204 || !body.is_empty(), "{line}: {status}");
+        }
+        control.sandbox.shutdown().await;
     }
 
     #[tokio::test]

@@ -220,6 +220,9 @@ async fn without_a_daemon_a_certificate_and_a_back_test_are_read_from_the_file()
     };
     let certificate = json(&["erase", "--certificate", "1", "--json"]);
     assert_eq!((&certificate["id"], &certificate["by"]), (&json!(1), &json!("ops")));
+    let told_to_people = folder.ask(&config, &["erase", "--certificate", "1"]).code(0);
+    let told_to_people = String::from_utf8_lossy(&told_to_people.get_output().stdout).into_owned();
+    assert!(told_to_people.contains("asked for, by ops"), "{told_to_people}");
     assert_eq!(json(&["automations", "test", "hello", "--json"]), json!({"data": [], "next": null}));
     let none = folder.ask(&config, &["erase", "--certificate", "2"]).code(1);
     assert!(told(&none).contains("no erasure has this number"), "{}", told(&none));
@@ -227,6 +230,12 @@ async fn without_a_daemon_a_certificate_and_a_back_test_are_read_from_the_file()
     assert!(told(&none).contains("the config has no such automation"), "{}", told(&none));
     let erases = folder.ask(&config, &["erase", "--number", "+12025550142"]).code(1);
     assert!(told(&erases).contains("`fulcrum run`"), "{}", told(&erases));
+    let unsaid = folder.ask(&config, &["hold", "--number", "+12025550142"]).code(1);
+    assert!(told(&unsaid).contains("--reason"), "{}", told(&unsaid));
+    let taken = config.display().to_string();
+    let exported = folder.ask(&config, &["export", &taken]).code(1);
+    assert!(told(&exported).contains("another name"), "{}", told(&exported));
+    assert!(fs::read_to_string(&config).unwrap().contains("trigger = 'hired'"), "it is as it was");
 }
 
 #[test]

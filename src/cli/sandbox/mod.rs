@@ -24,7 +24,8 @@ const DELAY: Duration = Duration::from_secs(60);
 /// Run a simulated Lever and simulated carriers for other programs
 ///
 /// Prints addresses, keys and tokens as one line of JSON and serves until it is stopped. What can be
-/// made to happen there is described by the routes under /_sandbox/.
+/// made to happen there is listed at /_sandbox/, by one line for each route. For a daemon with a config of
+/// its own, copy address, keys and tokens into that, and name its public address with --webhook-url.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fulcrum sandbox --listen 127.0.0.1:9000 --opportunities 500
@@ -53,13 +54,15 @@ pub(super) struct Sandbox {
     /// A JSON file with a list of faults
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
-    /// The daemon's public address: webhooks and texts are announced there
+    /// The public address of a daemon with a config of its own: webhooks and texts are announced there. Not with
+    /// --write-config, which names an address in its config and announces that
     #[arg(long, value_name = "URL", conflicts_with = "write_config")]
     webhook_url: Option<Url>,
     /// Which carrier has the numbers: there candidates' texts arrive, and a written config goes by it
     #[arg(long, value_name = "NAME", default_value = "twilio")]
     carrier: CarrierName,
-    /// Write a config with its secrets into this folder, for a daemon that talks to this sandbox
+    /// Write a config with its secrets into this folder, for a daemon that talks to this sandbox, and announce
+    /// webhooks and texts to it
     #[arg(long, value_name = "DIR")]
     write_config: Option<PathBuf>,
 }

@@ -14,7 +14,7 @@ use super::booking::{LinkError, booking_link};
 use super::filing::attach;
 use super::guard::{decide, note_deferral, standing, waits};
 use super::outbox::ask_later;
-use super::thread::{add_message, candidacies, open, put_message, store, tell, thread_of};
+use super::thread::{add_message, candidacies, may_be_theirs, open, put_message, store, tell, thread_of};
 use crate::engine::clock::Moment;
 use crate::store::tables::{OPPORTUNITIES, OVERRIDES};
 use crate::store::{Read, Seen, StoreError, Tx};
@@ -76,8 +76,8 @@ pub enum ComposeError {
     /// Lever has no number for them that can be texted.
     #[error("the candidate has no number that can be texted")]
     NoNumber,
-    /// Lever has another number for them, and nobody has written from this one.
-    #[error("that is none of the candidate's numbers in Lever, and nobody has written from it")]
+    /// Lever has another number for them, and no unknown person has written from this one.
+    #[error("that is none of the candidate's numbers in Lever, and nobody unknown has written from it")]
     NotTheirNumber,
     /// The opportunity is confidential, and such are only read here.
     #[error("the opportunity is confidential, and lever.confidential does not allow texts about such")]
@@ -169,10 +169,7 @@ fn addressed(read: &impl Read, to: Recipient) -> Result<(Number, Option<Opportun
     Ok(match to {
         Recipient::Number(number) => (number, None),
         Recipient::Both(id, number) => {
-            // Lever's number for them, or one from which somebody has written to us.
-            if !known(read, &id)?.numbers().any(|theirs| theirs == number)
-                && thread_of(read, number)?.is_none()
-            {
+            if !may_be_theirs(read, number, &known(read, &id)?)? {
                 return Err(ComposeError::NotTheirNumber);
             }
             (number, Some(id))

@@ -43,6 +43,7 @@ mod suppress;
 mod thaw;
 mod thread;
 mod users;
+mod wait;
 mod zone;
 
 #[cfg(test)]
@@ -109,11 +110,11 @@ pub use guard::standing;
 pub use import::{Imported, Past, import};
 pub use made_from::{keep_words, made_from, made_from_present};
 pub use mute::{Late, Unmuted, muted, unmute};
-pub(crate) use outbox::UNREADABLE;
 pub use outbox::{
     EffectCounts, Taken, ask, ask_after_deletion, ask_later, count_failed, due, effect_counts, finish,
     oldest_asked_at, postpone, put_back, recover, retry_failed, scan_due, take, tried_again, waiting_in,
 };
+pub(crate) use outbox::{UNREADABLE, first_due_at};
 pub use posting::{
     AfterPost, NextPost, begin_post, finish_post, hold_post, may_repost, release_author, retarget,
 };
@@ -127,6 +128,7 @@ pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
 pub use thread::{candidacies, message, thread_of};
 pub(crate) use users::{put_user, user_by_email};
+pub use wait::{MUTED_COPY, Wait, wait_of};
 pub use zone::{known_zone, set_zone, zones_of};
 
 /// A deadline has fired. What is stored decides whether anything is due.

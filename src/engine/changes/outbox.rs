@@ -110,6 +110,20 @@ pub fn count_failed(counts: &EffectCounts) -> u64 {
     counts.iter().filter(|((_, state), _)| *state == EffectState::Failed).map(|(_, rows)| rows).sum()
 }
 
+/// When the first effect is due of those that wait.
+pub(crate) fn first_due_at(read: &impl Read) -> Result<Option<Timestamp>, StoreError> {
+    let mut first: Option<Timestamp> = None;
+    for remote in [Remote::Lever, Remote::Carrier, Remote::Records] {
+        for lane in Lane::ALL {
+            let keys = Keys::beginning(&(remote_key(remote), lane as u8));
+            if let Some(((_, (_, due_at, _)), ())) = read.first(OUTBOX_DUE, &keys)? {
+                first = Some(first.map_or(due_at, |at| at.min(due_at)));
+            }
+        }
+    }
+    Ok(first)
+}
+
 /// How many rows of a lane the age of the oldest is judged by: those that have been due for longest.
 const JUDGED: usize = 64;
 

@@ -16,6 +16,7 @@ mod refused;
 mod restored;
 mod unanswered;
 mod unknown_names;
+mod waiting;
 mod whom;
 mod wishes;
 mod zones;

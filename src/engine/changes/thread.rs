@@ -1,15 +1,15 @@
 //! Threads: finding one, its messages, its deadline.
 
 use fulcrum_domain::{
-    Candidacy, Conversation, ConversationId, DeadlineKey, Message, MessageId, Number, OpportunityId,
-    PostingId, Searchable, Session, TranscriptMode,
+    Candidacy, Conversation, ConversationId, DeadlineKey, Message, MessageId, Number, Opportunity,
+    OpportunityId, PostingId, Searchable, Session, TranscriptMode,
 };
 use jiff::Timestamp;
 
 use super::Rules;
 use super::counter::{Counter, next};
 use super::deadline;
-use super::desk::{note_message, place};
+use super::desk::{desk_of, note_message, place};
 use super::events::texted;
 use super::searchable::to_index;
 use crate::store::tables::{
@@ -205,4 +205,33 @@ pub fn candidacies(read: &impl Read, number: Number) -> Result<Vec<Candidacy>, S
         }
     }
     Ok(known)
+}
+
+/// Whether a person may say that a number is this candidate's: Lever says so of one of their opportunities. Where
+/// it leads to nobody there, its thread is theirs already, or waits since somebody wrote from it (behaviour.md 1,
+/// Unmatched). A thread of somebody else is never given to them.
+pub(super) fn may_be_theirs(
+    read: &impl Read,
+    number: Number,
+    candidate: &Opportunity,
+) -> Result<bool, StoreError> {
+    if candidate.numbers().any(|theirs| theirs == number) {
+        return Ok(true);
+    }
+    let is_theirs = |id: &OpportunityId| {
+        Ok::<_, StoreError>(read.get(OPPORTUNITIES, id)?.is_some_and(|row| row.contact == candidate.contact))
+    };
+    let leads_to = candidacies(read, number)?;
+    for one in &leads_to {
+        if is_theirs(&one.id)? {
+            return Ok(true);
+        }
+    }
+    match thread_of(read, number)?.filter(|_| leads_to.is_empty()) {
+        None => Ok(false),
+        Some(thread) => match &thread.opportunity {
+            Some(about) => is_theirs(about),
+            None => Ok(desk_of(read, thread.id)?.said.last_in_at.is_some()),
+        },
+    }
 }

@@ -82,6 +82,8 @@ struct TranscriptBody {
 pub(super) struct FiledBody {
     /// How many transcripts are on their way to Lever now; none when nothing was open.
     transcripts: usize,
+    /// What they wait for, in words, where nothing leaves.
+    waits_for: Option<&'static str>,
 }
 
 /// Whom a conversation is about.
@@ -188,7 +190,8 @@ pub(super) async fn file(
     let engine = key.engine(&shared, &caller, NOTHING).await?;
     let view = named(&shared, &caller, &id).await?;
     let transcripts = engine.file_now(view.conversation.id).await?;
-    Ok((StatusCode::ACCEPTED, Json(FiledBody { transcripts })))
+    let waits_for = shared.engine.is_muted().then_some(crate::engine::changes::MUTED_COPY);
+    Ok((StatusCode::ACCEPTED, Json(FiledBody { transcripts, waits_for })))
 }
 
 #[utoipa::path(

@@ -64,6 +64,11 @@ pub(super) struct TakenMessage {
     conversation: String,
     /// `queued`, or how far it is when it was taken before.
     status: &'static str,
+    /// When it leaves, if it waits for its time.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    send_at: Option<Timestamp>,
+    /// What it waits for, in words: such as the end of quiet hours.
+    waits_for: Option<String>,
 }
 
 /// A text, in or out.
@@ -252,11 +257,11 @@ pub(super) async fn send(
         caller: caller.name,
     };
     let message = engine.send_text(request).await?;
-    let taken = TakenMessage {
-        id: message.id.to_string(),
-        conversation: message.conversation.to_string(),
-        status: message.delivery.word(),
-    };
+    let (id, conversation) = (message.id.to_string(), message.conversation.to_string());
+    let status = message.delivery.word();
+    let wait = shared.engine.wait_of(message).await?;
+    let (send_at, waits_for) = wait.map_or((None, None), |wait| (wait.until, Some(wait.what)));
+    let taken = TakenMessage { id, conversation, status, send_at, waits_for };
     Ok((StatusCode::ACCEPTED, Json(taken)))
 }
 

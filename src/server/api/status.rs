@@ -105,6 +105,9 @@ struct OutboxBody {
     due: u64,
     /// Age of the oldest that could be done by now.
     oldest_seconds: u64,
+    /// When the first is due, where none could be done by now.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    first_at: Option<Timestamp>,
     /// All of them, by kind and state.
     rows: Vec<OutboxRow>,
 }
@@ -172,6 +175,7 @@ impl StoredBody {
             outbox: OutboxBody {
                 due: stored.outbox_due,
                 oldest_seconds: stored.outbox_oldest_seconds,
+                first_at: stored.outbox_first_at,
                 rows: rows
                     .map(|((kind, state), rows)| OutboxRow {
                         effect: kind.as_str(),

@@ -50,7 +50,11 @@ async fn a_text_is_taken_and_listed() {
     );
     assert_eq!(messages["data"][0]["author_name"], "scripts");
     let filed = world.post_json(&format!("/api/v1/conversations/{id}/file"), RECRUITER, &json!({})).await;
-    assert_eq!((filed.status, filed.json()), (202, json!({"transcripts": 0})), "nobody is known for it");
+    assert_eq!(
+        (filed.status, filed.json()),
+        (202, json!({"transcripts": 0, "waits_for": null})),
+        "nobody is known for it"
+    );
 }
 
 #[tokio::test]

@@ -184,6 +184,75 @@ fn a_stranger_is_known_from_when_somebody_wrote_to_them_though_that_text_never_l
     assert!(filed.filing.is_some() && filed.opportunity == Some("dana".parse().unwrap()));
 }
 
+/// Somebody whose numbers in Lever are those of `whose`.
+fn has(life: &Life, id: &'static str, contact: &'static str, whose: u8) {
+    let (_, row) = opportunity(whose, true, life.now);
+    let row = Opportunity { contact: contact.parse().unwrap(), ..row };
+    let now = life.now;
+    life.change(move |tx, _| {
+        put_opportunity(tx, &id.parse().unwrap(), row, None, Arrival::Webhook, &rules(), now)
+    });
+}
+
+/// Whether somebody may text the first number about this opportunity; what is taken stays.
+fn may_text(life: &mut Life, about: &'static str) -> bool {
+    life.count += 1;
+    let draft = Draft { to: Recipient::Both(about.parse().unwrap(), number(0)), ..draft(0, None) };
+    match life.change(move |tx, moment| Ok(compose(tx, draft, &rules(), moment))) {
+        Ok(_) => true,
+        Err(ComposeError::NotTheirNumber) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_thread_is_not_given_to_somebody_else_by_a_text() {
+    let mut life = Life::new();
+    has(&life, "liam", "liam", 0);
+    has(&life, "rosa", "rosa", 1);
+    assert!(!may_text(&mut life, "rosa"), "Lever has another number for her");
+    assert!(may_text(&mut life, "liam"));
+    life.step(&Step::Sends { outcome: 0 });
+    assert!(!may_text(&mut life, "rosa"), "that we have texted it says nothing");
+    let answer = hear(&mut life, 0);
+    assert!(!may_text(&mut life, "rosa"), "it is Liam who wrote");
+    let liam: Option<OpportunityId> = Some("liam".parse().unwrap());
+    assert_eq!((&answer.opportunity, &thread(&life).opportunity), (&liam, &liam));
+    // Nor when Lever has another number for him meanwhile.
+    life.now += SignedDuration::from_secs(1);
+    has(&life, "liam", "liam", 1);
+    assert!(!may_text(&mut life, "rosa"));
+    assert!(may_text(&mut life, "liam"), "it is his thread");
+    life.check();
+    let now = life.now;
+    life.change(move |tx, _| erase_opportunity(tx, &"liam".parse().unwrap(), ErasureCause::Deleted, now));
+    assert!(life.change(|tx, _| tx.list(MESSAGES, &Keys::all(), 9)).is_empty());
+    life.check();
+}
+
+#[test]
+fn whose_an_unknown_number_is_can_be_said_once_somebody_wrote_from_it() {
+    let mut life = Life::new();
+    has(&life, "liam", "liam", 1);
+    has(&life, "rosa", "rosa", 1);
+    has(&life, "rosa-2", "rosa", 1);
+    life.step(&Step::IsWritten { who: 0, later: false });
+    assert!(!may_text(&mut life, "rosa"), "nobody has written from it");
+    hear(&mut life, 0);
+    assert!(may_text(&mut life, "rosa"));
+    assert!(!may_text(&mut life, "liam"), "it is hers now");
+    assert!(may_text(&mut life, "rosa-2"), "it is one person");
+    // Of several people on one number any can be meant, and a candidate by each of their opportunities.
+    has(&life, "ana", "ana", 0);
+    has(&life, "ben", "ben", 0);
+    has(&life, "ben-2", "ben", 1);
+    for who in ["ana", "ben", "ben-2"] {
+        assert!(may_text(&mut life, who), "{who}");
+    }
+    assert!(!may_text(&mut life, "liam"));
+    life.check();
+}
+
 #[test]
 fn a_late_failure_is_told_in_a_note_about_the_same_one() {
     let mut life = Life::new();
