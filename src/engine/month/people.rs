@@ -391,7 +391,7 @@ impl Month {
         match booked {
             Ok((id, booked)) => {
                 self.look_at_booking(id, number, booked);
-                if self.chance(250) {
+                if self.chance(600) {
                     let pause = self.between(minutes(2), hours(40));
                     self.after(pause, move |month| month.opens(&again, number));
                 }
