@@ -19,7 +19,7 @@ use super::compose::ComposeError;
 use super::deadline::is_ahead;
 use super::file::files_of;
 use super::outbox::ask;
-use super::thread::{arm, key_of, message, mode_for, put_message, store, unfiled};
+use super::thread::{arm, key_of, may_be_theirs, message, mode_for, put_message, store, unfiled};
 use super::users::{user_by_email, was_refused};
 use crate::engine::clock::Moment;
 use crate::store::tables::{CONVERSATIONS, FILINGS, FILINGS_OF, OPPORTUNITIES, SPOKEN_OF, UNFILED, USERS};
@@ -230,6 +230,9 @@ pub fn attach_by_hand(
     let Some(conversation) = tx.get(CONVERSATIONS, &id)? else { return Ok(false) };
     if conversation.opportunity.is_some() {
         return Ok(conversation.opportunity.as_ref() == Some(opportunity));
+    }
+    if !may_be_theirs(tx, conversation.number, &row)? {
+        return Ok(false);
     }
     let conversation = attach(tx, conversation, opportunity, rules, now)?;
     // Their number leads nowhere, and it may be that no open message does: the thread goes when they are erased.
