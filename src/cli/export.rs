@@ -80,7 +80,7 @@ impl Export {
                 screen::json(&json!({ "file": about(), "lines": lines, "files": self.files }))?;
             }
             Ok(lines) => {
-                screen::line(format_args!("{}: {}", about(), screen::several(lines, "line", "lines")))?
+                screen::line(format_args!("{}: {}", about(), screen::several(lines, "line", "lines")))?;
             }
             Err(error) => {
                 // Half an export would pass for a whole one.
