@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use fulcrum_domain::booking::place;
-use fulcrum_domain::{MAX_BODY_CHARS, Right};
+use fulcrum_domain::{Account, MAX_BODY_CHARS, Right};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -281,7 +281,7 @@ impl View {
         self.lines = lines::lines(newest.rows, reader);
         self.assigned = match &desk.assigned {
             Some(account) if Some(account) == caller.account.as_ref() => texts::YOU.to_owned(),
-            Some(account) => engine.name_of(account).await?.unwrap_or_else(|| account.to_string()),
+            Some(account) => name_of(shared, account).await?,
             None => texts::NOBODY.to_owned(),
         };
         if caller.may(Right::Text) {
@@ -329,6 +329,16 @@ fn actions(caller: &Caller, desk: &fulcrum_domain::Desk) -> Vec<Action> {
     let name = if archived { texts::UNARCHIVE } else { texts::ARCHIVE };
     add("archive", name, Some('e'), json!({ "archived": !archived }));
     actions
+}
+
+/// Whom an account belongs to: by Lever, else by the config.
+async fn name_of(shared: &Shared, account: &Account) -> Result<String, Missing> {
+    if let Some(name) = shared.engine.name_of(account).await? {
+        return Ok(lines::shown(&name));
+    }
+    let keys = shared.keys.load();
+    let here = keys.people().texting().find(|(other, name)| *other == account && !name.is_empty());
+    Ok(here.map_or_else(|| account.to_string(), |(_, name)| lines::shown(name)))
 }
 
 /// Who may text and can sign in: people of the config, and where people sign in elsewhere the users of Lever.
