@@ -15,7 +15,7 @@ use crate::store::{HookRow, Keys, Read, Seen, Signal, Snapshot, StoreError, Tx, 
 /// Webhooks that are looked at together.
 const BATCH: usize = 4096;
 /// Those of them that are done in one change: whoever waits for that commit waits for all of these.
-const PART: usize = 256;
+const PART: usize = 64;
 /// After a look so long is waited for others, so that in a rush many are done together. One alone is done at once.
 const GATHER: Duration = Duration::from_millis(200);
 
