@@ -4,7 +4,10 @@
 //! out about the fifth one at the fifth try. No value of a secret ever gets in here: `found`
 //! describes, and repeats a value only where it cannot be a secret.
 
-use std::{fmt, path::PathBuf};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::reading::line_at;
 
 /// Where a setting came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +36,28 @@ pub struct Problem {
     pub expected: String,
     /// The known key that was probably meant.
     pub suggestion: Option<String>,
+}
+
+impl Problem {
+    /// One in a file that the config names, by the file's own keys and lines.
+    pub(super) fn of_file(
+        path: &Path,
+        key: &str,
+        line: Option<usize>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        let (found, expected) = (found.into(), expected.into());
+        let origin = Origin::File(path.to_owned());
+        Self { key: key.to_owned(), origin, line, found, expected, suggestion: None }
+    }
+
+    /// What does not fit there. `shape`: what would, where the parser does not say.
+    pub(super) fn of_toml(path: &Path, text: &str, error: &toml::de::Error, shape: &str) -> Self {
+        let line = error.span().map(|span| line_at(text, span.start));
+        let (found, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), shape));
+        Self::of_file(path, "", line, found, expected)
+    }
 }
 
 impl fmt::Display for Problem {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::check::{Check, Checked};
-use super::problem::{Origin, Problem};
+use super::problem::Problem;
 use super::reading::line_at;
 use super::secret::{Guard, read_file};
 
@@ -111,14 +111,6 @@ impl Presets {
 
     /// Those of a file. What is wrong is told with the file's own lines.
     pub(super) fn of_file(path: &Path, check: &mut Check<'_>) -> Checked<Self> {
-        let problem = |key: String, line: Option<usize>, found: String, expected: String| Problem {
-            key,
-            origin: Origin::File(path.to_owned()),
-            line,
-            found,
-            expected,
-            suggestion: None,
-        };
         let text = match read_file(path, Guard::Elsewhere) {
             Ok(text) => text,
             Err(error) => {
@@ -133,12 +125,8 @@ impl Presets {
         let data: Data = match toml::from_str(&text) {
             Ok(data) => data,
             Err(error) => {
-                let line = error.span().map(|span| line_at(&text, span.start));
                 let shape = "what stands in us-text-windows.toml";
-                let (found, expected) =
-                    error.message().split_once(", expected ").unwrap_or((error.message(), shape));
-                let flaw = problem(String::new(), line, found.to_owned(), expected.to_owned());
-                return Err(check.extend(vec![flaw]));
+                return Err(check.extend(vec![Problem::of_toml(path, &text, &error, shape)]));
             }
         };
         let (presets, flaws) = read(&data);
@@ -146,7 +134,7 @@ impl Presets {
             return Ok(presets);
         }
         let told = flaws.into_iter().map(|(at, key, found, expected)| {
-            problem(key, Some(line_at(&text, at)), found, expected.to_owned())
+            Problem::of_file(path, &key, Some(line_at(&text, at)), found, expected)
         });
         Err(check.extend(told.collect()))
     }

@@ -226,14 +226,7 @@ fn of_file(
     meetings: &Meetings<'_>,
     check: &mut Check<'_>,
 ) -> Checked<Template> {
-    let problem = |key: &str, line: Option<usize>, found: String, expected: String| Problem {
-        key: key.to_owned(),
-        origin: Origin::File(path.to_owned()),
-        line,
-        found,
-        expected,
-        suggestion: None,
-    };
+    let problem = |key: &str, line, found, expected| Problem::of_file(path, key, line, found, expected);
     let text = match read_file(path, Guard::Elsewhere) {
         Ok(text) => text,
         Err(error) => {
@@ -244,11 +237,8 @@ fn of_file(
     let raw: RawFile = match toml::from_str(&text) {
         Ok(raw) => raw,
         Err(error) => {
-            let line = error.span().map(|span| line_at(&text, span.start));
             let keys = "name, text and, where it is true, first";
-            let (found, expected) =
-                error.message().split_once(", expected ").unwrap_or((error.message(), keys));
-            return Err(check.extend(vec![problem("", line, found.to_owned(), expected.to_owned())]));
+            return Err(check.extend(vec![Problem::of_toml(path, &text, &error, keys)]));
         }
     };
     let line_of = |key: &str| match key {

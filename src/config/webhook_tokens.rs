@@ -10,7 +10,7 @@ use fulcrum_domain::HookEvent;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    problem::{Origin, Problem},
+    problem::Problem,
     reading::{line_at, what_is_not_toml},
     secret::Secret,
 };
@@ -33,13 +33,8 @@ impl WebhookTokens {
     /// Every problem with its line: not TOML, an unknown key, a value that is neither a token
     /// nor a list of tokens, an empty token. No token is repeated in them.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Vec<Problem>> {
-        let problem = |key: &str, offset: usize, found: &str, expected: &str| Problem {
-            key: key.to_owned(),
-            origin: Origin::File(path.to_owned()),
-            line: Some(line_at(text, offset)),
-            found: found.to_owned(),
-            expected: expected.to_owned(),
-            suggestion: None,
+        let problem = |key: &str, offset: usize, found: &str, expected: &str| {
+            Problem::of_file(path, key, Some(line_at(text, offset)), found, expected)
         };
         let (document, errors) = DeTable::parse_recoverable(text);
         let mut problems: Vec<_> = errors
