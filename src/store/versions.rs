@@ -18,6 +18,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::codec::Stored;
 use super::records::{
@@ -85,6 +86,11 @@ stored! {
     Version = 1;
 }
 
+/// Reads what a first version wrote.
+fn first<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Option<T> {
+    if version == 1 { postcard::from_bytes(bytes).ok() } else { None }
+}
+
 impl Stored for AppointmentNews {
     const VERSION: u8 = 2;
 
@@ -99,10 +105,7 @@ impl Stored for AppointmentNews {
             minutes: u32,
             location: Option<String>,
         }
-        let Untold { due_at, starts_at, minutes, location } = match version {
-            1 => postcard::from_bytes(bytes).ok()?,
-            _ => return None,
-        };
+        let Untold { due_at, starts_at, minutes, location } = first(version, bytes)?;
         Some(Self { due_at, starts_at, minutes, location, told: None, changed_since: true })
     }
 }
@@ -131,10 +134,8 @@ impl Stored for Erasure {
             #[serde(with = "millisecond::optional")]
             file_written_at: Option<Timestamp>,
         }
-        let Before { at, by, cause, opportunities, rows, notes, copies, file_written_at } = match version {
-            1 => postcard::from_bytes(bytes).ok()?,
-            _ => return None,
-        };
+        let Before { at, by, cause, opportunities, rows, notes, copies, file_written_at } =
+            first(version, bytes)?;
         let Copies { asked, gone, unnamed } = copies;
         let copies = ErasedCopies { asked, gone, unnamed, kept: 0 };
         Some(Self { at, by, cause, opportunities, rows, notes, copies, file_written_at })
@@ -170,10 +171,7 @@ impl Stored for EffectRow {
             again,
             deletion_announced,
             last_error,
-        } = match version {
-            1 => postcard::from_bytes(bytes).ok()?,
-            _ => return None,
-        };
+        } = first(version, bytes)?;
         Some(Self {
             state,
             lane,
@@ -208,10 +206,7 @@ impl Stored for Enrolment {
             state: EnrolmentState,
             card: Option<u64>,
         }
-        let first: First = match version {
-            1 => postcard::from_bytes(bytes).ok()?,
-            _ => return None,
-        };
+        let first: First = first(version, bytes)?;
         let First { automation, opportunity, event, happened_at, enrolled_at, due, state, card } = first;
         Some(Self { automation, opportunity, event, happened_at, enrolled_at, due, state, card, was: None })
     }
@@ -231,10 +226,7 @@ impl Stored for HookRow {
             #[serde(with = "millisecond::required")]
             received_at: Timestamp,
         }
-        let First { event, opportunity, triggered_at, received_at } = match version {
-            1 => postcard::from_bytes(bytes).ok()?,
-            _ => return None,
-        };
+        let First { event, opportunity, triggered_at, received_at } = first(version, bytes)?;
         Some(Self { event, opportunity, triggered_at, received_at, digest: None })
     }
 }
@@ -255,10 +247,7 @@ impl Stored for Reminders {
             #[serde(with = "millisecond::required")]
             armed: Timestamp,
         }
-        let Untold { opportunity, of, starts_at, due, sent, armed } = match version {
-            1 => postcard::from_bytes(bytes).ok()?,
-            _ => return None,
-        };
+        let Untold { opportunity, of, starts_at, due, sent, armed } = first(version, bytes)?;
         Some(Self { opportunity, of, starts_at, due, sent, armed, dropped: Vec::new() })
     }
 }
@@ -275,10 +264,7 @@ impl Stored for Idempotent {
             request: [u8; 16],
             message: MessageId,
         }
-        let OfText { at, request, message } = match version {
-            1 => postcard::from_bytes(bytes).ok()?,
-            _ => return None,
-        };
+        let OfText { at, request, message } = first(version, bytes)?;
         Some(Self { at, request, created: Created::Message(message) })
     }
 }
