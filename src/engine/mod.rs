@@ -98,7 +98,7 @@ pub use templates::{Sender, TemplateError};
 pub use view::{
     ActivityQuery, ActivityRow, COUNTED, ConversationView, EffectView, FilingView, Found, InboxCursor,
     InboxQuery, InboxRow, InterviewState, InterviewView, MessageView, OpportunityView, PAGE_MAX, Page,
-    ShelfCount, Shelves, Waiting, WhoDid,
+    ShelfCount, Shelves, WhoDid,
 };
 pub use wake::Wake;
 

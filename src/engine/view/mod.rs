@@ -32,7 +32,6 @@ pub(super) use gaze::Gaze;
 pub use interviews::{InterviewState, InterviewView};
 pub use messages::MessageView;
 pub(crate) use messages::messages;
-pub use waiting::Waiting;
 
 /// A page of a list.
 #[derive(Clone, Debug)]

@@ -9,25 +9,24 @@ use crate::engine::changes::{count_failed, effect_counts, user_by_email};
 use crate::store::tables::{BULKS, USERS};
 use crate::store::{Keys, Read, StoreError};
 
-/// How much waits for a person.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
-    /// Bulk texts that somebody else has confirmed, and that a second person must approve.
-    pub approvals: u64,
-    /// Effects that failed, as far as they may be seen.
-    pub failed: u64,
-}
-
 /// Bulk texts among which those that wait are looked for: the newest. Nobody leaves one for longer.
 const AMONG: usize = 30;
 
 impl Engine {
-    /// What waits for `by`: what they confirmed themselves waits for somebody else.
+    /// How many bulk texts somebody else than `by` has confirmed, that a second person must approve.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn waiting(&self, by: Actor, sight: Sight) -> Result<Waiting, StoreError> {
-        self.store.read(move |snapshot| waiting(snapshot, &by, sight)).await
+    pub async fn waiting_approvals(&self, by: Actor) -> Result<u64, StoreError> {
+        self.store.read(move |snapshot| approvals(snapshot, &by)).await
+    }
+
+    /// How many effects failed, as far as they may be seen.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn waiting_failures(&self, sight: Sight) -> Result<u64, StoreError> {
+        self.store.read(move |snapshot| failures(snapshot, sight)).await
     }
 
     /// The name in Lever of whoever has an account; none if Lever does not know them.
@@ -47,13 +46,15 @@ impl Engine {
     }
 }
 
-fn waiting(read: &impl Read, by: &Actor, sight: Sight) -> Result<Waiting, StoreError> {
+fn approvals(read: &impl Read, by: &Actor) -> Result<u64, StoreError> {
     let newest = read.list_back(BULKS, &Keys::all(), AMONG)?;
     let waits = |state: &BulkState| matches!(state, BulkState::Confirmed { by: first } if first != by);
-    let approvals = newest.iter().map(|(_, bulk)| u64::from(waits(&bulk.state))).sum();
-    let failed = match count_failed(&effect_counts(read)?) {
-        all if all == 0 || sight == Sight::All => all,
-        _ => failed_effects(read, sight)?.iter().map(|_| 1).sum(),
-    };
-    Ok(Waiting { approvals, failed })
+    Ok(newest.iter().map(|(_, bulk)| u64::from(waits(&bulk.state))).sum())
+}
+
+fn failures(read: &impl Read, sight: Sight) -> Result<u64, StoreError> {
+    match count_failed(&effect_counts(read)?) {
+        all if all == 0 || sight == Sight::All => Ok(all),
+        _ => Ok(failed_effects(read, sight)?.iter().map(|_| 1).sum()),
+    }
 }

@@ -11,7 +11,6 @@ use fulcrum_domain::Right;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::texts;
-use crate::engine::Waiting;
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::no_such_path;
@@ -65,14 +64,19 @@ impl Frame {
         here: &str,
     ) -> Result<Self, StoreError> {
         let news = shared.engine.watch(None).place().to_string();
-        let waiting = match caller.may(Right::Text) || caller.may(Right::Operate) {
-            true => shared.engine.waiting(caller.actor(), caller.sight).await?,
-            false => Waiting::default(),
+        // Only what is shown: to find failures that may be seen is to look for them.
+        let approvals = match caller.may(Right::Text) {
+            true => shared.engine.waiting_approvals(caller.actor()).await?,
+            false => 0,
+        };
+        let failures = match caller.may(Right::Operate) {
+            true => shared.engine.waiting_failures(caller.sight).await?,
+            false => 0,
         };
         let place = |(path, name, _): &(&'static str, &'static str, Right)| {
             let waits = match *path {
-                "/bulk" => Some((waiting.approvals, texts::WAIT_FOR_APPROVAL)),
-                "/activity" => Some((waiting.failed, texts::WAIT_FOR_A_PERSON)),
+                "/bulk" => Some((approvals, texts::WAIT_FOR_APPROVAL)),
+                "/activity" => Some((failures, texts::WAIT_FOR_A_PERSON)),
                 _ => None,
             };
             Place { path, name, here: *path == here, waits: waits.filter(|(count, _)| *count > 0) }
