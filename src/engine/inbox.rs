@@ -215,7 +215,6 @@ fn note_webhooks(
         let newest = last.entry(event.as_key()).or_insert(*at);
         *newest = (*newest).max(*at);
     }
-    activities.sort_by_key(|activity| activity.at);
     changes::note_all(tx, &activities)?;
     for (event, at) in last {
         tx.put(HOOKS_VERIFIED, &event.to_owned(), &Seen(at))?;
