@@ -11,8 +11,8 @@
 //! the beginning (`reconcile`), which the last phase repeats until it fits into single pages. Not
 //! windows of creation time, which are exact by themselves but double the requests.
 //!
-//! Each page is stored with its offset in one transaction, so any stop costs at most what was being
-//! fetched. When the question about texts changes, the three listings are read once more.
+//! A page is stored in parts, so that a stranger who comes meanwhile does not wait for a hundred candidates, and where
+//! the next begins is stored when all of them are: any stop costs at most what was being fetched. When the question about texts changes, the three listings are read once more.
 
 use std::future::Future;
 
@@ -51,6 +51,9 @@ const PHASES: [PhaseName; 9] = [
 
 /// Pages of one listing that may wait to be stored. At Lever's pace none does.
 const PAGES_AHEAD: usize = 8;
+
+/// Candidates that are stored in one change.
+const PART: usize = 20;
 
 /// A page of a listing: its rows, how many there are up to here, and where the next page begins.
 struct Fetched {
@@ -213,27 +216,43 @@ impl Engine {
         }
     }
 
-    /// Pages, what they ask for, and where the next begins: one transaction.
+    /// Pages, what they ask for, and, once all that is stored, where the next begins.
     async fn store_pages(&self, name: PhaseName, pages: Vec<Fetched>) -> Result<(), StoreError> {
+        let (mut rows, mut ends) = (Vec::new(), Vec::new());
+        for page in pages {
+            rows.extend(page.rows);
+            ends.push((page.done, page.next));
+        }
+        let mut parts = Vec::with_capacity(rows.len().div_ceil(PART));
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(PART));
+            parts.push(self.store_part(std::mem::replace(&mut rows, rest)));
+        }
+        futures_util::future::try_join_all(parts).await?;
+        self.store
+            .change(move |tx| {
+                ends.iter().try_for_each(|(done, next)| advance(tx, name, *done, 1, next.as_ref()))
+            })
+            .await
+    }
+
+    async fn store_part(&self, rows: Vec<(OpportunityId, Profile)>) -> Result<(), StoreError> {
         let settings = self.settings.load_full();
         let now = self.clock.now();
         self.store
             .change(move |tx| {
-                for Fetched { rows, done, next } in pages {
-                    for (id, profile) in rows {
-                        let wanted = match settings.interviews {
-                            BackfillScope::None => false,
-                            BackfillScope::Active => profile.row.is_active(),
-                            BackfillScope::All => true,
-                        };
-                        let rank = u8::from(!profile.row.is_active());
-                        changes::put_profile(tx, &id, profile, Arrival::Backfill, &settings.rules, now)?;
-                        let unlisted = |row: fulcrum_domain::Opportunity| row.interviews_as_of.is_none();
-                        if wanted && tx.get(OPPORTUNITIES, &id)?.is_some_and(unlisted) {
-                            tx.put(INTERVIEWS_WANTED, &(rank, id), &())?;
-                        }
+                for (id, profile) in rows {
+                    let wanted = match settings.interviews {
+                        BackfillScope::None => false,
+                        BackfillScope::Active => profile.row.is_active(),
+                        BackfillScope::All => true,
+                    };
+                    let rank = u8::from(!profile.row.is_active());
+                    changes::put_profile(tx, &id, profile, Arrival::Backfill, &settings.rules, now)?;
+                    let unlisted = |row: fulcrum_domain::Opportunity| row.interviews_as_of.is_none();
+                    if wanted && tx.get(OPPORTUNITIES, &id)?.is_some_and(unlisted) {
+                        tx.put(INTERVIEWS_WANTED, &(rank, id), &())?;
                     }
-                    advance(tx, name, done, 1, next.as_ref())?;
                 }
                 Ok(())
             })

@@ -8,6 +8,7 @@ mod backup;
 mod codec;
 mod dump;
 mod error;
+mod line;
 mod migrations;
 mod open;
 mod records;
@@ -46,6 +47,8 @@ pub use seal::{BadSealKey, KeyId, SealKeys};
 pub use sealing::Sealing;
 pub use signal::{OnCommit, Signal};
 pub use tx::{Keys, Read, Snapshot, Tx};
+
+use line::Who;
 
 /// The open file. Cheap to clone.
 #[derive(Clone)]
@@ -110,11 +113,11 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.change_when(true, change).await
+        self.change_for(Who::Us, change).await
     }
 
-    /// The same for what strangers send: when very many changes wait, this one is refused at once
-    /// with [`StoreError::Busy`], and the sender tries again.
+    /// The same for what strangers send: it goes before all of ours that wait. When very many changes wait it is
+    /// refused at once with [`StoreError::Busy`], and the sender tries again.
     ///
     /// # Errors
     /// As [`Self::change`], and [`StoreError::Busy`].
@@ -126,12 +129,12 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.change_when(false, change).await
+        self.change_for(Who::Stranger, change).await
     }
 
-    async fn change_when<T, E>(
+    async fn change_for<T, E>(
         &self,
-        wait: bool,
+        who: Who,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -140,8 +143,7 @@ impl Store {
     {
         let _open = self.inner.writer.read().await;
         let writer = self.handle().clone().ok_or(StoreError::Closed)?;
-        let room = writer.room(wait).await?;
-        writer.change(room, change).await
+        writer.change(who, change).await
     }
 
     /// Runs `read` on the state of the last commit, off the async threads.

@@ -1,6 +1,6 @@
-//! The one writer. It takes all changes that wait, runs them in one transaction, syncs once, and
-//! only then tells each caller. The next group forms while the last one syncs, so there is no
-//! timer: alone a change costs one sync, among hundreds a share of one (dependencies.md, redb).
+//! The one writer. It takes the changes that wait ([`super::line`] says in which order), runs them in one
+//! transaction, syncs once, and only then tells each caller. The next group forms while the last one syncs, so there is
+//! no timer: alone a change costs one sync, among hundreds a share of one (dependencies.md, redb).
 //!
 //! Two further habits, both measured there. After a quiet moment one empty commit leaves the file
 //! so that the next open needs no repair. And a commit that fails is the end: the kernel may have
@@ -10,16 +10,17 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use redb::Database;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StoreError;
+use super::line::{Line, Next, Who};
 use super::seal::SealKeys;
 use super::signal::{OnCommit, Signal};
 use super::tx::Tx;
@@ -27,27 +28,19 @@ use super::tx::Tx;
 /// Changes that may wait. When so many do, a stranger is told that the store is busy, and a part of
 /// ours waits for room.
 const QUEUE: usize = 4096;
-/// Changes in one commit; more would make the first wait for the last.
-const GROUP: usize = 1024;
 /// How long the queue is empty before the file is left in good order.
 const QUIET: Duration = Duration::from_millis(250);
 
 /// What the group's fate does with one change's result.
 type Reply = Box<dyn FnOnce(bool) + Send>;
-type Job = Box<dyn FnOnce(&mut Tx<'_>) -> (Reply, Vec<Signal>) + Send>;
-
-enum Order {
-    Change(Job, OwnedSemaphorePermit),
-    Between(Box<dyn FnOnce(&mut Loop) + Send>),
-    Close,
-}
+pub(super) type Job = Box<dyn FnOnce(&mut Tx<'_>) -> (Reply, Vec<Signal>) + Send>;
 
 /// Rows that have changed, by table and key.
 pub(super) type Changed = BTreeSet<(usize, Vec<u8>)>;
 
 /// The way to the writer's thread.
 pub(super) struct Writer {
-    orders: Sender<Order>,
+    line: Arc<Line>,
     room: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
     failed: Arc<AtomicBool>,
@@ -60,19 +53,19 @@ impl Writer {
         on_commit: OnCommit,
         broken: CancellationToken,
     ) -> std::io::Result<Self> {
-        let (orders, receiver) = channel();
+        let line = Arc::new(Line::default());
         let failed = Arc::new(AtomicBool::new(false));
         let state = Loop { database, keys, on_commit, failed: failed.clone(), broken, changed: None };
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || state.run(&receiver))?;
-        Ok(Self { orders, room: Arc::new(Semaphore::new(QUEUE)), thread: Some(thread), failed })
+        let orders = line.clone();
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || state.run(&orders))?;
+        Ok(Self { line, room: Arc::new(Semaphore::new(QUEUE)), thread: Some(thread), failed })
     }
 
-    /// Room for one more change, waited for or not.
-    pub(super) async fn room(&self, wait: bool) -> Result<OwnedSemaphorePermit, StoreError> {
-        if wait {
-            self.room.clone().acquire_owned().await.map_err(|_| StoreError::Closed)
-        } else {
-            self.room.clone().try_acquire_owned().map_err(|_| StoreError::Busy)
+    /// Room for one more change. We wait for it, a stranger does not.
+    async fn room(&self, who: Who) -> Result<OwnedSemaphorePermit, StoreError> {
+        match who {
+            Who::Us => self.room.clone().acquire_owned().await.map_err(|_| StoreError::Closed),
+            Who::Stranger => self.room.clone().try_acquire_owned().map_err(|_| StoreError::Busy),
         }
     }
 
@@ -80,13 +73,14 @@ impl Writer {
     /// does not happen whole; a caller that leaves does not stop it.
     pub(super) async fn change<T, E>(
         &self,
-        room: OwnedSemaphorePermit,
+        who: Who,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let room = self.room(who).await?;
         if self.failed.load(Ordering::Acquire) {
             return Err(StoreError::Failed.into());
         }
@@ -108,20 +102,18 @@ impl Writer {
             });
             (reply, signals)
         });
-        if self.orders.send(Order::Change(job, room)).is_err() {
-            return Err(StoreError::Closed.into());
-        }
+        self.line.change(who, job, room)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     /// The way to the thread for work between two commits.
     pub(super) fn between(&self) -> Between {
-        Between(self.orders.clone())
+        Between(self.line.clone())
     }
 
     /// Lets what waits be written, and ends the thread.
     pub(super) fn close(&mut self) {
-        let _ = self.orders.send(Order::Close);
+        let _ = self.line.close();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -129,7 +121,7 @@ impl Writer {
 }
 
 /// Runs work on the writer's thread between two commits, when no change is half done.
-pub(super) struct Between(Sender<Order>);
+pub(super) struct Between(Arc<Line>);
 
 impl Between {
     /// Waits on this thread until `work` is done.
@@ -138,8 +130,7 @@ impl Between {
         work: impl FnOnce(&mut Loop) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, answer) = channel();
-        let order = Order::Between(Box::new(move |state| drop(sender.send(work(state)))));
-        self.0.send(order).map_err(|_| StoreError::Closed)?;
+        self.0.between(Box::new(move |state| drop(sender.send(work(state)))))?;
         answer.recv().unwrap_or(Err(StoreError::Closed))
     }
 }
@@ -156,42 +147,26 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    fn run(mut self, orders: &Receiver<Order>) {
+    fn run(mut self, line: &Line) {
+        let _held = line.held();
         let mut in_order = false;
-        let mut after = None;
         loop {
-            let first = match after.take() {
-                Some(order) => Ok(order),
-                None if in_order => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                None => orders.recv_timeout(QUIET),
-            };
-            match first {
-                Ok(Order::Change(job, _room)) => {
-                    in_order = false;
-                    let jobs;
-                    (jobs, after) = gather(job, orders);
-                    if self.commit(jobs).is_err() {
-                        break self.refuse(orders);
-                    }
-                }
-                Ok(Order::Between(work)) => {
-                    in_order = false;
-                    work(&mut self);
-                    if self.failed.load(Ordering::Acquire) {
-                        break self.refuse(orders);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    in_order = true;
-                    self.leave_in_order();
-                }
-                Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => break self.leave_in_order(),
+            let next = line.next((!in_order).then_some(QUIET));
+            in_order = matches!(next, Next::Quiet);
+            match next {
+                Next::Changes => self.commit(line),
+                Next::Between(work) => work(&mut self),
+                Next::Quiet => self.leave_in_order(),
+                Next::Close => break self.leave_in_order(),
+            }
+            if self.failed.load(Ordering::Acquire) {
+                break;
             }
         }
     }
 
-    fn commit(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
-        let mut replies = Vec::with_capacity(jobs.len());
+    fn commit(&mut self, line: &Line) {
+        let mut replies = Vec::new();
         let mut signals = Vec::new();
         let mut changed = self.changed.as_ref().map(|_| Changed::new());
         let outcome = (|| {
@@ -201,7 +176,7 @@ impl Loop {
             transaction.set_two_phase_commit(true);
             {
                 let mut tx = Tx::new(&transaction, changed.as_mut(), &self.keys);
-                for job in jobs {
+                for job in line.group() {
                     let (reply, told) = job(&mut tx);
                     replies.push(reply);
                     signals.extend(told);
@@ -223,7 +198,6 @@ impl Loop {
         for reply in replies {
             reply(committed);
         }
-        outcome
     }
 
     /// The storage cannot be relied on any more.
@@ -231,11 +205,6 @@ impl Loop {
         tracing::error!(error = %Chain(error), "the store has failed: ending, so that the next start repairs it");
         self.failed.store(true, Ordering::Release);
         self.broken.cancel();
-    }
-
-    /// Answers everybody who still waits, so that nobody waits for ever.
-    fn refuse(&self, orders: &Receiver<Order>) {
-        while orders.try_recv().is_ok() {}
     }
 
     /// An empty commit that leaves the allocator's state in the file: the next open is quick.
@@ -249,20 +218,6 @@ impl Loop {
             self.fail(&error);
         }
     }
-}
-
-/// The change at hand and all that wait behind it, up to a group's size; and what comes after them
-/// and is no change.
-fn gather(first: Job, orders: &Receiver<Order>) -> (Vec<Job>, Option<Order>) {
-    let mut jobs = vec![first];
-    while jobs.len() < GROUP {
-        match orders.try_recv() {
-            Ok(Order::Change(job, _room)) => jobs.push(job),
-            Ok(other) => return (jobs, Some(other)),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-        }
-    }
-    (jobs, None)
 }
 
 /// An error with its causes, for the log.
