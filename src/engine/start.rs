@@ -269,7 +269,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn extension_key(&self) -> Result<[u8; 32], StoreError> {
         let key = self.store.read(|read| read.get(SECRETS, &EXTENSION_KEY.to_owned())).await?;
-        key.map(|key| key.0).ok_or(StoreError::Closed)
+        key.map(|key| key.0).ok_or(StoreError::NoKey { name: EXTENSION_KEY })
     }
 
     /// The client of Lever, for `doctor`.

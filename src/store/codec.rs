@@ -43,13 +43,13 @@ pub trait Stored: Serialize + DeserializeOwned {
     }
 }
 
-pub(super) fn encode<V: Stored>(value: &V) -> Vec<u8> {
+/// None for types that postcard does not know (maps of unknown length): no row of ours has such.
+pub(super) fn encode<V: Stored>(value: &V) -> Option<Vec<u8>> {
     // What begins with 255 is sealed (`seal`), and no flipped bit of that may make it a version.
     const { assert!(V::VERSION < 64) };
     let mut out = Vec::with_capacity(128);
     out.push(V::VERSION);
-    // postcard fails only on types that it does not know (maps of unknown length) and full buffers.
-    postcard::to_extend(value, out).unwrap_or_default()
+    postcard::to_extend(value, out).ok()
 }
 
 pub(super) fn decode<V: Stored>(bytes: &[u8]) -> Result<V, u8> {

@@ -78,6 +78,18 @@ pub enum StoreError {
         /// The version byte in front of the value.
         version: u8,
     },
+    /// A value cannot be encoded. Nothing of the change that had it is stored.
+    #[error("a row for table {table} cannot be encoded")]
+    Encode {
+        /// The table.
+        table: &'static str,
+    },
+    /// A key that the first start makes is not there.
+    #[error("the store lacks its key {name:?}, which the first start makes: restore a backup")]
+    NoKey {
+        /// Which.
+        name: &'static str,
+    },
     /// A sealed value cannot be opened.
     #[error("a row of table {table} cannot be opened: it is damaged, or was sealed for another place")]
     Sealed {

@@ -352,7 +352,8 @@ impl<'t> Tx<'t> {
         key: &K,
         value: &V,
     ) -> Result<bool, StoreError> {
-        self.put_plain(table.index, key.bytes(), encode(value))
+        let value = encode(value).ok_or(StoreError::Encode { table: table.text() })?;
+        self.put_plain(table.index, key.bytes(), value)
     }
 
     fn put_plain(&mut self, table: usize, key: Vec<u8>, plain: Vec<u8>) -> Result<bool, StoreError> {

@@ -23,9 +23,9 @@ pub(crate) const HASH_KEY: &str = "suppressions";
 
 /// What stands for a number once its owner is deleted: nobody without the key can tell which it was.
 fn digest(read: &impl Read, number: Number) -> Result<Digest, StoreError> {
-    let SecretKey(key) = read.get(SECRETS, &HASH_KEY.to_owned())?.ok_or(StoreError::Closed)?;
-    // HMAC takes a key of any length, so this cannot fail.
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| StoreError::Closed)?;
+    let SecretKey(key) =
+        read.get(SECRETS, &HASH_KEY.to_owned())?.ok_or(StoreError::NoKey { name: HASH_KEY })?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");
     mac.update(number.to_string().as_bytes());
     let mut digest = [0; 16];
     digest.copy_from_slice(&mac.finalize().into_bytes()[..16]);
