@@ -131,7 +131,7 @@ impl Engine {
             .await?;
         self.waiting.forget(&seen);
         for event in about_nobody {
-            self.metrics.webhook(event.as_key(), "no_opportunity");
+            self.metrics.webhook(event.as_key(), HookOutcome::NoOpportunity);
             tracing::warn!(event = event.as_key(), "a webhook names no opportunity: looking will find it");
         }
         Ok(())

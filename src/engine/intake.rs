@@ -38,7 +38,7 @@ pub struct LeverHook {
 }
 
 /// What became of a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HookOutcome {
     /// It is on disk.
     Stored,
@@ -46,17 +46,79 @@ pub enum HookOutcome {
     Duplicate,
     /// It was the test on set-up.
     Verified,
+    /// No token of its event made the signature.
+    BadSignature,
+    /// Its event has no token.
+    NoToken,
     /// It is too old to be true.
     Stale,
+    /// It could not be stored.
+    Unavailable,
+    /// It was stored, and names no opportunity.
+    NoOpportunity,
+    /// It is of none of the eight events.
+    UnknownEvent,
+    /// It could not be read.
+    Malformed,
+    /// It is longer than a webhook may be.
+    TooLarge,
+}
+
+impl HookOutcome {
+    /// What becomes of one that names its event.
+    pub(crate) const OF_AN_EVENT: [Self; 8] = [
+        Self::Stored,
+        Self::Duplicate,
+        Self::Verified,
+        Self::BadSignature,
+        Self::NoToken,
+        Self::Stale,
+        Self::Unavailable,
+        Self::NoOpportunity,
+    ];
+
+    /// As answers and metrics name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Verified => "verified",
+            Self::BadSignature => "bad_signature",
+            Self::NoToken => "no_token",
+            Self::Stale => "stale",
+            Self::Unavailable => "unavailable",
+            Self::NoOpportunity => "no_opportunity",
+            Self::UnknownEvent => "unknown_event",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+        }
+    }
+
+    /// As people are told it.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Stored => "it is stored",
+            Self::Duplicate => "it was there before",
+            Self::Verified => "the test on set-up",
+            Self::BadSignature => "no token of this event made the signature",
+            Self::NoToken => "no signature token is configured for this event",
+            Self::Stale => "triggered more than 15 days ago",
+            Self::Unavailable => "it cannot be stored at the moment",
+            Self::NoOpportunity => "it names no opportunity",
+            Self::UnknownEvent => "it is of no known event",
+            Self::Malformed => "it cannot be read",
+            Self::TooLarge => "it is too large",
+        }
+    }
 }
 
 /// When which kind of webhook was last refused.
 #[derive(Debug, Default)]
-pub(crate) struct RefusedHooks(Mutex<BTreeMap<(&'static str, &'static str), Timestamp>>);
+pub(crate) struct RefusedHooks(Mutex<BTreeMap<(&'static str, HookOutcome), Timestamp>>);
 
 impl RefusedHooks {
     /// Whether none of that kind was within a minute.
-    fn is_new(&self, kind: (&'static str, &'static str), now: Timestamp) -> bool {
+    fn is_new(&self, kind: (&'static str, HookOutcome), now: Timestamp) -> bool {
         const MINUTE: SignedDuration = SignedDuration::from_secs(60);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = last.get(&kind).is_none_or(|at| now.duration_since(*at).abs() >= MINUTE);
@@ -64,18 +126,6 @@ impl RefusedHooks {
             last.insert(kind, now);
         }
         is_new
-    }
-}
-
-impl HookOutcome {
-    /// As answers and metrics name it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
-            Self::Verified => "verified",
-            Self::Stale => "stale",
-        }
     }
 }
 
@@ -88,7 +138,7 @@ impl Engine {
         let now = self.clock.now();
         let outcome = if now.duration_since(hook.triggered_at) > HOOK_AGE_MAX {
             let why = Some(HookRefusal::TooOld);
-            self.note_refused_hook(hook.event.as_key(), "too old to be true", why).await;
+            self.note_refused_hook(hook.event.as_key(), HookOutcome::Stale, why).await;
             HookOutcome::Stale
         } else {
             let outcome = if hook.is_ping {
@@ -99,7 +149,7 @@ impl Engine {
             self.notices.hook_verified(hook.event, now);
             outcome
         };
-        self.metrics.webhook(hook.event.as_key(), outcome.as_str());
+        self.metrics.webhook(hook.event.as_key(), outcome);
         Ok(outcome)
     }
 
@@ -136,7 +186,7 @@ impl Engine {
     pub async fn note_refused_hook(
         &self,
         event: &'static str,
-        outcome: &'static str,
+        outcome: HookOutcome,
         why: Option<HookRefusal>,
     ) {
         let now = self.clock.now();
@@ -147,7 +197,7 @@ impl Engine {
         if !self.refused_hooks.is_new((event, outcome), now) {
             return;
         }
-        let what = format!("{event} was refused: {outcome}");
+        let what = format!("{event} was refused: {}", outcome.in_words());
         let activity = Activity::new(now, Actor::lever(), ActivityKind::Webhook, what);
         let noted = self.store.try_change(move |tx| {
             if let Some(refused) = refused {

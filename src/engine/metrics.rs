@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use super::HookOutcome;
 use super::status::Status;
 use crate::lever::{Observer, Seen};
 
@@ -89,19 +90,6 @@ pub struct Metrics {
     limited: Family<Limited, Counter>,
 }
 
-/// What becomes of a webhook that names its event. One that is first seen at 1 has not grown, to Prometheus: an
-/// alert would miss it.
-const OUTCOMES: [&str; 8] = [
-    "stored",
-    "duplicate",
-    "verified",
-    "bad_signature",
-    "no_token",
-    "stale",
-    "unavailable",
-    "no_opportunity",
-];
-
 const TO_SEAL: &str = "Rows that are not yet known to be sealed as the config wants it";
 const LAST_BACKUP: &str = "When the daemon last made a backup by itself; 0 if never";
 const LAST_COPY: &str = "When the newest backup was made that lies in the bucket; 0 if none does";
@@ -170,7 +158,8 @@ impl Metrics {
             drop(self.copies.get_or_create(&Copies { outcome }));
         }
         for event in HookEvent::ALL.map(HookEvent::as_key) {
-            for outcome in OUTCOMES {
+            // One that is first seen at 1 has not grown, to Prometheus: an alert would miss it.
+            for outcome in HookOutcome::OF_AN_EVENT.map(HookOutcome::as_str) {
                 drop(self.webhooks.get_or_create(&Webhook { event, outcome }));
             }
         }
@@ -197,8 +186,8 @@ impl Metrics {
     }
 
     /// A webhook came.
-    pub fn webhook(&self, event: &'static str, outcome: &'static str) {
-        self.webhooks.get_or_create(&Webhook { event, outcome }).inc();
+    pub fn webhook(&self, event: &'static str, outcome: HookOutcome) {
+        self.webhooks.get_or_create(&Webhook { event, outcome: outcome.as_str() }).inc();
     }
 
     /// There are these limits; none of them held anything back yet.

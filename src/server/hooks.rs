@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{Json, Router};
 use bytes::Bytes;
 use fulcrum_domain::HookEvent;
-use http::header;
+use serde::Serialize;
 
 use super::Shared;
 use super::body::BodyError;
@@ -60,9 +60,9 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
         Ok(body) => body,
         Err(error) => {
             let outcome = match error {
-                BodyError::TooLarge(_) => "too_large",
-                BodyError::TooSlow | BodyError::Broken => "malformed",
-                BodyError::NoRoom => "unavailable",
+                BodyError::TooLarge(_) => HookOutcome::TooLarge,
+                BodyError::TooSlow | BodyError::Broken => HookOutcome::Malformed,
+                BodyError::NoRoom => HookOutcome::Unavailable,
             };
             shared.engine.metrics().webhook(UNKNOWN, outcome);
             return Problem::from(error).into_response();
@@ -76,7 +76,7 @@ async fn take_lever(shared: &Shared, path: Option<&str>, request: Request) -> Re
         Err(refusal) => {
             tracing::debug!(
                 hook.event = refusal.event,
-                hook.outcome = refusal.outcome,
+                hook.outcome = refusal.outcome.as_str(),
                 "a webhook was refused"
             );
             shared.engine.metrics().webhook(refusal.event, refusal.outcome);
@@ -91,7 +91,7 @@ const UNKNOWN: &str = "unknown";
 
 struct Refusal {
     event: &'static str,
-    outcome: &'static str,
+    outcome: HookOutcome,
     /// In the terms of the Setup page, of one of the eight.
     why: Option<HookRefusal>,
     problem: Problem,
@@ -100,7 +100,10 @@ struct Refusal {
 fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
     let envelope = Envelope::parse(body).map_err(|error| Refusal {
         event: UNKNOWN,
-        outcome: if error == HookError::UnknownEvent { "unknown_event" } else { "malformed" },
+        outcome: match error {
+            HookError::UnknownEvent => HookOutcome::UnknownEvent,
+            _ => HookOutcome::Malformed,
+        },
         why: None,
         problem: Problem::new(Kind::Malformed, error.to_string()),
     })?;
@@ -108,14 +111,14 @@ fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
     let keys = shared.keys.load();
     let tokens = keys.lever(event);
     if !envelope.verify(tokens) {
-        let (outcome, detail, why) = if tokens.is_empty() {
-            ("no_token", "no signature token is configured for this event", HookRefusal::NoToken)
+        let (outcome, why) = if tokens.is_empty() {
+            (HookOutcome::NoToken, HookRefusal::NoToken)
         } else {
             let of_another = HookEvent::ALL.into_iter().find(|other| envelope.verify(keys.lever(*other)));
             let why = of_another.map_or(HookRefusal::BadSignature, HookRefusal::TokenOf);
-            ("bad_signature", "no token of this event made the signature", why)
+            (HookOutcome::BadSignature, why)
         };
-        let problem = Problem::new(Kind::BadSignature, detail);
+        let problem = Problem::new(Kind::BadSignature, outcome.in_words());
         return Err(Refusal { event: event.as_key(), outcome, why: Some(why), problem });
     }
     Ok(LeverHook {
@@ -127,18 +130,19 @@ fn verify(shared: &Shared, body: &Bytes) -> Result<LeverHook, Refusal> {
     })
 }
 
+/// What the sender of a webhook that was taken is told.
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+}
+
 /// `take_hook` has counted what it took.
 fn lever_answer(shared: &Shared, event: HookEvent, taken: Result<HookOutcome, StoreError>) -> Response {
-    let json = |body: &'static str| ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     match taken {
-        Ok(HookOutcome::Stored) => json(r#"{"status":"stored"}"#),
-        Ok(HookOutcome::Duplicate) => json(r#"{"status":"duplicate"}"#),
-        Ok(HookOutcome::Verified) => json(r#"{"status":"verified"}"#),
-        Ok(HookOutcome::Stale) => {
-            Problem::new(Kind::BadSignature, "triggered more than 15 days ago").into_response()
-        }
+        Ok(stale @ HookOutcome::Stale) => Problem::new(Kind::BadSignature, stale.in_words()).into_response(),
+        Ok(taken) => Json(Status { status: taken.as_str() }).into_response(),
         Err(error) => {
-            shared.engine.metrics().webhook(event.as_key(), "unavailable");
+            shared.engine.metrics().webhook(event.as_key(), HookOutcome::Unavailable);
             not_stored(&error)
         }
     }
@@ -149,5 +153,5 @@ pub(super) fn not_stored(error: &StoreError) -> Response {
     if !matches!(error, StoreError::Busy | StoreError::Closed) {
         tracing::error!(error = error as &dyn std::error::Error, "a webhook could not be stored");
     }
-    Problem::new(Kind::Unavailable, "it cannot be stored at the moment").into_response()
+    Problem::new(Kind::Unavailable, HookOutcome::Unavailable.in_words()).into_response()
 }

@@ -124,7 +124,7 @@ async fn how_the_webhooks_do_is_known_after_a_restart() {
     let old = LeverHook { triggered_at: jiff::Timestamp::UNIX_EPOCH, ..hook(hired, "3", false) };
     assert_eq!(world.engine.take_hook(old).await.unwrap(), HookOutcome::Stale);
     let why = HookRefusal::TokenOf(hired);
-    world.engine.note_refused_hook(deleted.as_key(), "bad_signature", Some(why)).await;
+    world.engine.note_refused_hook(deleted.as_key(), HookOutcome::BadSignature, Some(why)).await;
 
     let before = world.engine.hook_records();
     let world = world.restart(Duration::from_secs(5)).await;
