@@ -215,18 +215,27 @@ pub const TALK: SignedDuration = SignedDuration::from_mins(60);
 /// the same second.
 const SPREAD: u64 = 600;
 
-/// When a text that was written at `written_at` may leave. `overridden`: a person who may has said, with a
-/// reason, that it cannot wait. `whose` is any number that is the same for all texts to a person: theirs keep their order, since they
-/// are all put off to the same moment.
+/// A text that is to leave, as far as its time goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Since when it waits.
+    pub written_at: Timestamp,
+    /// Any number that is the same for all texts to a person: theirs keep their order, since they are all put off to
+    /// the same moment.
+    pub whose: u64,
+    /// A person who may has said, with a reason, that it cannot wait.
+    pub overridden: bool,
+}
+
+/// When a text may leave.
 ///
 /// # Errors
 /// [`Refusal::Capped`], [`Refusal::NoHour`].
 pub fn timing(
-    purpose: Purpose,
-    written_at: Timestamp,
+    Leaving { purpose, written_at, whose, overridden }: Leaving,
     standing: &Standing,
-    overridden: bool,
-    whose: u64,
     clockwork: Clockwork<'_>,
     now: Timestamp,
 ) -> Result<Timing, Refusal> {
@@ -280,6 +289,10 @@ mod tests {
         Purpose::Booking,
     ];
 
+    fn automatic(written_at: Timestamp, whose: u64) -> Leaving {
+        Leaving { purpose: Purpose::Automatic, written_at, whose, overridden: false }
+    }
+
     fn standing(number: &str) -> Standing {
         Standing {
             suppression: None,
@@ -306,7 +319,7 @@ mod tests {
     ) -> Result<Timing, Refusal> {
         let (hours, fallback) = (Hours::default(), TimeZone::get("America/New_York").unwrap());
         let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
-        timing(purpose, now, standing, overridden, 7, clockwork, now)
+        timing(Leaving { purpose, written_at: now, whose: 7, overridden }, standing, clockwork, now)
     }
 
     fn is_now(timing: Timing) -> bool {
@@ -446,8 +459,7 @@ mod tests {
         let (hours, fallback) = (Hours::default(), TimeZone::get("America/New_York").unwrap());
         let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
         let (night, standing) = (at("2025-03-05T02:14:00Z"), standing("+12025550142"));
-        let then =
-            |whose| timing(Purpose::Automatic, night, &standing, false, whose, clockwork, night).unwrap();
+        let then = |whose| timing(automatic(night, whose), &standing, clockwork, night).unwrap();
         let seconds: Vec<Timing> = (0..50).map(then).collect();
         let different = seconds.iter().enumerate().filter(|(n, one)| !seconds[..*n].contains(one)).count();
         assert!(different > 20, "{different}: {seconds:?}");
@@ -460,7 +472,8 @@ mod tests {
         // 19:50 in Washington, the carrier is back at three.
         let written = at("2025-03-05T00:50:00Z");
         for purpose in ALL.into_iter().filter(|purpose| purpose.is_an_answer()) {
-            let decide = |now| timing(purpose, written, &standing("+12025550142"), false, 7, clockwork, now);
+            let text = Leaving { purpose, written_at: written, whose: 7, overridden: false };
+            let decide = |now| timing(text, &standing("+12025550142"), clockwork, now);
             assert!(decide(at("2025-03-05T01:50:00Z")).is_ok_and(is_now), "{purpose:?}");
             let Ok(Timing::Later(then)) = decide(at("2025-03-05T08:00:00Z")) else { panic!("{purpose:?}") };
             assert!((at("2025-03-05T13:00:00Z")..at("2025-03-05T13:10:00Z")).contains(&then), "{then}");
@@ -520,7 +533,7 @@ mod tests {
             let now = Timestamp::from_second(second).unwrap();
             let (hours, fallback) = (Hours::default(), TimeZone::UTC);
             let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
-            let decide = |now| timing(Purpose::Automatic, now, &standing, false, whose, clockwork, now).unwrap();
+            let decide = |now| timing(automatic(now, whose), &standing, clockwork, now).unwrap();
             match decide(now) {
                 Timing::Now { closes } => {
                     let last = closes.unwrap() - SignedDuration::from_nanos(1);

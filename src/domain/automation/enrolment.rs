@@ -217,6 +217,25 @@ pub struct RunLine {
     pub message: Option<MessageId>,
 }
 
+impl RunLine {
+    /// What an automation decided, and why, about no enrolment yet.
+    pub fn new(at: Timestamp, automation: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { at, automation: automation.into(), enrolment: None, what: what.into(), message: None }
+    }
+
+    /// The same about an enrolment.
+    #[must_use]
+    pub fn of(self, enrolment: EnrolmentId) -> Self {
+        Self { enrolment: Some(enrolment), ..self }
+    }
+
+    /// The same with the text that came of it.
+    #[must_use]
+    pub fn made(self, message: MessageId) -> Self {
+        Self { message: Some(message), ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

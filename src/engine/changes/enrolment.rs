@@ -10,7 +10,7 @@ use fulcrum_domain::automation::{
     Automation, CardState, Enrolment, EnrolmentId, EnrolmentState, Event, EventKind, RunLine, Trigger,
     Verdict, decide,
 };
-use fulcrum_domain::{Actor, DeadlineKey, MessageId, OpportunityId, Purpose};
+use fulcrum_domain::{Actor, DeadlineKey, OpportunityId, Purpose};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
@@ -38,19 +38,29 @@ const OVER: &str = "that time is over";
 /// Nothing is timed by an interview that was so long ago.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// One enrolment, and the automation that it is in.
+#[derive(Clone, Copy)]
+struct Enrolled<'a> {
+    id: EnrolmentId,
+    row: &'a Enrolment,
+    automation: &'a Automation,
+}
+
 /// Writes a line of the run log.
-pub(super) fn log(
+fn log(tx: &mut Tx<'_>, about: &OpportunityId, line: &RunLine) -> Result<(), StoreError> {
+    let number = next(tx, Counter::RunLog)?;
+    tx.put(RUN_LOG, &(about.clone(), number), line).map(drop)
+}
+
+/// The same of an enrolment.
+fn log_of(
     tx: &mut Tx<'_>,
-    about: &OpportunityId,
-    automation: &str,
-    enrolment: Option<EnrolmentId>,
+    id: EnrolmentId,
+    row: &Enrolment,
     what: impl Into<String>,
-    message: Option<MessageId>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let number = next(tx, Counter::RunLog)?;
-    let line = RunLine { at, automation: automation.to_owned(), enrolment, what: what.into(), message };
-    tx.put(RUN_LOG, &(about.clone(), number), &line).map(drop)
+    log(tx, &row.opportunity, &RunLine::new(at, row.automation.as_str(), what).of(id))
 }
 
 /// Writes an enrolment, arms its deadline while it waits, and disarms the one that `before` had.
@@ -92,7 +102,7 @@ pub(super) fn end(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     put(tx, id, Some(row), &Enrolment { state: EnrolmentState::Ended(why.to_owned()), ..row.clone() })?;
-    log(tx, &row.opportunity, &row.automation, Some(id), format!("no text: {why}"), None, at)
+    log_of(tx, id, row, format!("no text: {why}"), at)
 }
 
 /// Lets automations see an event. `known` are the candidate's earlier ones.
@@ -124,8 +134,9 @@ pub(super) fn follow(
 ) -> Result<(), StoreError> {
     for (id, row) in enrolments_of(tx, &event.opportunity)? {
         let Some(automation) = rules.automations.get(&row.automation) else { continue };
+        let one = Enrolled { id, row: &row, automation };
         if !row.is_live() {
-            take_back(tx, id, &row, automation, event, rules, now)?;
+            take_back(tx, one, event, rules, now)?;
             continue;
         }
         let entered = Event { kind: row.event.clone(), at: row.happened_at, ..event.clone() };
@@ -135,7 +146,7 @@ pub(super) fn follow(
             && row.event.interview() == Some(moved)
             && automation.wait.is_by_interview()
         {
-            retime(tx, id, &row, automation, row.event.clone(), row.happened_at, rules, now)?;
+            retime(tx, one, &row.event, row.happened_at, rules, now)?;
         } else if let EventKind::InterviewCancelled(gone) = &event.kind
             && row.event.interview() == Some(gone)
             && automation.trigger != Trigger::InterviewCancelled
@@ -145,7 +156,7 @@ pub(super) fn follow(
             && automation.trigger == Trigger::NoReply
             && event.by.as_str() != automation.name
         {
-            retime(tx, id, &row, automation, event.kind.clone(), event.at, rules, now)?;
+            retime(tx, one, &event.kind, event.at, rules, now)?;
         }
     }
     Ok(())
@@ -155,9 +166,7 @@ pub(super) fn follow(
 /// another is written when that is due.
 fn take_back(
     tx: &mut Tx<'_>,
-    id: EnrolmentId,
-    row: &Enrolment,
-    automation: &Automation,
+    Enrolled { id, row, automation }: Enrolled<'_>,
     event: &Event,
     rules: &Rules,
     now: Timestamp,
@@ -181,31 +190,29 @@ fn take_back(
     let due = due.map_or(now, |due| due.max(now));
     put(tx, id, Some(row), &Enrolment { state: EnrolmentState::Waiting, due: Some(due), ..row.clone() })?;
     let what = format!("the interview moved before the text had left: timed again for {}", rules.told(due));
-    log(tx, &row.opportunity, &row.automation, Some(id), what, None, now)
+    log_of(tx, id, row, what, now)
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is another word of one sentence")]
+/// What an enrolment is timed by is another event now, or the same at another time.
 fn retime(
     tx: &mut Tx<'_>,
-    id: EnrolmentId,
-    row: &Enrolment,
-    automation: &Automation,
-    event: EventKind,
+    Enrolled { id, row, automation }: Enrolled<'_>,
+    event: &EventKind,
     happened_at: Timestamp,
     rules: &Rules,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let due = due_of(tx, automation, &row.opportunity, &event, happened_at, rules)?;
-    if due == row.due && event == row.event {
+    let due = due_of(tx, automation, &row.opportunity, event, happened_at, rules)?;
+    if due == row.due && *event == row.event {
         return Ok(());
     }
     if automation.wait.is_by_interview() && due.is_none_or(|due| due <= now) {
         return end(tx, id, row, OVER, now);
     }
-    let moved = Enrolment { due, event, happened_at, ..row.clone() };
+    let moved = Enrolment { due, event: event.clone(), happened_at, ..row.clone() };
     put(tx, id, Some(row), &moved)?;
     let to = due.map_or_else(|| "no time".to_owned(), |due| rules.told(due));
-    log(tx, &row.opportunity, &row.automation, Some(id), format!("timed again for {to}"), None, now)
+    log_of(tx, id, row, format!("timed again for {to}"), now)
 }
 
 /// Whether an automation that an event can set off enrols the candidate.
@@ -237,7 +244,7 @@ fn consider(
     }
     let skip = |tx: &mut Tx<'_>, why: &str| {
         let what = format!("{}, not enrolled: {why}", event.kind.words());
-        log(tx, about, &automation.name, None, what, None, now)
+        log(tx, about, &RunLine::new(now, automation.name.as_str(), what))
     };
     if automation.is_too_late_for(event) {
         return skip(tx, STALE);
@@ -303,7 +310,7 @@ fn enrol(
     put(tx, id, None, &row)?;
     tx.put(ENROLMENTS_OF, &(event.opportunity.clone(), id), &())?;
     let what = format!("{}, enrolled, due {}", event.kind.words(), rules.told(due));
-    log(tx, &event.opportunity, &automation.name, Some(id), what, None, now)?;
+    log_of(tx, id, &row, what, now)?;
     // What the clock sets off has no actor.
     if automation.trigger == Trigger::Interview { Ok(()) } else { guard(tx, id, event, rules, now) }
 }
@@ -327,12 +334,12 @@ pub(super) fn is_due(
     match verdict {
         Verdict::End(why) => end(tx, id, &row, &why, now),
         Verdict::Held(why) => {
-            log(tx, &about, &row.automation, Some(id), format!("held: {why}"), None, now)?;
+            log_of(tx, id, &row, format!("held: {why}"), now)?;
             put(tx, id, Some(&row), &Enrolment { state: EnrolmentState::Held(why), ..row.clone() })
         }
         Verdict::Later(at, why) => {
             let what = format!("deferred {} to {}: {why}", rules.told(now), rules.told(at));
-            log(tx, &about, &row.automation, Some(id), what, None, now)?;
+            log_of(tx, id, &row, what, now)?;
             put(tx, id, Some(&row), &Enrolment { due: Some(at), ..row.clone() })
         }
         Verdict::Send => {
@@ -355,7 +362,8 @@ pub(super) fn is_due(
             let mut state = tx.get(AUTOMATIONS, &row.automation)?.unwrap_or_default();
             state.sent += 1;
             tx.put(AUTOMATIONS, &row.automation, &state)?;
-            log(tx, &about, &row.automation, Some(id), "the text was written", Some(message.id), now)
+            let line = RunLine::new(now, row.automation.as_str(), "the text was written");
+            log(tx, &about, &line.of(id).made(message.id))
         }
     }
 }

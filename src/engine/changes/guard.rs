@@ -1,6 +1,6 @@
 //! What the guard is told of a number, and what becomes of a text that it holds up.
 
-use fulcrum_domain::guard::{CAP_WINDOW, Standing, Timing, condemned, refusal, timing};
+use fulcrum_domain::guard::{CAP_WINDOW, Leaving, Standing, Timing, condemned, refusal, timing};
 use fulcrum_domain::{
     ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Purpose, Refusal,
 };
@@ -88,7 +88,8 @@ pub(crate) fn leaves(
     now: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
     let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
-    Ok(timing(purpose, now, standing, false, whose, rules.clockwork(), now))
+    let text = Leaving { purpose, written_at: now, whose, overridden: false };
+    Ok(timing(text, standing, rules.clockwork(), now))
 }
 
 /// Whether a text may leave at `at`, or when.
@@ -126,10 +127,13 @@ fn verdict(
     rules: &Rules,
     at: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
-    let overridden = read.has(OVERRIDES, &text.id)?;
-    let (written_at, whose) = (text.id.made_at(), conversation.id.number());
-    Ok(refusal(text.purpose, standing)
-        .and_then(|()| timing(text.purpose, written_at, standing, overridden, whose, rules.clockwork(), at)))
+    let leaving = Leaving {
+        purpose: text.purpose,
+        written_at: text.id.made_at(),
+        whose: conversation.id.number(),
+        overridden: read.has(OVERRIDES, &text.id)?,
+    };
+    Ok(refusal(text.purpose, standing).and_then(|()| timing(leaving, standing, rules.clockwork(), at)))
 }
 
 /// Why most texts wait.

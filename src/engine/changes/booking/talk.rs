@@ -180,6 +180,15 @@ fn spoke_last(read: &impl Read, conversation: &Conversation) -> Result<bool, Sto
     Ok(newest.is_some_and(|message| matches!(message.author, Author::Staff { .. })))
 }
 
+/// One turn of ours in a talk: with whom, about what.
+struct Turn<'t> {
+    thread: ConversationId,
+    talk: Talk,
+    booking: &'t Booking,
+    event: &'t EventType,
+    busy: &'t Busy,
+}
+
 /// Does what comes next in a talk. The calendars of those who interview were asked just now.
 ///
 /// # Errors
@@ -202,24 +211,25 @@ pub fn take_turn_to_talk(
         return end(tx, thread);
     }
     let Some(event) = rules.booking.event_type(&booking.event_type).cloned() else { return end(tx, thread) };
-    match talk.next.take() {
-        Some(Next::Offer) => offer(tx, thread, talk, &booking, &event, "", busy, rules, moment),
+    let next = talk.next.take();
+    let mut turn = Turn { thread, talk, booking: &booking, event: &event, busy };
+    match next {
+        Some(Next::Offer) => offer(tx, turn, "", rules, moment),
         Some(Next::Take(place)) => {
-            let Some(Offered(start)) = talk.offered.get(usize::from(place)).copied() else {
+            let Some(Offered(start)) = turn.talk.offered.get(usize::from(place)).copied() else {
                 return end(tx, thread);
             };
             let zone = zone_of(tx, &booking, rules, moment.now)?;
             let timezone = zone.iana_name().unwrap_or_default().to_owned();
             let pick = Pick { start, timezone, revision: booking.revision };
             // Whatever thread the confirmation goes to: this turn is taken.
-            put(tx, thread, &talk)?;
-            match take_slot(tx, talk.booking, &pick, busy, rules, moment) {
+            put(tx, thread, &turn.talk)?;
+            match take_slot(tx, turn.talk.booking, &pick, busy, rules, moment) {
                 Ok(_) => Ok(()),
                 Err(BookError::NotFree) => {
                     // The others of that offer may be free still.
-                    talk.offered.clear();
-                    let sorry = "Sorry, that time was just taken. ";
-                    offer(tx, thread, talk, &booking, &event, sorry, busy, rules, moment)
+                    turn.talk.offered.clear();
+                    offer(tx, turn, "Sorry, that time was just taken. ", rules, moment)
                 }
                 Err(BookError::Store(error)) => Err(error),
                 Err(error) => {
@@ -229,21 +239,16 @@ pub fn take_turn_to_talk(
                 }
             }
         }
-        None => put(tx, thread, &talk),
+        None => put(tx, thread, &turn.talk),
     }
 }
 
 /// Offers three times, later than those before. Where there are none a person takes over: the
 /// candidate's text stays unanswered.
-#[expect(clippy::too_many_arguments, reason = "all that an offer depends on")]
 fn offer(
     tx: &mut Tx<'_>,
-    thread: ConversationId,
-    mut talk: Talk,
-    booking: &Booking,
-    event: &EventType,
+    Turn { thread, mut talk, booking, event, busy }: Turn<'_>,
     begin: &str,
-    busy: &Busy,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
