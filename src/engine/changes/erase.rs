@@ -53,7 +53,7 @@ pub fn erase_opportunity(
     cause: ErasureCause,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    if keep_if_held(tx, id)? {
+    if keep_if_held(tx, id, now)? {
         drop_effect(tx, &Effect::Hydrate(id.clone()))?;
         return Ok(false);
     }

@@ -11,6 +11,7 @@ use super::activity::note_of;
 use super::compose::lane_of;
 use super::consent::consent_of;
 use super::outbox::{ask_later, drop_effect};
+use super::retention::is_gone;
 use super::suppress::{over_at, suppression_of};
 use super::thread::{leave_session, put_message, store, thread_of};
 use super::zone::zones_of;
@@ -127,6 +128,11 @@ fn verdict(
     rules: &Rules,
     at: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
+    if let Some(about) = text.opportunity.as_ref().filter(|_| !Refusal::Gone.spares(text.purpose))
+        && is_gone(read, about)?
+    {
+        return Ok(Err(Refusal::Gone));
+    }
     let leaving = Leaving {
         purpose: text.purpose,
         written_at: text.id.made_at(),

@@ -25,6 +25,7 @@ use super::Rules;
 use super::activity::note;
 use crate::engine::changes::counter::{Counter, next};
 use crate::engine::changes::deadline::{arm, is_ahead};
+use crate::engine::changes::retention::is_gone;
 use crate::engine::clock::Moment;
 use crate::store::tables::{
     APPOINTMENTS, BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, Digest, OPPORTUNITIES, TALKS, TALKS_DUE,
@@ -122,7 +123,8 @@ fn digest_of(token: &str) -> Digest {
 /// # Errors
 /// [`StoreError`].
 pub fn standing_of(read: &impl Read, booking: &Booking, now: Timestamp) -> Result<State, StoreError> {
-    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
+    let is_gone = is_gone(read, &booking.opportunity)?;
+    let row = read.get(OPPORTUNITIES, &booking.opportunity)?.filter(|_| !is_gone);
     let appointment = match &booking.state {
         State::Booked(booked) => interview_of(read, booked)?,
         State::Open | State::Over(_) => None,
