@@ -29,6 +29,9 @@ const DELETIONS_MAX: SignedDuration = SignedDuration::from_hours(29 * 24);
 /// How often what changes seldom is looked at. No page is under way for as long.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// By so much a clock is wrong, and not only late.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
+
 /// The names of bookmarks: changes before the first are known, deletions before the second.
 const LOOKED: &str = "reconciled";
 const DELETIONS: &str = "deletions";
@@ -262,6 +265,11 @@ impl Engine {
         let last = self.store.read(|snapshot| snapshot.get(BOOKMARKS, &RETENTION.to_owned())).await?;
         let late = last.filter(|Seen(last)| now.duration_since(*last) > DAY + DAY);
         let is_wanted = !self.settings.load().retention.is_for_ever();
+        if is_wanted && self.is_ahead(now) {
+            let detail = "nothing is erased by [retention] while this clock is ahead of Lever's".to_owned();
+            self.notices.trouble(Part::Store, RETENTION, HealthStatus::Degraded, detail, now);
+            return Ok(());
+        }
         match late.filter(|_| is_wanted) {
             Some(Seen(last)) => {
                 let detail = format!(
@@ -279,6 +287,7 @@ impl Engine {
     /// interviews to come are read, and what need not be kept any longer is erased.
     async fn look_daily(&self) -> Result<(), FetchError> {
         let now = self.clock.now();
+        let is_ahead = self.is_ahead(now);
         let outcomes = [
             self.daily("permissions", now, async {
                 self.refused.forget();
@@ -289,10 +298,22 @@ impl Engine {
             .await,
             self.daily("reference data", now, self.read_reference(Lane::Reconcile)).await,
             self.daily("coming interviews", now, self.ask_for_coming_interviews(now)).await,
-            // Only now: whether somebody is a candidate still is for Lever to say.
-            self.daily(RETENTION, now, async { Ok(self.erase_what_is_over(now).await.map(drop)?) }).await,
+            // Only now: whether somebody is a candidate still is for Lever to say. What is erased is gone for
+            // good, and a clock is set right some time.
+            match is_ahead {
+                true => Ok(()),
+                false => {
+                    let erase = async { Ok(self.erase_what_is_over(now).await.map(drop)?) };
+                    self.daily(RETENTION, now, erase).await
+                }
+            },
         ];
         outcomes.into_iter().collect()
+    }
+
+    /// Whether this clock is so far ahead of Lever's that no age can be told by it.
+    fn is_ahead(&self, now: Timestamp) -> bool {
+        self.lever.skew(now).is_some_and(|skew| -skew > CLOCKS_DIFFER)
     }
 
     /// Does `step` if it was last done a day ago. At first it is not yet needed.

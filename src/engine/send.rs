@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::changes::{self, Report, Submission, Taken};
 use super::health::{HealthStatus, Part};
-use crate::carrier::{Accepted, LostAnswer, Outgoing, ReadError, SendError};
+use crate::carrier::{Accepted, LostAnswer, Outcome, Outgoing, ReadError, SendError};
 use crate::store::tables::CONVERSATIONS;
 use crate::store::{Read, StoreError};
 
@@ -209,6 +209,10 @@ impl Engine {
                 let now = self.clock.now();
                 self.notices.well(Part::Carrier, SENDING, now);
                 self.notices.well(Part::Carrier, &from, now);
+            }
+            // What became of it is being found out; health counts those by what is stored.
+            Err(error) if error.outcome == Outcome::Unknown => {
+                tracing::warn!("carrier: the answer to a text was lost");
             }
             Err(error) => self.note_refusal(error.class, &from),
         }

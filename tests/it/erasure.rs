@@ -348,6 +348,34 @@ async fn what_was_said_goes_when_its_time_is_over() {
     assert_eq!(happened(&world, "note_deleted"), 0);
 }
 
+/// What is erased is gone for good, and a clock is set right some time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_far_ahead_makes_nothing_old() {
+    let days = |n: i64| SignedDuration::from_hours(24 * n);
+    let world = World::standing(small(), |settings| {
+        settings.retention = Retention { archived: Some(days(100)), ..Retention::default() };
+    })
+    .await;
+    let who = world.apply(NAME, PHONE).await;
+    world.text(to(&who), "a very private matter").await.unwrap();
+    world.texted(1).await;
+    world.advance(SignedDuration::from_hours(2));
+    world.noted(1).await;
+    let archive = Event::Archive { opportunity: Some(who.opportunity.clone()), reason: None };
+    world.sandbox.happen(&archive).unwrap();
+    world.fetch(&who).await;
+    world.backfilled().await;
+    // Lever's clock does not go with this one.
+    world.advance(days(101));
+    eventually("health says so", async || {
+        let health = world.engine.status().await.unwrap().health;
+        let says = |part: &str| health.components[part].detail.contains("ahead of Lever's");
+        says("store") && says("clock")
+    })
+    .await;
+    assert_eq!(world.messages(PHONE).await.len(), 1);
+}
+
 /// The other person on the same telephone keeps what was said to them.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_people_on_one_number_only_the_deleted_one_goes() {
