@@ -67,7 +67,12 @@ impl Engine {
         by: Actor,
     ) -> Result<Option<(ErasureId, Erasure)>, EraseError> {
         let now = self.clock.now();
-        let erased = self.change_once(move |tx| changes::erase_person(tx, &whom, by, now)).await?;
+        let (wanted, wanted_by) = (whom.clone(), by.clone());
+        let erased = self.change_once(move |tx| changes::erase_person(tx, &whom, by, now)).await;
+        if matches!(erased, Err(EraseError::Held)) {
+            self.store.change(move |tx| changes::note_held(tx, &wanted, wanted_by, now)).await?;
+        }
+        let erased = erased?;
         if let Some((id, _)) = &erased {
             tracing::info!(erasure = %id, "a person was erased by command");
             self.wake.renewal.notify_one();

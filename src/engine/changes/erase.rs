@@ -107,6 +107,20 @@ pub fn erase_person(
     Ok(erasing.end(tx)?)
 }
 
+/// Writes down for audits that somebody was not erased, since a legal hold keeps them.
+pub(crate) fn note_held(tx: &mut Tx<'_>, whom: &Whom, by: Actor, now: Timestamp) -> Result<(), StoreError> {
+    let what = "a person was not erased by command: a legal hold keeps them";
+    let opportunities = opportunities_of(tx, whom)?;
+    let entry = Activity::new(now, by, ActivityKind::Admin, what);
+    if opportunities.is_empty() {
+        return note(tx, &entry);
+    }
+    for id in opportunities {
+        note(tx, &entry.clone().about(Some(id)))?;
+    }
+    Ok(())
+}
+
 /// The opportunities of a person, as far as they are known.
 pub(crate) fn opportunities_of(read: &impl Read, whom: &Whom) -> Result<BTreeSet<OpportunityId>, StoreError> {
     let mut found = BTreeSet::new();
@@ -320,7 +334,7 @@ impl Erasing {
     }
 
     /// Erases an opportunity. False when it was not known.
-    fn opportunity(&mut self, tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+    pub(super) fn opportunity(&mut self, tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
         tx.put(DELETED, id, &Deleted(self.now))?;
         for effect in [Effect::Hydrate(id.clone()), Effect::Interviews(id.clone())] {
             drop_effect(tx, &effect)?;
