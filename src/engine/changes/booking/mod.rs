@@ -84,7 +84,9 @@ pub fn booking_link(
     moment: &mut Moment,
 ) -> Result<String, LinkError> {
     rules.booking.event_type(event_type).ok_or(LinkError::UnknownEventType)?;
-    let row = tx.get(OPPORTUNITIES, opportunity)?.ok_or(LinkError::UnknownOpportunity)?;
+    let is_gone = is_gone(tx, opportunity)?;
+    let row = tx.get(OPPORTUNITIES, opportunity)?.filter(|_| !is_gone);
+    let row = row.ok_or(LinkError::UnknownOpportunity)?;
     if !row.is_active() {
         return Err(LinkError::Archived);
     }
