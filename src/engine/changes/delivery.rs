@@ -14,7 +14,7 @@ use super::guard::{decide, decide_again, put_off, waits};
 use super::introduce::introduce_anew;
 use super::outbox::{count_answer, finish, postpone};
 use super::recheck::lapsed;
-use super::suppress::suppress;
+use super::suppress::{settle_doubt, suppress};
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
 use crate::engine::clock::Moment;
 use crate::store::tables::{
@@ -232,6 +232,7 @@ pub fn report(
         }
     }
     if news.failure == Some(SendFailure::OptedOut) {
+        settle_doubt(tx, &mut conversation)?;
         let stop = Suppression { at: moment.now, source: OptOutSource::Carrier };
         suppress(tx, conversation.number, &stop, Actor::carrier(), moment.now)?;
     }
