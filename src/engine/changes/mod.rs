@@ -105,7 +105,6 @@ pub(crate) use events::events_of;
 pub use events::forget_events;
 pub(crate) use file::{Fetched, file, files_of, settle_file};
 pub use filing::{attach_by_hand, file_now};
-pub(crate) use guard::leaves;
 pub use guard::standing;
 pub use import::{Imported, Past, import};
 pub use made_from::{keep_words, made_from, made_from_present};

@@ -9,7 +9,7 @@
 use fulcrum_domain::booking::{
     Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken,
 };
-use fulcrum_domain::guard::{Timing, refusal};
+use fulcrum_domain::guard::{Leaving, Timing, refusal};
 use fulcrum_domain::slots::{Slot, spaced};
 use fulcrum_domain::{
     ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Direction, Message, OpportunityId,
@@ -23,7 +23,7 @@ use super::times::{Busy, free_slots};
 use super::{LinkError, link, note_about, standing_of, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
-use crate::engine::changes::guard::{leaves, standing};
+use crate::engine::changes::guard::standing;
 use crate::engine::changes::suppress::suppression_of;
 use crate::engine::changes::thread::{open, store};
 use crate::engine::changes::zone::zones_of;
@@ -302,7 +302,7 @@ fn leaves_at(
     let number = read.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
     let Some(number) = number else { return Ok(now) };
     let standing = standing(read, number, rules, now)?;
-    Ok(match leaves(read, number, purpose, &standing, rules, now)? {
+    Ok(match rules.clockwork().timing(Leaving::now(purpose, now), &standing, now) {
         Ok(Timing::Later(at)) => at,
         _ => now,
     })
