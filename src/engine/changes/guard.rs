@@ -210,5 +210,18 @@ mod tests {
             .read_here(|read| standing_in(read, conversation.number, Some(&conversation), &rules, now))
             .unwrap();
         assert_eq!(standing.unasked, [ago(7 * 24 - 3)]);
+        // Two a day are allowed. One whose answer was lost is not kept back by itself, but another one is.
+        let (own, other) = (text(40, Purpose::Automatic, ago(2), ago(2)), ago(1));
+        let left = own.clone();
+        let change = store.change(move |tx| {
+            put_message(tx, &left)?;
+            put_message(tx, &text(41, Purpose::Automatic, other, other))
+        });
+        runtime.block_on(change).unwrap();
+        let may_leave = |text: &Message| {
+            store.read_here(|read| decide(read, &conversation, text, &rules, now)).unwrap().is_ok()
+        };
+        assert!(may_leave(&own));
+        assert!(!may_leave(&Message { delivery: Delivery::Queued, submitted_at: None, ..own }));
     }
 }
