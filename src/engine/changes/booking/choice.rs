@@ -20,8 +20,8 @@ pub struct Choice<'r> {
     pub booking: Booking,
     /// How far it really is.
     pub state: State,
-    /// None where the config has no such kind of meeting any more: what is taken of it stands, and may be called
-    /// off.
+    /// None where the config has no such kind of meeting any more: what is taken of it stands, and may be
+    /// called off.
     pub event: Option<&'r EventType>,
     /// By what is decided.
     pub rules: &'r Rules,
@@ -78,8 +78,8 @@ impl<'r> Choice<'r> {
         interview_of(read, &self.state)
     }
 
-    /// Where the meeting takes place: as its interview says, which people may have changed; without one, as the
-    /// config does, if it has such a kind of meeting still.
+    /// Where the meeting takes place: as its interview says, which people may have changed; without one, as
+    /// the config does, if it has such a kind of meeting still.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -91,8 +91,8 @@ impl<'r> Choice<'r> {
         Ok(location.unwrap_or_default())
     }
 
-    /// What the meeting is called: as the config says, and where that has no such kind any more as its interview
-    /// does.
+    /// What the meeting is called: as the config says, and where that has no such kind any more as its
+    /// interview does.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -105,8 +105,8 @@ impl<'r> Choice<'r> {
         Ok(subject.unwrap_or_else(|| UNNAMED.to_owned()))
     }
 
-    /// In which zone the candidate is told times: theirs if a person or their number leaves no doubt, else the
-    /// organisation's.
+    /// In which zone the candidate is told times: theirs if a person or their number leaves no doubt, else
+    /// the organisation's.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,6 +1,6 @@
 //! Taking a time, moving it, calling it off, and saying that none suits.
 
-use fulcrum_domain::booking::{Booked, EventType, Fixed, Over, State, spoken};
+use fulcrum_domain::booking::{Booked, EventType, Fixed, Over, State, spoken, words::sentence};
 use fulcrum_domain::slots::{Need, choose, zone_or};
 use fulcrum_domain::{
     Actor, Appointment, AppointmentId, Body, BookingId, ConversationId, Meeting, Message, MessageId,
@@ -146,8 +146,8 @@ impl Choice<'_> {
         tx.put(BOOKINGS, &self.id, &self.booking).map(drop)
     }
 
-    /// The interview in Lever, made or moved to this time. What Lever may not be told keeps nobody from meeting:
-    /// the activity says that it is not there.
+    /// The interview in Lever, made or moved to this time. What Lever may not be told keeps nobody from
+    /// meeting: the activity says that it is not there.
     fn arrange(
         &self,
         tx: &mut Tx<'_>,
@@ -224,12 +224,7 @@ impl Choice<'_> {
         let confirmation = self.event.map(|event| event.confirmation.as_str()).unwrap_or_default();
         for part in [self.location(tx)?.as_str(), confirmation] {
             if !part.is_empty() {
-                let end = if part.ends_with(|c: char| ".!?/".contains(c)) || part.contains("://") {
-                    ""
-                } else {
-                    "."
-                };
-                words.push_str(&format!(" {part}{end}"));
+                words.push_str(&format!(" {}", sentence(part)));
             }
         }
         let change = if booked.may_move(self.now).is_ok() { "R to reschedule, X" } else { "X" };

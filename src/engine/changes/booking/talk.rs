@@ -6,7 +6,7 @@
 //! it from there (`engine/talks`): nothing is lost by a stop in between. Whatever is not understood twice
 //! is left to people, by being left unanswered.
 
-use fulcrum_domain::booking::{EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken};
+use fulcrum_domain::booking::{EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, words};
 use fulcrum_domain::guard::{Leaving, Timing, refusal};
 use fulcrum_domain::slots::{Slot, spaced};
 use fulcrum_domain::{
@@ -97,7 +97,7 @@ pub(crate) fn end(tx: &mut Tx<'_>, thread: ConversationId) -> Result<(), StoreEr
 pub(in crate::engine::changes) fn hear(
     tx: &mut Tx<'_>,
     conversation: &Conversation,
-    words: &str,
+    said: &str,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
@@ -114,7 +114,7 @@ pub(in crate::engine::changes) fn hear(
     let Some(mut choice) = Choice::of(tx, talk.booking, rules, moment.now)? else { return end(tx, thread) };
     // Of a kind that the config has no more, no other time can be taken.
     let is_known = choice.event.is_some();
-    match (&choice.state, read(words)) {
+    match (&choice.state, read(said)) {
         (State::Over(_), _) => end(tx, thread),
         (State::Open, _) if moment.now >= talk.until => end(tx, thread),
         (State::Open, Reply::Number(number)) if usize::from(number) <= talk.offered.len() => {
@@ -133,8 +133,7 @@ pub(in crate::engine::changes) fn hear(
         (State::Open, _) => {
             talk.asked_again = true;
             put(tx, thread, &talk)?;
-            let numbers = numbers(talk.offered.len());
-            let words = format!("Sorry, which time? Reply {numbers}, or 0 for other times.");
+            let words = words::which(talk.offered.len());
             in_store(choice.say(tx, words, Purpose::Booking, moment)).map(drop)
         }
         (State::Booked(booked), Reply::Move) if is_known && booked.may_move(moment.now).is_ok() => {
@@ -267,15 +266,7 @@ fn offer(
         choice.note(tx, Actor::fulcrum(), what)?;
         return end(tx, thread);
     }
-    let lines: Vec<String> =
-        (1..).zip(&times).map(|(n, at)| format!("{n}) {}", spoken(*at, &zone))).collect();
-    let words = format!(
-        "{begin}{}: times for your {}:\n{}\nReply {}. 0 for other times.",
-        choice.rules.organisation,
-        event.name,
-        lines.join("\n"),
-        numbers(times.len()),
-    );
+    let words = words::offer(&choice.rules.organisation, &event.name, &times, &zone, begin);
     talk.round += 1;
     talk.offered = times.into_iter().map(Offered).collect();
     talk.until = leaves_at.saturating_add(OFFER_LASTS).unwrap_or(Timestamp::MAX);
@@ -295,14 +286,5 @@ impl Choice<'_> {
             Ok(Timing::Later(at)) => at,
             _ => now,
         })
-    }
-}
-
-/// "1, 2 or 3", "1 or 2", "1".
-fn numbers(count: usize) -> String {
-    let names: Vec<String> = (1..=count).map(|n| n.to_string()).collect();
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => names.concat(),
     }
 }

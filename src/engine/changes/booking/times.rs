@@ -43,8 +43,8 @@ fn minutes(count: u32) -> SignedDuration {
 }
 
 impl Choice<'_> {
-    /// The free times. What the booking has taken itself does not stand in its way. Of a kind that the config has
-    /// no more, none is free.
+    /// The free times. What the booking has taken itself does not stand in its way. Of a kind that the config
+    /// has no more, none is free.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -74,7 +74,8 @@ impl Choice<'_> {
             };
             if interviewer.has_calendar {
                 match busy.get(email) {
-                    // Lever puts the interview into their calendar, where it must not keep the candidate from moving it.
+                    // Lever puts the interview into their calendar, where it must not keep the candidate
+                    // from moving it.
                     Some(Some(spans)) => {
                         person.busy.extend(spans.iter().filter(|span| Some(**span) != own.span));
                     }
