@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::{note, note_of};
-use super::guard::{decide, decide_again, put_off, waits};
+use super::guard::{decide, put_off, waits};
 use super::introduce::introduce_anew;
 use super::outbox::{count_answer, finish, postpone};
 use super::recheck::lapsed;
@@ -140,7 +140,7 @@ pub(crate) fn may_repeat(
     if text.delivery != Delivery::Submitting {
         return Ok(None);
     }
-    let verdict = decide_again(read, &conversation, &text, rules, now)?;
+    let verdict = decide(read, &conversation, &text, rules, now)?;
     match verdict {
         Ok(_) if lapsed(read, &text, rules, now)?.is_some() => Ok(Some(Err(Refusal::Lapsed))),
         verdict => Ok(Some(verdict)),
