@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fulcrum_domain::{
-    Delivery, Effect, EffectRow, EffectState, Message, MessageId, Number, Purpose, Remedy, Remote,
-    SegmentPacing, Segments, SendFailure, next_look, retry_at,
+    Brake, Delivery, Effect, EffectRow, EffectState, Gate, Message, MessageId, Number, Purpose, Remedy,
+    Remote, SegmentPacing, Segments, SendFailure, next_look, retry_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use super::changes::{self, Report, Submission, Taken};
 use super::health::{HealthStatus, Part};
-use crate::carrier::{Accepted, LostAnswer, Outcome, Outgoing, ReadError, SendError};
+use crate::carrier::{Accepted, LostAnswer, Outgoing, ReadError, SendError};
 use crate::store::tables::CONVERSATIONS;
 use crate::store::{Read, StoreError};
 
@@ -97,12 +97,17 @@ impl Engine {
                 continue;
             }
             let capped = self.capped.at(now);
+            // One that knows our keys is asked again without harm.
+            let gate = match turns.lost_answer {
+                LostAnswer::LookFor => self.brake().gate(now),
+                LostAnswer::Repeat { .. } => Gate::Open,
+            };
             let round;
             (turns, round) = self
                 .store
                 .read(move |snapshot| {
                     let at = tokio::time::Instant::now().into_std();
-                    let round = turns.choose(snapshot, &capped, now, at)?;
+                    let round = turns.choose(snapshot, &capped, gate, now, at)?;
                     Ok::<_, StoreError>((turns, round))
                 })
                 .await?;
@@ -207,14 +212,22 @@ impl Engine {
         match &answer {
             Ok(_) => {
                 let now = self.clock.now();
+                self.brake().answered();
                 self.notices.well(Part::Carrier, SENDING, now);
                 self.notices.well(Part::Carrier, &from, now);
             }
-            // What became of it is being found out; health counts those by what is stored.
-            Err(error) if error.outcome == Outcome::Unknown => {
-                tracing::warn!("carrier: the answer to a text was lost");
+            Err(error) => {
+                match error.remedy() {
+                    Remedy::LookUp => self.brake().lost(self.clock.now()),
+                    _ if error.class == SendFailure::CarrierDown => {}
+                    _ => self.brake().answered(),
+                }
+                // What became of it is being found out; health counts those by what is stored.
+                match error.remedy() {
+                    Remedy::LookUp => tracing::warn!("carrier: the answer to a text was lost"),
+                    _ => self.note_refusal(error, &from),
+                }
             }
-            Err(error) => self.note_refusal(error.class, &from),
         }
         answer
     }
@@ -277,8 +290,8 @@ impl Engine {
     }
 
     /// Tells health of a text that was not accepted, unless it is about its recipient or its words.
-    fn note_refusal(&self, class: SendFailure, from: &str) {
-        let (about, status, what) = match class {
+    fn note_refusal(&self, error: &SendError, from: &str) {
+        let (about, status, what) = match error.class {
             SendFailure::Config => (
                 SENDING,
                 HealthStatus::Failing,
@@ -320,6 +333,10 @@ impl Engine {
         }
     }
 
+    fn brake(&self) -> MutexGuard<'_, Brake> {
+        self.brake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Until when nothing is handed to the carrier.
     fn paused_until(&self) -> Option<Timestamp> {
         let ms = self.carrier_pause.load(Ordering::Relaxed);
@@ -345,6 +362,7 @@ impl Turns {
         &mut self,
         read: &impl Read,
         capped: &BTreeMap<Number, Timestamp>,
+        gate: Gate,
         now: Timestamp,
         at: Instant,
     ) -> Result<Round, StoreError> {
@@ -352,6 +370,11 @@ impl Turns {
         let mut busy = self.busy().clone();
         let mut resting = HashSet::new();
         let mut left = ROUND;
+        let (mut may_leave, opens_in) = match gate {
+            Gate::Open => (usize::MAX, None),
+            Gate::One => (usize::from(busy.is_empty()), None),
+            Gate::Closed(until) => (0, until.duration_since(now).try_into().ok()),
+        };
         round.next = changes::scan_due(read, Remote::Carrier, now, |effect| {
             if left == 0 || busy.len() >= AT_CARRIER {
                 return Ok(ControlFlow::Break(()));
@@ -379,6 +402,10 @@ impl Turns {
                 return Ok(ControlFlow::Continue(()));
             }
             if !one.is_look_up {
+                if may_leave == 0 {
+                    round.ready_in = round.ready_in.into_iter().chain(opens_in).min();
+                    return Ok(ControlFlow::Continue(()));
+                }
                 let from = one.from.to_string();
                 let wait = self.pacing.ready_at(&from, one.room, at).saturating_duration_since(at);
                 if !wait.is_zero() {
@@ -387,6 +414,7 @@ impl Turns {
                     return Ok(ControlFlow::Continue(()));
                 }
                 self.pacing.sent(&from, one.segments, at);
+                may_leave -= 1;
             }
             busy.insert(one.to);
             round.chosen.push(one);
