@@ -60,7 +60,7 @@ pub struct Enrolment {
     /// When it was enrolled.
     #[serde(with = "millisecond::required")]
     pub enrolled_at: Timestamp,
-    /// When it is decided next; the deadline that is armed.
+    /// When it is decided next, or was to be.
     #[serde(with = "millisecond::optional")]
     pub due: Option<Timestamp>,
     /// How far it has come.
@@ -75,6 +75,16 @@ impl Enrolment {
     /// Whether a text may still come of it.
     pub fn is_live(&self) -> bool {
         matches!(self.state, EnrolmentState::Waiting | EnrolmentState::Held(_))
+    }
+
+    /// Whether it waits for something else than its time.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, EnrolmentState::Held(_))
+    }
+
+    /// When it is decided, while it waits for that: the deadline that is armed.
+    pub fn decided_at(&self) -> Option<Timestamp> {
+        self.due.filter(|_| self.state == EnrolmentState::Waiting)
     }
 }
 

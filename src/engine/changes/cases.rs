@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::appointment::appointments_of;
-use super::enrolment::enrolments_of;
+use super::enrolment::Enrolled;
 use super::events::events_of;
 use super::guard::{FROZEN, QUIET_HOURS, leaves, standing};
 use super::thread::{message, thread_of};
@@ -262,10 +262,10 @@ pub(crate) fn foresee(
 /// When the texts left that the same automation has sent for the same event.
 fn texts_of(read: &impl Read, enrolment: &Enrolment) -> Result<Vec<Timestamp>, StoreError> {
     let mut left = Vec::new();
-    for (_, other) in enrolments_of(read, &enrolment.opportunity)? {
+    for other in Enrolled::of(read, &enrolment.opportunity)? {
         let is_same = other.automation == enrolment.automation && other.event == enrolment.event;
-        if let (true, EnrolmentState::Sent(text)) = (is_same, other.state) {
-            left.extend(message(read, text)?.and_then(|text| text.submitted_at));
+        if let (true, EnrolmentState::Sent(text)) = (is_same, &other.state) {
+            left.extend(message(read, *text)?.and_then(|text| text.submitted_at));
         }
     }
     Ok(left)
