@@ -110,7 +110,7 @@ fn over(case: Case) -> Option<String> {
     let asked = Case {
         active: true,
         refused: None,
-        frozen: None,
+        frozen: false,
         missing: None,
         when: When::Now,
         hold: Hold::None,

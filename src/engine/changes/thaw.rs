@@ -2,7 +2,7 @@
 //! (behaviour.md 2): texts that were written, automations that they are in, their turns in bulk texts. If they
 //! have, all of it is called off (`call_off`).
 
-use fulcrum_domain::automation::{Enrolment, EnrolmentState};
+use fulcrum_domain::automation::{Enrolment, EnrolmentState, HeldFor};
 use fulcrum_domain::{Conversation, Delivery, Effect, OpportunityId};
 use jiff::Timestamp;
 
@@ -12,7 +12,6 @@ use super::call_off::{LOOK_BACK, texted_at};
 use super::cancel::cancel_if_waiting;
 use super::compose::lane_of;
 use super::enrolment::{Enrolled, STALE, wake_those};
-use super::guard::FROZEN;
 use super::outbox::{ask_later, drop_effect};
 use super::recheck::{is_too_late, writer_of};
 use super::suppress::over_at;
@@ -30,7 +29,7 @@ pub(super) fn thaw(
     thaw_texts(tx, conversation, since, rules, now)?;
     let theirs = texted_at(tx, conversation.number)?;
     for about in &theirs {
-        let frozen = |row: &Enrolment| matches!(&row.state, EnrolmentState::Held(why) if why == FROZEN);
+        let frozen = |row: &Enrolment| row.state == EnrolmentState::Held(HeldFor::Doubt);
         wake_those(tx, Enrolled::of(tx, about)?, frozen, rules, now)?;
     }
     thaw_turns(tx, &theirs, since, now)
