@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use fulcrum_domain::automation::Enrolment;
 use fulcrum_domain::bulk::{BulkState, Exclusion, RecipientState};
 use fulcrum_domain::{
     ActivityKind, Actor, Conversation, Delivery, Effect, Number, Opportunity, OpportunityId, Refusal,
@@ -15,7 +14,7 @@ use jiff::Timestamp;
 
 use super::activity::note_of;
 use super::bulk::{all_recipients, move_on};
-use super::enrolment::{end, enrolments_of};
+use super::enrolment::Enrolled;
 use super::introduce::forget_introduction;
 use super::outbox::drop_effect;
 use super::thread::{candidacies, store, thread_of};
@@ -72,8 +71,8 @@ fn end_enrolments(
     why: Refusal,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for (id, row) in enrolments_of(tx, about)?.into_iter().filter(|(_, row)| Enrolment::is_live(row)) {
-        end(tx, id, &row, &why.to_string(), now)?;
+    for one in Enrolled::of(tx, about)?.into_iter().filter(|one| one.is_live()) {
+        one.end(tx, &why.to_string(), now)?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::activity::note;
 use super::call_off::call_off_gone;
-use super::enrolment::forget_enrolment;
+use super::enrolment::Enrolled;
 use super::erase::{Erasing, opportunities_of};
 use super::outbox::ask_after_deletion;
 use super::remind::erase_reminders;
@@ -262,9 +262,9 @@ pub fn forget_decisions(
                 };
                 goes && tx.remove(RUN_LOG, &key)?
             }
-            Decision::Enrolment(id) => match tx.get(ENROLMENTS, id)? {
-                Some(row) if is_enrolment_over(tx, &row, retention, now)? => {
-                    forget_enrolment(tx, *id, &row)?;
+            Decision::Enrolment(id) => match Enrolled::get(tx, *id)? {
+                Some(one) if is_enrolment_over(tx, &one, retention, now)? => {
+                    one.forget(tx)?;
                     true
                 }
                 _ => false,
