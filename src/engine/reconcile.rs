@@ -107,8 +107,18 @@ impl Engine {
         ] {
             self.look_at_list(query, &mut looked).await?;
         }
-        self.look_at_deletions(now, skew, &mut looked).await?;
         self.set_bookmark(LOOKED, now).await?;
+        match self.look_at_deletions(now, skew, &mut looked).await {
+            Ok(()) => self.notices.well(Part::Lever, DELETIONS, now),
+            // For themselves: how Lever answers here is not sure (lever-api.md 4.4), and all else goes on.
+            Err(FetchError::Lever(error)) => {
+                let what = format!("deletions cannot be listed, and webhooks alone tell of them: {error}");
+                if self.notices.trouble(Part::Lever, DELETIONS, HealthStatus::Degraded, what.clone(), now) {
+                    tracing::warn!("lever: {what}");
+                }
+            }
+            Err(error) => return Err(error),
+        }
         Ok(Some(looked))
     }
 
@@ -194,7 +204,9 @@ impl Engine {
         if self.refused.has(Endpoint::DeletedOpportunities) {
             return Ok(());
         }
-        let end = now.saturating_add(skew).unwrap_or(now);
+        // What lies ahead by Lever's clock it may refuse.
+        let ahead = self.lever.skew(now).unwrap_or_default();
+        let end = now.saturating_add(ahead.min(SignedDuration::ZERO)).unwrap_or(now);
         let since = back(self.looked(DELETIONS, now).await?.unwrap_or(now), OVERLAP + skew);
         let mut start = since;
         loop {
@@ -202,7 +214,7 @@ impl Engine {
             if !self.look_at_deletions_between(start, until, now, looked).await? {
                 return Ok(());
             }
-            self.set_bookmark(DELETIONS, until.min(now)).await?;
+            self.set_bookmark(DELETIONS, until).await?;
             if until == end {
                 return Ok(());
             }
@@ -222,7 +234,7 @@ impl Engine {
         loop {
             let page =
                 match self.lever.deleted_opportunities(Lane::Reconcile, start, end, offset.as_ref()).await {
-                    Err(LeverError::Forbidden { endpoint }) => {
+                    Err(LeverError::Forbidden { endpoint, .. }) => {
                         self.refused.refuse(endpoint);
                         return Ok(false);
                     }
