@@ -15,6 +15,14 @@ use crate::lever::{Endpoint, LeverError, NewNote, Offset};
 use crate::store::tables::FILINGS;
 use crate::store::{Read, StoreError};
 
+/// How often a part is posted again whose answer is lost each time, or on which Lever fails: then a person
+/// should look.
+const REPOSTS: u32 = 4;
+
+/// The same where notes can be listed and the list does not show it: some hours, since a gateway may keep Lever
+/// from us for as long.
+const REPOSTS_ABSENT: u32 = 12;
+
 /// What a look for a note came to.
 enum Look {
     Found(NoteId),
@@ -97,7 +105,7 @@ impl Engine {
                 }
                 self.store
                     .change(move |tx| {
-                        if changes::may_repost(tx, id)? {
+                        if changes::may_repost(tx, id, REPOSTS)? {
                             let effect = Effect::PostNote(id);
                             return changes::postpone(tx, &effect, EffectState::Due, None, &why, &mut moment);
                         }
@@ -170,11 +178,23 @@ impl Engine {
                 tracing::info!(filing = %id, "a note whose answer was lost was found");
                 self.posted(id, filing.opportunity, note).await
             }
-            Look::Absent => Ok(true),
+            // A list may lag, or keep secret notes to itself: then each of these makes one more.
+            Look::Absent
+                if self.store.change(move |tx| changes::may_repost(tx, id, REPOSTS_ABSENT)).await? =>
+            {
+                Ok(true)
+            }
+            Look::Absent => {
+                let mut moment = self.clock.moment();
+                let why = "the answer was lost each time and Lever's list does not show the note: look in Lever, \
+                           then retry or leave it";
+                self.store.change(move |tx| changes::hold_post(tx, id, why, &mut moment)).await?;
+                Ok(false)
+            }
             Look::NotAllowed => {
                 self.refused.list_notes.store(true, Ordering::Relaxed);
                 let reposts = self.settings.load().on_unknown == OnUnknown::Repost;
-                if reposts && self.store.change(move |tx| changes::may_repost(tx, id)).await? {
+                if reposts && self.store.change(move |tx| changes::may_repost(tx, id, REPOSTS)).await? {
                     tracing::warn!(filing = %id, "a note whose answer was lost is posted again: the key may not list notes");
                     return Ok(true);
                 }

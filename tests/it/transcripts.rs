@@ -469,8 +469,17 @@ async fn an_outage_is_waited_for_however_it_shows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_that_may_stand_already_is_not_made_without_end() {
     use OnUnknown::{Hold, Repost};
-    for (policy, code, copies) in [(Hold, 504, 1), (Repost, 504, 5), (Repost, 500, 5)] {
-        let world = World::standing(small(), |s| s.on_unknown = policy).await;
+    // A key that may list notes, though the list does not show this one.
+    let mut blind = with(Permission::FindAllNotes);
+    blind.lever.notes_lag_ms = i64::MAX;
+    for (options, policy, code, copies) in [
+        (small(), Hold, 504, 1),
+        (small(), Repost, 504, 5),
+        (small(), Repost, 500, 5),
+        (blind.clone(), Hold, 504, 13),
+        (blind, Repost, 500, 13),
+    ] {
+        let world = World::standing(options, |s| s.on_unknown = policy).await;
         world.apply("Dana Reyes", DANA).await;
         world.receive(DANA, "not for ever").await;
         world.sandbox.faults().add(on_notes(Fault::StatusAfter { code }));
