@@ -170,14 +170,19 @@ impl Engine {
         let mut why = error.to_string();
         match error {
             LeverError::NotFound { names_user: true, .. }
-            | LeverError::BadRequest { names_user: true, .. } => {
+            | LeverError::BadRequest { names_user: true, .. }
+            | LeverError::Forbidden { names_user: true, .. }
+                if write.is_some() =>
+            {
+                if !matches!(error, LeverError::Forbidden { .. }) {
+                    why = "lever does not know one of the users who take part in it".to_owned();
+                }
                 self.store
                     .change(move |tx| {
                         if changes::release_performer(tx, id, &settings.rules, &mut moment)? {
                             return Ok(());
                         }
-                        let why = "lever does not know one of the users who take part in it";
-                        changes::block_write(tx, id, why, &mut moment)
+                        changes::block_write(tx, id, &why, &mut moment)
                     })
                     .await
             }

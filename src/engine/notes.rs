@@ -49,7 +49,12 @@ impl Engine {
                 notify_followers: self.settings.load().notify_followers,
             };
             let answer = self.lever.create_note(Lane::Live, &filing.opportunity, note).await;
-            self.note_lever(answer.as_ref().map(|_| Endpoint::CreateNote));
+            // Of a refusal that is about the author the key knows nothing.
+            let of_author = matches!(answer, Err(LeverError::Forbidden { names_user: true, .. }))
+                && filing.perform_as.is_some();
+            if !of_author {
+                self.note_lever(answer.as_ref().map(|_| Endpoint::CreateNote));
+            }
             match answer {
                 Ok(note) => {
                     if !self.posted(id, filing.opportunity, note).await? {
@@ -76,7 +81,8 @@ impl Engine {
         let why = error.to_string();
         match error {
             LeverError::NotFound { names_user: true, .. }
-            | LeverError::BadRequest { names_user: true, .. } => {
+            | LeverError::BadRequest { names_user: true, .. }
+            | LeverError::Forbidden { names_user: true, .. } => {
                 self.store
                     .change(move |tx| {
                         if changes::release_author(tx, id, &settings.rules, &mut moment)? {

@@ -176,7 +176,11 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
     settings.rules.notes_as = Some(fallback.email.to_uppercase());
     world.engine.replace_settings(settings);
     let dana = world.apply("Dana Reyes", DANA).await;
-    let body = serde_json::json!({"code": "NotFoundError", "message": "user was not found"});
+    let refused = "User does not have permission at /perform_as";
+    let answers = [
+        (404, serde_json::json!({"code": "NotFoundError", "message": "user was not found"})),
+        (403, serde_json::json!({"code": "ForbiddenError", "message": refused})),
+    ];
     // Refused once, the writer is not tried again that day.
     let cases = [(0, Some(&writer.id)), (1, Some(&fallback.id)), (0, Some(&fallback.id)), (2, None)];
     for (nth, (refusals, signed)) in cases.into_iter().enumerate() {
@@ -189,7 +193,8 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
         world.texted(before + 1).await;
         eventually("the carrier's answer is stored", async || world.outbox().await.is_empty()).await;
         if refusals > 0 {
-            let refusal = Fault::Status { code: 404, body: Some(body.clone()) };
+            let (code, body) = &answers[usize::from(refusals > 1)];
+            let refusal = Fault::Status { code: *code, body: Some(body.clone()) };
             world.sandbox.faults().add(on_notes(refusal).times(refusals));
         }
         world.file(DANA).await;
@@ -199,6 +204,8 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
     }
     world.idle().await;
     assert_eq!(world.notes().len(), 4);
+    let health = world.engine.status().await.unwrap().health.components["lever"].clone();
+    assert!(!health.detail.contains("Create an opportunity note"), "{}", health.detail);
 }
 
 #[tokio::test(flavor = "multi_thread")]
