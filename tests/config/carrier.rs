@@ -147,6 +147,8 @@ fn who_lists_no_texts_cannot_be_polled_alone() {
 fn a_host_that_twilio_calls_back_has_no_underscore_in_its_name() {
     let written = MINIMAL.replace("https://text.acme.example", "https://text_app.acme.example");
     insta::assert_snapshot!(Machine::new(&written).complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:11: server.public_url: "https://text_app.acme.example/", expected a host name without an underscore: Twilio takes no text that names such a one
     "#);
     assert!(Machine::new(&written).with("FULCRUM_CARRIER__MODE", "poll").load().is_ok());
     let telnyx = Machine::new(&TELNYX.replace("text.acme", "text_app.acme"));
