@@ -204,9 +204,8 @@ impl Engine {
         if self.refused.has(Endpoint::DeletedOpportunities) {
             return Ok(());
         }
-        // What lies ahead by Lever's clock it may refuse.
-        let ahead = self.lever.skew(now).unwrap_or_default();
-        let end = now.saturating_add(ahead.min(SignedDuration::ZERO)).unwrap_or(now);
+        // By our clock: what lies ahead by Lever's it may refuse, and what is later there overlaps the next look.
+        let end = now;
         let since = back(self.looked(DELETIONS, now).await?.unwrap_or(now), OVERLAP + skew);
         let mut start = since;
         loop {
