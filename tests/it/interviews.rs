@@ -286,6 +286,9 @@ async fn the_interview_of_a_candidate_whom_lever_hides_is_not_taken_for_called_o
         let world = World::standing(options, |settings| settings.rules.interview_texts = texts()).await;
         world.backfilled().await;
         let dana = world.apply("Dana Reyes", DANA).await;
+        // A list that was asked for before is older than what is written now.
+        world.idle().await;
+        world.advance(SignedDuration::from_secs(1));
         let id = arrange(&world, &dana).await;
         let made = reaches(&world, &dana, InterviewState::InLever).await;
         let opportunity = Some(dana.opportunity.clone());
