@@ -66,7 +66,7 @@ impl Engine {
         for name in [PhaseName::Users, PhaseName::Stages, PhaseName::ArchiveReasons, PhaseName::Postings] {
             match self.read_reference_of(lane, name).await {
                 Err(FetchError::Lever(LeverError::Forbidden { endpoint, .. })) => {
-                    self.refused.refuse(endpoint)
+                    self.refused.refuse(endpoint);
                 }
                 other => outcome = outcome.and(other),
             }
