@@ -198,7 +198,9 @@ impl Engine {
                 let mut moment = self.clock.moment();
                 let why = "the answer was lost each time and Lever's list does not show the note: look in Lever, \
                            then retry or leave it";
-                self.store.change(move |tx| changes::hold_post(tx, id, why, &mut moment)).await?;
+                self.store
+                    .change(move |tx| changes::hold_post(tx, id, WhyHeld::Other(why.to_owned()), &mut moment))
+                    .await?;
                 Ok(false)
             }
             Look::NotAllowed => {
