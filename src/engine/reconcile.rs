@@ -110,8 +110,18 @@ impl Engine {
         ] {
             self.look_at_list(query, &mut looked).await?;
         }
-        self.look_at_deletions(now, skew, &mut looked).await?;
         self.set_bookmark(LOOKED, now).await?;
+        match self.look_at_deletions(now, skew, &mut looked).await {
+            Ok(()) => self.notices.well(Part::Lever, DELETIONS, now),
+            // For themselves: how Lever answers here is not sure (lever-api.md 4.4), and all else goes on.
+            Err(FetchError::Lever(error)) => {
+                let what = format!("deletions cannot be listed, and webhooks alone tell of them: {error}");
+                if self.notices.trouble(Part::Lever, DELETIONS, HealthStatus::Degraded, what.clone(), now) {
+                    tracing::warn!("lever: {what}");
+                }
+            }
+            Err(error) => return Err(error),
+        }
         Ok(Some(looked))
     }
 
@@ -197,7 +207,8 @@ impl Engine {
         if self.refused.has(Endpoint::DeletedOpportunities) {
             return Ok(());
         }
-        let end = now.saturating_add(skew).unwrap_or(now);
+        // By our clock: what lies ahead by Lever's it may refuse, and what is later there overlaps the next look.
+        let end = now;
         let since = back(self.looked(DELETIONS, now).await?.unwrap_or(now), OVERLAP + skew);
         let mut start = since;
         loop {
@@ -205,7 +216,7 @@ impl Engine {
             if !self.look_at_deletions_between(start, until, now, looked).await? {
                 return Ok(());
             }
-            self.set_bookmark(DELETIONS, until.min(now)).await?;
+            self.set_bookmark(DELETIONS, until).await?;
             if until == end {
                 return Ok(());
             }
@@ -225,7 +236,7 @@ impl Engine {
         loop {
             let page =
                 match self.lever.deleted_opportunities(Lane::Reconcile, start, end, offset.as_ref()).await {
-                    Err(LeverError::Forbidden { endpoint }) => {
+                    Err(LeverError::Forbidden { endpoint, .. }) => {
                         self.refused.refuse(endpoint);
                         return Ok(false);
                     }

@@ -12,7 +12,7 @@ use fulcrum_domain::{
     Whom,
 };
 use fulcrum_sandbox::twilio::InboundMedia;
-use fulcrum_sandbox::{Event, Happened, Options, Permission, Permissions};
+use fulcrum_sandbox::{Event, Happened, Hidden, Options, Permission, Permissions};
 use jiff::SignedDuration;
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
@@ -280,6 +280,25 @@ async fn notes_that_the_key_may_not_delete_are_left_to_a_person() {
     let failed = world.engine.failed_effects(Sight::All).await.unwrap();
     assert_eq!(failed.iter().map(|one| one.effect.kind()).collect::<Vec<_>>(), [EffectKind::DeleteNote]);
     assert!(failed[0].row.last_error.as_deref().unwrap().contains("Delete an opportunity note"));
+}
+
+/// Lever may answer 404 for a candidate whom it does not show, as for a note that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_note_of_a_candidate_whom_lever_hides_is_left_to_a_person_until_lever_deletes_them() {
+    let mut options = small();
+    options.lever.hidden = Hidden::NotFound;
+    options.lever.permissions = Permissions::default().with(Permission::DeleteNote);
+    let (world, who) = a_story(options).await;
+    let hide = Event::Confidential { opportunity: Some(who.opportunity.clone()), on: true };
+    world.sandbox.happen(&hide).unwrap();
+    let whom = Whom::Opportunity(id(&who));
+    let (erasure, _) = world.engine.erase_person(whom, "ana".into()).await.unwrap().unwrap();
+    let hidden = certificate(&world, erasure, 1).await;
+    assert!(!hidden.is_complete() && happened(&world, "note_deleted") == 0);
+    delete(&world, &who).await;
+    world.hook(HookEvent::CandidateDeleted, &who).await;
+    assert!(certificate(&world, erasure, 0).await.is_complete());
+    assert!(world.engine.failed_effects(Sight::All).await.unwrap().is_empty());
 }
 
 /// No webhook of ours tells of it; the next look does.

@@ -57,6 +57,9 @@ pub fn erase_opportunity(
         drop_effect(tx, &Effect::Hydrate(id.clone()))?;
         return Ok(false);
     }
+    if cause == ErasureCause::Deleted {
+        notes_went_with(tx, id)?;
+    }
     let mut erasing = Erasing::begin(tx, cause, Actor::fulcrum(), now)?;
     let known = erasing.opportunity(tx, id)?;
     erasing.end(tx)?;
@@ -213,6 +216,18 @@ pub(super) fn erase_late_note(
         ask(tx, &Effect::DeleteNote(id, opportunity.clone(), note.clone()), Lane::Reconcile, now)?;
         erasure.notes.push(ErasedNote { opportunity: opportunity.clone(), note, state: Remains::Asked });
         tx.put(ERASURES, &id, &erasure)?;
+    }
+    Ok(())
+}
+
+/// Somebody who was erased here before is deleted in Lever: what notes of ours stood there went with them.
+fn notes_went_with(tx: &mut Tx<'_>, opportunity: &OpportunityId) -> Result<(), StoreError> {
+    let Some(Erased(id)) = tx.get(ERASED_BY, opportunity)? else { return Ok(()) };
+    let Some(erasure) = tx.get(ERASURES, &id)? else { return Ok(()) };
+    let stood = |left: &ErasedNote| left.opportunity == *opportunity && left.state != Remains::Gone;
+    for left in erasure.notes.into_iter().filter(stood) {
+        certify_note(tx, id, &left.note, Remains::Gone)?;
+        drop_effect(tx, &Effect::DeleteNote(id, left.opportunity, left.note))?;
     }
     Ok(())
 }
