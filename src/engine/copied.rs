@@ -29,7 +29,7 @@ pub enum Copied {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn note_copied(tx: &mut Tx<'_>, copied: &Copied, by: Actor, now: Timestamp) -> Result<(), StoreError> {
+pub fn note_copied(tx: &mut Tx<'_>, copied: &Copied, by: &Actor, now: Timestamp) -> Result<(), StoreError> {
     let entry = |what: String, about| Activity::new(now, by.clone(), ActivityKind::Admin, what).about(about);
     let entries = match copied {
         Copied::Backup { rows, encrypted } => {

@@ -65,7 +65,7 @@ pub fn hold(
     tx: &mut Tx<'_>,
     whom: &Whom,
     reason: &str,
-    by: Actor,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let opportunities = opportunities_of(tx, whom)?;
@@ -80,7 +80,7 @@ pub fn hold(
 }
 
 /// Releases the hold on a person. What Lever wanted gone meanwhile is looked at again, and goes.
-pub fn release(tx: &mut Tx<'_>, whom: &Whom, by: Actor, now: Timestamp) -> Result<usize, StoreError> {
+pub fn release(tx: &mut Tx<'_>, whom: &Whom, by: &Actor, now: Timestamp) -> Result<usize, StoreError> {
     let mut released = 0;
     for id in opportunities_of(tx, whom)? {
         let Some(hold) = tx.get(HOLDS, &id)? else { continue };
