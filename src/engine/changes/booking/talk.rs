@@ -7,7 +7,7 @@
 //! is left to people, by being left unanswered.
 
 use fulcrum_domain::booking::{
-    Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken,
+    Booked, Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read as reading, spoken,
 };
 use fulcrum_domain::guard::{Timing, refusal};
 use fulcrum_domain::slots::{Slot, spaced};
@@ -24,6 +24,7 @@ use super::{LinkError, link, note_about, standing_of, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
 use crate::engine::changes::guard::{leaves, standing};
+use crate::engine::changes::remind::tells_of;
 use crate::engine::changes::suppress::suppression_of;
 use crate::engine::changes::thread::{open, store};
 use crate::engine::changes::zone::zones_of;
@@ -96,11 +97,13 @@ pub(crate) fn end(tx: &mut Tx<'_>, thread: ConversationId) -> Result<(), StoreEr
     tx.remove(TALKS, &thread).map(drop)
 }
 
-/// Hears a text that means nothing else, in a thread in which times were offered or booked.
+/// Hears a text that means nothing else, in a thread in which times were offered or booked; `asked` is the
+/// newest text of ours that it can answer.
 pub(in crate::engine::changes) fn hear(
     tx: &mut Tx<'_>,
     conversation: &Conversation,
-    words: &str,
+    text: &Message,
+    asked: Option<&Message>,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
@@ -110,14 +113,18 @@ pub(in crate::engine::changes) fn hear(
     if suppression_of(tx, conversation.number)?.is_some() {
         return end(tx, thread);
     }
-    // An answer to what a person wrote since is for them.
-    if talk.next.is_some() || spoke_last(tx, conversation)? {
+    if talk.next.is_some() {
         return Ok(());
     }
     let Some(booking) = tx.get(BOOKINGS, &talk.booking)? else { return end(tx, thread) };
+    // An answer to what was written since, by a person or by itself, is for people.
+    if !asked.map_or(Ok(true), |asked| is_of(tx, asked, &booking))? {
+        return Ok(());
+    }
+    let reply = reading(text.body.reveal());
     // Of a kind that the config has no more, no other time can be taken.
     let is_known = rules.booking.event_type(&booking.event_type).is_some();
-    match (standing_of(tx, &booking, moment.now)?, read(words)) {
+    match (standing_of(tx, &booking, moment.now)?, reply) {
         (State::Over(_), _) => end(tx, thread),
         (State::Open, _) if moment.now >= talk.until => end(tx, thread),
         (State::Open, Reply::Number(number)) if usize::from(number) <= talk.offered.len() => {
@@ -168,16 +175,30 @@ fn in_store<T>(outcome: Result<T, BookError>) -> Result<Option<T>, StoreError> {
     }
 }
 
-/// Whether the newest text that the candidate has had is a person's.
-fn spoke_last(read: &impl Read, conversation: &Conversation) -> Result<bool, StoreError> {
-    const LOOK_BACK: usize = 50;
-    let rows = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
-    // What they have not seen they do not answer.
-    let newest = rows
-        .into_iter()
-        .map(|(_, message)| message)
-        .find(|m: &Message| m.direction == Direction::Out && !m.delivery.has_stayed());
-    Ok(newest.is_some_and(|message| matches!(message.author, Author::Staff { .. })))
+/// Whether a text of ours asks about this booking: an offer, an answer of ours in the talk, what was booked, or
+/// what tells of its interview.
+fn is_of(read: &impl Read, asked: &Message, booking: &Booking) -> Result<bool, StoreError> {
+    if asked.opportunity.as_ref() != Some(&booking.opportunity) {
+        return Ok(false);
+    }
+    if is_said_here(asked) {
+        return Ok(true);
+    }
+    match &booking.state {
+        State::Booked(Booked { appointment: Some(interview), .. }) => {
+            tells_of(read, asked, &booking.opportunity, *interview)
+        }
+        State::Booked(_) | State::Open | State::Over(_) => Ok(false),
+    }
+}
+
+/// Whether it was written by [`say`]. The first offer stands in for a person.
+fn is_said_here(text: &Message) -> bool {
+    match text.purpose {
+        Purpose::Booking => true,
+        Purpose::Conversation => matches!(text.author, Author::Automatic(_)),
+        _ => false,
+    }
 }
 
 /// One turn of ours in a talk: with whom, about what.
