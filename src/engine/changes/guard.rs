@@ -140,7 +140,7 @@ fn verdict(
 pub(super) const QUIET_HOURS: &str = "quiet hours";
 
 /// Why texts wait that nobody wrote.
-pub(super) const FROZEN: &str =
+pub(crate) const FROZEN: &str =
     "the candidate may have opted out: nothing is sent by itself until somebody decides";
 
 /// Until when a text waits that may leave then, and why; none for one that may leave now.
