@@ -15,8 +15,8 @@ use fulcrum_domain::{
     ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Direction, Message, OpportunityId,
     Purpose,
 };
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::take::{BookError, Pick, call_off_booking, say, take_slot};
 use super::times::{Busy, free_slots};
@@ -36,6 +36,8 @@ use crate::store::{Keys, Read, Signal, StoreError, Tx};
 const TIMES: usize = 3;
 /// Offers after which a person takes over.
 const ROUNDS: u8 = 4;
+/// Nobody has read a list, and answered it, sooner.
+const READ_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// Begins to offer the candidate of an opportunity times by text.
 ///
@@ -122,11 +124,16 @@ pub(in crate::engine::changes) fn hear(
         return Ok(());
     }
     let reply = reading(text.body.reveal());
+    let hasty = is_hasty(tx, conversation, text, reply)?;
     // Of a kind that the config has no more, no other time can be taken.
     let is_known = rules.booking.event_type(&booking.event_type).is_some();
     match (standing_of(tx, &booking, moment.now)?, reply) {
         (State::Over(_), _) => end(tx, thread),
         (State::Open, _) if moment.now >= talk.until => end(tx, thread),
+        (State::Open, Reply::Number(_)) if hasty => {
+            let what = "a number was said again before the next times can have been read: it was passed by";
+            note_of(tx, conversation, Actor::fulcrum(), ActivityKind::Booking, what, moment.now)
+        }
         (State::Open, Reply::Number(number)) if usize::from(number) <= talk.offered.len() => {
             talk.next = Some(Next::Take(number - 1));
             put(tx, thread, &talk)
@@ -199,6 +206,26 @@ fn is_said_here(text: &Message) -> bool {
         Purpose::Conversation => matches!(text.author, Author::Automatic(_)),
         _ => false,
     }
+}
+
+/// Whether a number answers the list before the newest one: it is the number that was said to that, and came
+/// sooner than the newest can have been read.
+fn is_hasty(
+    read: &impl Read,
+    conversation: &Conversation,
+    text: &Message,
+    reply: Reply,
+) -> Result<bool, StoreError> {
+    const LOOK_BACK: usize = 20;
+    if !matches!(reply, Reply::Number(_)) {
+        return Ok(false);
+    }
+    let newest_first = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
+    let mut before = newest_first.into_iter().map(|(_, message)| message).skip_while(|m| !is_said_here(m));
+    let Some(list) = before.next() else { return Ok(false) };
+    let said = before.find(|m| m.direction == Direction::In);
+    let came = text.at.duration_since(list.submitted_at.unwrap_or(list.at));
+    Ok(came < READ_WITHIN && said.is_some_and(|said| reading(said.body.reveal()) == reply))
 }
 
 /// One turn of ours in a talk: with whom, about what.

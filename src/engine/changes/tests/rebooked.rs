@@ -73,6 +73,12 @@ impl Life {
         self.now = self.now.checked_add(SignedDuration::from_hours(hours)).unwrap();
     }
 
+    /// What follows is another change.
+    fn blinks(&mut self) {
+        self.count += 1;
+        self.now = self.now.checked_add(SignedDuration::from_millis(300)).unwrap();
+    }
+
     fn row<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut Tx<'_>) -> Result<Option<T>, StoreError> + Send + 'static,
@@ -384,4 +390,20 @@ fn an_x_after_the_reminder_of_a_meeting_calls_that_one_off_and_no_other() {
         life.says(0, "X");
         assert_eq!(life.booking(id).state == State::Over(Over::CalledOff), is_called_off);
     }
+}
+
+/// The second "2" was sent before the candidate can have seen the new list, in which it means another time.
+#[test]
+fn a_number_that_is_said_twice_in_a_hurry_is_no_answer_to_the_next_list() {
+    let (mut life, who) = life();
+    let threads = [life.offers(&who[0], rules), life.offers(&who[1], rules)];
+    for (who, thread) in [(0, threads[0]), (1, threads[1])] {
+        life.says(who, "2");
+        life.blinks();
+        life.turn(thread, rules);
+    }
+    assert!(life.last(1).contains("was just taken"), "{}", life.last(1));
+    assert_eq!(life.says(1, "2"), 0);
+    life.passes(1);
+    assert_eq!(life.says(1, "2"), 1, "it is an answer once the list can have been read");
 }
