@@ -331,6 +331,7 @@ fn offer(
         numbers(times.len()),
     );
     talk.round += 1;
+    talk.asked_again = false;
     talk.offered = times.into_iter().map(Offered).collect();
     talk.until = leaves_at.saturating_add(OFFER_LASTS).unwrap_or(Timestamp::MAX);
     match in_store(say(tx, booking, words, purpose, rules, moment))?.flatten() {

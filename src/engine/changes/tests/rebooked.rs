@@ -407,3 +407,17 @@ fn a_number_that_is_said_twice_in_a_hurry_is_no_answer_to_the_next_list() {
     life.passes(1);
     assert_eq!(life.says(1, "2"), 1, "it is an answer once the list can have been read");
 }
+
+#[test]
+fn an_answer_about_an_earlier_list_that_was_not_understood_is_no_second_one_about_this() {
+    let (mut life, who) = life();
+    let thread = life.offers(&who[0], rules);
+    life.says(0, "hmm what about tuesday?");
+    assert!(life.last(0).contains("which time?"), "{}", life.last(0));
+    assert_eq!(life.says(0, "0"), 1);
+    life.blinks();
+    life.turn(thread, rules);
+    life.says(0, "Option 3. Also what is the salary?");
+    assert!(life.last(0).contains("which time?"), "{}", life.last(0));
+    assert_eq!(life.says(0, "3"), 1);
+}
