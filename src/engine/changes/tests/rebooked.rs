@@ -351,6 +351,7 @@ fn what_answers_a_bulk_text_or_an_automation_books_nothing() {
         life.says(0, "the early one");
         assert_eq!(life.texts(0).len(), 2, "{}", life.last(0));
         // Times that are offered since are the newest question again.
+        life.passes(1);
         assert_eq!(life.offers(&who[0], rules), thread);
         life.arrives();
         assert_eq!(life.says(0, "1"), 1);
