@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use fulcrum_domain::Message;
 use fulcrum_domain::bulk::{Audience, Bulk, BulkId, BulkState, RecipientState, Step, StepRefusal};
+use fulcrum_domain::guard::FROZEN;
 use fulcrum_domain::template::Version;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::Listing;
 use super::input::{Cursor, Id, IdempotencyKey, Input, Long, Paging, required};
-use crate::engine::changes::{BulkError, FROZEN};
+use crate::engine::changes::BulkError;
 use crate::engine::{
     BulkCounts, BulkView, Engine, Listed, MakeError, NewBulk, Part, RecipientView, Who, read_list,
 };
