@@ -2,19 +2,22 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use age::x25519::Recipient;
 use anyhow::{Context, bail};
 use clap::Args;
 use fulcrum_domain::{Activity, ActivityKind};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::control::Control;
-use super::{Exit, Form, Outcome, load, screen, wiring};
-use crate::engine::changes;
+use super::{Exit, Form, Outcome, copied, load, screen, wiring};
+use crate::engine::Copied;
+use crate::engine::changes::{self, Promised, TakenOver};
 use crate::engine::clock::Clock;
-use crate::store::{self, Contents, Identities, Options, ReadOnly, Store};
+use crate::store::{self, Contents, Identities, Options, ReadOnly, SealKeys, Store, StoreError};
 
 /// Make a backup, whether or not the daemon runs
 ///
@@ -37,7 +40,7 @@ pub(super) struct Backup {
 }
 
 impl Backup {
-    pub(super) fn carry_out(self, config: &Path) -> Outcome {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
         let recipient = self.recipient.or(config.backup.recipient.clone());
         let path = &config.store.path;
@@ -58,6 +61,8 @@ impl Backup {
             let sealed = if recipient.is_some() { "encrypted" } else { "not encrypted" };
             screen::line(format_args!("{}: {rows}, {bytes}, {sealed}, read back", self.file.display()))?;
         }
+        let copied = Copied::Backup { rows: made.contents.rows, encrypted: recipient.is_some() };
+        copied::tell(&config, opened, copied).await?;
         Ok(Exit::Done)
     }
 }
@@ -69,7 +74,8 @@ fn recipient(text: &str) -> Result<Recipient, &'static str> {
 /// Check a backup, or put a store in place from it
 ///
 /// The backup is read to its end before anything is changed. The restored store is muted: neither texts nor
-/// notes leave it until `fulcrum unmute`, since its original may have sent the same. The daemon must not run.
+/// notes leave it until `fulcrum unmute`, since its original may have sent the same. Whom the store that is there
+/// has erased by command since the backup is erased again, and who has opted out there has. The daemon must not run.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fulcrum restore --check /var/backups/fulcrum-today.backup
@@ -111,19 +117,41 @@ impl Restore {
         let what = format!("restored from a backup of {:.0}: nothing leaves", restored.contents.made_at);
         let activity = Activity::new(now, "operator".into(), ActivityKind::Admin, what);
         give_to_the_folders_owner(path)?;
+        let kept = restored.kept.as_deref();
+        let promised = match kept.map(|kept| promised(kept, seals.clone(), restored.contents.made_at)) {
+            Some(Ok(promised)) => Ok(promised),
+            Some(Err(error)) => Err(format!("what was there before cannot be read ({error:#})")),
+            None => Err("nothing was there before".to_owned()),
+        };
         let opened = Store::open(Options::file(path).keys(seals), Box::new(|_| {}))?;
-        opened.change(move |tx| changes::note(tx, &activity)).await?;
+        let taken = opened
+            .change(move |tx| {
+                changes::note(tx, &activity)?;
+                Ok::<_, StoreError>(match promised {
+                    Ok(promised) => Ok(changes::take_over(tx, promised, now)?),
+                    Err(why) => Err(why),
+                })
+            })
+            .await?;
         opened.close().await;
-        self.tell(restored.contents, Some((path, restored.kept.as_deref())))
+        self.tell(restored.contents, Some((path, kept, taken)))
     }
 
-    fn tell(&self, contents: Contents, store: Option<(&Path, Option<&Path>)>) -> Outcome {
-        let kept = store.and_then(|(_, kept)| kept);
+    fn tell(
+        &self,
+        contents: Contents,
+        store: Option<(&Path, Option<&Path>, Result<TakenOver, String>)>,
+    ) -> Outcome {
+        let kept = store.as_ref().and_then(|(_, kept, _)| *kept);
         if self.form.json {
             screen::json(&json!({
                 "rows": contents.rows, "schema": contents.schema, "made_at": contents.made_at,
                 "sealed": contents.sealed,
-                "store": store.map(|(path, _)| path), "kept": kept,
+                "store": store.as_ref().map(|(path, ..)| path), "kept": kept,
+                "taken_over": store.and_then(|(.., taken)| taken.ok()).map(|taken| json!({
+                    "erasures": taken.erasures, "nameless": taken.nameless, "held": taken.held,
+                    "opt_outs": taken.opt_outs,
+                })),
             }))?;
             return Ok(Exit::Done);
         }
@@ -133,12 +161,47 @@ impl Restore {
         if let Some(kept) = kept {
             screen::line(format_args!("what was there before is {} now", kept.display()))?;
         }
-        if let Some((path, _)) = store {
+        if let Some((path, _, taken)) = store {
             screen::line(format_args!("restored to {}, muted", path.display()))?;
+            tell_of_promises(taken, contents.made_at)?;
             screen::line("next: start the daemon, look, then `fulcrum unmute`")?;
         }
         Ok(Exit::Done)
     }
+}
+
+/// What the store that was there has promised to people since the backup.
+fn promised(kept: &Path, seals: Arc<SealKeys>, since: Timestamp) -> Result<Promised, StoreError> {
+    ReadOnly::open_with(kept, seals)?.read(|snapshot| changes::promised(snapshot, since))
+}
+
+fn tell_of_promises(taken: Result<TakenOver, String>, since: Timestamp) -> std::io::Result<()> {
+    let taken = match taken {
+        Ok(taken) => taken,
+        Err(why) => {
+            return screen::line(format_args!(
+                "{why}: whom you have erased by command since {since:.0} is here again, and who has opted out by \
+                 other ways than a text may be texted; erase and record them again"
+            ));
+        }
+    };
+    let TakenOver { erasures, nameless, held, opt_outs } = taken;
+    if erasures > 0 || opt_outs > 0 {
+        let erasures = screen::several(erasures, "erasure", "erasures");
+        let opt_outs = screen::several(opt_outs, "opt-out", "opt-outs");
+        screen::line(format_args!("taken over from what was there: {erasures} and {opt_outs} since then"))?;
+    }
+    if nameless > 0 {
+        let count = screen::several(nameless, "erasure", "erasures");
+        screen::line(format_args!("{count} of a number that leads to nobody in Lever: erase it again"))?;
+    }
+    if held > 0 {
+        let count = screen::several(held, "opportunity", "opportunities");
+        screen::line(format_args!(
+            "{count} that was erased since is kept here by a legal hold: `fulcrum hold`"
+        ))?;
+    }
+    Ok(())
 }
 
 /// Root restores for the daemon's user, who owns the folder.

@@ -134,7 +134,18 @@ fn show(certificate: &Certificate, zone: &TimeZone) -> std::io::Result<()> {
     if certificate.file_written_at.is_none() {
         screen::line("the file is being written anew")?;
     }
-    screen::line(if certificate.complete { "complete: nothing is left" } else { "not complete yet" })
+    let left = certificate.copies.kept + certificate.copies.unnamed;
+    match certificate.complete {
+        false => return screen::line("not complete yet"),
+        true if left == 0 => screen::line("complete: nothing is left here, in Lever or at the carrier")?,
+        true => {
+            let count = screen::several(left, "copy of a text is", "copies of texts are");
+            screen::line(format_args!("complete here and in Lever; {count} left at the carrier"))?;
+        }
+    }
+    screen::line(
+        "backups from before, and stores that a restore put aside, have the person until you delete them",
+    )
 }
 
 /// When, why and by whose wish.

@@ -12,10 +12,13 @@ use serde_json::json;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{Exit, Form, Outcome, load, screen, wiring};
+use super::{Exit, Form, Outcome, copied, load, screen, wiring};
 use crate::config::Config;
 use crate::engine::clock::Clock;
-use crate::engine::{ExportError, export_all, export_all_files, export_files, export_person, export_talk};
+use crate::engine::{
+    Copied, ExportError, export_all, export_all_files, export_files, export_person, export_talk,
+    opportunities_of,
+};
 use crate::store::{ReadOnly, Snapshot};
 
 /// Export everything, or all of one person
@@ -52,7 +55,7 @@ pub(super) struct Export {
 }
 
 impl Export {
-    pub(super) fn carry_out(self, config: &Path) -> Outcome {
+    pub(super) async fn carry_out(self, config: &Path) -> Outcome {
         let config = load(config)?;
         let whom = self.whom(&config)?;
         let path = &config.store.path;
@@ -74,6 +77,13 @@ impl Export {
             made.as_ref().map_or(Ok(()), File::sync_all)?;
             Ok(lines)
         });
+        let copied = match &whom {
+            None => Copied::Everything { lines: *synced.as_ref().unwrap_or(&0) },
+            Some(whom) => {
+                let ids = store.read(|snapshot| opportunities_of(snapshot, whom));
+                Copied::Person(ids?.into_iter().collect())
+            }
+        };
         match synced {
             Ok(_) if to_stdout => {}
             Ok(lines) if self.form.json => {
@@ -93,6 +103,7 @@ impl Export {
                 return Err(if to_stdout { error } else { error.context(about()) });
             }
         }
+        copied::tell(&config, store, copied).await?;
         Ok(Exit::Done)
     }
 

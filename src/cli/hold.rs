@@ -17,7 +17,7 @@ use super::{Form, Outcome, screen};
 /// Keep everything of a person (a legal hold), release that, or list what is kept
 ///
 /// While a hold lasts nothing of the person is erased: not by command, not by age, and not since Lever
-/// deletes or anonymises them. On its release Lever is asked again, and what is to go goes. It is about the
+/// deletes or anonymises them; to whom it does nothing leaves any more. On its release Lever is asked again, and what is to go goes. It is about the
 /// opportunities that the person has now; a new one is held by another hold.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("whom").args(["opportunity", "contact", "number"]))]
@@ -32,7 +32,7 @@ pub(super) struct Hold {
     /// The person with this contact
     #[arg(long, value_name = "ID")]
     contact: Option<String>,
-    /// Everybody with this number
+    /// Everybody with this number; one that leads to nobody in Lever is attached to an opportunity first
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     number: Option<String>,
     /// Why, such as the number of the case
@@ -51,6 +51,7 @@ struct Held {
     since: Timestamp,
     by: String,
     reason: String,
+    deleted: bool,
 }
 
 #[derive(Deserialize)]
@@ -88,10 +89,12 @@ fn show(holds: &Page<Held>) -> std::io::Result<()> {
     if holds.data.is_empty() {
         return screen::note("nothing is held");
     }
-    let mut table = screen::table(["opportunity", "since", "by", "why"]);
+    let mut table = screen::table(["opportunity", "since", "by", "in Lever", "why"]);
     for hold in &holds.data {
         let since = format!("{:.0}", hold.since);
-        table.add_row([&hold.opportunity, &since, &hold.by, &screen::plain(&hold.reason)].map(Cell::new));
+        let lever = if hold.deleted { "deleted" } else { "-" };
+        let reason = screen::plain(&hold.reason);
+        table.add_row([&hold.opportunity, &since, &hold.by, lever, &reason].map(Cell::new));
     }
-    screen::show(&mut table, 3)
+    screen::show(&mut table, 4)
 }

@@ -75,6 +75,7 @@ struct Taken {
     texts: u64,
     known: u64,
     opt_outs: u64,
+    possible_opt_outs: u64,
 }
 
 impl Import {
@@ -106,10 +107,14 @@ impl Import {
             screen::json(&told)?;
         } else {
             let (texts, known) = (screen::count(told.texts), screen::count(told.known));
-            screen::line(format_args!(
-                "{texts} texts imported, {known} were here; {} opt-outs",
-                told.opt_outs
-            ))?;
+            let opt_outs = told.opt_outs;
+            screen::line(format_args!("{texts} texts imported, {known} were here; {opt_outs} opt-outs"))?;
+            if told.possible_opt_outs > 0 {
+                let count = screen::several(told.possible_opt_outs, "number", "numbers");
+                screen::line(format_args!(
+                    "{count} may have opted out: people are asked in the inbox, and who is not decided about in 24 hours has"
+                ))?;
+            }
         }
         Ok(Exit::Done)
     }
@@ -184,10 +189,11 @@ fn rows(
     now: Timestamp,
 ) -> anyhow::Result<impl Iterator<Item = csv::Result<Result<Row, Bad>>>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(from);
-    let names = reader.headers().context("reading the first line")?.clone();
+    let heads = reader.headers().context("reading the first line")?;
+    let names: csv::StringRecord = heads.iter().map(str::to_lowercase).collect();
     for wanted in ["number", "direction", "at", "body"] {
         if !names.iter().any(|name| name == wanted) {
-            bail!("the first line names no column `{wanted}`");
+            bail!("the first line names no column `{wanted}`: {COMMAS}");
         }
     }
     let mut records = reader.into_records();
@@ -216,6 +222,9 @@ fn rows(
         Some(Ok(row.map_err(|why| Bad { begins, why })))
     }))
 }
+
+/// What a first line is to be like. Its own words may be somebody's, where it names no columns.
+pub(super) const COMMAS: &str = "it has the names of the columns, with commas between them";
 
 /// The rows of one request.
 #[derive(Debug, Default)]
@@ -286,6 +295,7 @@ impl Taken {
         self.texts += more.texts;
         self.known += more.known;
         self.opt_outs += more.opt_outs;
+        self.possible_opt_outs += more.possible_opt_outs;
     }
 }
 
@@ -356,6 +366,13 @@ mod tests {
             let error = import(&folder, file).checked(region).unwrap_err();
             assert!(format!("{error:#}").contains(why), "{error:#}");
         }
+    }
+
+    #[test]
+    fn the_names_of_columns_are_read_however_they_are_written() {
+        let rows = read("Number, Direction,AT,Body\n+12025550142,in,2025-03-05T12:00:00Z,Hi\n");
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].as_ref().unwrap().body, "Hi");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::control::Control;
 use super::conversations::{self, Paging, local};
 use super::offline::{Offline, ask_or_read};
 use super::screen::Mood;
-use super::shapes::{Message, Page};
+use super::shapes::{File, Message, Page};
 use super::{Form, Outcome, screen};
 
 /// Show the messages of a conversation, in order
@@ -37,6 +37,12 @@ impl Messages {
     }
 }
 
+/// The words and what came with them.
+fn words(row: &Message) -> String {
+    let body = Some(screen::plain(&row.body)).filter(|body| !body.is_empty());
+    body.into_iter().chain(row.files.iter().map(File::words)).collect::<Vec<_>>().join(" ")
+}
+
 fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
     let mut table = screen::table(["at", "", "text", "status"]);
     for row in &page.data {
@@ -54,10 +60,24 @@ fn show(page: &Page<Message>, zone: &TimeZone) -> std::io::Result<()> {
         table.add_row([
             Cell::new(local(Some(row.at), zone)),
             Cell::new(arrow),
-            Cell::new(screen::plain(&row.body)),
+            Cell::new(words(row)),
             screen::word(status, mood),
         ]);
     }
     screen::show(&mut table, 2)?;
     Paging::rest(page.next.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_only_a_picture_says_so() {
+        let row = serde_json::json!({
+            "direction": "in", "body": "", "status": "received", "at": "2025-03-05T12:00:00Z", "error": null,
+            "files": [{"media_type": "image/png", "bytes": 3072}, {"media_type": null, "bytes": null}],
+        });
+        assert_eq!(words(&serde_json::from_value(row).unwrap()), "[picture, 3.0 KiB] [file]");
+    }
 }

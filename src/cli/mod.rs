@@ -19,6 +19,7 @@ mod carriers;
 mod check;
 mod control;
 mod conversations;
+mod copied;
 mod demo;
 mod doctor;
 mod erase;
@@ -168,11 +169,11 @@ pub fn carry_out(cli: Cli) -> Outcome {
             Command::Conversations(conversations) => conversations.carry_out(config).await,
             Command::Messages(messages) => messages.carry_out(config).await,
             Command::File(file) => file.carry_out(config).await,
-            Command::Backup(backup) => backup.carry_out(config),
+            Command::Backup(backup) => backup.carry_out(config).await,
             Command::Restore(restore) => restore.carry_out(config).await,
             Command::Unmute(unmute) => unmute.carry_out(config).await,
             Command::Import(import) => import.carry_out(config).await,
-            Command::Export(export) => export.carry_out(config),
+            Command::Export(export) => export.carry_out(config).await,
             Command::Audit(audit) => audit.carry_out(config),
             Command::Hold(hold) => hold.carry_out(config).await,
             Command::Erase(erase) => erase.carry_out(config).await,

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::control::{Control, ControlError};
+use super::import::COMMAS;
 use super::{Exit, Form, Outcome, screen};
 use crate::engine::Lines;
 use crate::engine::clock::Clock;
@@ -187,7 +188,7 @@ fn read(
         heads.iter().position(|head| names.contains(&String::from_utf8_lossy(head).to_lowercase().as_str()))
     };
     let [number, because, on] = [column(&["number", "phone"]), column(&["reason"]), column(&["date", "on"])];
-    let Some(number) = number else { bail!("the first line names no column `number`") };
+    let Some(number) = number else { bail!("the first line names no column `number`: {COMMAS}") };
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     let mut record = ByteRecord::new();
     let mut lines = Lines::new(bytes);

@@ -169,6 +169,27 @@ pub(super) struct Message {
     #[serde(default)]
     pub(super) send_at: Option<Timestamp>,
     pub(super) error: Option<String>,
+    #[serde(default)]
+    pub(super) files: Vec<File>,
+}
+
+/// What came with a text.
+#[derive(Debug, Deserialize)]
+pub(super) struct File {
+    pub(super) media_type: Option<String>,
+    pub(super) bytes: Option<u64>,
+}
+
+impl File {
+    /// As people are told: `[picture, 3.0 KiB]`.
+    pub(super) fn words(&self) -> String {
+        let is_picture = self.media_type.as_deref().is_some_and(|kind| kind.starts_with("image/"));
+        let what = if is_picture { "picture" } else { "file" };
+        match self.bytes {
+            Some(bytes) => format!("[{what}, {}]", super::screen::bytes(bytes)),
+            None => format!("[{what}]"),
+        }
+    }
 }
 
 /// A text that was taken.

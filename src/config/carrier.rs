@@ -31,6 +31,19 @@ pub struct Carrier {
     pub poll_alone: Option<Duration>,
 }
 
+impl Carrier {
+    /// Whether the carrier takes our address for what it tells by webhooks: Twilio refuses each text that names a
+    /// host with an underscore (carriers.md 1.2).
+    pub(super) fn can_reach(&self, public_url: &Url, check: &mut Check<'_>) -> Checked<()> {
+        let host = public_url.host_str().unwrap_or_default();
+        if self.poll_alone.is_some() || !matches!(self.kind, CarrierKind::Twilio(_)) || !host.contains('_') {
+            return Ok(());
+        }
+        let expected = "a host name without an underscore: Twilio takes no text that names such a one";
+        Err(check.reject("server.public_url", format!("\"{public_url}\""), expected))
+    }
+}
+
 /// A carrier that we can speak to.
 #[derive(Clone, Debug)]
 pub enum CarrierKind {

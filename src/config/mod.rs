@@ -303,6 +303,10 @@ impl Raw {
         let zone = organisation.as_ref().ok().map(|organisation| &organisation.timezone);
         let booking = booking::check(&self.event_types, &self.calendars, zone, check);
         let carrier = self.carrier.check(check);
+        let reached = match (&server, &carrier) {
+            (Ok(server), Ok(carrier)) => carrier.can_reach(&server.public_url, check),
+            _ => Ok(()),
+        };
         let api = self.api.check(check);
         let users = sign_in::users(&self.users, check);
         let sign_in = self.sign_in.check(check);
@@ -310,7 +314,7 @@ impl Raw {
         let extension = self.extension.check(sandboxed, check);
         Ok(Config {
             organisation: organisation?,
-            server: server?,
+            server: reached.and(server)?,
             ops: ops?,
             store: store?,
             retention: retention?,

@@ -23,7 +23,11 @@ impl RawRetention {
         let mut days = |key: &str, days: u32| match days {
             0 => Ok(None),
             days => {
-                let days = check.within(&format!("retention.{key}"), days, &DAYS)?;
+                if !DAYS.contains(&days) {
+                    let expected =
+                        format!("0, for ever, or a number from {} to {}", DAYS.start(), DAYS.end());
+                    return Err(check.reject(&format!("retention.{key}"), days.to_string(), expected));
+                }
                 Ok(Some(SignedDuration::from_hours(24 * i64::from(days))))
             }
         };

@@ -109,6 +109,11 @@ pub(super) fn read_file(path: &Path, guard: Guard) -> Result<Zeroizing<String>, 
     Ok(Zeroizing::new(text.to_owned()))
 }
 
+/// Whether everybody can read a file.
+pub(super) fn is_open(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| mode_of(&metadata) & 0o004 != 0)
+}
+
 /// Whether the owner alone can read a file.
 pub(super) fn is_private(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| mode_of(&metadata) & 0o044 == 0)

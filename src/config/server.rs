@@ -10,6 +10,7 @@ use url::Url;
 use super::Secret;
 use super::check::{Check, Checked};
 use super::limits::{Limits, RawLimits};
+use super::secret;
 
 /// The listeners for the outside and for commands. All but the limits needs a restart.
 #[derive(Clone, Debug)]
@@ -215,7 +216,14 @@ impl RawServer {
 
     fn tls(&self, check: &mut Check<'_>) -> Checked<Option<TlsFiles>> {
         let cert = check.readable("server.tls_cert_file", &self.tls_cert_file);
-        let key = check.readable("server.tls_key_file", &self.tls_key_file);
+        let key = check.readable("server.tls_key_file", &self.tls_key_file).and_then(|key| match key {
+            Some(path) if secret::is_open(&path) => {
+                let found = format!("{}, which others can read", path.display());
+                let expected = format!("a file that only fulcrum can read: chmod 0600 {}", path.display());
+                Err(check.reject("server.tls_key_file", found, expected))
+            }
+            key => Ok(key),
+        });
         match (cert?, key?) {
             (None, None) => Ok(None),
             (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),

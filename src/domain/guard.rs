@@ -113,6 +113,9 @@ pub enum Refusal {
     /// It confirms an opt-out that was taken back before it left.
     #[error("the opt-out that it confirms was taken back")]
     TakenBack,
+    /// Lever has deleted or anonymised whom it is about; what there is of them is only kept, for a legal hold.
+    #[error("the candidate was deleted in Lever; a legal hold only keeps what there is of them")]
+    Gone,
     /// What it was written for does not hold any more.
     #[error("what it was for does not hold any more")]
     Lapsed,
@@ -124,6 +127,7 @@ impl Refusal {
         match self {
             Self::OptedOut => purpose == Purpose::OptOutConfirmation,
             Self::NoConsent(_) => matches!(purpose, Purpose::OptOutConfirmation | Purpose::Help),
+            Self::Gone => purpose.is_of_the_number(),
             _ => false,
         }
     }

@@ -12,6 +12,7 @@ use fulcrum_domain::{Appointment, AppointmentId, Effect, EffectState, InterviewI
 use jiff::{SignedDuration, Timestamp};
 
 use super::changes::{self, NextWrite, Settled, Taken};
+use super::people::FetchError;
 use super::{Engine, convert};
 use crate::lever::{self, InterviewBody, InterviewerBody, LeverError, Offset, Performed, Unreadable};
 use crate::store::tables::APPOINTMENTS;
@@ -35,7 +36,8 @@ impl Engine {
         let current = match stored.next_write() {
             Some(Write::Update(interview)) => match self.current(&stored, &interview).await {
                 Ok(current) => Some(current),
-                Err(error) => return self.not_written(&stored, None, &error).await,
+                Err(FetchError::Lever(error)) => return self.not_written(&stored, None, &error).await,
+                Err(FetchError::Store(error)) => return Err(error),
             },
             _ => None,
         };
@@ -66,10 +68,13 @@ impl Engine {
             (Write::Update(_), _) => return self.put_off_write(id, EffectState::Due, "it was changed").await,
             (Write::Delete(interview), _) => {
                 match self.lever.delete_interview(Lane::Interactive, performed, interview).await {
-                    Ok(()) | Err(LeverError::NotFound { of_record: true, names_user: false, .. }) => {
-                        Ok(Settled::Gone)
-                    }
-                    Err(error) => Err(error),
+                    Ok(()) => Ok(Settled::Gone),
+                    Err(error) => match self.is_gone(&appointment, &error).await {
+                        Ok(true) => Ok(Settled::Gone),
+                        Ok(false) => Err(error),
+                        Err(FetchError::Lever(error)) => Err(error),
+                        Err(FetchError::Store(error)) => return Err(error),
+                    },
                 }
             }
         };
@@ -94,13 +99,20 @@ impl Engine {
     }
 
     /// What Lever shows of an interview now; none when there is none.
-    async fn current(&self, one: &Appointment, interview: &InterviewId) -> Result<Current, LeverError> {
+    async fn current(&self, one: &Appointment, interview: &InterviewId) -> Result<Current, FetchError> {
         let as_of = self.clock.now();
         match self.lever.interview(Lane::Interactive, &one.opportunity, interview).await {
             Ok(shown) => Ok((Some(shown), as_of)),
-            Err(LeverError::NotFound { of_record: true, .. }) => Ok((None, as_of)),
-            Err(error) => Err(error),
+            Err(error) if self.is_gone(one, &error).await? => Ok((None, as_of)),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether an answer about an interview says that it is gone. Where Lever does not show its candidate, that
+    /// answers alike, and the interview may stand (lever-api.md 1.5).
+    async fn is_gone(&self, one: &Appointment, error: &LeverError) -> Result<bool, FetchError> {
+        let finds_nothing = matches!(error, LeverError::NotFound { of_record: true, names_user: false, .. });
+        Ok(finds_nothing && self.is_shown(Lane::Interactive, &one.opportunity).await?)
     }
 
     /// Makes an interview: in a panel that the API made before, else with a panel of its own.
@@ -170,14 +182,19 @@ impl Engine {
         let mut why = error.to_string();
         match error {
             LeverError::NotFound { names_user: true, .. }
-            | LeverError::BadRequest { names_user: true, .. } => {
+            | LeverError::BadRequest { names_user: true, .. }
+            | LeverError::Forbidden { names_user: true, .. }
+                if write.is_some() =>
+            {
+                if !matches!(error, LeverError::Forbidden { .. }) {
+                    why = "lever does not know one of the users who take part in it".to_owned();
+                }
                 self.store
                     .change(move |tx| {
                         if changes::release_performer(tx, id, &settings.rules, &mut moment)? {
                             return Ok(());
                         }
-                        let why = "lever does not know one of the users who take part in it";
-                        changes::block_write(tx, id, why, &mut moment)
+                        changes::block_write(tx, id, &why, &mut moment)
                     })
                     .await
             }

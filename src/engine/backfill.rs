@@ -307,7 +307,7 @@ impl Engine {
         if known {
             match self.fetch_interviews(id, Lane::Backfill).await {
                 Ok(_) => {}
-                Err(FetchError::Lever(LeverError::Forbidden { endpoint })) => {
+                Err(FetchError::Lever(LeverError::Forbidden { endpoint, .. })) => {
                     match self.is_shown(Lane::Backfill, id).await {
                         Ok(true) => {
                             self.refused.refuse(endpoint);

@@ -10,6 +10,7 @@ use fulcrum_domain::{
 
 use super::Engine;
 use super::changes::{self, EraseError, Taken};
+use super::people::FetchError;
 use super::view::Page;
 use crate::carrier::ReadError;
 use crate::lever::{Endpoint, LeverError};
@@ -67,7 +68,12 @@ impl Engine {
         by: Actor,
     ) -> Result<Option<(ErasureId, Erasure)>, EraseError> {
         let now = self.clock.now();
-        let erased = self.change_once(move |tx| changes::erase_person(tx, &whom, by, now)).await?;
+        let (wanted, wanted_by) = (whom.clone(), by.clone());
+        let erased = self.change_once(move |tx| changes::erase_person(tx, &whom, by, now)).await;
+        if matches!(erased, Err(EraseError::Held)) {
+            self.store.change(move |tx| changes::note_held(tx, &wanted, wanted_by, now)).await?;
+        }
+        let erased = erased?;
         if let Some((id, _)) = &erased {
             tracing::info!(erasure = %id, "a person was erased by command");
             self.wake.renewal.notify_one();
@@ -108,26 +114,35 @@ impl Engine {
         opportunity: OpportunityId,
         note: NoteId,
     ) -> Result<(), StoreError> {
-        let answer = self.lever.delete_note(Lane::Reconcile, &opportunity, &note).await;
+        let answer = match self.lever.delete_note(Lane::Reconcile, &opportunity, &note).await {
+            // Where Lever does not show the candidate, the note may stand (lever-api.md 1.5).
+            Err(LeverError::NotFound { of_record: true, .. }) => {
+                self.is_shown(Lane::Reconcile, &opportunity).await
+            }
+            answer => answer.map(|()| true).map_err(FetchError::from),
+        };
+        let mut moment = self.clock.moment();
         let why = match answer {
-            Ok(()) | Err(LeverError::NotFound { of_record: true, .. }) => {
+            Ok(true) => {
                 self.note_lever(Ok(Endpoint::DeleteNote));
-                let now = self.clock.now();
                 return self
                     .store
                     .change(move |tx| {
                         changes::certify_note(tx, erasure, &note, Remains::Gone)?;
-                        changes::finish(tx, &taken.effect, now)
+                        changes::finish(tx, &taken.effect, moment.now)
                     })
                     .await;
             }
-            Err(error @ (LeverError::Forbidden { .. } | LeverError::BadRequest { .. })) => error.to_string(),
-            Err(error) => {
+            Ok(false) => "lever does not show this candidate, and the note may stand".to_owned(),
+            Err(FetchError::Lever(
+                error @ (LeverError::Forbidden { .. } | LeverError::BadRequest { .. }),
+            )) => error.to_string(),
+            Err(FetchError::Lever(error)) => {
                 self.note_lever(Err(&error));
                 return self.put_off(taken, &error).await;
             }
+            Err(FetchError::Store(error)) => return Err(error),
         };
-        let mut moment = self.clock.moment();
         self.store
             .change(move |tx| {
                 let why = format!("{why}; delete it in Lever, then give this up");

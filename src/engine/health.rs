@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fulcrum_domain::HookEvent;
 use fulcrum_domain::polling::is_late;
+use fulcrum_domain::{EffectKind, EffectState, HookEvent};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -345,8 +345,9 @@ impl Engine {
         if let Some(skew) = self.lever.skew(now)
             && skew.abs() > SignedDuration::from_secs(30)
         {
-            let detail =
-                format!("this clock is {} s off Lever's: set up time synchronisation", skew.as_secs());
+            let (by, way) = (SignedDuration::from_secs(skew.as_secs()).abs(), skew.is_negative());
+            let way = if way { "ahead of" } else { "behind" };
+            let detail = format!("this clock is {by:#} {way} Lever's: set up time synchronisation");
             parts.worsen(Part::Clock, HealthStatus::Degraded, detail);
         }
         parts.into_health()
@@ -371,6 +372,13 @@ impl Engine {
         }
         let backups = self.backup_in_words(stored.last_backup, stored.last_copy);
         parts.worsen(Part::Backup, HealthStatus::Ok, backups);
+        let lost = stored.outbox.get(&(EffectKind::Send, EffectState::Unknown)).copied().unwrap_or(0);
+        if lost > 0 {
+            let detail = format!(
+                "the carrier's answer to texts was lost: {lost} wait until it is known whether they left"
+            );
+            parts.worsen(Part::Carrier, HealthStatus::Degraded, detail);
+        }
         let failed = stored.failed();
         if failed > 0 {
             let detail =

@@ -14,6 +14,9 @@ use crate::lever::{self, Confidentiality, Endpoint, LeverError};
 use crate::store::tables::{COUNTERS, INTERVIEWS_WANTED, OPPORTUNITIES};
 use crate::store::{Keys, Read, StoreError, Tx};
 
+/// How often a list of interviews is begun whose offset Lever does not take.
+const BEGUN_MAX: u32 = 3;
+
 impl Engine {
     /// Which records the lists are asked for.
     pub(crate) fn confidentiality(&self) -> Confidentiality {
@@ -96,7 +99,7 @@ impl Engine {
                 profile.consent = convert::consent(&sent, row.created_at, &self.settings.load().rules);
                 row.posting = sent.posting;
             }
-            Err(LeverError::Forbidden { endpoint }) => {
+            Err(LeverError::Forbidden { endpoint, .. }) => {
                 // Of a whole page of them, one is enough to find out.
                 if !self.refused.has(endpoint) && self.is_shown(lane, id).await? {
                     self.refused.refuse(endpoint);
@@ -268,13 +271,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Lists all interviews of an opportunity and takes them in.
+    /// Lists all interviews of an opportunity and takes them in, as of when the list began.
     pub(crate) async fn fetch_interviews(&self, id: &OpportunityId, lane: Lane) -> Result<bool, FetchError> {
         let as_of = self.clock.now();
         let (mut list, mut listed) = (Vec::new(), Vec::new());
-        let mut offset: Option<lever::Offset> = None;
+        let (mut offset, mut begun) = (None::<lever::Offset>, 1);
         loop {
             let page = self.lever.interviews(lane, id, offset.as_ref()).await;
+            // Lever forgot it, as when the interview that it names was deleted: the list begins anew.
+            if matches!(page, Err(LeverError::InvalidOffset)) && offset.is_some() && begun < BEGUN_MAX {
+                (list, listed, offset) = (Vec::new(), Vec::new(), None);
+                begun += 1;
+                continue;
+            }
             // A refusal may be about this candidate alone.
             if !matches!(page, Err(LeverError::Forbidden { .. })) {
                 self.note_lever(page.as_ref().map(|_| Endpoint::Interviews));
@@ -374,7 +383,7 @@ impl Engine {
             Err(LeverError::Unauthorized) => {
                 ("", HealthStatus::Failing, "the API key is refused: put a valid one in place".to_owned())
             }
-            Err(error @ LeverError::Forbidden { endpoint }) => {
+            Err(error @ LeverError::Forbidden { endpoint, .. }) => {
                 (endpoint.as_str(), HealthStatus::Degraded, error.to_string())
             }
             Err(error @ LeverError::NotFound { endpoint, .. }) if error.is_no_api() => {

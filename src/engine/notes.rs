@@ -17,6 +17,14 @@ use crate::lever::{Endpoint, LeverError, NewNote, Offset};
 use crate::store::tables::FILINGS;
 use crate::store::{Read, StoreError};
 
+/// How often a part is posted again whose answer is lost each time, or on which Lever fails: then a person
+/// should look.
+const REPOSTS: u32 = 4;
+
+/// The same where notes can be listed and the list does not show it: some hours, since a gateway may keep Lever
+/// from us for as long.
+const REPOSTS_ABSENT: u32 = 12;
+
 /// What a look for a note came to.
 enum Look {
     Found(NoteId),
@@ -43,7 +51,12 @@ impl Engine {
                 notify_followers: self.settings.load().notify_followers,
             };
             let answer = self.lever.create_note(Lane::Live, &filing.opportunity, note).await;
-            self.note_lever(answer.as_ref().map(|_| Endpoint::CreateNote));
+            // Of a refusal that is about the author the key knows nothing.
+            let of_author = matches!(answer, Err(LeverError::Forbidden { names_user: true, .. }))
+                && filing.perform_as.is_some();
+            if !of_author {
+                self.note_lever(answer.as_ref().map(|_| Endpoint::CreateNote));
+            }
             match answer {
                 Ok(note) => {
                     if !self.posted(id, filing.opportunity, note).await? {
@@ -70,7 +83,8 @@ impl Engine {
         let why = error.to_string();
         match error {
             LeverError::NotFound { names_user: true, .. }
-            | LeverError::BadRequest { names_user: true, .. } => {
+            | LeverError::BadRequest { names_user: true, .. }
+            | LeverError::Forbidden { names_user: true, .. } => {
                 self.store
                     .change(move |tx| {
                         if changes::release_author(tx, id, &settings.rules, &mut moment)? {
@@ -101,7 +115,7 @@ impl Engine {
                 }
                 self.store
                     .change(move |tx| {
-                        if changes::may_repost(tx, id)? {
+                        if changes::may_repost(tx, id, REPOSTS)? {
                             let effect = Effect::PostNote(id);
                             return changes::postpone(tx, &effect, EffectState::Due, None, &why, &mut moment);
                         }
@@ -174,11 +188,25 @@ impl Engine {
                 tracing::info!(filing = %id, "a note whose answer was lost was found");
                 self.posted(id, filing.opportunity, note).await
             }
-            Look::Absent => Ok(true),
+            // A list may lag, or keep secret notes to itself: then each of these makes one more.
+            Look::Absent
+                if self.store.change(move |tx| changes::may_repost(tx, id, REPOSTS_ABSENT)).await? =>
+            {
+                Ok(true)
+            }
+            Look::Absent => {
+                let mut moment = self.clock.moment();
+                let why = "the answer was lost each time and Lever's list does not show the note: look in Lever, \
+                           then retry or leave it";
+                self.store
+                    .change(move |tx| changes::hold_post(tx, id, WhyHeld::Other(why.to_owned()), &mut moment))
+                    .await?;
+                Ok(false)
+            }
             Look::NotAllowed => {
                 self.refused.list_notes.store(true, Ordering::Relaxed);
                 let reposts = self.settings.load().on_unknown == OnUnknown::Repost;
-                if reposts && self.store.change(move |tx| changes::may_repost(tx, id)).await? {
+                if reposts && self.store.change(move |tx| changes::may_repost(tx, id, REPOSTS)).await? {
                     tracing::warn!(filing = %id, "a note whose answer was lost is posted again: the key may not list notes");
                     return Ok(true);
                 }

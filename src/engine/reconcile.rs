@@ -29,6 +29,9 @@ const DELETIONS_MAX: SignedDuration = SignedDuration::from_hours(29 * 24);
 /// How often what changes seldom is looked at. No page is under way for as long.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// By so much a clock is wrong, and not only late.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
+
 /// The names of bookmarks: changes before the first are known, deletions before the second.
 const LOOKED: &str = "reconciled";
 const DELETIONS: &str = "deletions";
@@ -107,8 +110,18 @@ impl Engine {
         ] {
             self.look_at_list(query, &mut looked).await?;
         }
-        self.look_at_deletions(now, skew, &mut looked).await?;
         self.set_bookmark(LOOKED, now).await?;
+        match self.look_at_deletions(now, skew, &mut looked).await {
+            Ok(()) => self.notices.well(Part::Lever, DELETIONS, now),
+            // For themselves: how Lever answers here is not sure (lever-api.md 4.4), and all else goes on.
+            Err(FetchError::Lever(error)) => {
+                let what = format!("deletions cannot be listed, and webhooks alone tell of them: {error}");
+                if self.notices.trouble(Part::Lever, DELETIONS, HealthStatus::Degraded, what.clone(), now) {
+                    tracing::warn!("lever: {what}");
+                }
+            }
+            Err(error) => return Err(error),
+        }
         Ok(Some(looked))
     }
 
@@ -194,7 +207,8 @@ impl Engine {
         if self.refused.has(Endpoint::DeletedOpportunities) {
             return Ok(());
         }
-        let end = now.saturating_add(skew).unwrap_or(now);
+        // By our clock: what lies ahead by Lever's it may refuse, and what is later there overlaps the next look.
+        let end = now;
         let since = back(self.looked(DELETIONS, now).await?.unwrap_or(now), OVERLAP + skew);
         let mut start = since;
         loop {
@@ -202,7 +216,7 @@ impl Engine {
             if !self.look_at_deletions_between(start, until, now, looked).await? {
                 return Ok(());
             }
-            self.set_bookmark(DELETIONS, until.min(now)).await?;
+            self.set_bookmark(DELETIONS, until).await?;
             if until == end {
                 return Ok(());
             }
@@ -222,7 +236,7 @@ impl Engine {
         loop {
             let page =
                 match self.lever.deleted_opportunities(Lane::Reconcile, start, end, offset.as_ref()).await {
-                    Err(LeverError::Forbidden { endpoint }) => {
+                    Err(LeverError::Forbidden { endpoint, .. }) => {
                         self.refused.refuse(endpoint);
                         return Ok(false);
                     }
@@ -262,6 +276,11 @@ impl Engine {
         let last = self.store.read(|snapshot| snapshot.get(BOOKMARKS, &RETENTION.to_owned())).await?;
         let late = last.filter(|Seen(last)| now.duration_since(*last) > DAY + DAY);
         let is_wanted = !self.settings.load().retention.is_for_ever();
+        if is_wanted && self.is_ahead(now) {
+            let detail = "nothing is erased by [retention] while this clock is ahead of Lever's".to_owned();
+            self.notices.trouble(Part::Store, RETENTION, HealthStatus::Degraded, detail, now);
+            return Ok(());
+        }
         match late.filter(|_| is_wanted) {
             Some(Seen(last)) => {
                 let detail = format!(
@@ -279,6 +298,7 @@ impl Engine {
     /// interviews to come are read, and what need not be kept any longer is erased.
     async fn look_daily(&self) -> Result<(), FetchError> {
         let now = self.clock.now();
+        let is_ahead = self.is_ahead(now);
         let outcomes = [
             self.daily("permissions", now, async {
                 self.refused.forget();
@@ -289,10 +309,22 @@ impl Engine {
             .await,
             self.daily("reference data", now, self.read_reference(Lane::Reconcile)).await,
             self.daily("coming interviews", now, self.ask_for_coming_interviews(now)).await,
-            // Only now: whether somebody is a candidate still is for Lever to say.
-            self.daily(RETENTION, now, async { Ok(self.erase_what_is_over(now).await.map(drop)?) }).await,
+            // Only now: whether somebody is a candidate still is for Lever to say. What is erased is gone for
+            // good, and a clock is set right some time.
+            match is_ahead {
+                true => Ok(()),
+                false => {
+                    let erase = async { Ok(self.erase_what_is_over(now).await.map(drop)?) };
+                    self.daily(RETENTION, now, erase).await
+                }
+            },
         ];
         outcomes.into_iter().collect()
+    }
+
+    /// Whether this clock is so far ahead of Lever's that no age can be told by it.
+    fn is_ahead(&self, now: Timestamp) -> bool {
+        self.lever.skew(now).is_some_and(|skew| -skew > CLOCKS_DIFFER)
     }
 
     /// Does `step` if it was last done a day ago. At first it is not yet needed.

@@ -39,7 +39,7 @@ impl Engine {
                         (offset, done) = (None, 0);
                         continue;
                     }
-                    Err(FetchError::Lever(LeverError::Forbidden { endpoint })) => {
+                    Err(FetchError::Lever(LeverError::Forbidden { endpoint, .. })) => {
                         self.refused.refuse(endpoint);
                         return Ok(self.complete(name).await?);
                     }
@@ -65,7 +65,9 @@ impl Engine {
         let mut outcome = Ok(());
         for name in [PhaseName::Users, PhaseName::Stages, PhaseName::ArchiveReasons, PhaseName::Postings] {
             match self.read_reference_of(lane, name).await {
-                Err(FetchError::Lever(LeverError::Forbidden { endpoint })) => self.refused.refuse(endpoint),
+                Err(FetchError::Lever(LeverError::Forbidden { endpoint, .. })) => {
+                    self.refused.refuse(endpoint);
+                }
                 other => outcome = outcome.and(other),
             }
         }

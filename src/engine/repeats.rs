@@ -231,12 +231,15 @@ impl Told for ConversationId {
 
 impl Told for Imported {
     fn remembered(&self) -> Option<Created> {
-        Some(Created::Imported([self.texts, self.known, self.opt_outs]))
+        Some(Created::TakenIn([self.texts, self.known, self.opt_outs, self.possible]))
     }
 
     fn again(created: Created, _: &impl Read) -> Result<Option<Self>, StoreError> {
         Ok(match created {
-            Created::Imported([texts, known, opt_outs]) => Some(Self { texts, known, opt_outs }),
+            Created::Imported([texts, known, opt_outs]) => Some(Self { texts, known, opt_outs, possible: 0 }),
+            Created::TakenIn([texts, known, opt_outs, possible]) => {
+                Some(Self { texts, known, opt_outs, possible })
+            }
             _ => None,
         })
     }

@@ -1,6 +1,6 @@
 //! Legal holds, and the daily look at what need not be kept any longer.
 
-use fulcrum_domain::{Actor, ConversationId, OpportunityId, Retention, Whom};
+use fulcrum_domain::{Actor, ConversationId, Number, OpportunityId, Retention, Whom};
 use jiff::Timestamp;
 
 use super::Engine;
@@ -27,6 +27,14 @@ impl Engine {
     pub async fn hold(&self, whom: Whom, reason: String, by: Actor) -> Result<usize, StoreError> {
         let now = self.clock.now();
         self.change_once(move |tx| changes::hold(tx, &whom, &reason, by, now)).await
+    }
+
+    /// Whether anything was said with a number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_thread(&self, number: Number) -> Result<bool, StoreError> {
+        self.store.read(move |snapshot| Ok(changes::thread_of(snapshot, number)?.is_some())).await
     }
 
     /// Releases the hold on a person. On how many opportunities there was one.

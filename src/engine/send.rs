@@ -222,7 +222,11 @@ impl Engine {
                     _ if error.class == SendFailure::CarrierDown => {}
                     _ => self.brake().answered(),
                 }
-                self.note_refusal(error, &from);
+                // What became of it is being found out; health counts those by what is stored.
+                match error.remedy() {
+                    Remedy::LookUp => tracing::warn!("carrier: the answer to a text was lost"),
+                    _ => self.note_refusal(error, &from),
+                }
             }
         }
         answer
@@ -288,11 +292,6 @@ impl Engine {
     /// Tells health of a text that was not accepted, unless it is about its recipient or its words.
     fn note_refusal(&self, error: &SendError, from: &str) {
         let (about, status, what) = match error.class {
-            _ if error.remedy() == Remedy::LookUp => (
-                SENDING,
-                HealthStatus::Degraded,
-                "the carrier's answers to texts are lost: these texts are looked for, and not sent again by themselves",
-            ),
             SendFailure::Config => (
                 SENDING,
                 HealthStatus::Failing,

@@ -18,10 +18,12 @@ pub enum LeverError {
     #[error("lever refuses the api key")]
     Unauthorized,
     /// The key lacks a tick-box, or the record is confidential and the key may not see such.
-    #[error("the api key may not use {endpoint}: it needs \u{201c}{}\u{201d}", .endpoint.tick_box())]
+    #[error("{}", may_not(*.endpoint, *.names_user))]
     Forbidden {
         /// What was asked.
         endpoint: Endpoint,
+        /// Whether it speaks of a user, as for the author of a note: then it may be about that one alone.
+        names_user: bool,
     },
     /// Something that stands before Lever refuses, such as a firewall: it says nothing of the key.
     #[error("something on the way to lever refuses with status {status}")]
@@ -151,7 +153,7 @@ impl LeverError {
             401 => Self::Unauthorized,
             // Lever's refusals are objects (lever-api.md 1.5); a web page is somebody else's.
             403 if !is_object => Self::Intercepted { status: 403 },
-            403 => Self::Forbidden { endpoint },
+            403 => Self::Forbidden { endpoint, names_user },
             // A proxy's alone.
             407 => Self::Intercepted { status: 407 },
             404 => Self::NotFound { endpoint, of_record, names_user: of_record && names_user },
@@ -183,6 +185,11 @@ fn pointer(message: &str) -> Option<String> {
     (pointer.len() <= 64 && pointer.bytes().all(plain)).then(|| format!("/{pointer}"))
 }
 
+fn may_not(endpoint: Endpoint, names_user: bool) -> String {
+    let perhaps = if names_user { " in that user's name, or not at all" } else { "" };
+    format!("the api key may not use {endpoint}{perhaps}: it needs \u{201c}{}\u{201d}", endpoint.tick_box())
+}
+
 fn at(pointer: Option<&str>) -> String {
     pointer.map(|pointer| format!(" at {pointer}")).unwrap_or_default()
 }
@@ -209,6 +216,11 @@ mod tests {
         assert_eq!(
             shown(403, r#"{"code":"ForbiddenError","message":"no"}"#),
             "the api key may not use create_note: it needs \u{201c}Create an opportunity note\u{201d}"
+        );
+        assert_eq!(
+            shown(403, r#"{"code":"ForbiddenError","message":"Ana Ruiz is no such user at /perform_as"}"#),
+            "the api key may not use create_note in that user's name, or not at all: it needs \u{201c}Create an \
+             opportunity note\u{201d}"
         );
         assert_eq!(shown(403, "<html>"), "something on the way to lever refuses with status 403");
         assert_eq!(shown(503, "<html>"), "lever fails with status 503");

@@ -26,8 +26,8 @@ pub use clock::SimClock;
 pub use faults::{Fault, Faults, Remote, Rule};
 pub use ledger::{Entry, Ledger};
 pub use lever::{
-    Event, EventError, Happened, LeverOptions, Moves, Permission, Permissions, Stats, Truth, TruthInterview,
-    TruthNote, UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
+    Event, EventError, Happened, Hidden, LeverOptions, Moves, Permission, Permissions, Stats, Truth,
+    TruthInterview, TruthNote, UnknownPermission, WEBHOOK_EVENTS, WebhookRetries,
 };
 pub use sandbox::{Options, Sandbox, SandboxError, SandboxStats, TextError};
 pub use seen::Requests;

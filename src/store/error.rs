@@ -44,6 +44,12 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
+    /// The file has nothing in it: whatever was there is lost, and nobody is to find out by texting who opted out.
+    #[error("the store {} is empty: restore a backup, or remove the file to begin anew", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// An older file could not be brought up to date.
     #[error(
         "the store {} is of an older version and could not be brought up to date; it is as it was. That is done on a \

@@ -253,6 +253,15 @@ impl ReadOnly {
         Ok(Self { database, keys, bytes: path.metadata().map_or(0, |meta| meta.len()) })
     }
 
+    /// Whether its rows are as this program writes them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_up_to_date(&self) -> Result<bool, StoreError> {
+        let transaction = self.database.begin_read().map_err(StoreError::redb)?;
+        Ok(migrations::schema_of(&transaction)? & !migrations::SEALED_SCHEMA == SCHEMA)
+    }
+
     /// Runs `read` on the state of the last commit.
     ///
     /// # Errors

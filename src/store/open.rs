@@ -88,6 +88,9 @@ pub(super) fn open(options: Options) -> Result<Database, StoreError> {
         Place::File(path) => {
             // Single writer: `fulcrum status` may read while the daemon writes.
             builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+            if path.metadata().is_ok_and(|file| file.is_file() && file.len() == 0) {
+                return Err(StoreError::Empty { path });
+            }
             if path.exists() {
                 // Opening for writing touches the file, so a newer one, or one for which the key is not
                 // here, is known before. What else may be wrong is told below: reading alone cannot repair.
@@ -302,6 +305,18 @@ mod tests {
         assert_eq!(found(&folder.path().join("kept")), 2, "the old file was written to");
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// It was taken for a new one, and all opt-outs were forgotten.
+    #[test]
+    fn an_empty_file_is_no_new_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fulcrum.redb");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(open(Options::file(&path)), Err(StoreError::Empty { .. })));
+        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+        fs::remove_file(&path).unwrap();
+        drop(open(Options::file(&path)).unwrap());
     }
 
     /// It was "the store failed: No such file or directory", whichever that was.

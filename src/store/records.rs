@@ -194,10 +194,12 @@ pub enum Created {
     Erasure(ErasureId),
     /// The end of the muting, as an older program told it: texts, late ones, transcripts, others.
     Unmuted([u64; 4]),
-    /// An import: texts, those known before, opt-outs.
+    /// An import, as an older program told it: texts, those known before, opt-outs.
     Imported([u64; 3]),
     /// The end of the muting: texts, late ones, transcripts, others, bulk texts, candidates in automations.
     CameToLife([u64; 6]),
+    /// An import: texts, those known before, opt-outs, those that may be some.
+    TakenIn([u64; 4]),
 }
 
 /// A file that came with a text. postcard would write a list number by number.

@@ -329,7 +329,11 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     let there = world.command(&["restore", backup]).assert().code(1);
     assert!(told(&there).contains("--replace"), "{}", told(&there));
     assert_eq!(world.json(&["restore", "--check", backup])["store"], serde_json::Value::Null);
-    assert!(world.json(&["restore", "--replace", backup])["kept"].is_string());
+    let beside = world.config.with_file_name("beside.backup");
+    assert!(world.json(&["backup", beside.to_str().unwrap()])["rows"].is_u64(), "without a daemon, too");
+    let restored = world.json(&["restore", "--replace", backup]);
+    assert!(restored["kept"].is_string());
+    assert_eq!(restored["taken_over"], json!({"erasures": 0, "nameless": 0, "held": 0, "opt_outs": 0}));
 
     let _daemon = world.daemon();
     assert!(world.json(&["status"])["muted_since"].is_string());
@@ -349,9 +353,9 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     fs::write(&csv, rows).unwrap();
     assert_eq!(world.json(&["import", "--check", csv.to_str().unwrap()]), json!({"rows": 2, "bad": []}));
     let taken = world.json(&["import", csv.to_str().unwrap()]);
-    assert_eq!(taken, json!({"texts": 2, "known": 0, "opt_outs": 1}));
+    assert_eq!(taken, json!({"texts": 2, "known": 0, "opt_outs": 1, "possible_opt_outs": 0}));
     let taken = world.json(&["import", csv.to_str().unwrap()]);
-    assert_eq!(taken, json!({"texts": 0, "known": 2, "opt_outs": 0}));
+    assert_eq!(taken, json!({"texts": 0, "known": 2, "opt_outs": 0, "possible_opt_outs": 0}));
     let past = world.command(&["send", "--to", "+13125550199"]).write_stdin("Again?").assert().code(1);
     assert!(told(&past).contains("opted out"), "{}", told(&past));
 
@@ -405,6 +409,9 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
     let entries = fs::read_to_string(log).unwrap();
     assert_eq!(written, entries.lines().count());
     assert!(entries.contains("restored from a backup") && entries.contains("erased by command"));
+    for copy in ["a backup was made by command: ", "everything was exported: ", "of a person was exported"] {
+        assert!(entries.contains(copy), "{copy}");
+    }
     assert_eq!(world.json(&["audit", "verify", log, "--continues"]), world.json(&["audit", "verify"]));
     fs::write(log, entries.replace("operator", "somebody")).unwrap();
     let broken = world.command(&["audit", "verify", log]).assert().code(1);

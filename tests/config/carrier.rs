@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fulcrum::config::CarrierKind;
 
-use super::Machine;
+use super::{MINIMAL, Machine};
 
 const TELNYX: &str = r#"
 [organisation]
@@ -140,4 +140,18 @@ fn who_lists_no_texts_cannot_be_polled_alone() {
         gateway.write(&format!("credentials/{name}"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o400);
     }
     assert!(gateway.complaints().contains("a gateway is asked for nothing, it tells by webhooks alone"));
+}
+
+/// Twilio answers each text with 21609 whose callback is there, and all of them would wait for ever.
+#[test]
+fn a_host_that_twilio_calls_back_has_no_underscore_in_its_name() {
+    let written = MINIMAL.replace("https://text.acme.example", "https://text_app.acme.example");
+    insta::assert_snapshot!(Machine::new(&written).complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:11: server.public_url: "https://text_app.acme.example/", expected a host name without an underscore: Twilio takes no text that names such a one
+    "#);
+    assert!(Machine::new(&written).with("FULCRUM_CARRIER__MODE", "poll").load().is_ok());
+    let telnyx = Machine::new(&TELNYX.replace("text.acme", "text_app.acme"));
+    telnyx.write("credentials/telnyx-api-key", "KEY-s3cr3t\n", 0o400);
+    assert!(telnyx.load().is_ok());
 }

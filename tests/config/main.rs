@@ -484,6 +484,20 @@ fn tls_needs_both_files() {
 }
 
 #[test]
+fn a_key_of_tls_is_a_secret_as_others_are() {
+    let machine = Machine::new("");
+    let (cert, key) = (machine.write("cert.pem", "x", 0o644), machine.write("key.pem", "x", 0o644));
+    let tls = format!("[server]\ntls_cert_file = {cert:?}\ntls_key_file = {key:?}");
+    machine.write("fulcrum.toml", &MINIMAL.replace("[server]", &tls), 0o644);
+    insta::assert_snapshot!(machine.complaints(), @r#"
+    1 problem in the settings
+      fulcrum.toml:12: server.tls_key_file: key.pem, which others can read, expected a file that only fulcrum can read: chmod 0600 key.pem
+    "#);
+    machine.write("key.pem", "x", 0o640);
+    machine.load().unwrap();
+}
+
+#[test]
 fn http_is_for_loopback_only() {
     for (url, fine) in [
         ("http://127.0.0.1:9000", true),

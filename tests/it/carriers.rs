@@ -315,6 +315,8 @@ async fn is_found_and_stands_alone(world: &World) {
     .await;
     world.idle().await;
     assert_eq!(world.texts().len(), 1);
+    let carrier = &world.engine.status().await.unwrap().health.components["carrier"];
+    assert_eq!(carrier.status.as_str(), "ok", "nothing waits any more: {}", carrier.detail);
 }
 
 async fn after_a_lost_answer_nobody_is_texted_twice(carrier: Carrier) {

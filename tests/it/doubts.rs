@@ -317,6 +317,56 @@ async fn a_deletion_that_lever_does_not_show_yet_is_not_lost() {
     .await;
 }
 
+/// Between two pages somebody deletes the interview that the second one begins with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_interviews_that_loses_its_place_begins_anew() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let made: Vec<_> =
+        (0..102).map(|_| world.sandbox.happen(&interview(&dana)).unwrap().interview.unwrap()).collect();
+    let slowly = Rule::new(Remote::Lever, Fault::Latency { ms: 700 });
+    world.sandbox.faults().add(slowly.path("/interviews").times(2));
+    let lists = || {
+        let routes = world.sandbox.stats().lever.by_route;
+        routes.get("GET /v1/opportunities/{o}/interviews").copied().unwrap_or(0)
+    };
+    let before = lists();
+    world.hook(HookEvent::InterviewCreated, &dana).await;
+    eventually("the second page is under way", async || lists() >= before + 2).await;
+    let (opportunity, interview) = (dana.opportunity.clone(), made.get(100).cloned());
+    world.sandbox.happen(&Event::InterviewDeleted { opportunity, interview }).unwrap();
+    eventually(
+        "the others are known",
+        async || matches!(found(&world, &dana).await, Found::Known(view) if view.interviews.len() == 101),
+    )
+    .await;
+    assert!(world.engine.failed_effects(Sight::All).await.unwrap().is_empty());
+}
+
+/// How Lever answers where deletions are listed is seen nowhere, and may be a refusal of any kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_that_cannot_be_listed_hold_nothing_up_and_are_told() {
+    for code in [400, 500] {
+        let mut options = small();
+        options.lever.permissions = Permissions::default().with(Permission::FindDeleted);
+        options.faults = vec![Rule::new(Remote::Lever, refusing(code)).path("/opportunities/deleted")];
+        let world = World::start(options).await;
+        world.backfilled().await;
+        let told = async || {
+            let health = world.engine.status().await.unwrap().health;
+            health.components["lever"].detail.contains("deletions cannot be listed")
+        };
+        eventually("health tells of it", told).await;
+        let dana = world.apply("Dana Reyes", DANA).await;
+        let gone = Event::Delete { opportunity: Some(dana.opportunity.clone()) };
+        world.sandbox.happen(&gone).unwrap();
+        world.sandbox.faults().clear();
+        eventually("Dana is erased", async || matches!(found(&world, &dana).await, Found::Deleted)).await;
+        eventually("health is well", async || !told().await).await;
+    }
+}
+
 /// Lever shows deletions for 30 days at a time, and the daemon was away for longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_of_two_months_ago_is_found() {

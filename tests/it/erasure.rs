@@ -12,7 +12,7 @@ use fulcrum_domain::{
     Whom,
 };
 use fulcrum_sandbox::twilio::InboundMedia;
-use fulcrum_sandbox::{Event, Happened, Options, Permission, Permissions};
+use fulcrum_sandbox::{Event, Happened, Hidden, Options, Permission, Permissions};
 use jiff::SignedDuration;
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
@@ -282,6 +282,25 @@ async fn notes_that_the_key_may_not_delete_are_left_to_a_person() {
     assert!(failed[0].row.last_error.as_deref().unwrap().contains("Delete an opportunity note"));
 }
 
+/// Lever may answer 404 for a candidate whom it does not show, as for a note that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_note_of_a_candidate_whom_lever_hides_is_left_to_a_person_until_lever_deletes_them() {
+    let mut options = small();
+    options.lever.hidden = Hidden::NotFound;
+    options.lever.permissions = Permissions::default().with(Permission::DeleteNote);
+    let (world, who) = a_story(options).await;
+    let hide = Event::Confidential { opportunity: Some(who.opportunity.clone()), on: true };
+    world.sandbox.happen(&hide).unwrap();
+    let whom = Whom::Opportunity(id(&who));
+    let (erasure, _) = world.engine.erase_person(whom, "ana".into()).await.unwrap().unwrap();
+    let hidden = certificate(&world, erasure, 1).await;
+    assert!(!hidden.is_complete() && happened(&world, "note_deleted") == 0);
+    delete(&world, &who).await;
+    world.hook(HookEvent::CandidateDeleted, &who).await;
+    assert!(certificate(&world, erasure, 0).await.is_complete());
+    assert!(world.engine.failed_effects(Sight::All).await.unwrap().is_empty());
+}
+
 /// No webhook of ours tells of it; the next look does.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_anonymised_in_lever_is_erased() {
@@ -346,6 +365,34 @@ async fn what_was_said_goes_when_its_time_is_over() {
     assert_eq!(world.messages(OTHER).await.len(), 1, "an active candidate's stay");
     assert!(matches!(world.engine.opportunity(&id(&who), Sight::All).await.unwrap(), Found::Known(_)));
     assert_eq!(happened(&world, "note_deleted"), 0);
+}
+
+/// What is erased is gone for good, and a clock is set right some time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_far_ahead_makes_nothing_old() {
+    let days = |n: i64| SignedDuration::from_hours(24 * n);
+    let world = World::standing(small(), |settings| {
+        settings.retention = Retention { archived: Some(days(100)), ..Retention::default() };
+    })
+    .await;
+    let who = world.apply(NAME, PHONE).await;
+    world.text(to(&who), "a very private matter").await.unwrap();
+    world.texted(1).await;
+    world.advance(SignedDuration::from_hours(2));
+    world.noted(1).await;
+    let archive = Event::Archive { opportunity: Some(who.opportunity.clone()), reason: None };
+    world.sandbox.happen(&archive).unwrap();
+    world.fetch(&who).await;
+    world.backfilled().await;
+    // Lever's clock does not go with this one.
+    world.advance(days(101));
+    eventually("health says so", async || {
+        let health = world.engine.status().await.unwrap().health;
+        let says = |part: &str| health.components[part].detail.contains("ahead of Lever's");
+        says("store") && says("clock")
+    })
+    .await;
+    assert_eq!(world.messages(PHONE).await.len(), 1);
 }
 
 /// The other person on the same telephone keeps what was said to them.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use fulcrum::engine::changes::{CALLED_OFF, InterviewTexts, MOVED, REMINDER};
 use fulcrum::engine::{InterviewRequest, InterviewState, InterviewView, Once, SendRefusal};
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
-use fulcrum_domain::{Actor, AppointmentId, Meeting, RemindOf, UserId};
-use fulcrum_sandbox::{Event, Fault, Happened, Options, Permission, Permissions, Remote, Rule};
+use fulcrum_domain::{Actor, AppointmentId, Lane, Meeting, RemindOf, UserId};
+use fulcrum_sandbox::{Event, Fault, Happened, Hidden, Options, Permission, Permissions, Remote, Rule};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -274,4 +274,60 @@ async fn a_change_in_lever_is_told_once_after_five_minutes_of_quiet() {
     world.advance(SignedDuration::from_mins(6));
     let told = world.texted(1).await;
     assert!(told[0].1.contains("moved"), "{told:?}");
+}
+
+/// Whatever Lever answers for a candidate that it does not show any more: their interview may stand there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_interview_of_a_candidate_whom_lever_hides_is_not_taken_for_called_off() {
+    for hidden in [Hidden::Forbidden, Hidden::NotFound] {
+        let mut options = allowed();
+        options.lever.hidden = hidden;
+        options.lever.permissions = Permissions::all().without(Permission::Confidential);
+        let world = World::standing(options, |settings| settings.rules.interview_texts = texts()).await;
+        world.backfilled().await;
+        let dana = world.apply("Dana Reyes", DANA).await;
+        // A list that was asked for before is older than what is written now.
+        world.idle().await;
+        world.advance(SignedDuration::from_secs(1));
+        let id = arrange(&world, &dana).await;
+        let made = reaches(&world, &dana, InterviewState::InLever).await;
+        let opportunity = Some(dana.opportunity.clone());
+        world.sandbox.happen(&Event::Confidential { opportunity, on: true }).unwrap();
+        let later =
+            Meeting { starts_at: made.starts_at + SignedDuration::from_hours(1), ..meeting(&world).await };
+        let is_blocked = async || view(&world, &dana).await.state.why().is_some();
+        world.engine.change_interview(id, later, Actor::from("hr-scripts")).await.unwrap();
+        eventually("it is not in Lever as wanted", is_blocked).await;
+        world.advance(SignedDuration::from_mins(6));
+        world.engine.call_off_interview(id, Actor::from("hr-scripts")).await.unwrap();
+        eventually("calling it off was tried", async || {
+            world.sandbox.stats().lever.by_route.keys().any(|route| route.starts_with("DELETE"))
+        })
+        .await;
+        eventually("it stands there still", is_blocked).await;
+        assert!(written(&world, "interview_deleted").is_empty());
+        assert!(world.texts().is_empty(), "{hidden:?}: {:?}", world.texts());
+    }
+}
+
+/// Whatever the status of a refusal that names the user.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interview_whose_performer_lever_refuses_is_made_by_the_fallback() {
+    for (code, kind) in [(400, "BadRequestError"), (403, "ForbiddenError")] {
+        let message = "User does not have permission at /perform_as";
+        let body = serde_json::json!({"code": kind, "message": message});
+        let refusal = Rule::new(Remote::Lever, Fault::Status { code, body: Some(body) });
+        let (world, dana) = with_dana(allowed()).await;
+        let users = world.engine.lever().users(Lane::Interactive, None).await.unwrap().items;
+        let performer = somebody(&world).await.1;
+        let mut active = users.into_iter().filter(|user| user.deactivated_at.is_none());
+        let fallback = active.find(|user| user.email != performer).unwrap();
+        let mut settings = world.settings.clone();
+        settings.rules.notes_as = Some(fallback.email);
+        world.engine.replace_settings(settings);
+        world.sandbox.faults().add(refusal.method(&http::Method::POST).path("/panels").times(1));
+        arrange(&world, &dana).await;
+        reaches(&world, &dana, InterviewState::InLever).await;
+        assert_eq!(written(&world, "panel_created")[0]["user"], fallback.id.to_string(), "{code}");
+    }
 }

@@ -176,7 +176,11 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
     settings.rules.notes_as = Some(fallback.email.to_uppercase());
     world.engine.replace_settings(settings);
     let dana = world.apply("Dana Reyes", DANA).await;
-    let body = serde_json::json!({"code": "NotFoundError", "message": "user was not found"});
+    let refused = "User does not have permission at /perform_as";
+    let answers = [
+        (404, serde_json::json!({"code": "NotFoundError", "message": "user was not found"})),
+        (403, serde_json::json!({"code": "ForbiddenError", "message": refused})),
+    ];
     // Refused once, the writer is not tried again that day.
     let cases = [(0, Some(&writer.id)), (1, Some(&fallback.id)), (0, Some(&fallback.id)), (2, None)];
     for (nth, (refusals, signed)) in cases.into_iter().enumerate() {
@@ -189,7 +193,8 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
         world.texted(before + 1).await;
         eventually("the carrier's answer is stored", async || world.outbox().await.is_empty()).await;
         if refusals > 0 {
-            let refusal = Fault::Status { code: 404, body: Some(body.clone()) };
+            let (code, body) = &answers[usize::from(refusals > 1)];
+            let refusal = Fault::Status { code: *code, body: Some(body.clone()) };
             world.sandbox.faults().add(on_notes(refusal).times(refusals));
         }
         world.file(DANA).await;
@@ -199,6 +204,8 @@ async fn a_note_whose_author_lever_does_not_take_is_signed_by_the_fallback() {
     }
     world.idle().await;
     assert_eq!(world.notes().len(), 4);
+    let health = world.engine.status().await.unwrap().health.components["lever"].clone();
+    assert!(!health.detail.contains("Create an opportunity note"), "{}", health.detail);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -469,8 +476,17 @@ async fn an_outage_is_waited_for_however_it_shows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_note_that_may_stand_already_is_not_made_without_end() {
     use OnUnknown::{Hold, Repost};
-    for (policy, code, copies) in [(Hold, 504, 1), (Repost, 504, 5), (Repost, 500, 5)] {
-        let world = World::standing(small(), |s| s.on_unknown = policy).await;
+    // A key that may list notes, though the list does not show this one.
+    let mut blind = with(Permission::FindAllNotes);
+    blind.lever.notes_lag_ms = i64::MAX;
+    for (options, policy, code, copies) in [
+        (small(), Hold, 504, 1),
+        (small(), Repost, 504, 5),
+        (small(), Repost, 500, 5),
+        (blind.clone(), Hold, 504, 13),
+        (blind, Repost, 500, 13),
+    ] {
+        let world = World::standing(options, |s| s.on_unknown = policy).await;
         world.apply("Dana Reyes", DANA).await;
         world.receive(DANA, "not for ever").await;
         world.sandbox.faults().add(on_notes(Fault::StatusAfter { code }));

@@ -15,6 +15,8 @@ use crate::server::Running;
 /// The settings in force, and where the next ones come from.
 pub(super) struct Reloader {
     path: PathBuf,
+    /// As of the start: what needs a restart runs by it still.
+    started: Config,
     config: Config,
     settings: Settings,
     filter: Filter,
@@ -22,7 +24,7 @@ pub(super) struct Reloader {
 
 impl Reloader {
     pub(super) fn new(path: &Path, config: Config, settings: Settings, filter: Filter) -> Self {
-        Self { path: path.to_owned(), config, settings, filter }
+        Self { path: path.to_owned(), started: config.clone(), config, settings, filter }
     }
 
     pub(super) fn reload(&mut self, engine: &Engine, server: &Running) {
@@ -41,7 +43,10 @@ impl Reloader {
                     tracing::info!(key, "the config has changed, and the new value holds");
                 }
                 for key in &changes.needing_restart {
-                    tracing::warn!(key, "the config has changed, and the new value waits for a restart");
+                    tracing::warn!(
+                        key,
+                        "the config is another than at the start, and the new value waits for a restart"
+                    );
                 }
             }
             Err(error) => {
@@ -64,7 +69,8 @@ impl Reloader {
         engine.replace_settings(settings.clone());
         server.replace_keys(wiring::keys(&config));
         server.replace_limits(config.server.limits);
-        let changes = self.config.reloadable_diff(&config);
+        let needing_restart = self.started.reloadable_diff(&config).needing_restart;
+        let changes = Changes { needing_restart, ..self.config.reloadable_diff(&config) };
         (self.config, self.settings) = (config, settings);
         Ok((changes, renewed))
     }

@@ -4,8 +4,12 @@
 //! The guard would stop each of these when it is due. Until then people would see it wait and count on it,
 //! and a word that is taken back meanwhile would let leave what nobody expects any more.
 
+use std::collections::BTreeSet;
+
 use fulcrum_domain::bulk::{BulkState, Exclusion, RecipientState};
-use fulcrum_domain::{ActivityKind, Actor, ConversationId, Delivery, Effect, Number, OpportunityId, Refusal};
+use fulcrum_domain::{
+    ActivityKind, Actor, Conversation, Delivery, Effect, Number, Opportunity, OpportunityId, Refusal,
+};
 use jiff::Timestamp;
 
 use super::activity::note_of;
@@ -14,7 +18,7 @@ use super::enrolment::Enrolled;
 use super::introduce::forget_introduction;
 use super::outbox::drop_effect;
 use super::thread::{candidacies, store, thread_of};
-use crate::store::tables::{BULKS, MESSAGES, OPPORTUNITIES, OUTBOX};
+use crate::store::tables::{BULKS, CONVERSATIONS, MESSAGES, OPPORTUNITIES, OUTBOX, SPOKEN_OF};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// Nobody has more texts waiting in one thread.
@@ -32,23 +36,45 @@ pub(super) fn call_off(
     why: Refusal,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if let Some(mut conversation) = thread_of(tx, number)? {
-        let count = call_off_texts(tx, conversation.id, why)?;
-        if count > 0 {
-            let texts = if count == 1 { "a text that waited was" } else { "texts that waited were" };
-            let what = format!("{texts} called off: {why}");
-            note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, now)?;
-            forget_introduction(tx, &mut conversation)?;
-            store(tx, &conversation)?;
-        }
+    if let Some(conversation) = thread_of(tx, number)? {
+        call_off_texts(tx, conversation, None, why, now)?;
     }
     let theirs = texted_at(tx, number)?;
     for about in &theirs {
-        for one in Enrolled::of(tx, about)?.into_iter().filter(|one| one.is_live()) {
-            one.end(tx, &why.to_string(), now)?;
-        }
+        end_enrolments(tx, about, why, now)?;
     }
     call_off_turns(tx, &theirs, why)
+}
+
+/// Calls off what waits for the candidate of an opportunity that Lever wants gone and a legal hold keeps.
+pub(super) fn call_off_gone(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<(), StoreError> {
+    let mut threads = BTreeSet::new();
+    for ((_, thread), ()) in tx.list(SPOKEN_OF, &Keys::beginning(id), usize::MAX)? {
+        threads.insert(thread);
+    }
+    let numbers: Vec<Number> = tx.get(OPPORTUNITIES, id)?.iter().flat_map(Opportunity::numbers).collect();
+    for number in numbers {
+        threads.extend(thread_of(tx, number)?.map(|thread| thread.id));
+    }
+    for thread in threads {
+        if let Some(conversation) = tx.get(CONVERSATIONS, &thread)? {
+            call_off_texts(tx, conversation, Some(id), Refusal::Gone, now)?;
+        }
+    }
+    end_enrolments(tx, id, Refusal::Gone, now)?;
+    call_off_turns(tx, std::slice::from_ref(id), Refusal::Gone)
+}
+
+fn end_enrolments(
+    tx: &mut Tx<'_>,
+    about: &OpportunityId,
+    why: Refusal,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for one in Enrolled::of(tx, about)?.into_iter().filter(|one| one.is_live()) {
+        one.end(tx, &why.to_string(), now)?;
+    }
+    Ok(())
 }
 
 /// The opportunities whose candidates are texted at a number.
@@ -62,10 +88,18 @@ pub(super) fn texted_at(read: &impl Read, number: Number) -> Result<Vec<Opportun
     Ok(theirs)
 }
 
-fn call_off_texts(tx: &mut Tx<'_>, conversation: ConversationId, why: Refusal) -> Result<usize, StoreError> {
+/// Calls off what waits in a thread: all of it, or what is `about` somebody.
+fn call_off_texts(
+    tx: &mut Tx<'_>,
+    mut conversation: Conversation,
+    about: Option<&OpportunityId>,
+    why: Refusal,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let mut count = 0;
-    for (_, message) in tx.list_back(MESSAGES, &Keys::beginning(&conversation), LOOK_BACK)? {
-        let waits = matches!(message.delivery, Delivery::Queued | Delivery::Scheduled);
+    for (_, message) in tx.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)? {
+        let theirs = about.is_none() || message.opportunity.as_ref() == about;
+        let waits = theirs && matches!(message.delivery, Delivery::Queued | Delivery::Scheduled);
         let effect = Effect::Send(message.id);
         if waits && !why.spares(message.purpose) && tx.has(OUTBOX, &effect)? {
             super::delivery::call_off(tx, message, why)?;
@@ -73,7 +107,14 @@ fn call_off_texts(tx: &mut Tx<'_>, conversation: ConversationId, why: Refusal) -
             count += 1;
         }
     }
-    Ok(count)
+    if count > 0 {
+        let texts = if count == 1 { "a text that waited was" } else { "texts that waited were" };
+        let what = format!("{texts} called off: {why}");
+        note_of(tx, &conversation, Actor::fulcrum(), ActivityKind::Message, what, now)?;
+        forget_introduction(tx, &mut conversation)?;
+        store(tx, &conversation)?;
+    }
+    Ok(())
 }
 
 fn call_off_turns(tx: &mut Tx<'_>, theirs: &[OpportunityId], why: Refusal) -> Result<(), StoreError> {

@@ -20,6 +20,7 @@ use super::appointment::appointments_of;
 use super::enrolment::Enrolled;
 use super::events::events_of;
 use super::guard::{QUIET_HOURS, standing};
+use super::retention::is_gone;
 use super::thread::{message, thread_of};
 use super::zone::zones_of;
 use crate::engine::templates::fields;
@@ -215,6 +216,9 @@ pub(crate) fn foresee(
     let Some(automation) = automation else { return over("the config has no such automation any more") };
     let id = &enrolment.opportunity;
     let Some(row) = read.get(OPPORTUNITIES, id)? else { return over("the candidate is not known any more") };
+    if is_gone(read, id)? {
+        return over(&Refusal::Gone.to_string());
+    }
     let messages = match row.number().map(|number| thread_of(read, number)).transpose()?.flatten() {
         Some(thread) => read.list_back(MESSAGES, &Keys::beginning(&thread.id), LAST_MESSAGES)?,
         None => Vec::new(),

@@ -3,8 +3,8 @@
 use fulcrum_domain::booking::fill;
 use fulcrum_domain::guard::refusal;
 use fulcrum_domain::{
-    ActivityKind, Actor, Author, Body, Conversation, Delivery, Effect, Lane, MAX_BODY_CHARS, Message,
-    MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, target, tidy,
+    ActivityKind, Actor, Author, Body, Candidacy, Conversation, Delivery, Effect, Lane, MAX_BODY_CHARS,
+    Message, MessageId, Number, Opportunity, OpportunityId, Purpose, Refusal, target, tidy,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,6 +14,7 @@ use super::booking::{LinkError, booking_link};
 use super::filing::attach;
 use super::guard::{decide, note_deferral, standing, waits};
 use super::outbox::ask_later;
+use super::retention::is_gone;
 use super::thread::{add_message, candidacies, may_be_theirs, open, put_message, store, tell, thread_of};
 use crate::engine::clock::Moment;
 use crate::store::tables::{OPPORTUNITIES, OVERRIDES};
@@ -198,20 +199,34 @@ fn about(
         Some(id) => Some(id),
         None => {
             let about = conversation.opportunity.clone();
-            let is_shown = about.as_ref().map_or(Ok(false), |id| read.has(OPPORTUNITIES, id))?;
-            match is_shown {
+            let is_shown = |id| Ok::<_, StoreError>(read.has(OPPORTUNITIES, id)? && !is_gone(read, id)?);
+            match about.as_ref().map_or(Ok(false), is_shown)? {
                 true => about,
                 // One that Lever shows no more says nothing of whom they are writing with now.
-                false => target(&candidacies(read, conversation.number)?, None, now).or(about),
+                false => target(&here(read, conversation.number)?, None, now).or(about),
             }
         }
     };
+    if opportunity.as_ref().map_or(Ok(false), |id| is_gone(read, id))? {
+        return Err(Refusal::Gone.into());
+    }
     if let Some(id) = opportunity.as_ref().filter(|_| !rules.text_confidential)
         && read.get(OPPORTUNITIES, id)?.is_none_or(|row| row.confidential)
     {
         return Err(ComposeError::Confidential);
     }
     Ok(opportunity)
+}
+
+/// Whom a number leads to, but for those whom Lever wants gone.
+fn here(read: &impl Read, number: Number) -> Result<Vec<Candidacy>, StoreError> {
+    let mut all = Vec::new();
+    for one in candidacies(read, number)? {
+        if !is_gone(read, &one.id)? {
+            all.push(one);
+        }
+    }
+    Ok(all)
 }
 
 /// Which of our numbers it leaves from: the chosen one, the one that spoke last, or the first.

@@ -53,9 +53,12 @@ pub fn erase_opportunity(
     cause: ErasureCause,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    if keep_if_held(tx, id)? {
+    if keep_if_held(tx, id, now)? {
         drop_effect(tx, &Effect::Hydrate(id.clone()))?;
         return Ok(false);
+    }
+    if cause == ErasureCause::Deleted {
+        notes_went_with(tx, id)?;
     }
     let mut erasing = Erasing::begin(tx, cause, Actor::fulcrum(), now)?;
     let known = erasing.opportunity(tx, id)?;
@@ -105,6 +108,20 @@ pub fn erase_person(
         erasing.thread(tx, *number)?;
     }
     Ok(erasing.end(tx)?)
+}
+
+/// Writes down for audits that somebody was not erased, since a legal hold keeps them.
+pub(crate) fn note_held(tx: &mut Tx<'_>, whom: &Whom, by: Actor, now: Timestamp) -> Result<(), StoreError> {
+    let what = "a person was not erased by command: a legal hold keeps them";
+    let opportunities = opportunities_of(tx, whom)?;
+    let entry = Activity::new(now, by, ActivityKind::Admin, what);
+    if opportunities.is_empty() {
+        return note(tx, &entry);
+    }
+    for id in opportunities {
+        note(tx, &entry.clone().about(Some(id)))?;
+    }
+    Ok(())
 }
 
 /// The opportunities of a person, as far as they are known.
@@ -199,6 +216,18 @@ pub(super) fn erase_late_note(
         ask(tx, &Effect::DeleteNote(id, opportunity.clone(), note.clone()), Lane::Reconcile, now)?;
         erasure.notes.push(ErasedNote { opportunity: opportunity.clone(), note, state: Remains::Asked });
         tx.put(ERASURES, &id, &erasure)?;
+    }
+    Ok(())
+}
+
+/// Somebody who was erased here before is deleted in Lever: what notes of ours stood there went with them.
+fn notes_went_with(tx: &mut Tx<'_>, opportunity: &OpportunityId) -> Result<(), StoreError> {
+    let Some(Erased(id)) = tx.get(ERASED_BY, opportunity)? else { return Ok(()) };
+    let Some(erasure) = tx.get(ERASURES, &id)? else { return Ok(()) };
+    let stood = |left: &ErasedNote| left.opportunity == *opportunity && left.state != Remains::Gone;
+    for left in erasure.notes.into_iter().filter(stood) {
+        certify_note(tx, id, &left.note, Remains::Gone)?;
+        drop_effect(tx, &Effect::DeleteNote(id, left.opportunity, left.note))?;
     }
     Ok(())
 }
@@ -320,7 +349,7 @@ impl Erasing {
     }
 
     /// Erases an opportunity. False when it was not known.
-    fn opportunity(&mut self, tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+    pub(super) fn opportunity(&mut self, tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
         tx.put(DELETED, id, &Deleted(self.now))?;
         for effect in [Effect::Hydrate(id.clone()), Effect::Interviews(id.clone())] {
             drop_effect(tx, &effect)?;

@@ -11,6 +11,7 @@ use super::activity::note_of;
 use super::compose::lane_of;
 use super::consent::consent_of;
 use super::outbox::{ask_later, drop_effect};
+use super::retention::is_gone;
 use super::suppress::{over_at, suppression_of};
 use super::thread::{leave_session, put_message, store, thread_of};
 use super::zone::zones_of;
@@ -96,6 +97,11 @@ pub(super) fn decide(
     let own = left_unasked(text).and_then(|own| standing.unasked.iter().position(|left| *left == own));
     if let Some(own) = own {
         standing.unasked.swap_remove(own);
+    }
+    if let Some(about) = text.opportunity.as_ref().filter(|_| !Refusal::Gone.spares(text.purpose))
+        && is_gone(read, about)?
+    {
+        return Ok(Err(Refusal::Gone));
     }
     let leaving = Leaving {
         purpose: text.purpose,

@@ -2,8 +2,10 @@
 //!
 //! They are history: they stand in their thread, are found by the search and are shown to Lever's users,
 //! but nothing is sent and nothing is filed for them, since whoever had them before filed them or not. An
-//! opt-out among them counts as one. A text's id is made of what it says, so importing it twice is to
+//! opt-out among them counts as one, and people are asked about what may be one. A text's id is made of what it says, so importing it twice is to
 //! import it once.
+
+use std::ops::ControlFlow;
 
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Author, Body, Delivery, Direction, Message, MessageId, Number,
@@ -15,10 +17,10 @@ use sha2::{Digest, Sha256};
 use super::activity::note;
 use super::desk::{change_desk, desk_of};
 use super::receive::{rule_of, said_otherwise_since};
-use super::suppress::{lift, suppress, suppression_of};
-use super::thread::{candidacies, open, put_message, store};
-use crate::store::tables::PLACES;
-use crate::store::{Read, StoreError, Tx};
+use super::suppress::{doubt, lift, settle_doubt, suppress, suppression_of};
+use super::thread::{candidacies, key_of, open, put_message, store};
+use crate::store::tables::{MESSAGES, PLACES};
+use crate::store::{Keys, Read, StoreError, Tx};
 
 /// A text from elsewhere.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub struct Imported {
     pub known: u64,
     /// Numbers that have opted out by them.
     pub opt_outs: u64,
+    /// Numbers that may have: people are asked.
+    pub possible: u64,
 }
 
 /// Takes texts in that were sent and received before.
@@ -55,7 +59,9 @@ pub fn import(tx: &mut Tx<'_>, texts: Vec<Past>, by: Actor, now: Timestamp) -> R
         take_in(tx, text, &by, now, &mut told)?;
     }
     if told.texts > 0 {
-        let what = format!("{} texts were imported, with {} opt-outs", told.texts, told.opt_outs);
+        let Imported { texts, opt_outs, possible, .. } = told;
+        let what =
+            format!("{texts} texts were imported, with {opt_outs} opt-outs and {possible} that may be some");
         note(tx, &Activity::new(now, by, ActivityKind::Admin, what))?;
     }
     Ok(told)
@@ -109,13 +115,38 @@ fn take_in(
     told.texts += 1;
     match verdict {
         Verdict::OptOut { rule } if !outdated => {
+            settle_doubt(tx, &mut conversation)?;
+            store(tx, &conversation)?;
             let stop = Suppression { at: text.at, source: OptOutSource::Text(rule.to_owned()) };
             told.opt_outs += u64::from(suppress(tx, text.number, &stop, by.clone(), now)?);
         }
-        Verdict::Start if !outdated => drop(lift(tx, text.number, true, by.clone(), text.at)?),
+        // As of now: until today nobody could be asked.
+        Verdict::PossibleOptOut { rule } if !outdated && suppression_of(tx, text.number)?.is_none() => {
+            told.possible += u64::from(conversation.possible_opt_out.is_none());
+            doubt(tx, &mut conversation, rule, now)?;
+        }
+        Verdict::Start if !outdated => {
+            if !is_doubted_since(tx, &message)? {
+                settle_doubt(tx, &mut conversation)?;
+                store(tx, &conversation)?;
+            }
+            lift(tx, text.number, true, by.clone(), text.at)?;
+        }
         _ => {}
     }
     Ok(())
+}
+
+/// Whether a later text may be an opt-out: a START from before says nothing of that.
+fn is_doubted_since(read: &impl Read, start: &Message) -> Result<bool, StoreError> {
+    let mut found = false;
+    let later = Keys::beginning(&start.conversation).after(&key_of(start));
+    read.scan(MESSAGES, &later, |_, later| {
+        let verdict = optout::read(later.body.reveal(), false);
+        found = later.direction == Direction::In && matches!(verdict, Verdict::PossibleOptOut { .. });
+        Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
 }
 
 /// The same for the same text, whenever it is imported.

@@ -41,6 +41,7 @@ mod remind;
 mod retention;
 mod searchable;
 mod suppress;
+mod take_over;
 mod thaw;
 mod thread;
 mod users;
@@ -97,8 +98,8 @@ pub(crate) use delivery::{look_up_send, may_repeat, requeue_limited, requeue_sen
 pub use desk::{change_desk, desk_of, has_read, is_unanswered, mark_read, place_older};
 pub(crate) use enrolment::STALE;
 pub(crate) use erase::{
-    ERASED, certify_copy, certify_file, certify_kept, certify_note, opportunities_of, owe_new_file,
-    sweep_vanished_numbers,
+    ERASED, certify_copy, certify_file, certify_kept, certify_note, note_held, opportunities_of,
+    owe_new_file, sweep_vanished_numbers,
 };
 pub use erase::{EraseError, erase_opportunity, erase_person, mark_invisible};
 pub(crate) use events::events_of;
@@ -125,6 +126,7 @@ pub(crate) use remind::{dropped_reminders, retime};
 pub use retention::{Decision, decisions_over, erase_if_over, forget_decisions, hold, release, threads_over};
 pub(crate) use suppress::HASH_KEY;
 pub use suppress::{LiftError, Wish, decide_opt_out, suppression_of};
+pub use take_over::{Promised, TakenOver, promised, take_over};
 pub use thread::{candidacies, message, thread_of};
 pub(crate) use users::{put_user, user_by_email};
 pub use wait::{MUTED_COPY, Wait, wait_of};

@@ -91,17 +91,13 @@ pub fn finish_post(
     Ok(AfterPost::Filed(filing.due_at))
 }
 
-/// How often a part is posted again whose answer is lost each time, or on which Lever fails: then a person
-/// should look.
-const REPOSTS: u32 = 4;
-
-/// A part that may stand already, and that cannot be looked for, is to be posted again. False when
-/// that was so too often: the notes would be cluttered.
-pub fn may_repost(tx: &mut Tx<'_>, id: FilingId) -> Result<bool, StoreError> {
+/// A part that may stand already, and that was not found or cannot be looked for, is to be posted again. False
+/// when that was so more than `most` times: the notes would be cluttered.
+pub fn may_repost(tx: &mut Tx<'_>, id: FilingId, most: u32) -> Result<bool, StoreError> {
     let Some(mut filing) = tx.get(FILINGS, &id)? else { return Ok(false) };
     filing.reposts += 1;
     tx.put(FILINGS, &id, &filing)?;
-    Ok(filing.reposts <= REPOSTS)
+    Ok(filing.reposts <= most)
 }
 
 /// A person must decide about a filing.

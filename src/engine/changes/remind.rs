@@ -21,6 +21,7 @@ use super::counter::{Counter, next};
 use super::deadline::{arm, is_ahead};
 use super::desk::{change_desk, mark_read};
 use super::made_from::made_from_present;
+use super::retention::is_gone;
 use super::thread::thread_of;
 use super::zone::zones_of;
 use crate::engine::clock::Moment;
@@ -94,7 +95,8 @@ pub(crate) fn retime(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
-    let opportunity = tx.get(OPPORTUNITIES, id)?.filter(|row| row.is_active() && !row.anonymised);
+    let is_gone = is_gone(tx, id)?;
+    let opportunity = tx.get(OPPORTUNITIES, id)?.filter(|row| row.is_active() && !row.anonymised && !is_gone);
     let standing = match &opportunity {
         Some(_) => standing(tx, id, rules, moment.now)?,
         None => Vec::new(),

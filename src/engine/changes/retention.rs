@@ -2,7 +2,8 @@
 //!
 //! Retention is about what is ours: texts, transcripts, activity, what automations decided. What Lever
 //! shows of a candidate follows Lever, and so do the notes there. A hold keeps everything of a person, whoever wants it gone: an erasure
-//! by command is refused, and one that Lever asks for waits until the hold is released.
+//! by command is refused, and one that Lever asks for waits until the hold is released. It is about keeping and
+//! not about going on: to whom Lever wants gone nothing leaves meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,11 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::activity::note;
+use super::call_off::call_off_gone;
 use super::enrolment::Enrolled;
 use super::erase::{Erasing, opportunities_of};
 use super::outbox::ask_after_deletion;
+use super::remind::erase_reminders;
 use super::thread::candidacies;
 use crate::store::tables::{
     ARCHIVE_REASONS, CONVERSATIONS, ENROLMENTS, HOLDS, OPPORTUNITIES, RUN_LOG, SPOKEN_OF,
@@ -39,10 +42,20 @@ pub(super) fn is_thread_held(read: &impl Read, thread: &Conversation) -> Result<
     Ok(false)
 }
 
-/// Keeps what Lever wants gone, if a legal hold says so; whoever releases it asks Lever again.
-pub(super) fn keep_if_held(tx: &mut Tx<'_>, id: &OpportunityId) -> Result<bool, StoreError> {
+/// Whether Lever wants an opportunity gone that a legal hold keeps: to everybody but who holds it, it is.
+pub(super) fn is_gone(read: &impl Read, id: &OpportunityId) -> Result<bool, StoreError> {
+    Ok(read.get(HOLDS, id)?.is_some_and(|hold| hold.wanted_gone))
+}
+
+/// Keeps what Lever wants gone, if a legal hold says so; whoever releases it asks Lever again. What waits for
+/// the candidate is called off, as it would go with them.
+pub(super) fn keep_if_held(tx: &mut Tx<'_>, id: &OpportunityId, now: Timestamp) -> Result<bool, StoreError> {
     let Some(hold) = tx.get(HOLDS, id)? else { return Ok(false) };
-    tx.put(HOLDS, id, &Hold { wanted_gone: true, ..hold })?;
+    if !hold.wanted_gone {
+        tx.put(HOLDS, id, &Hold { wanted_gone: true, ..hold })?;
+        call_off_gone(tx, id, now)?;
+        erase_reminders(tx, id)?;
+    }
     Ok(true)
 }
 
@@ -60,13 +73,10 @@ pub fn hold(
         let wanted_gone = tx.get(HOLDS, id)?.is_some_and(|hold| hold.wanted_gone);
         let hold = Hold { since: now, by: by.clone(), reason: reason.to_owned(), wanted_gone };
         tx.put(HOLDS, id, &hold)?;
+        let activity = Activity::new(now, by.clone(), ActivityKind::Admin, "a legal hold keeps it");
+        note(tx, &activity.about(Some(id.clone())))?;
     }
-    let held = opportunities.len();
-    if held > 0 {
-        let what = format!("a legal hold keeps {held} opportunities");
-        note(tx, &Activity::new(now, by, ActivityKind::Admin, what))?;
-    }
-    Ok(held)
+    Ok(opportunities.len())
 }
 
 /// Releases the hold on a person. What Lever wanted gone meanwhile is looked at again, and goes.
@@ -76,13 +86,12 @@ pub fn release(tx: &mut Tx<'_>, whom: &Whom, by: Actor, now: Timestamp) -> Resul
         let Some(hold) = tx.get(HOLDS, &id)? else { continue };
         tx.remove(HOLDS, &id)?;
         if hold.wanted_gone {
-            ask_after_deletion(tx, &Effect::Hydrate(id), now)?;
+            ask_after_deletion(tx, &Effect::Hydrate(id.clone()), now)?;
         }
+        let activity =
+            Activity::new(now, by.clone(), ActivityKind::Admin, "the legal hold on it was released");
+        note(tx, &activity.about(Some(id)))?;
         released += 1;
-    }
-    if released > 0 {
-        let what = format!("the legal hold on {released} opportunities was released");
-        note(tx, &Activity::new(now, by, ActivityKind::Admin, what))?;
     }
     Ok(released)
 }

@@ -22,7 +22,7 @@ use crate::store::{Lifted, Read, SecretKey, Signal, StoreError, Tx};
 pub(crate) const HASH_KEY: &str = "suppressions";
 
 /// What stands for a number once its owner is deleted: nobody without the key can tell which it was.
-fn digest(read: &impl Read, number: Number) -> Result<Digest, StoreError> {
+pub(super) fn digest(read: &impl Read, number: Number) -> Result<Digest, StoreError> {
     let SecretKey(key) =
         read.get(SECRETS, &HASH_KEY.to_owned())?.ok_or(StoreError::NoKey { name: HASH_KEY })?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes a key of any length");

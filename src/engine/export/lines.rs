@@ -332,7 +332,7 @@ pub(super) fn recipient((bulk, _): &(BulkId, u64), row: &Recipient) -> Value {
 pub(super) fn hold(opportunity: &OpportunityId, row: &Hold) -> Value {
     json!({
         "type": "hold", "opportunity": text(opportunity), "since": row.since, "by": row.by.as_str(),
-        "reason": row.reason,
+        "reason": row.reason, "deleted": row.wanted_gone,
     })
 }
 

@@ -109,12 +109,14 @@ pub(crate) fn page<T: Read>(body: &str) -> Result<Page<T>, Unreadable> {
     Ok(Page { items, next, skipped, wrong_fields: outer.wrong() })
 }
 
-/// Reads `{"data":{…}}`, also the `{"data":{"data":{…}}}` of some examples (lever-api.md 5.6).
+/// Reads `{"data":{…}}`, also the `{"data":{"data":[{…}]}}` of some examples (lever-api.md 5.6), in which the
+/// one item may stand without a list as well.
 pub(crate) fn single<T: Read>(body: &str) -> Result<(T, u32), Unreadable> {
     let outer = Fields::parse(body).ok_or(Unreadable::NotJson)?;
     let mut data = outer.raw("data").and_then(Fields::parse).ok_or(Unreadable::NoData)?;
-    if let Some(inner) = data.raw("data").and_then(Fields::parse) {
-        data = inner;
+    if let Some(inner) = data.raw("data") {
+        let first = serde_json::from_str::<Vec<&RawValue>>(inner).ok().and_then(|all| all.first().copied());
+        data = Fields::parse(first.map_or(inner, RawValue::get)).unwrap_or(data);
     }
     let item = T::read(&mut data).ok_or(Unreadable::NoId)?;
     Ok((item, data.wrong()))
@@ -156,9 +158,15 @@ mod tests {
 
     #[test]
     fn a_single_answer_may_be_nested_once_more() {
-        for body in [r#"{"data":{"id":"offer"}}"#, r#"{"data":{"data":{"id":"offer"}}}"#] {
+        for body in [
+            r#"{"data":{"id":"offer"}}"#,
+            r#"{"data":{"data":{"id":"offer"}}}"#,
+            r#"{"data":{"data":[{"id":"offer"}]}}"#,
+        ] {
             assert_eq!(single::<Stage>(body).unwrap().0.id.to_string(), "offer");
         }
-        assert_eq!(single::<Stage>(r#"{"data":{"text":"x"}}"#).unwrap_err(), Unreadable::NoId);
+        for body in [r#"{"data":{"text":"x"}}"#, r#"{"data":{"data":[]}}"#] {
+            assert_eq!(single::<Stage>(body).unwrap_err(), Unreadable::NoId);
+        }
     }
 }

@@ -34,6 +34,7 @@ impl Lever {
             .route("/webhooks", get(webhooks::list).post(webhooks::create).put(webhooks::update))
             .route("/webhooks/{id}", axum::routing::delete(webhooks::delete))
             .route("/contacts/{id}", get(opportunities::contact).put(opportunities::update_contact))
+            .route("/applications/deleted", get(opportunities::deleted_applications))
             .nest("/opportunities", of_opportunities())
             .nest("/candidates", of_opportunities())
             .fallback(no_such_path)
@@ -188,6 +189,6 @@ pub(super) fn perform_as(query: &Query, lever: &Lever) -> Result<Option<String>,
     let Some(id) = query.get("perform_as") else { return Ok(None) };
     match lever.tenant().reference.active_user(id) {
         Some(user) => Ok(Some(user.id.clone())),
-        None => Err(ApiError::bad_request("User was not found at /perform_as")),
+        None => Err(ApiError::not_performed(lever.options().perform_as_refused)),
     }
 }

@@ -26,6 +26,15 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "BadRequestError", message)
     }
 
+    /// The user in whose name a write is to be made is not taken.
+    pub(super) fn not_performed(status: StatusCode) -> Self {
+        match status {
+            StatusCode::FORBIDDEN => Self::forbidden("User does not have permission at /perform_as"),
+            StatusCode::NOT_FOUND => Self::not_found("user"),
+            _ => Self::bad_request("User was not found at /perform_as"),
+        }
+    }
+
     /// 401: no key, or not ours.
     pub(super) fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "UnauthorizedError", "The request requires authentication.")

@@ -157,7 +157,7 @@ fn act(tenant: &mut Tenant, event: &Event, now: i64) -> Outcome {
                 Some(id) => tenant.reference.stage_index(id).ok_or(EventError::Unknown("stage"))?,
                 None => tenant.random_stage(index),
             };
-            Ok((index, None, vec![tenant.move_to(index, to, by.clone(), now)]))
+            Ok((index, None, tenant.move_to(index, to, by.clone(), now).into_iter().collect()))
         }
         Event::Archive { opportunity, reason } => {
             let index = tenant.pick(opportunity.as_deref())?;
@@ -307,19 +307,31 @@ impl Tenant {
         self.happening("applicationCreated", index, data)
     }
 
-    /// Moves somebody; returns what Lever would say.
-    pub(super) fn move_to(&mut self, index: u32, stage: u8, by: Option<String>, now: i64) -> Happening {
+    /// Moves somebody; returns what Lever would say. Who is there already is not moved.
+    pub(super) fn move_to(
+        &mut self,
+        index: u32,
+        stage: u8,
+        by: Option<String>,
+        now: i64,
+    ) -> Option<Happening> {
+        if self.row(index).stage == stage {
+            return None;
+        }
         let id = |stage: u8| self.reference.stages[usize::from(stage)].stage.id.clone();
         let mut data = self.ids_of(index);
         data["fromStageId"] = json!(id(self.row(index).stage));
         data["toStageId"] = json!(id(stage));
         let by = by.unwrap_or_else(|| self.owner(&self.facts(index)).id.clone());
         self.advance(index, stage, now, Some(by));
-        self.happening("candidateStageChange", index, data)
+        Some(self.happening("candidateStageChange", index, data))
     }
 
-    /// Archives or brings back; hiring is an archive, and says so twice.
+    /// Archives or brings back; hiring is an archive, and says so twice. Who is active is not brought back.
     pub(super) fn archive(&mut self, index: u32, reason: Option<u8>, now: i64) -> Vec<Happening> {
+        if reason.is_none() && self.row(index).active() {
+            return Vec::new();
+        }
         let mut data = self.ids_of(index);
         data["fromArchived"] = json!(self.archived(index));
         self.set_archived(index, reason, now);
@@ -372,7 +384,7 @@ impl Tenant {
             feedback_template: None,
             feedback_forms: Vec::new(),
             feedback_reminder: panel.feedback_reminder.clone(),
-            user: user.id,
+            user: Some(user.id),
             stage: panel.stage.clone(),
             canceled_at: None,
             postings: self.posting_ids(index),

@@ -13,6 +13,8 @@ const AGE_MS: i64 = 5 * 365 * DAY_MS;
 pub(super) const NEW_APPLICANT: u8 = 3;
 const STAGES: u64 = 12;
 const HIRED: u8 = 0;
+/// Archived, and no reason is told (lever-api.md 5.1).
+pub(super) const NO_REASON: u8 = u8::MAX;
 
 pub(super) const ORIGINS: [&str; 6] = ["applied", "sourced", "referred", "agency", "internal", "university"];
 
@@ -86,7 +88,11 @@ impl Plan {
             origin: if lead { 1 } else { dice.pick(&[0, 0, 0, 0, 0, 2, 3, 4, 5]) },
             first_stage: if lead { 0 } else { NEW_APPLICANT },
         };
-        (facts, self.row(&mut dice, &facts, lead))
+        let mut row = self.row(&mut dice, &facts, lead);
+        if index % 41 == 7 && row.reason != HIRED {
+            row.reason = NO_REASON;
+        }
+        (facts, row)
     }
 
     /// Usually the contact of the same index; some share the contact of an older opportunity.

@@ -37,6 +37,7 @@ mod wire;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -89,6 +90,23 @@ pub struct LeverOptions {
     /// Whether an opportunity's `updatedAt` tells of its interviews; that is judged, not documented
     /// (lever-api.md 4.2).
     pub interviews_bump_updated: bool,
+    /// What a confidential record answers that the key may not see; not stated (lever-api.md 1.5).
+    pub hidden: Hidden,
+    /// What a `perform_as` answers that is not taken: 400, 403 or 404; undocumented (lever-api.md 5.4).
+    pub perform_as_refused: StatusCode,
+    /// For how many milliseconds a list of notes does not show a new one; that it shows it at once, Lever says
+    /// nowhere.
+    pub notes_lag_ms: i64,
+}
+
+/// What a confidential record answers that the key may not see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hidden {
+    /// 403, which says that there is something.
+    #[default]
+    Forbidden,
+    /// 404, as if there were nothing.
+    NotFound,
 }
 
 impl Default for LeverOptions {
@@ -106,6 +124,9 @@ impl Default for LeverOptions {
             note_chars_max: None,
             expand_needs: None,
             interviews_bump_updated: true,
+            hidden: Hidden::default(),
+            perform_as_refused: StatusCode::BAD_REQUEST,
+            notes_lag_ms: 0,
         }
     }
 }
@@ -231,7 +252,10 @@ impl Lever {
     fn visible(&self, tenant: &Tenant, id: &str) -> Result<u32, ApiError> {
         let index = tenant.find(id).ok_or_else(|| ApiError::not_found("opportunity"))?;
         if tenant.row(index).confidential && !self.grants(Permission::Confidential) {
-            return Err(ApiError::forbidden("This opportunity is confidential"));
+            return Err(match self.options().hidden {
+                Hidden::Forbidden => ApiError::forbidden("This opportunity is confidential"),
+                Hidden::NotFound => ApiError::not_found("opportunity"),
+            });
         }
         Ok(index)
     }

@@ -81,6 +81,6 @@ impl Lever {
             let stage = tenant.random_stage(index);
             tenant.move_to(index, stage, None, self.now())
         };
-        self.emit([&happening]);
+        self.emit(&happening);
     }
 }

@@ -33,7 +33,9 @@ pub(super) async fn list(
     lever.require(Permission::FindAllNotes)?;
     let tenant = lever.tenant();
     let index = lever.visible(&tenant, &id)?;
+    let shown_before = lever.now().saturating_sub(lever.options().notes_lag_ms);
     let mut notes = tenant.notes(index).to_vec();
+    notes.retain(|note| note.created_at <= shown_before);
     notes.sort_by_key(|note| note.created_at);
     page_of(&tenant, notes, &Query::parse(query.as_deref()), |note| json!([note.created_at, note.id]))
 }

@@ -1,6 +1,8 @@
 //! Opportunities, their applications and their contacts: reads, and the writes that a daemon may make
 //! (lever-api.md 4, 5.1 to 5.3).
 
+use std::ops::RangeInclusive;
+
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use http::StatusCode;
@@ -60,10 +62,7 @@ fn shape_of(lever: &Lever, query: &Query) -> Result<Shape, ApiError> {
 pub(super) async fn deleted(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
     lever.require(Permission::FindDeleted)?;
     let query = Query::parse(query.as_deref());
-    let span = query.span("deleted_at")?.unwrap_or(0..=i64::MAX);
-    if query.get("deleted_at_start").is_some() && span.end().saturating_sub(*span.start()) > DELETED_SPAN_MS {
-        return Err(ApiError::bad_request("The span must not exceed 30 days at /deleted_at_end"));
-    }
+    let span = span_of_deletions(&query)?;
     let tenant = lever.tenant();
     let granted = lever.grants(Permission::Confidential);
     let items = tenant
@@ -77,6 +76,36 @@ pub(super) async fn deleted(State(lever): State<Lever>, RawQuery(query): RawQuer
             opportunity
         });
     page_of(&tenant, items.collect(), &query, |item| json!([item.deleted_at, item.id]))
+}
+
+/// The applications that went with them; both bounds are required.
+pub(super) async fn deleted_applications(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
+    lever.require(Permission::FindDeleted)?;
+    let query = Query::parse(query.as_deref());
+    for bound in ["deleted_at_start", "deleted_at_end"] {
+        query.get(bound).ok_or_else(|| ApiError::bad_request(format!("A time is required at /{bound}")))?;
+    }
+    let span = span_of_deletions(&query)?;
+    let tenant = lever.tenant();
+    let granted = lever.grants(Permission::Confidential);
+    let items = tenant
+        .deleted
+        .keys()
+        .filter(|(at, index)| span.contains(at) && (granted || !tenant.row(*index).confidential));
+    let items = items.filter_map(|(at, index)| {
+        let facts = tenant.facts(*index);
+        let gone = tenant.application(*index, &facts, &tenant.person(facts.contact))?;
+        Some(json!({"id": gone.id, "deletedAt": at, "opportunityId": gone.opportunity_id, "postingId": gone.posting}))
+    });
+    page_of(&tenant, items.collect(), &query, |item| json!([item["deletedAt"], item["id"]]))
+}
+
+fn span_of_deletions(query: &Query) -> Result<RangeInclusive<i64>, ApiError> {
+    let span = query.span("deleted_at")?.unwrap_or(0..=i64::MAX);
+    if query.get("deleted_at_start").is_some() && span.end().saturating_sub(*span.start()) > DELETED_SPAN_MS {
+        return Err(ApiError::bad_request("The span must not exceed 30 days at /deleted_at_end"));
+    }
+    Ok(span)
 }
 
 pub(super) async fn applications(
@@ -122,18 +151,18 @@ pub(super) async fn set_stage(
     bytes: Bytes,
 ) -> Reply {
     lever.require(Permission::UpdateStage)?;
-    perform_as(&Query::parse(query.as_deref()), &lever)?;
+    let by = perform_as(&Query::parse(query.as_deref()), &lever)?;
     let StageBody { stage } = body(&bytes)?;
     let (opportunity, happening) = {
         let mut tenant = lever.tenant();
         let index = lever.visible(&tenant, &id)?;
         let to = tenant.reference.stage_index(&stage);
         let to = to.ok_or_else(|| ApiError::bad_request("Stage was not found at /stage"))?;
-        let happening = tenant.move_to(index, to, None, lever.now());
+        let happening = tenant.move_to(index, to, by, lever.now());
         (tenant.opportunity(index, &Shape::default()), happening)
     };
     lever.record("stage_updated", json!({"opportunity": id, "stage": stage}));
-    lever.emit([&happening]);
+    lever.emit(&happening);
     data(StatusCode::OK, opportunity.blanked())
 }
 

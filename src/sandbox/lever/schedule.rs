@@ -180,6 +180,8 @@ impl Tenant {
                 created_at,
             )
         };
+        // Judged nullable (lever-api.md 5.5).
+        let unnamed = index % 7 == 3;
         let interviews = (0..1 + dice.below(3)).map(|nth| {
             let interviewer = &self.reference.users[dice.below(60) as usize];
             Interview {
@@ -191,8 +193,8 @@ impl Tenant {
                 note: None,
                 interviewers: vec![Interviewer {
                     id: interviewer.id.clone(),
-                    name: Some(interviewer.name.clone()),
-                    email: Some(interviewer.email.clone()),
+                    name: Some(interviewer.name.clone()).filter(|_| !unnamed),
+                    email: Some(interviewer.email.clone()).filter(|_| !unnamed),
                     feedback_template: NO_FEEDBACK.to_owned(),
                 }],
                 timezone: panel.timezone.clone(),
@@ -203,7 +205,7 @@ impl Tenant {
                 feedback_template: index.is_multiple_of(3).then(|| NO_FEEDBACK.to_owned()),
                 feedback_forms: Vec::new(),
                 feedback_reminder: panel.feedback_reminder.clone(),
-                user: panel.user.clone(),
+                user: Some(panel.user.clone()).filter(|_| !unnamed),
                 stage: panel.stage.clone(),
                 canceled_at: dice.chance(0.05).then_some(created_at),
                 postings: self.posting_ids(index),
@@ -300,7 +302,7 @@ impl Tenant {
             feedback_template: body.feedback_template,
             feedback_forms: Vec::new(),
             feedback_reminder: reminder,
-            user: user.to_owned(),
+            user: Some(user.to_owned()),
             stage: self.reference.stages[usize::from(self.row(index).stage)].stage.id.clone(),
             canceled_at: None,
             postings: self.posting_ids(index),

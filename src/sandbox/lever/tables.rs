@@ -21,6 +21,7 @@ pub(super) fn routes() -> Router<Lever> {
         .route("/stages", get(stages))
         .route("/stages/{id}", get(stage))
         .route("/postings", get(postings))
+        .route("/postings/deleted", get(deleted_postings))
         .route("/postings/{id}", get(posting))
         .route("/archive_reasons", get(reasons))
         .route("/archive_reasons/{id}", get(reason))
@@ -96,6 +97,14 @@ async fn postings(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Repl
     found.sort_by_key(|posting| std::cmp::Reverse(posting.created_at));
     let found: Vec<&Value> = found.into_iter().map(|posting| &posting.wire).collect();
     page_of(&tenant, found, &query, |posting| json!([posting["createdAt"], posting["id"]]))
+}
+
+/// None ever is.
+async fn deleted_postings(State(lever): State<Lever>, RawQuery(query): RawQuery) -> Reply {
+    lever.require(Permission::FindAllPostings)?;
+    let query = Query::parse(query.as_deref());
+    query.span("deleted_at")?;
+    page_of(&lever.tenant(), Vec::<Value>::new(), &query, |posting| json!(posting))
 }
 
 async fn posting(State(lever): State<Lever>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Reply {

@@ -88,6 +88,15 @@ impl Tenant {
         &self.rows[index as usize]
     }
 
+    pub(super) fn is_generated(&self, index: u32) -> bool {
+        index < self.plan.opportunities
+    }
+
+    /// Whether its owner is told as null (lever-api.md 5.1).
+    pub(super) fn is_unowned(&self, index: u32) -> bool {
+        self.is_generated(index) && index % 53 == 11
+    }
+
     pub(super) fn facts(&self, index: u32) -> Facts {
         self.born(index).0
     }

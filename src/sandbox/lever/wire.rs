@@ -67,7 +67,7 @@ pub(super) struct Phone {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Archived {
-    pub(super) reason: String,
+    pub(super) reason: Option<String>,
     pub(super) archived_at: i64,
 }
 
@@ -183,7 +183,7 @@ pub(super) struct Interview {
     pub(super) feedback_template: Option<String>,
     pub(super) feedback_forms: Vec<String>,
     pub(super) feedback_reminder: String,
-    pub(super) user: String,
+    pub(super) user: Option<String>,
     pub(super) stage: String,
     pub(super) canceled_at: Option<i64>,
     pub(super) postings: Vec<String>,

@@ -56,6 +56,7 @@ impl IntoResponse for ApiError {
 /// What Twilio writes beside the code of a text that was not delivered.
 pub(super) fn delivery_error(code: u32) -> &'static str {
     match code {
+        21610 => "Attempt to send to unsubscribed recipient",
         30001 => "Queue overflow",
         30003 => "Unreachable destination handset",
         30004 => "Message blocked",

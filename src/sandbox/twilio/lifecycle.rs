@@ -52,7 +52,7 @@ fn course(options: &TwilioOptions, message: &Message, dice: &mut Dice) -> Vec<St
         step(pace.queued, Status::Queued, None);
     }
     step(pace.sending, Status::Sending, None);
-    if let Some(code @ (30001 | 30002 | 30034)) = error {
+    if let Some(code @ (21610 | 30001 | 30002 | 30034)) = error {
         // Twilio gives these up by itself, before any carrier has seen them.
         step(pace.sent, Status::Failed, Some(code));
         return steps;
@@ -146,7 +146,9 @@ mod tests {
     fn accidents_end_the_path_where_they_should() {
         assert_eq!(path(|options, _| options.no_receipt_share = 1.0), ["sending", "sent"]);
         assert_eq!(path(|options, _| options.undelivered_share = 1.0), ["sending", "sent", "undelivered"]);
-        assert_eq!(path(|_, message| message.to = "+14155550034".into()), ["sending", "failed"]);
+        for to in ["+14155550034", "+14155551610"] {
+            assert_eq!(path(|_, message| message.to = to.into()), ["sending", "failed"]);
+        }
     }
 
     #[test]

@@ -92,6 +92,8 @@ impl Default for TwilioOptions {
                 ("0007", 30007),
                 ("0008", 30008),
                 ("0034", 30034),
+                // Who has opted out, which a service may find only later (carriers.md 1.3).
+                ("1610", 21610),
             ]
             .map(|(ending, code)| (ending.to_owned(), code))
             .to_vec(),

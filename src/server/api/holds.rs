@@ -46,6 +46,8 @@ pub(crate) struct HoldBody {
     by: String,
     /// Why.
     reason: String,
+    /// Whether Lever has deleted or anonymised them since: they go when it is released.
+    deleted: bool,
 }
 
 /// What a hold, or its release, was about.
@@ -58,7 +60,8 @@ pub(super) struct HeldBody {
 impl From<(OpportunityId, Hold)> for HoldBody {
     fn from((id, hold): (OpportunityId, Hold)) -> Self {
         let by = hold.by.as_str().to_owned();
-        Self { opportunity: id.to_string(), since: hold.since, by, reason: hold.reason }
+        let Hold { since, reason, wanted_gone: deleted, .. } = hold;
+        Self { opportunity: id.to_string(), since, by, reason, deleted }
     }
 }
 
@@ -83,7 +86,7 @@ pub(super) fn whom(
 
 #[utoipa::path(
     post, path = "/api/v1/holds", summary = "Keep everything of a person, or release that",
-    description = "Nothing of them is erased, by command, by age or since Lever deletes them, until it is released.",
+    description = "Nothing of them is erased, by command, by age or since Lever deletes them, until it is released. Nothing leaves to whom Lever has deleted.",
     params(("idempotency-key" = Option<String>, Header)),
     request_body = NewHold,
     responses(
@@ -102,12 +105,20 @@ pub(super) async fn hold(
     let engine = key.engine(&shared, &caller, input.digest).await?;
     let NewHold { opportunity, contact, number, reason, release } = input.value;
     let whom = whom(&shared, opportunity, contact, number)?;
+    let of_nobody = match &whom {
+        Whom::Number(number) => engine.has_thread(*number).await?,
+        Whom::Opportunity(_) | Whom::Contact(_) => false,
+    };
     let opportunities = if release == Some(true) {
         engine.release_hold(whom, caller.actor()).await?
     } else {
         engine.hold(whom, input::reason(reason)?, caller.actor()).await?
     };
     match opportunities {
+        // There is a thread, which can be held by whom it is about.
+        0 if of_nobody => Err(Problem::not_found(
+            "the number leads to nobody in Lever, and a hold is on a candidate: attach the conversation to one first",
+        )),
         0 => Err(Problem::not_found("nobody is known so, or nothing was held")),
         opportunities => Ok(Json(HeldBody { opportunities })),
     }

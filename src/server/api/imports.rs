@@ -58,17 +58,20 @@ pub(super) struct ImportedBody {
     known: u64,
     /// Numbers that have opted out by them.
     opt_outs: u64,
+    /// Numbers that may have opted out: people are asked, and after a day they have.
+    possible_opt_outs: u64,
 }
 
 impl From<Imported> for ImportedBody {
     fn from(told: Imported) -> Self {
-        Self { texts: told.texts, known: told.known, opt_outs: told.opt_outs }
+        let Imported { texts, known, opt_outs, possible: possible_opt_outs } = told;
+        Self { texts, known, opt_outs, possible_opt_outs }
     }
 }
 
 #[utoipa::path(
     post, path = "/api/v1/imports", summary = "Take conversations in that took place elsewhere",
-    description = "Nothing is sent and no note is filed for them. An opt-out among them counts. What was imported \
+    description = "Nothing is sent and no note is filed for them. An opt-out among them counts, and people are asked about what may be one. What was imported \
                    before is known by what it says, and is not doubled.",
     params(("idempotency-key" = Option<String>, Header)),
     request_body = ImportBody,

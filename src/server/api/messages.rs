@@ -340,6 +340,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
             Refusal::OptedOut => Kind::OptedOut,
+            Refusal::Gone => Kind::Deleted,
             _ => Kind::HeldBack,
         };
         Self::new(kind, refusal.to_string())

@@ -20,6 +20,7 @@ mod booking;
 pub(super) mod bulk;
 mod consent;
 mod conversations;
+mod copies;
 mod desk;
 mod erasures;
 mod files;
@@ -128,6 +129,7 @@ pub(super) fn table() -> Vec<Route> {
         data(post.clone(), "/api/v1/lever/probe", Operate, key::probe),
         data(post.clone(), "/api/v1/unmute", Administer, mute::unmute),
         data(post.clone(), "/api/v1/imports", Administer, imports::import),
+        data(post.clone(), "/api/v1/copies", Administer, copies::note),
         data(get.clone(), "/api/v1/holds", Administer, holds::list),
         data(post.clone(), "/api/v1/holds", Administer, holds::hold),
         data(get.clone(), "/api/v1/erasures", Administer, erasures::list),

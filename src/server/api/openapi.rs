@@ -13,8 +13,9 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
 use utoipa::{Modify, OpenApi as _};
 
 use super::{
-    activity, automations, booking, bulk, consent, conversations, desk, erasures, files, holds, imports,
-    interviews, key, messages, mute, opportunities, opt_out, outbox, search, status, templates, timezone,
+    activity, automations, booking, bulk, consent, conversations, copies, desk, erasures, files, holds,
+    imports, interviews, key, messages, mute, opportunities, opt_out, outbox, search, status, templates,
+    timezone,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -52,6 +53,7 @@ use super::{
         key::probe,
         mute::unmute,
         imports::import,
+        copies::note,
         holds::list,
         holds::hold,
         erasures::list,

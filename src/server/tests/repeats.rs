@@ -91,6 +91,7 @@ async fn a_repeat_does_nothing_more_and_is_told_the_same() {
     let whom = |release: bool| json!({"opportunity": "opp-1", "reason": "a case", "release": release});
     assert_eq!(world.twice("/api/v1/holds", "hold", &whom(false)).await["opportunities"], 1);
     assert_eq!(world.twice("/api/v1/holds", "release", &whom(true)).await["opportunities"], 1);
+    world.twice("/api/v1/copies", "copy", &json!({"kind": "backup", "rows": 7, "encrypted": true})).await;
     let wanted = json!({"name": "Spring", "template": "hello", "opportunities": ["opp-1"]});
     world.twice("/api/v1/bulk", "bulk", &wanted).await;
     assert_eq!(world.twice("/api/v1/bulk/1/stop", "stop", &json!({})).await["state"], "stopped");

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::{booking_of, note_about};
 use crate::engine::changes::Rules;
+use crate::engine::changes::retention::is_gone;
 use crate::engine::changes::zone::zones_of;
 use crate::store::tables::{APPOINTMENTS, BOOKINGS, OPPORTUNITIES};
 use crate::store::{Read, StoreError, Tx};
@@ -127,7 +128,8 @@ impl<'r> Choice<'r> {
 
 /// How far a booking really is.
 pub(super) fn standing_of(read: &impl Read, booking: &Booking, now: Timestamp) -> Result<State, StoreError> {
-    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
+    let is_gone = is_gone(read, &booking.opportunity)?;
+    let row = read.get(OPPORTUNITIES, &booking.opportunity)?.filter(|_| !is_gone);
     let appointment = interview_of(read, &booking.state)?;
     Ok(booking.standing(row.as_ref(), appointment.as_ref(), now))
 }

@@ -26,6 +26,7 @@ use super::Rules;
 use super::activity::note;
 use crate::engine::changes::counter::{Counter, next};
 use crate::engine::changes::deadline::{arm, is_ahead};
+use crate::engine::changes::retention::is_gone;
 use crate::engine::clock::Moment;
 use crate::store::tables::{BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, Digest, OPPORTUNITIES, TALKS, TALKS_DUE};
 use crate::store::{Keys, Read, StoreError, Tx};
@@ -84,7 +85,9 @@ pub fn booking_link(
     moment: &mut Moment,
 ) -> Result<String, LinkError> {
     let event = rules.booking.event_type(event_type).ok_or(LinkError::UnknownEventType)?;
-    let row = tx.get(OPPORTUNITIES, opportunity)?.ok_or(LinkError::UnknownOpportunity)?;
+    let is_gone = is_gone(tx, opportunity)?;
+    let row = tx.get(OPPORTUNITIES, opportunity)?.filter(|_| !is_gone);
+    let row = row.ok_or(LinkError::UnknownOpportunity)?;
     if !row.is_active() {
         return Err(LinkError::Archived);
     }

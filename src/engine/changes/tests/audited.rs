@@ -2,7 +2,7 @@
 
 use fulcrum_domain::bulk::{Recipient as Listed, RecipientState, Step as BulkStep};
 use fulcrum_domain::template::Version;
-use fulcrum_domain::{ActivityKind, Actor};
+use fulcrum_domain::{ActivityKind, Actor, Whom};
 
 use super::refused::open_day;
 use super::*;
@@ -47,6 +47,29 @@ fn every_step_of_a_bulk_text_stands_there_with_who_took_it() {
     ];
     let told = steps.map(|(by, what)| (by.to_owned(), format!("bulk text {id} was {what}")));
     assert_eq!(audited(&life, ActivityKind::Bulk), told);
+}
+
+#[test]
+fn a_legal_hold_and_its_end_stand_there_by_whom_they_are_about() {
+    let mut life = Life::new();
+    life.step(&Step::Appears { who: 0, active: true });
+    let id = life.store.read_here(|read| read.list(OPPORTUNITIES, &Keys::all(), 9)).unwrap()[0].0.clone();
+    let whom = Whom::Opportunity(id.clone());
+    life.change(move |tx, moment| {
+        hold(tx, &whom, "Dana sues", "ana".into(), moment.now)?;
+        assert!(matches!(erase_person(tx, &whom, "bo".into(), moment.now), Err(EraseError::Held)));
+        note_held(tx, &whom, "bo".into(), moment.now)?;
+        release(tx, &whom, "ana".into(), moment.now)
+    });
+    let entries = life.store.read_here(|read| read.list(AUDIT, &Keys::all(), 99)).unwrap();
+    let lines: Vec<_> = entries.into_iter().map(|(_, entry)| entry.activity).collect();
+    assert!(lines.iter().all(|line| line.opportunity.as_ref() == Some(&id)), "{lines:?}");
+    let whats = [
+        "a legal hold keeps it",
+        "a person was not erased by command: a legal hold keeps them",
+        "the legal hold on it was released",
+    ];
+    assert_eq!(lines.iter().map(|line| line.detail.as_str()).collect::<Vec<_>>(), whats);
 }
 
 #[test]

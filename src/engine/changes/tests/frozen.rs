@@ -56,7 +56,7 @@ fn the_carrier_decides_it_too() {
     assert_eq!(thread.possible_opt_out, None);
     let key = DeadlineKey::PossibleOptOut(thread.id);
     let armed = life.store.read_here(|read| read.list(DEADLINES, &Keys::all(), 100)).unwrap();
-    assert!(!armed.iter().any(|(_, armed)| *armed == key));
+    assert!(!armed.iter().any(|((_, armed), ())| *armed == key.to_u64()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! finds by it any more.
 
 use fulcrum_domain::{ActivityKind, Consent, ConsentSource, OptOutSource, Retention, TranscriptMode, Whom};
-use fulcrum_domain::{Answer, Archived};
+use fulcrum_domain::{Answer, Archived, Refusal};
 
 use super::*;
 use crate::engine::{export_all, export_all_files, export_person};
@@ -124,6 +124,53 @@ fn a_hold_keeps_what_was_said_with_somebody_whose_number_is_anothers_now() {
     assert_eq!(life.change(move |tx, _| release(tx, &whom, "ana".into(), now)), 1);
     assert!(over(&life));
     assert_eq!(rows(&life, MESSAGES).len(), 0);
+}
+
+/// A hold is about keeping: a daemon went on to text whom Lever had deleted.
+#[test]
+fn whom_lever_has_deleted_gets_nothing_while_a_hold_keeps_them() {
+    let mut life = Life::new();
+    let (held, row) = known(&mut life, 0);
+    let tomorrow = life.now + days(1);
+    let (later_text, text) = life.change(move |tx, moment| {
+        let later = compose(tx, draft(0, Some(tomorrow)), &silent(), moment).unwrap();
+        moment.now += SignedDuration::from_secs(1);
+        let text = compose(tx, draft(0, None), &silent(), moment).unwrap();
+        Ok((later.id, text.id))
+    });
+    let (whom, now) = (Whom::Opportunity(held.clone()), life.now);
+    let keep = whom.clone();
+    life.change(move |tx, _| hold(tx, &keep, "a case", "ana".into(), now));
+    is_deleted(&mut life, &held);
+    assert_eq!(rows(&life, OPPORTUNITIES).len(), 1, "what there is of them is kept");
+    let states: Vec<_> = rows(&life, MESSAGES).into_iter().map(|(_, text)| text.delivery).collect();
+    assert_eq!(states, [Delivery::Canceled; 2], "what waited is called off");
+    assert_eq!(rows(&life, OUTBOX), []);
+    let id = held.clone();
+    life.change(move |tx, moment| {
+        let to = [Recipient::Opportunity(id), Recipient::Number(number(0))];
+        for to in to {
+            let refused = compose(tx, Draft { to, ..draft(0, None) }, &silent(), moment);
+            assert!(matches!(refused, Err(ComposeError::Refused(Refusal::Gone))), "{refused:?}");
+        }
+        // One that was written all the same, say by an older program.
+        let mut old = message(tx, text)?.unwrap();
+        old.delivery = Delivery::Queued;
+        thread::put_message(tx, &old)?;
+        assert!(begin_send(tx, text, &silent(), moment)?.is_none());
+        assert_eq!(message(tx, text)?.unwrap().delivery, Delivery::Canceled);
+        assert_eq!(message(tx, later_text)?.unwrap().delivery, Delivery::Canceled);
+        Ok(())
+    });
+    // Who has the number as well, and is there, may be texted.
+    later(&mut life);
+    let (contact, as_of) = ("other".parse().unwrap(), life.now);
+    put(&life, &"another".parse().unwrap(), Opportunity { contact, as_of, ..row });
+    let about = life.change(|tx, moment| {
+        let to = Recipient::Number(number(0));
+        Ok(compose(tx, Draft { to, ..draft(0, None) }, &silent(), moment).unwrap().opportunity)
+    });
+    assert_eq!(about, Some("another".parse().unwrap()));
 }
 
 #[test]
@@ -370,11 +417,17 @@ fn a_legal_hold_keeps_what_happened() {
     };
     let before = of_held(&life);
     assert!(before.0.0 > 0 && before.0.1 > 0 && before.1.0 > 0 && before.1.1 > 0, "{before:?}");
-    let (mut last, mut other) = (None, None);
+    let mut last = None;
     loop {
         last = life.change(move |tx, _| forget_activity(tx, now, last, 1));
-        other = life.change(move |tx, _| forget_events(tx, now, other, 1));
-        if last.is_none() && other.is_none() {
+        if last.is_none() {
+            break;
+        }
+    }
+    let mut last = None;
+    loop {
+        last = life.change(move |tx, _| forget_events(tx, now, last, 1));
+        if last.is_none() {
             break;
         }
     }

@@ -1,5 +1,6 @@
 //! A restored copy comes to life: what its original may have sent since the backup is not sent again.
 
+use fulcrum_domain::Whom;
 use fulcrum_domain::automation::{EnrolmentState, Trigger};
 use fulcrum_domain::bulk::{BulkState, RecipientState};
 
@@ -8,7 +9,7 @@ use super::held_up::{at, dana, enrolment, is_archived, stored, with_automation};
 use super::refused::{begun, written};
 use super::*;
 use crate::store::Muted;
-use crate::store::tables::{APPOINTMENTS, BULKS, ENROLMENTS, MUTED, RECIPIENTS};
+use crate::store::tables::{APPOINTMENTS, BULKS, DELETED, ENROLMENTS, MUTED, RECIPIENTS};
 
 /// A backup of this moment is what the daemon goes on with.
 fn is_restored(life: &Life) {
@@ -29,6 +30,54 @@ fn later(life: &mut Life, minutes: i64) {
 
 fn by_itself(at: Option<Timestamp>) -> Draft {
     Draft { author: Author::Automatic("hello".into()), purpose: Purpose::Automatic, ..draft(0, at) }
+}
+
+/// Whom we erased by command, and who told us by telephone to stop, was there again and could be texted.
+#[test]
+fn a_copy_takes_over_erasures_and_opt_outs_since_the_backup() {
+    let story = || {
+        let mut life = Life::new();
+        for who in [0, 1] {
+            life.step(&Step::Appears { who, active: true });
+            life.step(&Step::Writes { who, words: 0 });
+        }
+        life
+    };
+    // The same steps make the same rows.
+    let (mut before, copy) = (story(), story());
+    let since = before.now;
+    later(&mut before, 10);
+    let erased = before.change(|tx, moment| {
+        let whom = Whom::Number(number(0));
+        Ok(erase_person(tx, &whom, "ana".into(), moment.now).unwrap().unwrap().1.opportunities)
+    });
+    for stops in [number(1), Number::from_e164("+12025550119").unwrap()] {
+        let wish = Wish { opted_out: true, reason: "called".into(), since: None };
+        before.change(move |tx, moment| {
+            decide_opt_out(tx, stops, &wish, &"ana".into(), &rules(), moment.now).unwrap();
+            Ok(())
+        });
+    }
+    let known = before.store.read_here(|read| promised(read, since)).unwrap();
+    let told = copy.change(move |tx, moment| take_over(tx, known, moment.now));
+    assert_eq!(told, TakenOver { erasures: 1, opt_outs: 2, ..TakenOver::default() });
+    let (people, texts, gone, stops) = copy
+        .store
+        .read_here(|read| {
+            let stops = [number(1), Number::from_e164("+12025550119").unwrap()];
+            let stops = stops.map(|number| suppression_of(read, number).unwrap().is_some());
+            let gone = erased.iter().all(|id| read.has(DELETED, id).unwrap());
+            let people = read.list(OPPORTUNITIES, &Keys::all(), 9)?.len();
+            Ok::<_, StoreError>((people, read.list(MESSAGES, &Keys::all(), 9)?.len(), gone, stops))
+        })
+        .unwrap();
+    assert_eq!((people, texts, gone, stops), (1, 1, true, [true; 2]));
+    // A store of another lineage hashes numbers under another key.
+    let other = Life::new();
+    other.change(|tx, _| tx.put(SECRETS, &HASH_KEY.to_owned(), &SecretKey([8; 32])));
+    let known = before.store.read_here(|read| promised(read, since)).unwrap();
+    let told = other.change(move |tx, moment| take_over(tx, known, moment.now));
+    assert_eq!((told.opt_outs, told.erasures), (0, 1));
 }
 
 #[test]

@@ -32,6 +32,34 @@ fn a_stop_by_text_comes_before_what_a_person_recorded() {
     life.check();
 }
 
+/// History was taken in with the words of live texts, and what may be an opt-out was passed by.
+#[test]
+fn what_may_be_an_opt_out_in_history_is_asked_about() {
+    let life = Life::new();
+    let past = |days: i64, words: &str| Past {
+        number: number(0),
+        our_number: rules().numbers[0],
+        direction: Direction::In,
+        at: life.now - SignedDuration::from_hours(24 * days),
+        body: Body::new(words),
+        author: String::new(),
+    };
+    let take = |texts: Vec<Past>| {
+        let told = life.change(move |tx, moment| import(tx, texts, "ana".into(), moment.now));
+        let thread = life.change(|tx, _| Ok(thread_of(tx, number(0))?.unwrap()));
+        ((told.opt_outs, told.possible), thread.possible_opt_out)
+    };
+    let doubt = "Please do not text me again. Wrong number";
+    // They said otherwise since.
+    assert_eq!(take(vec![past(30, doubt), past(29, "START")]), ((0, 1), None));
+    assert_eq!(take(vec![past(31, doubt)]), ((0, 0), None));
+    let now = life.now;
+    assert_eq!(take(vec![past(20, doubt), past(19, doubt)]), ((0, 1), Some(now)));
+    assert_eq!(take(vec![past(21, "START")]), ((0, 0), Some(now)), "from before the doubt");
+    assert_eq!(take(vec![past(10, "STOP")]), ((1, 0), None));
+    assert_eq!(take(vec![past(9, doubt)]), ((0, 0), None), "they have opted out anyway");
+}
+
 #[test]
 fn a_possible_opt_out_that_a_person_confirms_came_by_text() {
     let mut life = Life::new();

@@ -258,3 +258,26 @@ async fn a_webhook_made_by_the_api_shows_its_token_once() {
     let path = format!("/webhooks/{}", made["data"]["id"].as_str().unwrap());
     assert_eq!(client.send(Method::DELETE, &path, &Value::Null).await.0, StatusCode::NO_CONTENT);
 }
+
+#[tokio::test]
+async fn what_changes_nothing_is_told_by_no_event_and_a_move_names_who_made_it() {
+    let (client, mut receiver) = connected().await;
+    let who = client.sandbox.random_opportunity(true).unwrap();
+    let user = client.ok("/users?limit=1").await["data"][0]["id"].clone();
+    let base = format!("/opportunities/{}", who.opportunity);
+    let by = format!("{base}/stage?perform_as={}", user.as_str().unwrap());
+    let to = if who.stage == "offer" { "applicant-new" } else { "offer" };
+    for (path, body) in [
+        (&format!("{base}/archived"), json!({"reason": null})),
+        (&by, json!({"stage": who.stage})),
+        (&by, json!({"stage": to})),
+    ] {
+        assert_eq!(client.send(Method::PUT, path, &body).await.0, StatusCode::OK, "{path} {body}");
+    }
+    let told = receiver.next().await;
+    assert_eq!((&told["event"], &told["data"]["toStageId"]), (&json!("candidateStageChange"), &json!(to)));
+    let read = client.ok(&base).await;
+    let mut changes = read["data"]["stageChanges"].as_array().unwrap().iter().rev();
+    assert_eq!(changes.next().unwrap()["userId"], user);
+    assert_ne!(changes.next().unwrap()["userId"], user, "it was not moved to where it was");
+}

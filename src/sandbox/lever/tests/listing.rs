@@ -219,6 +219,12 @@ async fn the_deleted_leave_the_list_and_stand_in_their_own() {
     let (status, _) =
         client.get(&format!("/opportunities/deleted?deleted_at_start=1&deleted_at_end={now}")).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
+    let applications = "/applications/deleted?deleted_at_start=";
+    let went = client.ok(&format!("{applications}{}&deleted_at_end={now}", now - 60_000)).await;
+    let of_theirs = |one: &Value| one["opportunityId"] == json!(gone);
+    assert!(went["data"].as_array().unwrap().iter().all(of_theirs), "{went}");
+    assert_eq!(client.get(&format!("{applications}{now}")).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(client.ok("/postings/deleted").await["data"], json!([]));
 }
 
 #[tokio::test]

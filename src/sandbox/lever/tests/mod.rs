@@ -6,9 +6,9 @@ mod shapes;
 mod writes;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::lever::{LeverOptions, Permission, Permissions};
+use crate::lever::{Hidden, LeverOptions, Permission, Permissions};
 use crate::{Fault, Options, Remote, Rule, Sandbox};
 
 /// A sandbox with everything allowed and no limit worth mentioning.
@@ -106,6 +106,31 @@ async fn each_kind_of_refusal_has_its_own_body() {
     assert_eq!(routes["GET (none)"], 3);
     let hidden = client.sandbox.truth().find(|truth| truth.confidential).unwrap();
     check(client.get(&format!("/opportunities/{}", hidden.id)).await, 403, "ForbiddenError");
+}
+
+#[tokio::test]
+async fn what_the_contract_leaves_open_is_answered_as_the_options_say() {
+    let options = LeverOptions {
+        hidden: Hidden::NotFound,
+        perform_as_refused: StatusCode::FORBIDDEN,
+        notes_lag_ms: 60_000,
+        permissions: Permissions::all().without(Permission::Confidential),
+        ..unlimited(300)
+    };
+    let client = Client::start(options).await;
+    let hidden = client.sandbox.truth().find(|truth| truth.confidential).unwrap();
+    let (status, body) = client.get(&format!("/opportunities/{}", hidden.id)).await;
+    assert_eq!((status, &body["code"]), (StatusCode::NOT_FOUND, &json!("NotFoundError")));
+    let shown = client.sandbox.random_opportunity(true).unwrap();
+    let notes = format!("/opportunities/{}/notes", shown.opportunity);
+    let note = json!({"value": "x"});
+    let (status, body) = client.send(Method::POST, &format!("{notes}?perform_as=nobody"), &note).await;
+    assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("ForbiddenError")));
+    assert!(body["message"].as_str().unwrap().contains("/perform_as"));
+    assert_eq!(client.send(Method::POST, &notes, &note).await.0, StatusCode::CREATED);
+    assert_eq!(client.ok(&notes).await["data"], json!([]));
+    client.sandbox.clock().advance(60_000);
+    assert_eq!(client.ok(&notes).await["data"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
