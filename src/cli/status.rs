@@ -194,7 +194,7 @@ fn show(status: &Shape, zone: &TimeZone) -> std::io::Result<()> {
     for (name, value) in [
         ("effects", Cell::new(effects(status, zone))),
         ("", failed),
-        ("transcripts", Cell::new(format!("{} wait to be filed", screen::count(status.deadlines.pending)))),
+        ("deadlines", Cell::new(format!("{} to come", screen::count(status.deadlines.pending)))),
         ("webhooks", Cell::new(webhooks(status))),
         ("opportunities", Cell::new(screen::count(status.opportunities))),
         ("conversations", Cell::new(screen::count(status.conversations))),

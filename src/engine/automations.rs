@@ -1,7 +1,9 @@
 //! Automations as people and scripts see them: how each stands, what it would have done, why a text was
 //! sent and why another was not.
 
-use fulcrum_domain::automation::{Automation, CardState, EnrolmentId, EnrolmentState, RunLine, Trigger};
+use fulcrum_domain::automation::{
+    Automation, CardState, Enrolment, EnrolmentId, EnrolmentState, RunLine, Trigger,
+};
 use fulcrum_domain::{Actor, Author, Direction, Message, MessageId, OpportunityId, Sight};
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +11,9 @@ use super::Engine;
 use super::back_test::back_test;
 use super::changes::{self, Rules, SwitchError, Wait, Waiting};
 use super::view::Gaze;
-use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG};
+use crate::store::tables::{
+    AUTOMATIONS, CARDS, ENROLMENTS, ENROLMENTS_ON, LIVE_ENROLMENTS, OPPORTUNITIES, RUN_LOG,
+};
 use crate::store::{Keys, Read, StoreError};
 
 /// A text that left so much later than it was written has waited.
@@ -56,6 +60,17 @@ pub struct CardView {
     pub count: u64,
 }
 
+/// A text that waits on a card.
+#[derive(Clone, Debug)]
+pub struct OnCard {
+    /// The automation whose text it is, by name.
+    pub automation: String,
+    /// To whom.
+    pub opportunity: OpportunityId,
+    /// Their name.
+    pub name: String,
+}
+
 /// What an automation would have done about one event.
 #[derive(Clone, Debug)]
 pub struct Tested {
@@ -94,6 +109,22 @@ impl Engine {
     pub async fn automations(&self) -> Result<(Vec<AutomationView>, Vec<CardView>), StoreError> {
         let settings = self.settings.load_full();
         self.store.read(move |read| standing(read, &settings.rules.automations.list)).await
+    }
+
+    /// The words of an automation as its template has them; none where the config has none of that name.
+    pub fn automation_words(&self, name: &str) -> Option<String> {
+        let settings = self.settings.load();
+        let all = &settings.rules.automations;
+        let text = all.texts.get(&all.get(name)?.message)?;
+        Some(text.text().to_owned())
+    }
+
+    /// The texts that wait on a card, as far as somebody may see whom they are for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn on_card(&self, number: u64, sight: Sight) -> Result<Vec<OnCard>, StoreError> {
+        self.store.read(move |read| on_card(read, number, sight)).await
     }
 
     /// What an automation would have done in the last `days`, by the events that are stored and by what is
@@ -189,6 +220,22 @@ pub(crate) fn tested(
     let days = SignedDuration::from_hours(24 * i64::from(days.clamp(1, TEST_DAYS_MAX)));
     let since = now.saturating_sub(days).unwrap_or(Timestamp::MIN);
     back_test(read, automation, since, sight, rules, now)
+}
+
+/// The texts that wait on a card.
+pub(crate) fn on_card(read: &impl Read, number: u64, sight: Sight) -> Result<Vec<OnCard>, StoreError> {
+    let gaze = Gaze::new(read, sight);
+    let mut texts = Vec::new();
+    for ((_, id), ()) in read.list(ENROLMENTS_ON, &Keys::beginning(&number), usize::MAX)? {
+        let Some(row) = read.get(ENROLMENTS, &id)?.filter(Enrolment::is_live) else { continue };
+        if row.card != Some(number) || !gaze.reaches(Some(&row.opportunity))? {
+            continue;
+        }
+        let name = read.get(OPPORTUNITIES, &row.opportunity)?.map(|row| row.name);
+        let name = name.unwrap_or_else(|| row.opportunity.to_string());
+        texts.push(OnCard { automation: row.automation, opportunity: row.opportunity, name });
+    }
+    Ok(texts)
 }
 
 /// How these automations stand, in their order, and the cards that wait for approval.

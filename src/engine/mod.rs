@@ -69,7 +69,7 @@ mod wake;
 mod wishes;
 
 pub use arranging::{InterviewRefusal, InterviewRequest};
-pub use automations::{AutomationView, CardView, Reason, TEST_DAYS_MAX, Tested};
+pub use automations::{AutomationView, CardView, OnCard, Reason, TEST_DAYS_MAX, Tested};
 pub(crate) use automations::{standing, tested, why, why_not};
 pub use backups::{BackupPlan, CopyError, CopyPlan};
 pub use booking::{BookingAct, BookingState, BookingView};

@@ -67,5 +67,8 @@ describe("texts to many and by themselves", () => {
       assert.ok(wide <= 360, `${path} is ${wide} pixels wide`);
       await world.picture(page, `small-${path}`);
     }
+    const button = await page.getByRole("button", { name: "Pause, keep those who wait" }).first().boundingBox();
+    assert.ok(button.x >= 0 && button.x + button.width <= 360, `a button is out of sight: ${JSON.stringify(button)}`);
+    assert.ok(button.height < 60, `a button breaks by word: ${JSON.stringify(button)}`);
   });
 });

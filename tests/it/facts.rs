@@ -158,7 +158,7 @@ async fn a_template_speaks_of_the_candidate_and_their_next_interview() {
     world.hook(fulcrum_domain::HookEvent::InterviewCreated, &dana).await;
     world.idle().await;
     let text = render(Some(Sender::Name("Priya Shah".into()))).await.unwrap();
-    assert_eq!(text, "Hi Dana, Tuesday 6 March at 2:30 pm EST. Priya Shah");
+    assert_eq!(text, "Hi Dana, Tue, Mar 6 at 2:30 PM EST. Priya Shah");
     let nobody = render(Some(Sender::Email("nobody@acme.example".into()))).await;
     assert!(matches!(nobody, Err(TemplateError::UnknownSender)));
 }

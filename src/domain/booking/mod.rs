@@ -11,7 +11,6 @@ pub mod words;
 
 use std::collections::BTreeMap;
 
-use jiff::civil::DateTime;
 use jiff::fmt::serde::timestamp::millisecond;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -254,17 +253,23 @@ pub enum Next {
     Take(u8),
 }
 
-/// A day and time as a text says it, "Tue, Mar 4 at 2:30 PM EST".
+/// A day and time as every text says it, "Tue, Mar 4 at 2:30 PM EST".
 pub fn spoken(at: Timestamp, zone: &TimeZone) -> String {
-    let abbreviation = at.to_zoned_datetime(zone.clone()).strftime("%Z").to_string();
-    let named = abbreviation.chars().all(|c| c.is_ascii_alphabetic());
-    let name = || format!("({})", zone.iana_name().unwrap_or("UTC"));
-    format!("{} {}", clock(zone.to_datetime(at)), if named { abbreviation } else { name() })
+    format!("{} at {}", spoken_day(at, zone), spoken_time(at, zone))
 }
 
-/// The same without the zone.
-pub fn clock(at: DateTime) -> String {
-    at.strftime("%a, %b %-d at %-I:%M %p").to_string()
+/// The day of it, "Tue, Mar 4".
+pub fn spoken_day(at: Timestamp, zone: &TimeZone) -> String {
+    zone.to_datetime(at).strftime("%a, %b %-d").to_string()
+}
+
+/// The time of it, "2:30 PM EST".
+pub fn spoken_time(at: Timestamp, zone: &TimeZone) -> String {
+    let local = at.to_zoned_datetime(zone.clone());
+    let abbreviation = local.strftime("%Z").to_string();
+    let named = abbreviation.chars().all(|c| c.is_ascii_alphabetic());
+    let name = || format!("({})", zone.iana_name().unwrap_or("UTC"));
+    format!("{} {}", local.strftime("%-I:%M %p"), if named { abbreviation } else { name() })
 }
 
 #[cfg(test)]

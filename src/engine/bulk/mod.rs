@@ -17,7 +17,7 @@ use fulcrum_domain::bulk::{
     AUDIENCE_MAX, Audience, BadRow, Bulk, BulkId, BulkState, Exclusion, Nudge, Recipient, RecipientState,
     Step,
 };
-use fulcrum_domain::{Actor, Delivery, Message, OpportunityId, Sight, UserId, target};
+use fulcrum_domain::{Actor, Delivery, Folder, Message, OpportunityId, Shelf, Sight, UserId, target};
 use jiff::Timestamp;
 
 pub use list::{Listed, Who, read_list};
@@ -29,7 +29,7 @@ use super::changes::{self, BulkError};
 use super::repeats::{KeyReused, Once, made_before, remember};
 use super::view::{Gaze, Page};
 use super::{Engine, Settings};
-use crate::store::tables::{BULKS, OPPORTUNITIES, POSTINGS, RECIPIENTS, STAGES};
+use crate::store::tables::{BULKS, CONVERSATIONS, OPPORTUNITIES, POSTINGS, RECIPIENTS, SHELVES, STAGES};
 use crate::store::{Created, Keys, Read, StoreError};
 
 /// A bulk text as somebody wants it.
@@ -105,6 +105,8 @@ pub struct BulkView {
 pub struct BulkCounts {
     /// Their turn has not come.
     pub waiting: usize,
+    /// Of those: they may have opted out, so nothing leaves to them until somebody decides.
+    pub in_doubt: usize,
     /// They get none.
     pub excluded: usize,
     /// Their text was written; those of the next three are among them.
@@ -136,6 +138,8 @@ pub struct RecipientView {
     pub message: Option<Message>,
     /// Whether they have written something that nobody has answered, while their turn has not come.
     pub unanswered: bool,
+    /// Whether they may have opted out, while their turn has not come: until somebody decides, it does not.
+    pub in_doubt: bool,
 }
 
 /// Which recipients of a bulk text are asked for.
@@ -401,13 +405,30 @@ pub(super) fn look(
     Ok((bulk, recipients))
 }
 
+/// Those who may have opted out: nobody has decided yet.
+fn in_doubt(read: &impl Read) -> Result<HashSet<OpportunityId>, StoreError> {
+    let mut found = HashSet::new();
+    let shelf = Keys::beginning(&Shelf::Folder(Folder::PossibleOptOut));
+    for ((_, _, thread), ()) in read.list(SHELVES, &shelf, usize::MAX)? {
+        let Some(thread) = read.get(CONVERSATIONS, &thread)? else { continue };
+        for one in changes::candidacies(read, thread.number)? {
+            if read.get(OPPORTUNITIES, &one.id)?.is_some_and(|row| row.number() == Some(thread.number)) {
+                found.insert(one.id);
+            }
+        }
+    }
+    Ok(found)
+}
+
 fn counts(read: &impl Read, id: BulkId) -> Result<(BulkCounts, Vec<(String, usize)>), StoreError> {
     let mut counts = BulkCounts::default();
     let mut reasons = BTreeMap::new();
+    let in_doubt = in_doubt(read)?;
     for (_, recipient) in changes::all_recipients(read, id)? {
         let text = match recipient.state {
             RecipientState::Waiting => {
                 counts.waiting += 1;
+                counts.in_doubt += usize::from(in_doubt.contains(&recipient.opportunity));
                 continue;
             }
             RecipientState::Excluded(why) => {
@@ -459,6 +480,7 @@ fn recipients(
         None => all,
     };
     let gaze = Gaze::new(read, sight);
+    let in_doubt = in_doubt(read)?;
     let list = |most| {
         let mut rows = Vec::new();
         read.scan(RECIPIENTS, &keys, |key, recipient| {
@@ -485,11 +507,13 @@ fn recipients(
             words: None,
             message: None,
             unanswered: false,
+            in_doubt: false,
         };
         match &recipient.state {
             RecipientState::Waiting => {
                 match words_for(read, &bulk, &bulk.template, &recipient, sight, settings, now)? {
                     Ok(found) => {
+                        view.in_doubt = in_doubt.contains(&recipient.opportunity);
                         view.unanswered = changes::is_unanswered(read, found.number)?;
                         view.words = Some(found.words);
                     }

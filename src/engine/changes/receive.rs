@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use fulcrum_domain::optout::{self, Keyword, Verdict};
 use fulcrum_domain::{
     ActivityKind, Actor, Answer, Attachment, Body, CarrierSid, Consent, ConsentSource, Conversation,
-    Direction, Message, MessageId, Number, OpportunityId, OptOutSource, Purpose, Suppression, target,
+    Direction, Message, MessageId, Number, OptOutSource, Purpose, Suppression, target,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -78,8 +78,9 @@ pub fn receive(
         None => optout::read(text.body.reveal(), suppression.is_some()),
     };
     let known = candidacies(tx, text.from)?;
-    let answered = newest_outbound(tx, &conversation, at)?;
-    let opportunity = target(&known, answered.as_ref().map(|(id, at)| (id, *at)), moment.now);
+    let asked = answerable(tx, &conversation, at)?;
+    let answered = asked.iter().rev().find_map(|text| Some((text.opportunity.as_ref()?, left_at(text))));
+    let opportunity = target(&known, answered, moment.now);
 
     let id = MessageId::new(at, &moment.id_bits());
     let message = Message {
@@ -105,7 +106,7 @@ pub fn receive(
     note_of(tx, &conversation, Actor::candidate(), ActivityKind::Message, "a text came in", moment.now)?;
     if !outdated {
         if verdict == Verdict::Answer && fresh {
-            hear(tx, &conversation, message.body.reveal(), rules, moment)?;
+            hear(tx, &conversation, &message, asked.last(), rules, moment)?;
             conversation = open(tx, text.from)?;
         }
         obey(tx, verdict, conversation, fresh && !carrier_answers, rules, moment)?;
@@ -200,27 +201,32 @@ fn obey(
     Ok(())
 }
 
-/// The opportunity and the time of the text of ours in this thread that left last and can be answered at `at`:
-/// one that still waits cannot, nor one that left later than an answer that was found late. After an outage
-/// texts may leave in another order than that in which they stand.
-fn newest_outbound(
+/// When a text left; one of before that was kept: when it was written.
+fn left_at(text: &Message) -> Timestamp {
+    text.submitted_at.unwrap_or(text.at)
+}
+
+/// The texts of ours in this thread that can be answered at `at`, the one that left last at the end: one that
+/// still waits cannot, nor one that left later than an answer that was found late. After an outage texts may
+/// leave in another order than that in which they stand.
+fn answerable(
     read: &impl Read,
     conversation: &Conversation,
     at: Timestamp,
-) -> Result<Option<(OpportunityId, Timestamp)>, StoreError> {
+) -> Result<Vec<Message>, StoreError> {
     /// So many texts in a row without an answer of ours leave nothing to be bound to.
     const LOOK_BACK: usize = 500;
     let newest_first = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
-    let left_at = |m: &Message| m.submitted_at.unwrap_or(m.at);
-    // Of two that left in one moment, the last that was written.
-    Ok(newest_first
+    let mut texts: Vec<Message> = newest_first
         .into_iter()
         .rev()
         .map(|(_, message)| message)
         .filter(|m| m.direction == Direction::Out && !m.purpose.is_of_the_number())
         .filter(|m| !m.delivery.has_stayed() && left_at(m) <= at)
-        .filter_map(|m| m.opportunity.clone().map(|opportunity| (opportunity, left_at(&m))))
-        .max_by_key(|(_, left)| *left))
+        .collect();
+    // Of two that left in one moment, the last that was written.
+    texts.sort_by_key(left_at);
+    Ok(texts)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use fulcrum_domain::template::{Field, Fields, Templates};
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Appointment, Author, Conversation, DeadlineKey, Message, MessageId,
-    Opportunity, OpportunityId, Planned, Purpose, RemindOf, Reminded, Reminders, Sight, remind_at,
+    Activity, ActivityKind, Actor, Appointment, AppointmentId, Author, Conversation, DeadlineKey, Message,
+    MessageId, Opportunity, OpportunityId, Planned, Purpose, RemindOf, Reminded, Reminders, Sight, remind_at,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -26,7 +26,7 @@ use super::thread::thread_of;
 use super::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::engine::facts::{NextInterview, candidate};
-use crate::store::tables::{INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
+use crate::store::tables::{APPOINTMENT_NEWS, INTERVIEWS, OPPORTUNITIES, REMINDERS, REMINDERS_OF};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// What candidates are texted of their interviews.
@@ -55,6 +55,26 @@ pub(super) fn label(template: &str) -> String {
 /// Whether that is who writes a text of one of these templates.
 pub(super) fn is_of_an_interview(author: &Author) -> bool {
     [REMINDER, MOVED, CALLED_OFF].iter().any(|template| *author == Author::Automatic(label(template)))
+}
+
+/// Whether a text is the newest that tells of this interview of ours by itself.
+pub(super) fn tells_of(
+    read: &impl Read,
+    text: &Message,
+    about: &OpportunityId,
+    interview: AppointmentId,
+) -> Result<bool, StoreError> {
+    if read.get(APPOINTMENT_NEWS, &interview)?.is_some_and(|news| news.told == Some(text.id)) {
+        return Ok(true);
+    }
+    for ((_, number), ()) in read.list(REMINDERS_OF, &Keys::beginning(about), usize::MAX)? {
+        let row = read.get(REMINDERS, &number)?;
+        let of = Reminded::Appointment(interview);
+        if row.is_some_and(|row| row.of == of && row.sent == Some(text.id)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An interview that stands and is to come.

@@ -1,5 +1,6 @@
 //! The facts in words, for the people who text.
 
+use fulcrum_domain::booking::{spoken_day, spoken_time};
 use fulcrum_domain::quiet::Verdict;
 use fulcrum_domain::zones::Zones;
 use fulcrum_domain::{
@@ -217,18 +218,14 @@ fn spoken(clocks: &[DateTime], format: &str) -> String {
 }
 
 impl NextInterview {
-    /// Its day, as a template says it: "Tuesday 4 March".
+    /// Its day, as a template says it: "Tue, Mar 4".
     pub fn date(&self) -> String {
-        self.in_zone("%A %-d %B")
+        spoken_day(self.starts_at, &self.zone)
     }
 
-    /// Its time with the zone, as a template says it: "2:30 pm EST".
+    /// Its time with the zone, as a template says it: "2:30 PM EST".
     pub fn time(&self) -> String {
-        self.in_zone("%-I:%M %P %Z")
-    }
-
-    fn in_zone(&self, format: &str) -> String {
-        self.starts_at.to_zoned_datetime(self.zone.clone()).strftime(format).to_string()
+        spoken_time(self.starts_at, &self.zone)
     }
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::Listing;
 use super::input::{Asked, Id, IdempotencyKey, Input, NOTHING};
 use crate::engine::changes::{SwitchError, Waiting};
-use crate::engine::{AutomationView, CardView, Engine, Reason, TEST_DAYS_MAX, Tested};
+use crate::engine::{AutomationView, CardView, Engine, OnCard, Reason, TEST_DAYS_MAX, Tested};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::problem::{Kind, Problem, ProblemBody};
@@ -79,6 +79,27 @@ struct CardBody {
     expires_at: Timestamp,
     /// How many texts wait on it.
     count: u64,
+    /// Those to candidates whom the caller may see; empty while the daemon does not run.
+    texts: Vec<OnCardBody>,
+}
+
+/// A text that waits on a card.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CardText)]
+struct OnCardBody {
+    /// The automation whose text it is.
+    automation: String,
+    /// To which opportunity.
+    opportunity: String,
+    /// Whose that is.
+    name: String,
+}
+
+impl From<OnCard> for OnCardBody {
+    fn from(text: OnCard) -> Self {
+        let OnCard { automation, opportunity, name } = text;
+        Self { automation, opportunity: opportunity.to_string(), name }
+    }
 }
 
 impl From<(Vec<AutomationView>, Vec<CardView>)> for AutomationsBody {
@@ -114,6 +135,7 @@ impl From<CardView> for CardBody {
             opened_at: view.opened_at,
             expires_at: view.expires_at,
             count: view.count,
+            texts: Vec::new(),
         }
     }
 }
@@ -191,8 +213,16 @@ fn unknown() -> Problem {
     responses((status = 200, body = AutomationsBody)),
     security(("bearer" = []))
 )]
-pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Result<Json<AutomationsBody>, Problem> {
-    Ok(Json(shared.engine.automations().await?.into()))
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<AutomationsBody>, Problem> {
+    let mut body = AutomationsBody::from(shared.engine.automations().await?);
+    for card in &mut body.cards {
+        let texts = shared.engine.on_card(card.id, caller.sight).await?;
+        card.texts = texts.into_iter().map(Into::into).collect();
+    }
+    Ok(Json(body))
 }
 
 #[utoipa::path(
@@ -240,7 +270,7 @@ pub(super) async fn pause(
         Some(_) => return Err(Problem::invalid("waiting", "it must be keep or drop")),
     };
     engine.pause_automation(&name, waiting, caller.actor()).await?;
-    list(State(shared)).await
+    list(State(shared), Extension(caller)).await
 }
 
 #[utoipa::path(
@@ -258,7 +288,7 @@ pub(super) async fn resume(
 ) -> Result<Json<AutomationsBody>, Problem> {
     let engine = key.engine(&shared, &caller, NOTHING).await?;
     engine.resume_automation(&name, caller.actor()).await?;
-    list(State(shared)).await
+    list(State(shared), Extension(caller)).await
 }
 
 #[utoipa::path(
@@ -275,7 +305,7 @@ pub(super) async fn approve(
 ) -> Result<Json<AutomationsBody>, Problem> {
     let engine = key.engine(&shared, &caller, NOTHING).await?;
     decide_card(&engine, &caller, &id, true).await?;
-    list(State(shared)).await
+    list(State(shared), Extension(caller)).await
 }
 
 #[utoipa::path(
@@ -292,7 +322,7 @@ pub(super) async fn call_off(
 ) -> Result<Json<AutomationsBody>, Problem> {
     let engine = key.engine(&shared, &caller, NOTHING).await?;
     decide_card(&engine, &caller, &id, false).await?;
-    list(State(shared)).await
+    list(State(shared), Extension(caller)).await
 }
 
 /// Decides a card, as a form of a page does, too.

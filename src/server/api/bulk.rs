@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use fulcrum_domain::Message;
 use fulcrum_domain::bulk::{Audience, Bulk, BulkId, BulkState, RecipientState, Step, StepRefusal};
+use fulcrum_domain::guard::FROZEN;
 use fulcrum_domain::template::Version;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,8 @@ impl From<(BulkId, Bulk)> for BulkBody {
 pub(super) struct Counts {
     /// Their turn has not come. A draft is confirmed for so many.
     waiting: usize,
+    /// Of those: they may have opted out, and nothing leaves to them until somebody decides.
+    in_doubt: usize,
     /// They get none, with a reason each.
     excluded: usize,
     /// Their text was written; the next three are among them.
@@ -170,9 +173,19 @@ pub(super) struct BulkWhole {
 
 impl From<BulkView> for BulkWhole {
     fn from(view: BulkView) -> Self {
-        let BulkCounts { waiting, excluded, written, delivered, failed, answered, nudged, called_off } =
-            view.counts;
-        let counts = Counts { waiting, excluded, written, delivered, failed, answered, nudged, called_off };
+        let BulkCounts {
+            waiting,
+            in_doubt,
+            excluded,
+            written,
+            delivered,
+            failed,
+            answered,
+            nudged,
+            called_off,
+        } = view.counts;
+        let counts =
+            Counts { waiting, in_doubt, excluded, written, delivered, failed, answered, nudged, called_off };
         Self { bulk: (view.id, view.bulk).into(), counts }
     }
 }
@@ -187,7 +200,7 @@ pub(super) struct RecipientBody {
     name: Option<String>,
     /// `waiting`, `excluded`, `written`, `nudged` or `called-off`.
     state: &'static str,
-    /// Why they get none.
+    /// Why they get none, or for what they wait that somebody can decide.
     reason: Option<String>,
     /// The words as they would leave, or have left.
     text: Option<String>,
@@ -205,7 +218,7 @@ impl From<RecipientView> for RecipientBody {
             state: state_word(&view.state),
             reason: match view.state {
                 RecipientState::Excluded(why) => Some(why.to_string()),
-                _ => None,
+                _ => view.in_doubt.then(|| FROZEN.to_owned()),
             },
             text: view.words,
             status: view.message.as_ref().map(Message::status_word),

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `GET /b/{token}` | the free times, or what is booked; `?zone=` shows them by another clock, `?move=1` the times instead |
 //! | `POST /b/{token}` | takes a time, calls it off, or takes a wish; then the page again |
-//! | `GET /b/{token}/calendar.ics` | the booked time for the candidate's own calendar |
+//! | `GET /b/{token}/calendar.ics` | the booked time for the candidate's own calendar; the page, if none is |
 //!
 //! Whoever has the link acts for the candidate, so it says nothing of them but their first name, and
 //! looking never books: link scanners open every link. A form carries what only the page of this
@@ -35,7 +35,7 @@ pub(super) use throttle::Throttle;
 
 use super::Shared;
 use super::listener::Peer;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
 use super::route::{self, Route};
 use crate::calendar::{Invitation, file};
 use crate::engine::changes::BookError;
@@ -217,7 +217,8 @@ async fn calendar(
         Err(refusal) => return refusal,
     };
     let BookingState::Booked { booked, .. } = &view.state else {
-        return Problem::new(Kind::NotFound, "no time is booked").into_response();
+        // The page says how it stands: a candidate may tap the link of a meeting that was called off.
+        return done(&shared, &token);
     };
     let url = shared.site.absolute(&format!("/b/{token}"));
     let minutes = jiff::SignedDuration::from_mins(booked.minutes.into());

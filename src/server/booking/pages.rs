@@ -157,7 +157,10 @@ pub(super) fn say(shared: &Shared, status: StatusCode, title: &str, words: &str)
 
 fn shown(days: &[Day], zone: &TimeZone) -> Vec<DayShown> {
     let time = |start: &Timestamp| {
-        let clock = zone.to_datetime(*start).strftime("%-I:%M %p").to_string();
+        let local = start.to_zoned_datetime(zone.clone());
+        // A night on which clocks are put back has some times twice.
+        let is_told_twice = zone.to_ambiguous_timestamp(local.datetime()).is_ambiguous();
+        let clock = local.strftime(if is_told_twice { "%-I:%M %p %Z" } else { "%-I:%M %p" }).to_string();
         (start.to_string(), clock)
     };
     let day = |day: &Day| DayShown {
@@ -183,5 +186,19 @@ mod tests {
             );
         }
         assert_eq!(offered("Asia/Tokyo").len(), ZONES.len() + 1);
+    }
+
+    /// Two buttons once said "1:30 AM" under one day.
+    #[test]
+    fn a_time_that_a_day_has_twice_is_told_with_its_zone() {
+        let starts = ["04:30", "05:30", "06:30", "07:30"]
+            .map(|time| format!("2026-11-01T{time}:00Z").parse::<Timestamp>().unwrap());
+        let day = Day { date: jiff::civil::date(2026, 11, 1), starts: starts.to_vec() };
+        let names = |zone| {
+            let shown = shown(std::slice::from_ref(&day), &TimeZone::get(zone).unwrap());
+            shown[0].times.iter().map(|(_, name)| name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("America/New_York"), ["12:30 AM", "1:30 AM EDT", "1:30 AM EST", "2:30 AM"]);
+        assert_eq!(names("America/Phoenix"), ["9:30 PM", "10:30 PM", "11:30 PM", "12:30 AM"]);
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::frame::{Frame, not_found, page};
 use super::{texts, words};
 use crate::engine::changes::Waiting;
-use crate::engine::{AutomationView, TEST_DAYS_MAX};
+use crate::engine::{AutomationView, OnCard, TEST_DAYS_MAX};
 use crate::server::Shared;
 use crate::server::api::decide_card;
 use crate::server::caller::Caller;
@@ -46,6 +46,17 @@ struct Card {
     by: String,
     count: String,
     expires: String,
+    /// What is on it, as far as it may be seen.
+    texts: Vec<CardTexts>,
+}
+
+/// The texts of one automation on a card.
+struct CardTexts {
+    automation: String,
+    /// The words of its template.
+    words: String,
+    /// For whom, as (opportunity, name).
+    whom: Vec<(String, String)>,
 }
 
 /// The page of a back-test.
@@ -93,17 +104,34 @@ pub(super) async fn show(
     let (list, cards) = shared.engine.automations().await?;
     let zone = shared.engine.zone();
     let time = |at| words::local(at, &zone).strftime("%-d %b %H:%M").to_string();
-    let cards = cards.into_iter().map(|card| Card {
-        number: card.number,
-        by: card.by,
-        count: words::count(card.count),
-        expires: time(card.expires_at),
-    });
+    let mut shown = Vec::with_capacity(cards.len());
+    for card in cards {
+        let mut texts: Vec<CardTexts> = Vec::new();
+        for OnCard { automation, opportunity, name } in
+            shared.engine.on_card(card.number, caller.sight).await?
+        {
+            let who = (opportunity.to_string(), name);
+            match texts.iter_mut().find(|texts| texts.automation == automation) {
+                Some(texts) => texts.whom.push(who),
+                None => {
+                    let words = shared.engine.automation_words(&automation).unwrap_or_default();
+                    texts.push(CardTexts { automation, words, whom: vec![who] });
+                }
+            }
+        }
+        shown.push(Card {
+            number: card.number,
+            by: card.by,
+            count: words::count(card.count),
+            expires: time(card.expires_at),
+            texts,
+        });
+    }
     Ok(page(&Page {
         frame: Frame::new(&shared, &caller, "/automations").await?,
         may_change: caller.may(Right::Text),
         list: list.into_iter().map(Into::into).collect(),
-        cards: cards.collect(),
+        cards: shown,
     }))
 }
 

@@ -125,6 +125,7 @@ struct Who {
     mood: &'static str,
     words: String,
     unanswered: bool,
+    in_doubt: bool,
 }
 
 /// `GET /bulk`.
@@ -230,7 +231,7 @@ pub(super) async fn one(
         made: format!("{} {}, {at}", texts::MADE_BY, bulk.made_by.as_str()),
         waiting: counts.waiting,
         confirm: (bulk.state == BulkState::Draft && counts.waiting > 0)
-            .then(|| texts::CONFIRM.replace("{}", &counts.waiting.to_string())),
+            .then(|| texts::CONFIRM.replace("{}", &(counts.waiting - counts.in_doubt).to_string())),
         second: match &bulk.state {
             BulkState::Confirmed { by } if *by == caller.actor() => Some(texts::WANTS_COLLEAGUE.to_owned()),
             BulkState::Confirmed { by } => Some(texts::WANTS_SECOND.replace("{}", by.as_str())),
@@ -261,6 +262,7 @@ fn steps(state: &BulkState, by: &Actor) -> Vec<(&'static str, &'static str)> {
 fn named(counts: BulkCounts) -> Vec<(&'static str, String)> {
     [
         (texts::YET_TO_COME, counts.waiting),
+        (texts::IN_DOUBT, counts.in_doubt),
         (texts::EXCLUDED, counts.excluded),
         (texts::WRITTEN, counts.written),
         (texts::ARRIVED, counts.delivered),
@@ -285,6 +287,7 @@ impl From<RecipientView> for Who {
             name: view.name.unwrap_or_else(|| view.opportunity.to_string()),
             state: words::spoken(view.message.as_ref().map_or(state_word(&view.state), Message::status_word)),
             unanswered: view.unanswered,
+            in_doubt: view.in_doubt,
             mood: if excluded.is_some() { "warn" } else { "" },
             words: excluded.or(view.words).unwrap_or_default(),
         }

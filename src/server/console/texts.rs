@@ -319,12 +319,14 @@ texts! {
     SHOW_EXCLUDED = "Show who is excluded";
     SHOW_RECIPIENTS = "Show the recipients";
     WAITS_FOR_ANSWER = "waits for an answer";
+    WAITS_FOR_DECISION = "may have opted out: waits for your decision";
     TO_THE_BULK = "Back to the bulk text";
     PAUSE = "Pause";
     BULK_RESUME = "Go on";
     STOP = "Stop";
     MORE = "More";
     YET_TO_COME = "Waiting";
+    IN_DOUBT = "May have opted out";
     EXCLUDED = "Excluded";
     WRITTEN = "Written";
     ARRIVED = "Arrived";

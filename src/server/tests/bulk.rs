@@ -215,3 +215,39 @@ async fn the_excluded_stand_apart_and_who_waits_for_an_answer_is_marked() {
     assert!(page.contains("/bulk?like=2"), "{page}");
     assert!(browser.get("/bulk?like=2").await.text.contains("value=\"Spring\""));
 }
+
+/// They once stood among those whom it was sent to, and hung there for a day without a word.
+#[tokio::test]
+async fn who_may_have_opted_out_is_told_of_and_not_counted_on_the_button() {
+    let world = World::start(Choice::default()).await;
+    with_candidates(&world).await;
+    let doubtful = crate::carrier::ReceivedText {
+        sid: "SM2".parse().unwrap(),
+        from: "+12025550143".into(),
+        to: OURS.into(),
+        body: "Remove me from ur list".into(),
+        media: Vec::new(),
+        segments: 1,
+        opt_out: None,
+        at: None,
+    };
+    world.engine.take_text(doubtful).await.unwrap();
+    let mut browser = Browser::new(&world);
+    browser.sign_in("recruiter@acme.example", PASSWORD, "").await;
+    let token = csrf(&browser.get("/bulk").await);
+    let csv = "opportunity\nasks\nsilent\n";
+    let fields = [("csrf", &*token), ("name", "Spring"), ("template", "hello"), ("csv", csv)];
+    browser.post("/bulk", &fields).await;
+    let page = browser.get("/bulk/1").await.text;
+    assert!(page.contains("<button>Send to 1</button>"), "{page}");
+    assert!(page.contains("name=\"recipients\" value=\"2\""), "{page}");
+    let chip = "Candidate silent</a> <span class=\"chip\">may have opted out: waits for your decision</span>";
+    assert!(page.contains(chip) && page.contains("<dt>May have opted out</dt><dd>1</dd>"), "{page}");
+
+    let bulk = world.get("/api/v1/bulk/1", VIEWER).await.json();
+    assert_eq!((&bulk["counts"]["waiting"], &bulk["counts"]["in_doubt"]), (&json!(2), &json!(1)), "{bulk}");
+    let all = world.get("/api/v1/bulk/1/recipients", VIEWER).await.json();
+    let reason = "the candidate may have opted out: nothing is sent by itself until somebody decides";
+    assert_eq!((&all["data"][1]["state"], &all["data"][1]["reason"]), (&json!("waiting"), &json!(reason)));
+    assert_eq!(all["data"][0]["reason"], json!(null));
+}

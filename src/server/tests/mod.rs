@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a client of a test, outside of the daemon")]
 
 mod api;
+mod automations;
 mod booking;
 mod bulk;
 mod console;

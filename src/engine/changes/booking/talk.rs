@@ -6,14 +6,16 @@
 //! it from there (`engine/talks`): nothing is lost by a stop in between. Whatever is not understood twice
 //! is left to people, by being left unanswered.
 
-use fulcrum_domain::booking::{EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, words};
+use fulcrum_domain::booking::{
+    Booked, Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read as reading, words,
+};
 use fulcrum_domain::guard::{Leaving, Timing, refusal};
 use fulcrum_domain::slots::{Slot, spaced};
 use fulcrum_domain::{
     ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Direction, Message, OpportunityId,
     Purpose,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::choice::Choice;
 use super::take::{BookError, Pick};
@@ -22,6 +24,7 @@ use super::{LinkError, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
 use crate::engine::changes::guard::standing;
+use crate::engine::changes::remind::tells_of;
 use crate::engine::changes::suppress::suppression_of;
 use crate::engine::changes::thread::{open, store};
 use crate::engine::clock::Moment;
@@ -32,6 +35,8 @@ use crate::store::{Keys, Read, Signal, StoreError, Tx};
 const TIMES: usize = 3;
 /// Offers after which a person takes over.
 const ROUNDS: u8 = 4;
+/// Nobody has read a list, and answered it, sooner.
+const READ_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// Begins to offer the candidate of an opportunity times by text.
 ///
@@ -93,11 +98,13 @@ pub(crate) fn end(tx: &mut Tx<'_>, thread: ConversationId) -> Result<(), StoreEr
     tx.remove(TALKS, &thread).map(drop)
 }
 
-/// Hears a text that means nothing else, in a thread in which times were offered or booked.
+/// Hears a text that means nothing else, in a thread in which times were offered or booked; `asked` is the
+/// newest text of ours that it can answer.
 pub(in crate::engine::changes) fn hear(
     tx: &mut Tx<'_>,
     conversation: &Conversation,
-    said: &str,
+    text: &Message,
+    asked: Option<&Message>,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
@@ -107,16 +114,25 @@ pub(in crate::engine::changes) fn hear(
     if suppression_of(tx, conversation.number)?.is_some() {
         return end(tx, thread);
     }
-    // An answer to what a person wrote since is for them.
-    if talk.next.is_some() || spoke_last(tx, conversation)? {
+    if talk.next.is_some() {
         return Ok(());
     }
     let Some(mut choice) = Choice::of(tx, talk.booking, rules, moment.now)? else { return end(tx, thread) };
+    // An answer to what was written since, by a person or by itself, is for people.
+    if !asked.map_or(Ok(true), |asked| is_of(tx, asked, &choice.booking))? {
+        return Ok(());
+    }
+    let reply = reading(text.body.reveal());
+    let hasty = is_hasty(tx, conversation, text, reply)?;
     // Of a kind that the config has no more, no other time can be taken.
     let is_known = choice.event.is_some();
-    match (&choice.state, read(said)) {
+    match (&choice.state, reply) {
         (State::Over(_), _) => end(tx, thread),
         (State::Open, _) if moment.now >= talk.until => end(tx, thread),
+        (State::Open, Reply::Number(_)) if hasty => {
+            let what = "a number was said again before the next times can have been read: it was passed by";
+            note_of(tx, conversation, Actor::fulcrum(), ActivityKind::Booking, what, moment.now)
+        }
         (State::Open, Reply::Number(number)) if usize::from(number) <= talk.offered.len() => {
             talk.next = Some(Next::Take(number - 1));
             put(tx, thread, &talk)
@@ -163,16 +179,50 @@ fn in_store<T>(outcome: Result<T, BookError>) -> Result<Option<T>, StoreError> {
     }
 }
 
-/// Whether the newest text that the candidate has had is a person's.
-fn spoke_last(read: &impl Read, conversation: &Conversation) -> Result<bool, StoreError> {
-    const LOOK_BACK: usize = 50;
-    let rows = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
-    // What they have not seen they do not answer.
-    let newest = rows
-        .into_iter()
-        .map(|(_, message)| message)
-        .find(|m: &Message| m.direction == Direction::Out && !m.delivery.has_stayed());
-    Ok(newest.is_some_and(|message| matches!(message.author, Author::Staff { .. })))
+/// Whether a text of ours asks about this booking: an offer, an answer of ours in the talk, what was booked, or
+/// what tells of its interview.
+fn is_of(read: &impl Read, asked: &Message, booking: &Booking) -> Result<bool, StoreError> {
+    if asked.opportunity.as_ref() != Some(&booking.opportunity) {
+        return Ok(false);
+    }
+    if is_said_here(asked) {
+        return Ok(true);
+    }
+    match &booking.state {
+        State::Booked(Booked { appointment: Some(interview), .. }) => {
+            tells_of(read, asked, &booking.opportunity, *interview)
+        }
+        State::Booked(_) | State::Open | State::Over(_) => Ok(false),
+    }
+}
+
+/// Whether it was written by [`Choice::say`]. The first offer stands in for a person.
+fn is_said_here(text: &Message) -> bool {
+    match text.purpose {
+        Purpose::Booking => true,
+        Purpose::Conversation => matches!(text.author, Author::Automatic(_)),
+        _ => false,
+    }
+}
+
+/// Whether a number answers the list before the newest one: it is the number that was said to that, and came
+/// sooner than the newest can have been read.
+fn is_hasty(
+    read: &impl Read,
+    conversation: &Conversation,
+    text: &Message,
+    reply: Reply,
+) -> Result<bool, StoreError> {
+    const LOOK_BACK: usize = 20;
+    if !matches!(reply, Reply::Number(_)) {
+        return Ok(false);
+    }
+    let newest_first = read.list_back(MESSAGES, &Keys::beginning(&conversation.id), LOOK_BACK)?;
+    let mut before = newest_first.into_iter().map(|(_, message)| message).skip_while(|m| !is_said_here(m));
+    let Some(list) = before.next() else { return Ok(false) };
+    let said = before.find(|m| m.direction == Direction::In);
+    let came = text.at.duration_since(list.submitted_at.unwrap_or(list.at));
+    Ok(came < READ_WITHIN && said.is_some_and(|said| reading(said.body.reveal()) == reply))
 }
 
 /// One turn of ours in a talk: with whom, about what.
@@ -268,6 +318,7 @@ fn offer(
     }
     let words = words::offer(&choice.rules.organisation, &event.name, &times, &zone, begin);
     talk.round += 1;
+    talk.asked_again = false;
     talk.offered = times.into_iter().map(Offered).collect();
     talk.until = leaves_at.saturating_add(OFFER_LASTS).unwrap_or(Timestamp::MAX);
     match in_store(choice.say(tx, words, purpose, moment))?.flatten() {

@@ -2,11 +2,14 @@
 
 use fulcrum_domain::booking::{Booked, EventType, Interviewer, Next, OFFER_LASTS, Offers, Over, State};
 use fulcrum_domain::slots::{Need, Terms, Week};
-use fulcrum_domain::{AppointmentId, BookingId, Meeting, User, UserId};
+use fulcrum_domain::{AppointmentId, BookingId, Meeting, Reminded, Reminders, User, UserId};
 use jiff::tz::TimeZone;
 
+use super::super::thread::put_message;
 use super::*;
-use crate::store::tables::{APPOINTMENTS, BOOKINGS, TALKS, TALKS_DUE, USERS, USERS_BY_EMAIL};
+use crate::store::tables::{
+    APPOINTMENTS, BOOKINGS, REMINDERS, REMINDERS_OF, TALKS, TALKS_DUE, USERS, USERS_BY_EMAIL,
+};
 
 const EMAIL: &str = "ana@acme.example";
 
@@ -70,6 +73,12 @@ impl Life {
         self.now = self.now.checked_add(SignedDuration::from_hours(hours)).unwrap();
     }
 
+    /// What follows is another change.
+    fn blinks(&mut self) {
+        self.count += 1;
+        self.now = self.now.checked_add(SignedDuration::from_millis(300)).unwrap();
+    }
+
     fn row<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut Tx<'_>) -> Result<Option<T>, StoreError> + Send + 'static,
@@ -112,6 +121,34 @@ impl Life {
                 .filter(|text| text.direction == Direction::Out)
                 .collect())
         })
+    }
+
+    /// All that was written so far has reached the candidates.
+    fn arrives(&mut self) {
+        self.passes(0);
+        let now = self.now;
+        self.change(move |tx, _| {
+            for (_, text) in tx.list(MESSAGES, &Keys::all(), 1000)? {
+                if text.direction == Direction::Out && text.delivery == Delivery::Queued {
+                    let submitted_at = Some(now);
+                    put_message(tx, &Message { delivery: Delivery::Delivered, submitted_at, ..text })?;
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// A text that nobody typed reaches a candidate.
+    fn is_texted(&mut self, who: &OpportunityId, writer: &'static str, purpose: Purpose) -> MessageId {
+        self.passes(0);
+        let to = Recipient::Opportunity(who.clone());
+        let words = "Which shift suits you? Reply 1 for day or 2 for night.".to_owned();
+        let text = self.change(move |tx, moment| {
+            let draft = Draft::by_itself(to, words, writer.to_owned(), purpose);
+            Ok(compose(tx, draft, &rules(), moment).unwrap().id)
+        });
+        self.arrives();
+        text
     }
 
     /// Offers times by text, and takes the first turn.
@@ -299,4 +336,88 @@ fn an_x_calls_a_meeting_off_though_the_config_has_its_kind_no_more() {
     assert!(life.last(0).contains("your Phone interview on"), "{}", life.last(0));
     assert!(life.last(0).contains("is called off"), "{}", life.last(0));
     assert_eq!(life.booking(id).state, State::Over(Over::CalledOff));
+}
+
+#[test]
+fn what_answers_a_bulk_text_or_an_automation_books_nothing() {
+    for (writer, purpose) in [("Spring", Purpose::Bulk), ("booking", Purpose::Automatic)] {
+        let (mut life, who) = life();
+        let thread = life.offers(&who[0], rules);
+        life.arrives();
+        life.is_texted(&who[0], writer, purpose);
+        assert_eq!(life.says(0, "1"), 0, "it is about the shift");
+        // Nor is it an answer about times that was not understood.
+        life.says(0, "the early one");
+        assert_eq!(life.texts(0).len(), 2, "{}", life.last(0));
+        // Times that are offered since are the newest question again.
+        life.passes(1);
+        assert_eq!(life.offers(&who[0], rules), thread);
+        life.arrives();
+        assert_eq!(life.says(0, "1"), 1);
+    }
+}
+
+#[test]
+fn what_answers_a_bulk_text_or_an_automation_calls_no_meeting_off() {
+    for (writer, purpose) in [("Spring", Purpose::Bulk), ("thanks", Purpose::Automatic)] {
+        let (mut life, who) = life();
+        let id = link(&life, &who[0]);
+        life.takes(id, 40);
+        life.arrives();
+        life.is_texted(&who[0], writer, purpose);
+        life.says(0, "X");
+        assert!(matches!(life.booking(id).state, State::Booked(_)), "{:?}", life.booking(id).state);
+    }
+}
+
+/// A reminder asks whether they come, too: but of its own meeting alone.
+#[test]
+fn an_x_after_the_reminder_of_a_meeting_calls_that_one_off_and_no_other() {
+    for (of, is_called_off) in [(None, true), (Some(Reminded::Interview("panel-7".parse().unwrap())), false)]
+    {
+        let (mut life, who) = life();
+        let id = link(&life, &who[0]);
+        let booked = life.takes(id, 40);
+        life.arrives();
+        let sent = life.is_texted(&who[0], "interview: reminder", Purpose::Automatic);
+        let of = of.unwrap_or(Reminded::Appointment(booked.appointment.unwrap()));
+        let about = who[0].clone();
+        life.change(move |tx, _| {
+            let row = Reminders::new(about.clone(), of, booked.starts_at, [], vec![]);
+            tx.put(REMINDERS, &9, &Reminders { sent: Some(sent), ..row })?;
+            tx.put(REMINDERS_OF, &(about, 9), &())
+        });
+        life.says(0, "X");
+        assert_eq!(life.booking(id).state == State::Over(Over::CalledOff), is_called_off);
+    }
+}
+
+/// The second "2" was sent before the candidate can have seen the new list, in which it means another time.
+#[test]
+fn a_number_that_is_said_twice_in_a_hurry_is_no_answer_to_the_next_list() {
+    let (mut life, who) = life();
+    let threads = [life.offers(&who[0], rules), life.offers(&who[1], rules)];
+    for (who, thread) in [(0, threads[0]), (1, threads[1])] {
+        life.says(who, "2");
+        life.blinks();
+        life.turn(thread, rules);
+    }
+    assert!(life.last(1).contains("was just taken"), "{}", life.last(1));
+    assert_eq!(life.says(1, "2"), 0);
+    life.passes(1);
+    assert_eq!(life.says(1, "2"), 1, "it is an answer once the list can have been read");
+}
+
+#[test]
+fn an_answer_about_an_earlier_list_that_was_not_understood_is_no_second_one_about_this() {
+    let (mut life, who) = life();
+    let thread = life.offers(&who[0], rules);
+    life.says(0, "hmm what about tuesday?");
+    assert!(life.last(0).contains("which time?"), "{}", life.last(0));
+    assert_eq!(life.says(0, "0"), 1);
+    life.blinks();
+    life.turn(thread, rules);
+    life.says(0, "Option 3. Also what is the salary?");
+    assert!(life.last(0).contains("which time?"), "{}", life.last(0));
+    assert_eq!(life.says(0, "3"), 1);
 }
