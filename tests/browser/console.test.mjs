@@ -489,7 +489,7 @@ describe("an open conversation", () => {
     const tell = () => world.api("POST", `/api/v1/conversations/${conversation}/archive`, { archived: (archived = !archived) });
     const cannotWait = page.getByLabel("It cannot wait");
     try {
-      await change(config.replace("00:00-24:00", `${later}:00-${later}:30`));
+      await change(config.replace('window = "00:00-24:00"', `window = "${later}:00-${later}:30"`));
       await until("the field", async () => (await tell()) && (await cannotWait.count()));
       assert.equal(await page.getByLabel("Write a text").inputValue(), "Come at once");
       assert.ok(await page.getByLabel("Write a text").evaluate((box) => box === document.activeElement));

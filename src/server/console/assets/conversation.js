@@ -16,10 +16,8 @@ const SLOW_MS = 300;
 /** Whoever sends so soon after the number changed has not read that. */
 const UNREAD_MS = 1500;
 
-/** What is not shown any more, by the server's word. */
+/** What is not shown any more, where the server itself says so and no proxy. */
 const GONE = [403, 404, 410];
-/** What may be better in a moment. */
-const isTrouble = (status) => status >= 500 || status === 408 || status === 429;
 
 /**
  * Makes the conversation inside `place` live.
@@ -162,30 +160,32 @@ class Conversation {
       return;
     }
     this.reading = true;
-    const { status, html } = await this.read();
+    const { isOver, isGone, html } = await this.read();
     this.reading = false;
-    if (this.ended.signal.aborted) return;
-    if (GONE.includes(status)) return this.gone();
-    if (html === undefined ? isTrouble(status) : !this.take(html)) {
-      this.later();
-    } else {
+    if (isOver || this.ended.signal.aborted) return;
+    if (isGone) return this.gone();
+    if (html !== undefined && this.take(html)) {
       this.wait = FIRST_WAIT_MS;
       this.trouble("reading", false);
+    } else {
+      this.later();
     }
     if (this.again) {
       this.again = false;
-      await this.refresh();
+      this.refresh();
     }
   }
 
-  /** The answer's status, with its words where it is well; none that comes in time counts as a server that fails. */
+  /** What the server shows; else whether there is nothing to see any more, or nobody who may. */
   async read() {
     const signal = AbortSignal.any([this.ended.signal, AbortSignal.timeout(PATIENCE_MS)]);
     try {
       const answer = await pending(this.fetch(`${this.base}${this.root.dataset.fragment}`, { signal }));
-      return { status: answer.status, html: answer.ok ? await answer.text() : undefined };
+      if (answer.ok) return { html: await answer.text() };
+      const isOurs = answer.headers.get("Content-Type")?.startsWith("application/problem+json");
+      return { isOver: answer.status === 401, isGone: isOurs && GONE.includes(answer.status) };
     } catch {
-      return { status: 503 };
+      return {};
     }
   }
 
@@ -260,7 +260,8 @@ class Conversation {
       if (typed) this.keepDraft(typed);
     }
     const now = this.root.dataset;
-    if (number === now.number && opportunity === now.opportunity) return;
+    // Whose number it is may have been said just now.
+    if (number === now.number && [undefined, now.opportunity].includes(opportunity)) return;
     this.moved = number === now.number ? this.texts.now_about : this.texts.now_to.replace("{}", now.number ?? "?");
     if (!typed) return;
     this.movedAt = performance.now();
@@ -297,7 +298,7 @@ class Conversation {
     this.typed();
     if (!focused) return;
     const again = focused.name ? next.elements[focused.name] : focused.matches(".send") && button;
-    again?.focus?.({ preventScroll: true });
+    (again || this.box).focus({ preventScroll: true });
     if (again && chosen[0] != null) again.setSelectionRange?.(...chosen);
   }
 
