@@ -205,10 +205,10 @@ impl World {
         self.engine.refresh_shown(&id(who), HALF_A_MINUTE).await;
         let last = self.engine.watch(None).place();
         let mut told = Vec::new();
-        while told.last().is_none_or(|(at, _)| *at != last) {
-            told.push(watch.next().await.unwrap());
+        while watch.place() != last {
+            told.push(watch.next().await.unwrap().1);
         }
-        told.into_iter().map(|(_, news)| news).collect()
+        told
     }
 }
 
