@@ -18,6 +18,7 @@ use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::keys::Keys;
 use crate::server::problem::Problem;
+use crate::store::PhaseState;
 
 /// The page.
 #[derive(Template)]
@@ -304,20 +305,20 @@ fn event_name(event: HookEvent) -> &'static str {
 fn phases(status: &Status) -> Vec<Phase> {
     let phase = |phase: &crate::engine::PhaseStatus| {
         let share = match (phase.state, phase.known) {
-            ("complete", _) => Some(1.0),
+            (PhaseState::Complete, _) => Some(1.0),
             #[expect(clippy::cast_precision_loss, reason = "a bar has no more than a thousand steps")]
             (_, Some(known)) if known > 0 => Some(phase.done as f64 / known as f64),
-            ("waiting", _) => Some(0.0),
+            (PhaseState::Waiting, _) => Some(0.0),
             _ => None,
         };
         Phase {
             name: phase.name,
-            state: phase.state,
+            state: phase.state.word(),
             done: words::count(phase.done),
             share,
             left: phase
                 .seconds_left
-                .filter(|_| phase.state == "running")
+                .filter(|_| phase.state == PhaseState::Running)
                 .map(words::lasting)
                 .unwrap_or_default(),
         }

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use fulcrum_domain::automation::{EnrolmentState, Trigger};
+use fulcrum_domain::automation::{EnrolmentState, HeldFor, Trigger};
 use fulcrum_domain::bulk::{BulkId, Recipient as Listed, RecipientState};
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{Refusal, Sight, bulk};
 
-use super::super::guard::FROZEN;
 use super::held_up::{at, comes_back, dana, enrolment, leaves, stored, with_automation};
 use super::refused::open_day;
 use super::*;
@@ -45,6 +44,21 @@ fn steady(rules: Rules) -> Rules {
     Rules { automations: Arc::new(automations), ..rules }
 }
 
+/// It stayed a question that nobody could answer: only their START lifts an opt-out.
+#[test]
+fn the_carrier_decides_it_too() {
+    let mut life = Life::new();
+    dana(&life, &rules());
+    is_in_doubt(&mut life);
+    life.step(&Step::IsWritten { who: 0, later: false });
+    life.step(&Step::Sends { outcome: 2 });
+    let thread = life.store.read_here(|read| thread_of(read, number(0))).unwrap().unwrap();
+    assert_eq!(thread.possible_opt_out, None);
+    let key = DeadlineKey::PossibleOptOut(thread.id);
+    let armed = life.store.read_here(|read| read.list(DEADLINES, &Keys::all(), 100)).unwrap();
+    assert!(!armed.iter().any(|(_, armed)| *armed == key));
+}
+
 #[test]
 fn an_automation_waits_for_what_a_person_decides() {
     let ended = |why: &str| Some(EnrolmentState::Ended(why.to_owned()));
@@ -63,7 +77,7 @@ fn an_automation_waits_for_what_a_person_decides() {
         is_in_doubt(&mut life);
         dana(&life, &rules);
         life.fire_by(rules.clone());
-        assert_eq!(enrolment(&life).state, EnrolmentState::Held(FROZEN.into()));
+        assert_eq!(enrolment(&life).state, EnrolmentState::Held(HeldFor::Doubt));
         passes(&mut life, minutes);
         if let Some(opted_out) = decided {
             is_decided(&mut life, opted_out, &rules);
@@ -125,7 +139,7 @@ fn a_start_ends_a_doubt_as_well() {
     is_in_doubt(&mut life);
     dana(&life, &rules);
     life.fire_by(rules.clone());
-    assert_eq!(enrolment(&life).state, EnrolmentState::Held(FROZEN.into()));
+    assert_eq!(enrolment(&life).state, EnrolmentState::Held(HeldFor::Doubt));
     life.step(&Step::Writes { who: 0, words: 3 });
     life.fire_by(rules.clone());
     assert!(leaves(&life, &rules).is_some());
@@ -135,7 +149,7 @@ fn settings() -> Settings {
     let text = Template::new("open-day".into(), "open-day".into(), "Come to us.".into(), &Default::default());
     Settings {
         templates: Templates::new(vec![text.unwrap()], Default::default()),
-        ..Settings::plain(rules())
+        ..Settings::delivered(rules())
     }
 }
 
