@@ -1,6 +1,6 @@
 //! What stands beside a conversation: the candidate in lines, and the notes that were filed.
 
-use fulcrum_domain::{FilingState, OpportunityId};
+use fulcrum_domain::{FilingState, OpportunityId, WhyHeld};
 
 use super::lines::{Reader, moment, shown};
 use crate::engine::{Candidate, Facts, FilingView};
@@ -89,10 +89,10 @@ fn about(candidate: &Candidate, reader: &Reader<'_>, put: &mut impl FnMut(&'stat
 }
 
 /// Why a transcript is held, in the words of machines, for whoever can mend it.
-fn held(why: &str, may_mend: bool) -> String {
-    match may_mend {
-        true => format!("{}: {why}", texts::HELD),
-        false => texts::HELD_FOR_ADMIN.to_owned(),
+fn held(why: &WhyHeld, may_mend: bool) -> String {
+    match why {
+        WhyHeld::Other(_) if !may_mend => texts::HELD_FOR_ADMIN.to_owned(),
+        why => format!("{}: {why}", texts::HELD),
     }
 }
 
@@ -124,8 +124,10 @@ mod tests {
 
     #[test]
     fn why_a_note_is_held_is_told_to_whoever_can_mend_it() {
-        let why = "lever refuses a request to create_note: 400 BadRequestError";
-        assert_eq!(held(why, true), format!("Held: {why}"));
-        assert_eq!(held(why, false), "Held: an administrator must look");
+        let words = "lever refuses a request to create_note: 400 BadRequestError";
+        let why = WhyHeld::Other(words.into());
+        assert_eq!(held(&why, true), format!("Held: {words}"));
+        assert_eq!(held(&why, false), "Held: an administrator must look");
+        assert_eq!(held(&WhyHeld::NotShown, true), held(&WhyHeld::NotShown, false));
     }
 }
