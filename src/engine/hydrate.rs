@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use fulcrum_domain::{Effect, EffectState, ErasureCause, Lane, Opportunity, OpportunityId};
 use jiff::{SignedDuration, Timestamp};
 
+use super::News;
 use super::changes::{self, Arrival, Profile, Put, Taken};
 use super::health::{HealthStatus, Part};
 use super::people::FetchError;
@@ -148,7 +149,12 @@ impl Engine {
         let error = match self.fetch_opportunity(&id, taken.row.lane, Arrival::Webhook).await {
             Ok(Put::Gone) => return self.finish(taken.effect).await,
             Ok(_) if announced => return self.doubt_deletion(taken).await,
-            Ok(_) => return self.finish(taken.effect).await,
+            Ok(put) => {
+                if put.is_news() {
+                    self.wake.news.tell(News::Opportunity(id));
+                }
+                return self.finish(taken.effect).await;
+            }
             Err(FetchError::Store(error)) => return Err(error),
             Err(FetchError::Lever(error)) => error,
         };
@@ -161,7 +167,9 @@ impl Engine {
                         leave_out(tx, &id, row.lane, now)?;
                         changes::finish(tx, &effect, now)
                     })
-                    .await
+                    .await?;
+                self.wake.news.tell(News::Everything);
+                Ok(())
             }
             LeverError::Forbidden { .. } if announced => self.doubt_deletion(taken).await,
             // The key lacks the permission, which health tells.
@@ -171,7 +179,7 @@ impl Engine {
     }
 
     /// Whether Lever says that there is no such opportunity, or none for us.
-    fn shows_nothing(&self, error: &LeverError) -> bool {
+    pub(super) fn shows_nothing(&self, error: &LeverError) -> bool {
         match error {
             LeverError::NotFound { of_record, .. } => *of_record,
             LeverError::Forbidden { .. } => self.refused.single_read_works.load(Ordering::Relaxed),

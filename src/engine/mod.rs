@@ -146,6 +146,7 @@ pub struct Shared {
     pub(crate) muted: std::sync::atomic::AtomicBool,
     pub(crate) refused: refused::Refused,
     pub(crate) refreshing: turns::Turns<fulcrum_domain::OpportunityId>,
+    pub(crate) outdated: refresh::Outdated,
     /// What the key may do, as it was found out last.
     pub(crate) probed: arc_swap::ArcSwapOption<Probed>,
     /// Held while that is found out.

@@ -1,4 +1,4 @@
-//! News of conversations for whoever watches them: live pages.
+//! News of conversations and profiles for whoever watches them: live pages.
 //!
 //! Each piece has a number, and the last ones are kept, so that a watcher whose connection broke
 //! says which it saw last and misses nothing. One that was away for longer, or that knew another
@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fulcrum_domain::ConversationId;
+use fulcrum_domain::{ConversationId, OpportunityId};
 use tokio::sync::broadcast;
 
 /// Pieces that are kept for those who come back, and that a slow watcher may be behind.
@@ -46,32 +46,40 @@ impl FromStr for NewsId {
 }
 
 /// What a watcher is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// This conversation changed.
     Conversation(ConversationId),
-    /// Something was missed: read everything anew.
+    /// This opportunity was read again from Lever.
+    Opportunity(OpportunityId),
+    /// Something was missed, or is not to be seen any more: read everything anew.
     Everything,
+}
+
+impl From<ConversationId> for News {
+    fn from(id: ConversationId) -> Self {
+        Self::Conversation(id)
+    }
 }
 
 /// The sending side, shared by all.
 pub(crate) struct Newsroom {
     run: u64,
     told: Mutex<Told>,
-    sender: broadcast::Sender<(u64, ConversationId)>,
+    sender: broadcast::Sender<(u64, News)>,
 }
 
 #[derive(Default)]
 struct Told {
     last: u64,
-    kept: VecDeque<(u64, ConversationId)>,
+    kept: VecDeque<(u64, News)>,
 }
 
 /// The receiving side of one watcher.
 pub struct Watch {
     run: u64,
     missed: VecDeque<(NewsId, News)>,
-    receiver: broadcast::Receiver<(u64, ConversationId)>,
+    receiver: broadcast::Receiver<(u64, News)>,
     last: u64,
 }
 
@@ -86,14 +94,14 @@ impl Newsroom {
     }
 
     /// Tells everybody.
-    pub(crate) fn tell(&self, id: ConversationId) {
+    pub(crate) fn tell(&self, news: impl Into<News>) {
         let mut told = self.told();
         told.last += 1;
-        let piece = (told.last, id);
+        let piece = (told.last, news.into());
         if told.kept.len() == KEPT {
             told.kept.pop_front();
         }
-        told.kept.push_back(piece);
+        told.kept.push_back(piece.clone());
         // In the lock, so that numbers arrive in order. Nobody may be listening.
         drop(self.sender.send(piece));
     }
@@ -111,7 +119,7 @@ impl Newsroom {
                 told.kept
                     .iter()
                     .filter(|(number, _)| *number > seen.number)
-                    .map(|(number, conversation)| (id(*number), News::Conversation(*conversation)))
+                    .map(|(number, news)| (id(*number), news.clone()))
                     .collect()
             }
             Some(_) => VecDeque::from([(id(told.last), News::Everything)]),
@@ -133,9 +141,9 @@ impl Watch {
         }
         let id = |number| NewsId { run: self.run, number };
         match self.receiver.recv().await {
-            Ok((number, conversation)) => {
+            Ok((number, news)) => {
                 self.last = number;
-                Some((id(number), News::Conversation(conversation)))
+                Some((id(number), news))
             }
             // Whoever breaks off here and comes back is told to read everything once more.
             Err(broadcast::error::RecvError::Lagged(_)) => {

@@ -3,12 +3,16 @@
 //! Nobody has to wait for it: what is stored is shown at once, and again when this has an answer. People
 //! who open the same profile at once share one read.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fulcrum_domain::{Lane, OpportunityId, Sight};
+use fulcrum_domain::{ConversationId, Lane, OpportunityId, Sight};
+use jiff::Timestamp;
 
 use super::Engine;
-use super::changes::Arrival;
+use super::News;
+use super::changes::{self, Arrival};
 use super::people::FetchError;
 use super::view::Found;
 use crate::lever::LeverError;
@@ -22,6 +26,40 @@ pub enum Freshness {
     Fresh,
     /// It could not be asked: what is shown may be outdated. Why, for people.
     Stale(&'static str),
+}
+
+/// Profiles of which it is kept that they could not be read again; beyond, it starts anew.
+const MOST_OUTDATED: usize = 1000;
+
+/// Why profiles could not be read again when they were last opened.
+#[derive(Debug, Default)]
+pub(crate) struct Outdated(Mutex<HashMap<OpportunityId, &'static str>>);
+
+impl Outdated {
+    fn all(&self) -> MutexGuard<'_, HashMap<OpportunityId, &'static str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps how well it went; whether that is news.
+    fn note(&self, id: &OpportunityId, freshness: &Freshness) -> bool {
+        let mut all = self.all();
+        match freshness {
+            Freshness::Fresh => all.remove(id).is_some(),
+            Freshness::Stale(why) => {
+                if all.len() == MOST_OUTDATED && !all.contains_key(id) {
+                    all.clear();
+                }
+                all.insert(id.clone(), why) != Some(why)
+            }
+        }
+    }
+}
+
+/// What is shown of an opportunity, as far as its open pages care.
+struct Standing {
+    /// Whether everybody may see it.
+    open: bool,
+    conversations: BTreeSet<ConversationId>,
 }
 
 impl Engine {
@@ -40,18 +78,64 @@ impl Engine {
             Ok(true) => {}
             Err(_) => return (Freshness::Stale("the store cannot be read"), false),
         }
+        let as_of = self.clock.now();
         match self.fetch_opportunity(id, Lane::Interactive, Arrival::Webhook).await {
             Ok(_) => (Freshness::Fresh, true),
+            // Who is deleted or turned confidential is left out at once, as for a webhook.
+            Err(FetchError::Lever(error)) if self.shows_nothing(&error) => {
+                match self.lose_sight(id, as_of).await {
+                    Ok(()) => (Freshness::Fresh, true),
+                    Err(_) => (Freshness::Stale("the answer could not be stored"), false),
+                }
+            }
             Err(error) => (Freshness::Stale(why(&error)), false),
         }
     }
 
-    /// The same for a profile that is being shown: its open pages are told when something came.
+    /// The same for a profile that is being shown: its open pages are told when something came, also those of
+    /// numbers that they have no more. Where they are not to be seen any more, every page looks anew.
     pub async fn refresh_shown(&self, id: &OpportunityId, age: Duration) {
-        let (_, asked) = self.read_if_older(id, age).await;
-        if asked && let Ok(Found::Known(found)) = self.opportunity(id, Sight::All).await {
-            found.conversations.into_iter().for_each(|id| self.wake.news.tell(id));
+        let before = self.standing(id).await;
+        let (freshness, asked) = self.read_if_older(id, age).await;
+        let is_news = self.outdated.note(id, &freshness);
+        if !asked && !is_news {
+            return;
         }
+        let after = self.standing(id).await;
+        if before.open && !after.open {
+            self.wake.news.tell(News::Everything);
+            return;
+        }
+        before.conversations.union(&after.conversations).for_each(|id| self.wake.news.tell(*id));
+        self.wake.news.tell(News::Opportunity(id.clone()));
+    }
+
+    /// Why a profile could not be read again when it was last opened, for people.
+    pub fn outdated(&self, id: &OpportunityId) -> Option<&'static str> {
+        self.outdated.all().get(id).copied()
+    }
+
+    async fn standing(&self, id: &OpportunityId) -> Standing {
+        match self.opportunity(id, Sight::All).await {
+            Ok(Found::Known(found)) => Standing {
+                open: !found.opportunity.confidential,
+                conversations: found.conversations.into_iter().chain(found.earlier).collect(),
+            },
+            _ => Standing { open: false, conversations: BTreeSet::new() },
+        }
+    }
+
+    /// Lever shows us an opportunity no more that is known here.
+    async fn lose_sight(&self, id: &OpportunityId, as_of: Timestamp) -> Result<(), StoreError> {
+        let id = id.clone();
+        self.store
+            .change(move |tx| {
+                if tx.has(OPPORTUNITIES, &id)? {
+                    changes::mark_invisible(tx, &id, as_of)?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn is_older(&self, id: &OpportunityId, age: Duration) -> Result<bool, StoreError> {

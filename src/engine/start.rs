@@ -86,6 +86,7 @@ impl Engine {
             refused_hooks: super::intake::RefusedHooks::default(),
             waiting: Arc::default(),
             refreshing: super::turns::Turns::default(),
+            outdated: super::refresh::Outdated::default(),
             searching,
             started_at: clock.now(),
             clock,

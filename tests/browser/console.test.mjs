@@ -1,9 +1,11 @@
 // The console as its users use it, in a real browser against a daemon and a simulated Lever.
 
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 
-import { World } from "./world.mjs";
+import { World, until } from "./world.mjs";
 
 /** The world of these tests, and a browser in it. */
 let world;
@@ -344,6 +346,172 @@ describe("an open conversation", () => {
     assert.ok(await zone.evaluate((field) => field === document.activeElement));
     assert.equal(await page.locator(".composer .wrong").innerText(), "");
     await world.accessible(page);
+  });
+
+  /** Somebody new with a text of theirs, and the id of the thread. */
+  async function writes(words) {
+    const dana = await candidate();
+    await world.inbound(dana.number, words);
+    const thread = await until("the thread", async () => {
+      const { data } = await world.api("GET", "/api/v1/conversations?limit=50");
+      return data.find(({ number }) => number === dana.number)?.id;
+    });
+    return { ...dana, thread };
+  }
+
+  /** Their number is another one in Lever, and that is known here. */
+  async function renumbered(dana) {
+    const now = dana.number.replace("+1202555", "+1202556");
+    await world.happen({ event: "contact", opportunity: dana.id, phone: now });
+    await world.happen({ event: "stage", opportunity: dana.id });
+    await until("the new number", async () => {
+      return (await world.api("GET", `/api/v1/opportunities/${dana.id}`)).number === now;
+    });
+    return now;
+  }
+
+  test("a text goes to the thread that was opened, and is shown there", async () => {
+    const dana = await writes("From the old number");
+    const now = await renumbered(dana);
+    await world.inbound(now, "From the new number");
+    const page = await another();
+    await page.goto(`${world.url}/inbox?folder=team&c=${dana.thread}`);
+    await world.inbound(dana.number, "The old one once more");
+    const answer = async (words) => {
+      await page.getByLabel("Write a text").fill(words);
+      await page.getByRole("button", { name: "Send", exact: true }).click();
+      await page.locator(".message.out").getByText(words).waitFor();
+      assert.equal(await page.locator(".message.in").getByText("From the new number").count(), 0);
+    };
+    await page.locator(".message.in").getByText("The old one once more").waitFor();
+    await answer("To the old number");
+    await world.took(dana.number, /To the old number/);
+    assert.ok(!(await world.wasTaken(now)));
+    // The profile is that of the number that Lever has now, and leads to the other.
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.locator(".message.in").getByText("From the new number").waitFor();
+    await page.getByRole("link", { name: dana.number }).click();
+    await page.locator(".message.out").getByText("To the old number").waitFor();
+  });
+
+  test("who writes to a number that is corrected meanwhile is told, and no text goes unseen", async () => {
+    const dana = await writes("From the old number");
+    const page = await another();
+    await page.goto(`${world.url}/o/${dana.id}`);
+    const box = page.getByLabel("Write a text");
+    await box.fill("Your offer letter is ready");
+    const now = await renumbered(dana);
+    await page.getByRole("alert").getByText(`goes to ${now} now`).waitFor();
+    assert.equal(await box.inputValue(), "Your offer letter is ready");
+    assert.equal(await page.locator(".message").count(), 0, "nothing was said at that number");
+    await new Promise((done) => setTimeout(done, 1_600));
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.locator(".message.out").getByText("Your offer letter is ready").waitFor();
+    await world.took(now, /Your offer letter is ready/);
+    assert.ok(!(await world.wasTaken(dana.number)));
+  });
+
+  test("one that is closed to texts is live, and opens with what was typed", async () => {
+    const dana = await writes("STOP");
+    const [page, viewer] = [await another(), await world.signedIn("viewer")];
+    for (const each of [page, viewer]) {
+      await each.goto(`${world.url}/o/${dana.id}`);
+      assert.ok(await each.getByLabel("Write a text").isDisabled());
+    }
+    await world.inbound(dana.number, "START");
+    for (const each of [page, viewer]) await each.locator(".message.in").getByText("START").waitFor();
+    const box = page.getByLabel("Write a text");
+    await until("it is open", () => box.isEnabled());
+    await box.fill("Welcome back");
+    await world.inbound(dana.number, "STOP");
+    await until("it is closed", () => box.isDisabled());
+    await world.inbound(dana.number, "START");
+    await until("it is open", () => box.isEnabled());
+    assert.equal(await box.inputValue(), "Welcome back");
+    await viewer.context().close();
+  });
+
+  test("what could not be read is read again, and until then it says so", async () => {
+    const dana = await writes("Hello?");
+    const page = await another();
+    await page.goto(`${world.url}/c/${dana.thread}`);
+    await page.route("**/fragments/**", (route) => route.fulfill({ status: 502, body: "a proxy" }));
+    await world.inbound(dana.number, "Is anybody there?");
+    const stale = page.getByText("may be outdated");
+    await stale.waitFor();
+    assert.equal(await page.locator(".message.in").getByText("Is anybody there?").count(), 0);
+    await page.unroute("**/fragments/**");
+    await page.locator(".message.in").getByText("Is anybody there?").waitFor();
+    await stale.waitFor({ state: "hidden" });
+  });
+
+  test("a server that hangs is told of, and what is tried again is sent once", async () => {
+    const dana = await candidate();
+    const page = await another();
+    // As if people were ten times as impatient.
+    await page.addInitScript(() => {
+      const timeout = AbortSignal.timeout.bind(AbortSignal);
+      AbortSignal.timeout = (ms) => timeout(ms / 10);
+    });
+    await page.goto(`${world.url}/o/${dana.id}`);
+    let answers = false;
+    await page.route("**/api/v1/messages", async (route) => {
+      // It is taken, and the answer never comes.
+      if (answers) return route.continue();
+      await route.fetch();
+    });
+    await page.getByLabel("Write a text").fill("Once, please");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByRole("button", { name: "Sending" }).waitFor();
+    await page.getByRole("alert").getByText("No answer yet").waitFor();
+    answers = true;
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await until("it is taken", async () => (await page.getByLabel("Write a text").inputValue()) === "");
+    await page.locator(".message.out").getByText("Once, please").waitFor();
+    assert.equal(await page.locator(".message.out").count(), 1);
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+  });
+
+  test("quiet hours that begin beside an open page let one say why it cannot wait", async () => {
+    const dana = await candidate();
+    const { conversation } = await world.api("POST", "/api/v1/messages", { opportunity: dana.id, body: "Hi" });
+    const page = await world.signedIn("admin");
+    await page.goto(`${world.url}/c/${conversation}`);
+    await page.getByLabel("Write a text").fill("Come at once");
+    const [file, hour] = [join(world.folder, "fulcrum.toml"), new Date().toLocaleString("en-GB", { timeZone: "America/New_York", hour: "2-digit" })];
+    const config = await readFile(file, "utf8");
+    const later = String(Math.min((Number(hour) + 3) % 24, 22)).padStart(2, "0");
+    const change = async (text) => {
+      await writeFile(file, text);
+      world.daemon.process.kill("SIGHUP");
+    };
+    let archived = false;
+    const tell = () => world.api("POST", `/api/v1/conversations/${conversation}/archive`, { archived: (archived = !archived) });
+    const cannotWait = page.getByLabel("It cannot wait");
+    try {
+      await change(config.replace('window = "00:00-24:00"', `window = "${later}:00-${later}:30"`));
+      await until("the field", async () => (await tell()) && (await cannotWait.count()));
+      assert.equal(await page.getByLabel("Write a text").inputValue(), "Come at once");
+      assert.ok(await page.getByLabel("Write a text").evaluate((box) => box === document.activeElement));
+      await cannotWait.fill("it burns");
+    } finally {
+      await change(config);
+    }
+    await until("no field", async () => (await tell()) && !(await cannotWait.count()));
+    assert.equal(await page.getByLabel("Write a text").inputValue(), "Come at once");
+    await page.context().close();
+  });
+
+  test("whoever was signed out elsewhere reads so in plain words", async () => {
+    const dana = await candidate();
+    const page = await world.again("recruiter");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    await page.getByLabel("Write a text").fill("Are you free?");
+    await page.context().clearCookies();
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.locator(".composer").getByRole("alert").getByText("You are signed out. What you typed is kept.").waitFor();
+    assert.equal(await page.getByLabel("Write a text").inputValue(), "Are you free?");
+    await page.context().close();
   });
 
   test("a time that is refused is the field that is marked", async () => {

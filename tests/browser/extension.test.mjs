@@ -44,7 +44,7 @@ after(async () => {
 });
 
 beforeEach(() => {
-  Object.assign(server, { delay: 0, isFulcrum: true, asked: [] });
+  Object.assign(server, { delay: 0, isFulcrum: true, asked: [], closed: new Set() });
   server.profiles = new Map([
     [one.id, "The first"],
     [two.id, "The second"],
@@ -193,6 +193,20 @@ test("a change elsewhere is shown at once, in every open panel", async () => {
   server.tell("everything");
   await shows(pages[1], "The first, anew");
   for (const page of pages) await page.close();
+});
+
+test("a profile that is closed to texts is read anew, and opens when it may", async () => {
+  server.closed.add(two.id);
+  const page = await open(`/candidates/${two.id}`);
+  await openPanel(page);
+  await shows(page, "No texts.");
+  await page.click(`a[href="/candidates/${one.id}"]`);
+  await shows(page, "The first");
+  server.closed.clear();
+  await page.click(`a[href="/candidates/${two.id}"]`);
+  await shows(page, "The second");
+  await until("it is open", () => panelOf(page).isEnabled("textarea", { timeout: 100 }));
+  await page.close();
 });
 
 test("each trouble is said in words, with what to do", async () => {

@@ -7,12 +7,14 @@ import { createServer } from "node:http";
 const TEXTS = JSON.stringify({ one_segment: "1 segment", segments: "{} segments" }).replaceAll('"', "&quot;");
 
 /** A conversation in the shape of the console's fragment. */
-function fragment(path, words) {
+function fragment(path, words, isOpen) {
+  const open = `<textarea name="body" aria-label="Text"></textarea>
+<p class="wrong" hidden></p><div class="under"><span class="count"></span><button class="send">Send</button></div>`;
+  const closed = `<p class="note bad">No texts.</p><textarea name="body" disabled></textarea><p class="wrong" hidden></p>`;
   return `<section class="conversation" aria-label="Texts" data-fragment="${path}" data-texts="${TEXTS}">
 <header><h2>${words}</h2></header>
 <div class="talk" tabindex="0"><ol class="thread"><li class="message in" id="m-1"><p class="body">Hi</p></li></ol></div>
-<form class="composer"><div class="notices"></div><textarea name="body" aria-label="Text"></textarea>
-<p class="wrong" hidden></p><div class="under"><span class="count"></span><button class="send">Send</button></div></form>
+<form class="composer"><div class="notices"></div>${isOpen ? open : closed}</form>
 <aside class="facts"><a href="/c/K3V9">The whole</a></aside>
 <script>document.title = "hijacked"</script><img src="x" onerror="document.title = 'hijacked'">
 </section>`;
@@ -25,6 +27,8 @@ export class StandIn {
   /** What a profile's fragment is answered with: words, or a status. */
   profiles = new Map();
   streams = new Set();
+  /** Whose profiles are closed to texts. */
+  closed = new Set();
   delay = 0;
   isFulcrum = true;
 
@@ -75,7 +79,7 @@ export class StandIn {
     const profile = this.profiles.get(opportunity) ?? 404;
     await new Promise((done) => setTimeout(done, this.delay));
     if (typeof profile === "number") return problem(profile);
-    say(200, "text/html; charset=utf-8", fragment(url.pathname, profile));
+    say(200, "text/html; charset=utf-8", fragment(url.pathname, profile, !this.closed.has(opportunity)));
   }
 
   pair(query, say) {

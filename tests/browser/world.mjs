@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
@@ -31,6 +32,18 @@ const QUIET = [
 /** One dot. */
 const PICTURE =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+/** What went wrong in scripts of pages, and nobody caught. Whichever test it happens in fails. */
+const uncaught = [];
+afterEach(() => {
+  const found = uncaught.splice(0);
+  if (found.length) throw new Error(`a page has thrown: ${found.join("; ")}`);
+});
+
+/** Keeps what goes wrong in the pages of a browser. */
+function watchOver(context) {
+  context.on("weberror", (one) => uncaught.push(one.error().stack ?? String(one.error())));
+}
 
 /** Resolves when `attempt` gives something; says what was waited for when it never does. */
 export async function until(what, attempt, patience = 20_000) {
@@ -199,6 +212,7 @@ export class World {
     this.browser ??= await chromium.launch({ executablePath: "/usr/bin/chromium", args: QUIET });
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     context.setDefaultTimeout(15_000);
+    watchOver(context);
     const page = await context.newPage();
     page.complaints = [];
     page.on("console", (said) => said.type() === "error" && page.complaints.push(said.text()));
@@ -254,6 +268,7 @@ export async function browse({ extension, resolve = [], options = {} } = {}) {
     ...options,
   });
   context.setDefaultTimeout(15_000);
+  watchOver(context);
   const close = context.close.bind(context);
   context.close = async () => {
     await close();

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use fulcrum::engine::{Facts, Freshness, Reader, Sender, TemplateError, ZoneEvidence};
+use fulcrum::engine::{Facts, Found, Freshness, News, Reader, Sender, TemplateError, ZoneEvidence};
 use fulcrum::store::Subject;
 use fulcrum_domain::Sight;
 use fulcrum_domain::quiet::{Hours, Verdict};
 use fulcrum_domain::template::{RenderError, SavedLinks, Template, Templates};
-use fulcrum_sandbox::{Event, Fault, Permissions, Remote, Rule};
+use fulcrum_sandbox::{Event, Fault, Happened, Permissions, Remote, Rule};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{World, id, number, small, to};
@@ -192,4 +192,58 @@ async fn a_profile_is_read_again_once_it_is_old_and_once_for_all_who_look() {
     world.sandbox.faults().add(Rule::new(Remote::Lever, refuse));
     assert_eq!(look().await, Freshness::Stale("Lever refuses the API key"));
     assert_eq!(name().await, "Dana R. Reyes");
+    world.engine.refresh_shown(&id(&dana), HALF_A_MINUTE).await;
+    assert_eq!(world.engine.outdated(&id(&dana)), Some("Lever refuses the API key"));
+}
+
+impl World {
+    /// What open pages are told when somebody opens a profile that was read half a minute ago.
+    async fn told_when_opened(&self, who: &Happened) -> Vec<News> {
+        self.idle().await;
+        self.advance(SignedDuration::from_secs(31));
+        let mut watch = self.engine.watch(None);
+        self.engine.refresh_shown(&id(who), HALF_A_MINUTE).await;
+        let last = self.engine.watch(None).place();
+        let mut told = Vec::new();
+        while watch.place() != last {
+            told.push(watch.next().await.unwrap().1);
+        }
+        told
+    }
+}
+
+/// Pages of the old number went on as if nothing had happened, and texts went there unseen.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opens_a_profile_sees_a_corrected_number_and_so_do_the_pages_of_the_old_one() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.receive(DANA, "Hi").await;
+    let old = world.conversation(DANA).await.unwrap().conversation.id;
+    let phone = Some("+12025550177".to_owned());
+    let corrected = Event::Contact { opportunity: dana.opportunity.clone(), name: None, phone };
+    world.sandbox.happen(&corrected).unwrap();
+    let told = world.told_when_opened(&dana).await;
+    assert!(told.contains(&News::Conversation(old)), "{told:?}");
+    assert!(told.contains(&News::Opportunity(id(&dana))), "{told:?}");
+    let facts = world.facts(Subject::Opportunity(id(&dana))).await;
+    assert_eq!((facts.number, facts.conversation), (Some(number("+12025550177")), None));
+    assert_eq!(facts.spoken_of, [(old, number(DANA))]);
+    // In the old thread it is the old number that counts.
+    let facts = world.engine.facts_in(id(&dana), old, reader(Sight::Open)).await.unwrap().unwrap();
+    assert_eq!((facts.number, facts.conversation), (Some(number(DANA)), Some(old)));
+    assert!(facts.spoken_of.is_empty() && facts.candidate.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_turned_confidential_is_left_out_when_somebody_opens_them() {
+    let world = World::standing(small(), |_| {}).await;
+    world.backfilled().await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    let hidden = Event::Confidential { opportunity: Some(dana.opportunity.clone()), on: true };
+    world.sandbox.happen(&hidden).unwrap();
+    let told = world.told_when_opened(&dana).await;
+    assert!(told.contains(&News::Everything), "open pages close: {told:?}");
+    let found = world.engine.opportunity(&id(&dana), Sight::All).await.unwrap();
+    assert!(matches!(found, Found::Unknown), "{found:?}");
 }

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::changes::{consent_of, known_zone, suppression_of, thread_of, zones_of};
+use super::view::Gaze;
 use super::{Engine, Settings};
 use crate::store::tables::{
     ARCHIVE_REASONS, BY_CONTACT, CONVERSATIONS, INTERVIEWS, MESSAGES, OPPORTUNITIES, POSTINGS, STAGES, USERS,
@@ -72,6 +73,8 @@ pub struct Facts {
     pub colleague: Option<Colleague>,
     /// Whether the settings allow no text, since the opportunity is confidential.
     pub only_read: bool,
+    /// The other threads in which the opportunity was spoken of, with their numbers.
+    pub spoken_of: Vec<(ConversationId, Number)>,
 }
 
 /// A candidate, with names for ids.
@@ -148,13 +151,33 @@ impl Engine {
     pub async fn facts(&self, subject: Subject, reader: Reader) -> Result<Option<Facts>, StoreError> {
         let settings = self.settings.load_full();
         let now = self.clock.now();
-        self.store.read(move |snapshot| facts(snapshot, &subject, &reader, &settings, now)).await
+        self.store.read(move |snapshot| facts(snapshot, &subject, None, &reader, &settings, now)).await
+    }
+
+    /// The same of an opportunity in one of its candidate's threads: what holds for a number, holds for that
+    /// thread's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn facts_in(
+        &self,
+        id: OpportunityId,
+        thread: ConversationId,
+        reader: Reader,
+    ) -> Result<Option<Facts>, StoreError> {
+        let settings = self.settings.load_full();
+        let now = self.clock.now();
+        let subject = Subject::Opportunity(id);
+        self.store
+            .read(move |snapshot| facts(snapshot, &subject, Some(thread), &reader, &settings, now))
+            .await
     }
 }
 
 fn facts(
     read: &impl Read,
     subject: &Subject,
+    thread: Option<ConversationId>,
     reader: &Reader,
     settings: &Settings,
     now: Timestamp,
@@ -162,8 +185,12 @@ fn facts(
     let (about, conversation, number) = match subject {
         Subject::Opportunity(id) => {
             let Some(row) = read.get(OPPORTUNITIES, id)? else { return Ok(None) };
-            let number = row.number();
-            let thread = number.map(|number| thread_of(read, number)).transpose()?.flatten();
+            let opened = thread.map(|id| read.get(CONVERSATIONS, &id)).transpose()?.flatten();
+            let number = opened.as_ref().map(|thread| thread.number).or(row.number());
+            let thread = match opened {
+                Some(thread) => Some(thread),
+                None => number.map(|number| thread_of(read, number)).transpose()?.flatten(),
+            };
             (Some((id.clone(), row)), thread, number)
         }
         Subject::Conversation(id) => {
@@ -181,6 +208,13 @@ fn facts(
         return Ok(None);
     }
     let fallback = &settings.rules.zone;
+    let spoken_of = match &about {
+        Some((id, _)) => super::view::spoken_of(&Gaze::new(read, reader.sight), id)?,
+        None => Vec::new(),
+    };
+    let this = conversation.as_ref().map(|thread| thread.id);
+    let spoken_of = spoken_of.into_iter().filter(|thread| Some(thread.id) != this);
+    let spoken_of = spoken_of.map(|thread| (thread.id, thread.number)).collect();
     let known = zones_of(read, number)?;
     let set = number.map(|number| known_zone(read, number)).transpose()?.flatten();
     let candidate = match about {
@@ -219,6 +253,7 @@ fn facts(
         first_text: !conversation.is_some_and(|thread| thread.texted),
         colleague: words::colleague(&messages, reader, now),
         only_read: confidential && !settings.rules.text_confidential,
+        spoken_of,
     }))
 }
 

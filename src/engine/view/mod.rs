@@ -22,7 +22,8 @@ use jiff::Timestamp;
 use super::Engine;
 use super::changes::{about_whom, count_failed, effect_counts, suppression_of, thread_of, tried_again};
 use crate::store::tables::{
-    BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, OPPORTUNITIES, OUTBOX, STAGES,
+    BY_CONTACT, CONVERSATIONS, DELETED, FILINGS, FILINGS_OF, INTERVIEWS, OPPORTUNITIES, OUTBOX, SPOKEN_OF,
+    STAGES,
 };
 use crate::store::{Keys, Read, StoreError, readable};
 
@@ -92,6 +93,8 @@ pub struct OpportunityView {
     pub interviews: Vec<Interview>,
     /// The conversations with its contact, over all of that person's numbers.
     pub conversations: Vec<ConversationId>,
+    /// Those in which the opportunity was spoken of at numbers that they have no more.
+    pub earlier: Vec<ConversationId>,
 }
 
 /// An opportunity, or why there is none to show.
@@ -292,10 +295,22 @@ fn opportunity(read: &impl Read, id: OpportunityId, sight: Sight) -> Result<Foun
     let gaze = Gaze::new(read, sight);
     let stage = read.get(STAGES, &opportunity.stage)?.map(|stage| stage.text);
     let conversations = conversations_of(&gaze, &opportunity.contact, &opportunity)?;
+    let spoken_of = spoken_of(&gaze, &id)?.into_iter().map(|conversation| conversation.id);
+    let earlier = spoken_of.filter(|id| !conversations.contains(id)).collect();
     let rows = read.list(INTERVIEWS, &Keys::beginning(&id), PAGE_MAX)?;
     let mut interviews: Vec<Interview> = rows.into_iter().map(|(_, interview)| interview).collect();
     interviews.sort_by_key(|interview| interview.starts_at);
-    Ok(Found::Known(Box::new(OpportunityView { id, opportunity, stage, interviews, conversations })))
+    Ok(Found::Known(Box::new(OpportunityView { id, opportunity, stage, interviews, conversations, earlier })))
+}
+
+/// The threads in which an opportunity was spoken of, whatever number its candidate has by now.
+pub(super) fn spoken_of(
+    gaze: &Gaze<'_, impl Read>,
+    id: &OpportunityId,
+) -> Result<Vec<Conversation>, StoreError> {
+    let threads = gaze.read.list(SPOKEN_OF, &Keys::beginning(id), PAGE_MAX)?;
+    let threads = threads.into_iter().map(|((_, id), ())| gaze.conversation(id));
+    threads.filter_map(Result::transpose).collect()
 }
 
 fn conversations_of(

@@ -1,6 +1,6 @@
 //! `GET /events`: server-sent events for pages that are open.
 //!
-//! An event names a conversation that changed; what changed is read by who may. A page that comes
+//! An event names a conversation or an opportunity that changed; what changed is read by who may. A page that comes
 //! back with `Last-Event-ID` misses nothing (see `engine::news`).
 
 use std::convert::Infallible;
@@ -11,14 +11,15 @@ use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use fulcrum_domain::Sight;
+use fulcrum_domain::{OpportunityId, Sight};
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, News, NewsId, Watch};
+use crate::engine::{Engine, Found, News, NewsId, Watch};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 
@@ -61,7 +62,10 @@ impl Watcher {
                 News::Conversation(id) if self.may_see(id).await => {
                     event.event("conversation").data(format!("{{\"id\":\"{id}\"}}"))
                 }
-                News::Conversation(_) => continue,
+                News::Opportunity(id) if self.may_see_candidate(&id).await => {
+                    event.event("opportunity").data(json!({ "id": id.to_string() }).to_string())
+                }
+                News::Conversation(_) | News::Opportunity(_) => continue,
             };
             return Some((Ok(event), self));
         }
@@ -71,6 +75,13 @@ impl Watcher {
         match self.sight {
             Sight::All => true,
             Sight::Open => matches!(self.engine.conversation(id, self.sight).await, Ok(Some(_))),
+        }
+    }
+
+    async fn may_see_candidate(&self, id: &OpportunityId) -> bool {
+        match self.sight {
+            Sight::All => true,
+            Sight::Open => matches!(self.engine.opportunity(id, self.sight).await, Ok(Found::Known(_))),
         }
     }
 }

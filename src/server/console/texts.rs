@@ -118,6 +118,7 @@ texts! {
     NUMBER = "Number";
     CONSENT = "Consent";
     OTHERS = "Other opportunities";
+    OTHER_THREADS = "Also wrote with";
     INTERVIEW = "Next interview";
     INTERVIEWS = "Interviews";
     INTERVIEW_IN_LEVER = "in Lever";
@@ -174,6 +175,12 @@ texts! {
     JS_CANCELLED = "Not sent.";
     JS_DONE = "Done.";
     JS_FAILED = "That did not work. Nothing was sent.";
+    JS_SENDING = "Sending\u{2026}";
+    JS_NO_ANSWER = "No answer yet; it may have been taken. Try again: it is sent once.";
+    JS_SIGNED_OUT = "You are signed out. What you typed is kept.";
+    JS_NOW_TO = "The number changed meanwhile: this text goes to {} now. Read it once more, then send it.";
+    JS_NOW_ABOUT = "This is about another opportunity now. Read it once more, then send it.";
+    JS_NOT_LIVE = "The server does not answer. What you see may be outdated; this page looks again by itself.";
     JS_UNREACHABLE = "The server cannot be reached. What you typed is still here; try again.";
     CONFIDENTIAL = "confidential";
     FROM_LEVER = "From Lever {}";
@@ -431,6 +438,7 @@ texts! {
     MESSAGES_SMALL = "messages";
     ONE_MESSAGE = "1 message";
     HELD = "Held";
+    HELD_FOR_ADMIN = "Held: an administrator must look";
     ON_ITS_WAY = "On its way to Lever";
     DECIDED_HERE = "decided in the console";
     ENDED = "You were signed out, and nothing was sent. What you typed is still here: copy it, and then";

@@ -84,6 +84,63 @@ async fn older_messages_are_read_anew_as_such() {
     assert_eq!(browser.get("/api/v1/inbox").await.json()["data"][0]["unread"], false);
 }
 
+/// Of somebody with two threads, the page of one turned into the other, and the answer went there.
+#[tokio::test]
+async fn what_was_opened_is_what_is_written_to() {
+    const OTHER: &str = "+14155552672";
+    let world = World::start(Choice::default()).await;
+    let change = |tx: &mut store::Tx<'_>| -> Result<(), store::StoreError> {
+        let mut row = desk::candidate(&hi().from, false);
+        row.phones.extend(desk::candidate(OTHER, false).phones);
+        let id: fulcrum_domain::OpportunityId = "opp-1".parse().unwrap();
+        for number in row.numbers() {
+            tx.put(store::tables::BY_NUMBER, &(number, id.clone()), &())?;
+        }
+        tx.put(store::tables::OPPORTUNITIES, &id, &row).map(drop)
+    };
+    world.engine.store.change(change).await.unwrap();
+    world.engine.take_text(hi()).await.unwrap();
+    let other = ReceivedText { sid: "SM2".parse().unwrap(), from: OTHER.into(), ..hi() };
+    world.engine.take_text(other).await.unwrap();
+    let shows = |page: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+    };
+    for page in ["/c/0001", "/fragments/c/0001"] {
+        let page = world.get(page, RECRUITER).await.text;
+        let own =
+            ["data-fragment=\"/fragments/c/0001\"", "data-number=\"+14155552671\"", "<dd>+14155552671</dd>"];
+        shows(&page, &own);
+        shows(
+            &page,
+            &[
+                "data-opportunity=\"opp-1\"",
+                "action=\"/c/0001/texts\"",
+                "<a href=\"/c/0002\">+14155552672</a>",
+            ],
+        );
+    }
+    // By the profile it is the thread that spoke last, whatever number stands first in Lever.
+    let page = world.get("/o/opp-1", RECRUITER).await.text;
+    shows(
+        &page,
+        &["data-number=\"+14155552672\"", "<dd>+14155552672</dd>", "name=\"to\" value=\"+14155552672\""],
+    );
+    shows(&page, &["<a href=\"/c/0001\">+14155552671</a>"]);
+    let send = async |page: &str, form: &[(&str, &str)]| {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let post = client.build().unwrap().post(world.url(&format!("{page}/texts"))).bearer_auth(RECRUITER);
+        assert_eq!(post.form(form).send().await.unwrap().status(), 303);
+    };
+    send("/c/0001", &[("body", "for the thread")]).await;
+    send("/o/opp-1", &[("body", "for the profile"), ("to", OTHER)]).await;
+    for (thread, words) in [("0001", "for the thread"), ("0002", "for the profile")] {
+        let messages = world.get(&format!("/api/v1/conversations/{thread}/messages"), RECRUITER).await.text;
+        assert!(messages.contains(words), "{messages}");
+    }
+}
+
 /// What is typed beside the call goes into it, as the page's module does it.
 #[tokio::test]
 async fn a_wish_is_recorded_with_what_was_typed() {

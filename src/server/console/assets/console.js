@@ -1,7 +1,7 @@
 // The console's pages: live lists, the keyboard, copying, and the conversation that is open.
 
 import { isLeft, isTouched, keepFocus, mount, pending } from "./conversation.js";
-import { listen } from "./events.js";
+import { FIRST_WAIT_MS, LONGEST_WAIT_MS, PATIENCE_MS, listen } from "./events.js";
 
 const { base, csrf, news } = document.body.dataset;
 
@@ -38,6 +38,8 @@ document.addEventListener("visibilitychange", () => {
 
 /** Replaces the parts of the page that carry `data-live` by what the server says now. */
 let [reading, again] = [false, false];
+/** What could not be read is read again after a while, and that until it can. */
+let [wait, later] = [FIRST_WAIT_MS, 0];
 async function refresh() {
   missed = document.hidden;
   if (missed) return;
@@ -48,24 +50,32 @@ async function refresh() {
     again = false;
     // What comes together is read together.
     await new Promise((done) => setTimeout(done, 100));
-    await replace().catch(() => {});
+    clearTimeout(later);
+    if (await replace().catch(() => false)) {
+      wait = FIRST_WAIT_MS;
+    } else {
+      later = setTimeout(refresh, wait * (0.5 + Math.random() / 2));
+      wait = Math.min(2 * wait, LONGEST_WAIT_MS);
+    }
   }
   reading = false;
 }
 
+/** Whether there was an answer, whatever it says. */
 async function replace() {
-  if (isLeft()) return;
+  if (isLeft()) return true;
   if (document.hidden) {
     missed = true;
-    return;
+    return true;
   }
-  const answer = await pending(call(location.href));
-  if (!answer.ok) return;
+  const answer = await pending(call(location.href, { signal: AbortSignal.timeout(PATIENCE_MS) }));
+  if (!answer.ok) return answer.status < 500;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
     if (next && next.innerHTML !== old.innerHTML && !old.contains(focusedField())) swap(old, next);
   }
+  return true;
 }
 
 function focusedField() {
@@ -92,20 +102,28 @@ if (live || open) {
     base,
     place: news,
     signal: new AbortController().signal,
-    tell: (id) => {
-      for (const tell of watchers) tell(id);
-      if (live) refresh();
+    tell: (id, what) => {
+      for (const { tell } of watchers) tell(id);
+      // What Lever says of a candidate is news for their own page.
+      if (live && what !== "opportunity") refresh();
+    },
+    lost: (isLost) => {
+      for (const { lost } of watchers) lost(isLost);
     },
   });
 }
+if (live) addEventListener("online", refresh);
 if (open) {
   mount(open, {
     base,
     fetch: call,
     say,
-    listen: (tell) => {
-      watchers.add(tell);
-      return () => watchers.delete(tell);
+    // The page that says so in its place.
+    gone: () => location.reload(),
+    listen: (tell, lost) => {
+      const watcher = { tell, lost };
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
     },
   });
 }

@@ -2,6 +2,7 @@
 // the inbox, on a page of its own and in the extension's panel alike; `mount` makes it live. Without
 // this module its forms still work.
 
+import { FIRST_WAIT_MS, LONGEST_WAIT_MS, PATIENCE_MS, pause } from "./events.js";
 import { reason, submitInterview, wrong } from "./interviews.js";
 import { explain, introduced } from "./segments.js";
 
@@ -10,25 +11,38 @@ const PARTS = ["header", ".facts", ".doubt", ".notices"];
 
 /** Whoever comes back after so long reads everything anew, news or not. */
 const AWAY_MS = 60_000;
+/** A button that was pressed says that it works after so long. */
+const SLOW_MS = 300;
+/** Whoever sends so soon after the number changed has not read that. */
+const UNREAD_MS = 1500;
+
+/** What is not shown any more, where the server itself says so and no proxy. */
+const GONE = [403, 404, 410];
 
 /**
  * Makes the conversation inside `place` live.
  *
  * - `base`: where the daemon is, without a slash at the end.
  * - `fetch`: a fetch that carries what admits us: the page's cookie, or the extension's token.
- * - `listen(tell)`: calls `tell(conversation or null)` on news; returns a function that ends it.
+ * - `listen(tell, lost)`: calls `tell(conversation, opportunity or null)` on news, and `lost(whether)` when
+ *   none can come or can again; returns a function that ends it.
  * - `say(words)`: tells a screen reader.
+ * - `gone()`: it is not to be seen any more.
+ * - `stale(whether)`: says that what is shown may be outdated; else it is said above the composer.
  *
  * Returns a function that ends it.
  */
-export function mount(place, { base, fetch, listen, say = () => {}, dress = () => {} }) {
+export function mount(place, { base, fetch, listen, say = () => {}, dress = () => {}, gone = () => {}, stale }) {
   const root = place.querySelector(".conversation");
   if (!root) return () => {};
-  const view = new Conversation(root, { base, fetch, say, dress });
-  const end = listen((id) => {
-    // A candidate without a thread may be getting one.
-    if (id === null || !view.id || id === view.id) view.refresh();
-  });
+  const view = new Conversation(root, { base, fetch, say, dress, gone, stale });
+  const end = listen(
+    (id) => {
+      // A candidate without a thread may be getting one.
+      if (id === null || !view.id || id === view.id || id === root.dataset.opportunity) view.refresh();
+    },
+    (isLost) => view.trouble("news", isLost),
+  );
   return () => {
     end();
     view.end();
@@ -83,8 +97,8 @@ export function isTouched(part) {
 }
 
 class Conversation {
-  constructor(root, { base, fetch, say, dress }) {
-    Object.assign(this, { root, base, fetch, say, dress });
+  constructor(root, { base, fetch, say, dress, gone, stale }) {
+    Object.assign(this, { root, base, fetch, say, dress, gone, stale });
     this.texts = JSON.parse(root.dataset.texts);
     this.ended = new AbortController();
     this.on(root, "submit", (event) => this.submit(event));
@@ -93,12 +107,17 @@ class Conversation {
     this.on(root, "change", (event) => this.changed(event));
     this.on(root, "keydown", (event) => this.key(event));
     this.on(document, "visibilitychange", () => this.looked());
+    this.on(window, "online", () => this.refresh());
     // What the server said of each part and each line, however it looks by now.
     this.source = new WeakMap();
     for (const part of root.querySelectorAll(PARTS.join(", "))) this.source.set(part, part.innerHTML);
     for (const line of root.querySelectorAll(".thread > li")) this.source.set(line, line.outerHTML);
     // What was typed of each text that can still be called back: a first one leaves with more words.
     this.sent = new Map();
+    this.troubles = new Set();
+    this.wait = FIRST_WAIT_MS;
+    this.movedAt = -Infinity;
+    this.offered = offered(this.composer);
     this.restoreDraft();
     this.typed();
     this.toEnd();
@@ -107,6 +126,10 @@ class Conversation {
 
   get id() {
     return this.root.dataset.conversation || undefined;
+  }
+
+  get composer() {
+    return this.root.querySelector(".composer");
   }
 
   get box() {
@@ -137,18 +160,54 @@ class Conversation {
       return;
     }
     this.reading = true;
-    try {
-      const answer = await pending(this.fetch(`${this.base}${this.root.dataset.fragment}`, { signal: this.ended.signal }));
-      if (answer.ok) this.take(await answer.text());
-    } catch {
-      // The next piece of news asks again.
-    } finally {
-      this.reading = false;
-      if (this.again) {
-        this.again = false;
-        this.refresh();
-      }
+    const { isOver, isGone, html } = await this.read();
+    this.reading = false;
+    if (isOver || this.ended.signal.aborted) return;
+    if (isGone) return this.gone();
+    if (html !== undefined && this.take(html)) {
+      this.wait = FIRST_WAIT_MS;
+      this.trouble("reading", false);
+    } else {
+      this.later();
     }
+    if (this.again) {
+      this.again = false;
+      this.refresh();
+    }
+  }
+
+  /** What the server shows; else whether there is nothing to see any more, or nobody who may. */
+  async read() {
+    const signal = AbortSignal.any([this.ended.signal, AbortSignal.timeout(PATIENCE_MS)]);
+    try {
+      const answer = await pending(this.fetch(`${this.base}${this.root.dataset.fragment}`, { signal }));
+      if (answer.ok) return { html: await answer.text() };
+      const isOurs = answer.headers.get("Content-Type")?.startsWith("application/problem+json");
+      return { isOver: answer.status === 401, isGone: isOurs && GONE.includes(answer.status) };
+    } catch {
+      return {};
+    }
+  }
+
+  /** It could not be read: that is tried until it can, and said from the second time on. */
+  async later() {
+    if (this.isWaiting) return;
+    this.isWaiting = true;
+    this.trouble("reading", this.wait > FIRST_WAIT_MS);
+    await pause(this.wait * (0.5 + Math.random() / 2), this.ended.signal).catch(() => {});
+    this.isWaiting = false;
+    this.wait = Math.min(2 * this.wait, LONGEST_WAIT_MS);
+    if (!this.ended.signal.aborted) this.refresh();
+  }
+
+  /** Something keeps what is shown from being true, or does no more. */
+  trouble(what, is) {
+    if (is) this.troubles.add(what);
+    else this.troubles.delete(what);
+    const isStale = this.troubles.size > 0;
+    if (this.stale) return this.stale(isStale);
+    const place = this.root.querySelector(".stale");
+    if (place) place.hidden = !isStale;
   }
 
   looked() {
@@ -160,31 +219,20 @@ class Conversation {
     }
   }
 
+  /** Shows what the server says now; false where that is no conversation. */
   take(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html").querySelector(".conversation");
-    if (!fresh) return;
+    if (!fresh) return false;
     this.dress(fresh);
     const wasAtEnd = this.isAtEnd();
-    for (const name of ["conversation", "fragment"]) {
-      if (fresh.dataset[name]) this.root.dataset[name] = fresh.dataset[name];
-    }
-    if (!fresh.dataset.introduces) delete this.root.dataset.introduces;
+    this.takePlace(fresh);
     const known = new Set([...this.root.querySelectorAll(".message")].map((message) => message.id));
     const [thread, lines] = [this.root, fresh].map((place) => place.querySelector(".thread"));
     if (thread && lines) this.takeLines(thread, lines);
+    this.takeComposer(fresh.querySelector(".composer"));
     for (const part of PARTS) {
       const [old, next] = [this.root.querySelector(part), fresh.querySelector(part)];
       if (old && next && !this.focusIn(old) && !isTouched(old)) this.takePart(old, next);
-    }
-    const form = fresh.querySelector(".composer");
-    const blocked = Boolean(form?.querySelector("textarea")?.disabled);
-    if (this.box && this.box.disabled !== blocked) {
-      // What went wrong a moment ago is said on.
-      const [said, place] = [this.root.querySelector(".composer .wrong"), form.querySelector(".wrong")];
-      if (said && place) place.replaceWith(said);
-      this.root.querySelector(".composer").replaceWith(document.adoptNode(form));
-    } else {
-      this.takeMorning(form);
     }
     for (const message of this.root.querySelectorAll(".message")) {
       if (!known.has(message.id)) {
@@ -195,6 +243,63 @@ class Conversation {
     this.tick();
     if (wasAtEnd) this.toEnd();
     this.root.dispatchEvent(new CustomEvent("fulcrum:refreshed", { bubbles: true }));
+    return true;
+  }
+
+  /** Which thread it is, with whom, at which number. Who has written for another one is told so. */
+  takePlace(fresh) {
+    const { number, opportunity } = this.root.dataset;
+    const key = this.draftKey();
+    for (const name of ["conversation", "fragment", "number", "opportunity", "introduces"]) {
+      if (fresh.dataset[name] === undefined) delete this.root.dataset[name];
+      else this.root.dataset[name] = fresh.dataset[name];
+    }
+    const typed = this.box && !this.box.disabled && this.box.value;
+    if (key !== this.draftKey()) {
+      this.keepDraft("", key);
+      if (typed) this.keepDraft(typed);
+    }
+    const now = this.root.dataset;
+    // Whose number it is may have been said just now.
+    if (number === now.number && [undefined, now.opportunity].includes(opportunity)) return;
+    this.moved = number === now.number ? this.texts.now_about : this.texts.now_to.replace("{}", now.number ?? "?");
+    if (!typed) return;
+    this.movedAt = performance.now();
+    this.wrong(this.moved);
+  }
+
+  /**
+   * Puts in another composer where another one is offered: a text is allowed or forbidden now, for another reason,
+   * the hours are others, or the choices. What was typed stays, and so does the place where that is done.
+   */
+  takeComposer(next) {
+    const old = this.composer;
+    if (!old || !next) return;
+    const now = offered(next);
+    if (this.offered === now) return this.takeMorning(next);
+    this.offered = now;
+    const focused = old.contains(document.activeElement) ? document.activeElement : undefined;
+    const chosen = [focused?.selectionStart, focused?.selectionEnd];
+    for (const field of next.querySelectorAll("[name]")) {
+      const before = old.elements[field.name];
+      if (!before || before.type === "hidden" || before.disabled || ["template", "booking"].includes(field.name)) continue;
+      if (before.selectedOptions?.[0]?.matches(".morning")) field.value = field.querySelector(".morning").value;
+      else field.value = before.value;
+    }
+    // What went wrong a moment ago is said on.
+    for (const name of [".wrong", ".done"]) {
+      const said = old.querySelector(name);
+      if (said) next.querySelector(name)?.replaceWith(said);
+    }
+    const [button, before] = [next.querySelector(".send"), old.querySelector(".send")];
+    if (button && before) Object.assign(button, { disabled: before.disabled, textContent: before.textContent });
+    old.replaceWith(document.adoptNode(next));
+    this.restoreDraft();
+    this.typed();
+    if (!focused) return;
+    const again = focused.name ? next.elements[focused.name] : focused.matches(".send") && button;
+    (again || this.box).focus({ preventScroll: true });
+    if (again && chosen[0] != null) again.setSelectionRange?.(...chosen);
   }
 
   /** Puts in what changed of a part; what is unfolded stays so. */
@@ -283,11 +388,13 @@ class Conversation {
   // The composer
 
   typed() {
-    if (!this.box) return;
+    if (!this.box || this.box.disabled) return;
     const text = this.box.value;
+    this.words = text;
     this.keepDraft(text);
     if (!text) this.madeFrom = undefined;
     const count = this.root.querySelector(".composer .count");
+    if (!count) return;
     if (!text) {
       count.textContent = "";
       return;
@@ -305,24 +412,26 @@ class Conversation {
   }
 
   draftKey() {
-    return `draft:${this.root.dataset.reader}:${this.root.dataset.fragment.split("?")[0]}`;
+    const { reader, conversation, opportunity } = this.root.dataset;
+    return `draft:${reader}:${conversation ?? opportunity ?? this.root.dataset.fragment}`;
   }
 
-  keepDraft(text) {
+  keepDraft(text, key = this.draftKey()) {
     try {
-      if (text) sessionStorage.setItem(this.draftKey(), text);
-      else sessionStorage.removeItem(this.draftKey());
+      if (text) sessionStorage.setItem(key, text);
+      else sessionStorage.removeItem(key);
     } catch {
       // A browser that keeps nothing.
     }
   }
 
   restoreDraft() {
+    if (!this.box || this.box.disabled || this.box.value) return;
     try {
-      const draft = sessionStorage.getItem(this.draftKey());
-      if (draft && this.box && !this.box.value) this.box.value = draft;
+      this.box.value = sessionStorage.getItem(this.draftKey()) ?? this.words ?? "";
     } catch {
       // A browser that keeps nothing.
+      this.box.value = this.words ?? "";
     }
   }
 
@@ -409,10 +518,13 @@ class Conversation {
   async send(form) {
     const body = this.box.value;
     if (!body.trim()) return this.wrong(this.texts.empty, form, "body");
+    if (performance.now() - this.movedAt < UNREAD_MS) return this.wrong(this.moved);
     const wanted = this.wish(form, body);
     if (!wanted) return this.wrong(this.texts.no_time, form, "at");
     const button = form.querySelector(".send");
+    const label = button.textContent;
     button.disabled = true;
+    const slow = setTimeout(() => this.button && (this.button.textContent = this.texts.sending), SLOW_MS);
     // The same key for a repeat of the same wish: a text whose answer was lost is not sent twice.
     const wish = JSON.stringify(wanted);
     if (this.sending?.wish !== wish) this.sending = { wish, key: crypto.randomUUID() };
@@ -424,23 +536,29 @@ class Conversation {
         // What could be chosen may be over.
         this.refresh();
         const { words, field } = await reason(answer, this.texts);
-        return this.notSent(form, words, field);
+        return this.notSent(this.composer, words, field);
       }
       this.sending = undefined;
       this.sent.set((await answer.json()).id, body);
       this.wrong("");
-      this.clear(form, body);
+      this.clear(this.composer, body);
       this.say(this.texts.taken);
       // Whoever wrote beside older messages sees the newest now.
       this.root.dataset.fragment = this.root.dataset.fragment.split("?")[0];
       await this.refresh();
       this.toEnd();
-      this.box.focus();
-    } catch {
-      this.notSent(form, this.texts.unreachable);
+      this.box?.focus();
+    } catch (error) {
+      this.notSent(this.composer, error.name === "TimeoutError" ? this.texts.no_answer : this.texts.unreachable);
     } finally {
-      button.disabled = false;
+      clearTimeout(slow);
+      // Another composer may be offered by now.
+      if (this.button) Object.assign(this.button, { disabled: false, textContent: label });
     }
+  }
+
+  get button() {
+    return this.composer.querySelector(".send");
   }
 
   /** Says why a text was not taken, and leads to the field that is meant, or to the words. */
@@ -448,12 +566,12 @@ class Conversation {
     const names = { send_at: form.elements.when?.value === "at" ? "at" : "when", override_quiet_hours: "cannot_wait" };
     const name = names[field] ?? field;
     this.wrong(words, form, name);
-    if (!name || !form.elements.namedItem(name)) this.box.focus();
+    if (!name || !form.elements.namedItem(name)) this.box?.focus();
   }
 
   /** Empties the composer of what was sent, but not of what was typed since. */
   clear(form, sent) {
-    if (this.box.value.startsWith(sent)) this.box.value = this.box.value.slice(sent.length).trimStart();
+    if (this.box?.value.startsWith(sent)) this.box.value = this.box.value.slice(sent.length).trimStart();
     for (const name of ["at", "cannot_wait"]) if (form.elements[name]) form.elements[name].value = "";
     if (form.elements.when) form.elements.when.value = "now";
     this.madeFrom = undefined;
@@ -517,7 +635,9 @@ class Conversation {
     const headers = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
     if (key) headers["Idempotency-Key"] = key;
-    return this.fetch(`${this.base}${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const words = body === undefined ? undefined : JSON.stringify(body);
+    return this.fetch(`${this.base}${path}`, { method, headers, signal, body: words });
   }
 
   /** Something is recorded that may not be seen elsewhere. */
@@ -536,6 +656,19 @@ class Conversation {
     const place = home.querySelector(".wrong");
     if (place) wrong(home, place, words, home === form ? field : undefined);
   }
+}
+
+/** What a composer offers: all of it but what is typed, said and shown for the moment. */
+function offered(composer) {
+  const form = composer?.cloneNode(true);
+  if (!form) return undefined;
+  for (const part of form.querySelectorAll(".notices, .wrong, .done, .count, .morning, [type=hidden]")) part.remove();
+  for (const field of form.querySelectorAll("[name]")) {
+    for (const name of ["value", "aria-invalid"]) field.removeAttribute(name);
+    if (field.matches("textarea")) field.textContent = "";
+  }
+  for (const option of form.querySelectorAll("option")) option.removeAttribute("selected");
+  return form.innerHTML;
 }
 
 /** Whether a part has a scroll bar of its own here. */

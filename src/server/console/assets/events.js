@@ -3,31 +3,44 @@
 // says what it saw last, and rests while nobody looks: a browser opens few connections to one server,
 // and every tab of Lever's may have a panel.
 
-const FIRST_WAIT_MS = 1000;
-const LONGEST_WAIT_MS = 30_000;
+/** Pauses before what failed is tried again: the first, and the longest. */
+export const FIRST_WAIT_MS = 1000;
+export const LONGEST_WAIT_MS = 30_000;
+/** How long an answer is waited for. */
+export const PATIENCE_MS = 15_000;
 /** The server says something every 20 s. */
 const SILENCE_MS = 50_000;
 
 /**
- * Calls `tell(id)` when a conversation changed and `tell(null)` when everything is to be read anew,
- * until `signal`. `call` is a fetch that carries what admits us; `place` is what was seen when the page
- * was made, where it says so.
+ * Calls `tell(id, "conversation")` when one changed, `tell(id, "opportunity")` when one was read again, and
+ * `tell(null)` when everything is to be read anew, until `signal`. `lost(whether)` is called when the server was
+ * not reached twice in a row, and when it is again. `call` is a fetch that carries what admits us; `place` is what
+ * was seen when the page was made, where it says so.
  */
-export async function listen({ call, base, place, tell, signal }) {
+export async function listen({ call, base, place, tell, lost = () => {}, signal }) {
   let last = place;
   let wait = FIRST_WAIT_MS;
+  let failed = 0;
   while (!signal.aborted) {
+    failed += 1;
     try {
       await looked(signal);
-      const opened = () => (wait = FIRST_WAIT_MS);
+      const opened = () => {
+        wait = FIRST_WAIT_MS;
+        if (failed > 2) lost(false);
+        failed = 0;
+      };
       await once({ call, base, last, signal, opened }, (event) => {
         last = event.id ?? last;
-        if (event.type === "conversation") tell(JSON.parse(event.data).id);
+        if (["conversation", "opportunity"].includes(event.type)) tell(JSON.parse(event.data).id, event.type);
         else if (event.type === "everything") tell(null);
       });
     } catch {
       // Cut, refused or not reached. A refusal is seen by whoever made `call`, who then ends this.
     }
+    // Whoever looked away broke it off themselves.
+    if (document.hidden) failed = Math.max(0, failed - 1);
+    else if (failed === 2 && !signal.aborted) lost(true);
     await pause(wait * (0.5 + Math.random() / 2), signal).catch(() => {});
     wait = Math.min(2 * wait, LONGEST_WAIT_MS);
   }

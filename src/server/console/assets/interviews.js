@@ -75,6 +75,7 @@ async function taken(view, form) {
 
 /** What went wrong, in the server's words, and the field of what was asked that is meant, if one is. */
 export async function reason(answer, texts) {
+  if (answer.status === 401) return { words: texts.signed_out };
   const { detail, pointer } = await answer.json().catch(() => ({}));
   return { words: detail ?? texts.failed, field: pointer?.split("/")[1] };
 }

@@ -1,6 +1,6 @@
 //! What stands beside a conversation: the candidate in lines, and the notes that were filed.
 
-use fulcrum_domain::{FilingState, OpportunityId};
+use fulcrum_domain::{FilingState, OpportunityId, WhyHeld};
 
 use super::lines::{Reader, moment, shown};
 use crate::engine::{Candidate, Facts, FilingView};
@@ -48,6 +48,9 @@ pub(super) fn lines(facts: &Facts, base: &str, lever: &str, reader: &Reader<'_>)
     if facts.first_text {
         put(texts::FIRST_TEXT, texts::FIRST_TEXT_WORDS.to_owned(), None);
     }
+    for (id, number) in &facts.spoken_of {
+        put(texts::OTHER_THREADS, number.to_string(), Some(format!("{base}/c/{id}")));
+    }
     for other in facts.candidate.iter().flat_map(|candidate| &candidate.others) {
         let parts = [other.posting.as_deref(), other.stage.as_deref()];
         let words: Vec<String> = parts.into_iter().flatten().map(shown).collect();
@@ -85,8 +88,16 @@ fn about(candidate: &Candidate, reader: &Reader<'_>, put: &mut impl FnMut(&'stat
     }
 }
 
+/// Why a transcript is held, in the words of machines, for whoever can mend it.
+fn held(why: &WhyHeld, may_mend: bool) -> String {
+    match why {
+        WhyHeld::Other(_) if !may_mend => texts::HELD_FOR_ADMIN.to_owned(),
+        why => format!("{}: {why}", texts::HELD),
+    }
+}
+
 /// The transcripts, the newest first.
-pub(super) fn notes(filings: &[FilingView], lever: &str, reader: &Reader<'_>) -> Vec<Note> {
+pub(super) fn notes(filings: &[FilingView], lever: &str, reader: &Reader<'_>, may_mend: bool) -> Vec<Note> {
     let note = |FilingView { filing, .. }: &FilingView| {
         let messages = match filing.messages {
             1 => texts::ONE_MESSAGE.to_owned(),
@@ -97,7 +108,7 @@ pub(super) fn notes(filings: &[FilingView], lever: &str, reader: &Reader<'_>) ->
                 let at = at.unwrap_or(filing.due_at);
                 (format!("{}, {messages}", moment(at, reader)), Some(in_lever(lever, &filing.opportunity)))
             }
-            (FilingState::Held(why), _) => (format!("{}: {why}", texts::HELD), None),
+            (FilingState::Held(why), _) => (held(why, may_mend), None),
             (FilingState::Due | FilingState::Posting, _) => {
                 (format!("{}, {messages}", texts::ON_ITS_WAY), None)
             }
@@ -105,4 +116,18 @@ pub(super) fn notes(filings: &[FilingView], lever: &str, reader: &Reader<'_>) ->
         Note { href, words }
     };
     filings.iter().map(note).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_note_is_held_is_told_to_whoever_can_mend_it() {
+        let words = "lever refuses a request to create_note: 400 BadRequestError";
+        let why = WhyHeld::Other(words.into());
+        assert_eq!(held(&why, true), format!("Held: {words}"));
+        assert_eq!(held(&why, false), "Held: an administrator must look");
+        assert_eq!(held(&WhyHeld::NotShown, true), held(&WhyHeld::NotShown, false));
+    }
 }

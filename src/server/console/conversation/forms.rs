@@ -32,6 +32,9 @@ pub(in crate::server::console) struct Text {
     /// What stands for a booking link, to be put behind the words.
     #[serde(default)]
     booking: String,
+    /// The number that the page showed.
+    #[serde(default)]
+    to: String,
 }
 
 /// A text that was not taken, as the composer shows it again.
@@ -160,7 +163,12 @@ async fn send(
         return again(&shared, &caller, which, draft, &problem).await;
     }
     match &which {
-        Which::Candidate(id) => wanted["opportunity"] = id.to_string().into(),
+        Which::Candidate(id) => {
+            wanted["opportunity"] = id.to_string().into();
+            if !text.to.is_empty() {
+                wanted["to"] = text.to.as_str().into();
+            }
+        }
         Which::Thread(id) => match shared.engine.conversation(*id, caller.sight).await? {
             Some(view) => wanted["to"] = view.conversation.number.to_string().into(),
             None => return Ok(frame::not_found(&shared)),

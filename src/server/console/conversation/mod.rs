@@ -3,6 +3,8 @@
 //!
 //! It is found by its thread (`/c/ID`, which notes link to) or by an opportunity (`/o/ID`, which
 //! Lever's pages lead to); an opportunity without a thread shows an empty one, to begin with.
+//! What was opened by its thread stays that thread, whatever others its candidate has, and what is
+//! shown is what is written to.
 //! Opening a profile reads it again from Lever where what is known is older than half a minute.
 
 mod facts;
@@ -225,26 +227,20 @@ async fn talk(
 ) -> Result<(Talk, Option<OpportunityId>), Missing> {
     let engine = &shared.engine;
     let sight = caller.sight;
-    let (thread, mut which) = match which {
-        Which::Thread(id) => {
-            let view = engine.conversation(id, sight).await?.ok_or(Missing::Nothing)?;
-            let which = view.conversation.opportunity.clone().map_or(Which::Thread(id), Which::Candidate);
-            (Some(view), which)
-        }
-        Which::Candidate(id) => (thread_with(shared, &id, sight).await?, Which::Candidate(id)),
+    let thread = match &which {
+        Which::Thread(id) => Some(engine.conversation(*id, sight).await?.ok_or(Missing::Nothing)?),
+        Which::Candidate(id) => thread_with(shared, id, sight).await?,
     };
     let reader = Reader { sight, user: caller.user.clone(), name: caller.name.clone() };
-    let mut facts = engine.facts(which.subject(), reader.clone()).await?;
-    // Lever shows its opportunity no more: whoever may see the thread sees the thread alone.
-    if let (None, Some(view)) = (&facts, &thread) {
-        which = Which::Thread(view.conversation.id);
-        facts = engine.facts(which.subject(), reader).await?;
-    }
-    let facts = facts.ok_or(Missing::Nothing)?;
-    let about = match &which {
-        Which::Thread(_) => None,
-        Which::Candidate(id) => Some(id.clone()),
+    let facts = match (&which, &thread) {
+        (Which::Candidate(id), Some(view)) => {
+            engine.facts_in(id.clone(), view.conversation.id, reader).await?
+        }
+        _ => engine.facts(which.subject(), reader).await?,
     };
+    let facts = facts.ok_or(Missing::Nothing)?;
+    // None where Lever shows its opportunity no more: whoever may see the thread sees the thread alone.
+    let about = facts.candidate.as_ref().map(|candidate| candidate.id.clone());
     let mut view = View::of(shared, caller, Shown { which, thread, facts }, before).await?;
     match draft {
         Draft::Nothing => {}

@@ -33,7 +33,7 @@ pub(in crate::server::console) struct Talk {
 
 /// What was found, and is to be drawn.
 pub(super) struct Shown {
-    /// By its opportunity, wherever there is one that may be seen.
+    /// As it was opened.
     pub(super) which: Which,
     /// None: it could begin.
     pub(super) thread: Option<ConversationView>,
@@ -53,7 +53,7 @@ pub(super) struct View {
     fragment: String,
     id: Option<String>,
     opportunity: Option<String>,
-    /// The number that a text goes to, where no opportunity says it.
+    /// The number that a text goes to, where one is known.
     to: Option<String>,
     pub(super) title: String,
     stage: Option<String>,
@@ -179,10 +179,10 @@ impl View {
             zone: &zone,
             now,
         };
-        let (own, opportunity) = match &which {
-            Which::Thread(_) => (which.path(), None),
-            Which::Candidate(id) => (which.path(), Some(id)),
-        };
+        let own = which.path();
+        let opportunity = facts.candidate.as_ref().map(|candidate| &candidate.id);
+        // What is recorded of a number is recorded of the one that is shown.
+        let recorded = thread.as_ref().map_or(which, |view| Which::Thread(view.conversation.id));
         let mut view = View {
             csrf: caller.csrf().to_owned(),
             texts: js_texts(),
@@ -191,7 +191,7 @@ impl View {
             fragment: format!("/fragments{own}"),
             id: thread.as_ref().map(|view| view.conversation.id.to_string()),
             opportunity: opportunity.map(ToString::to_string),
-            to: number.filter(|_| thread.is_some() || opportunity.is_none()).map(|number| number.to_string()),
+            to: number.map(|number| number.to_string()),
             stage: facts
                 .candidate
                 .as_ref()
@@ -230,7 +230,11 @@ impl View {
             morning_words: facts.next_morning.map(|at| moment(at, &reader)).unwrap_or_default(),
             facts: facts::lines(&facts, &base, &shared.setup.lever_web, &reader),
             as_of: facts.candidate.as_ref().map(|candidate| {
-                texts::FROM_LEVER.replace("{}", &words::ago(candidate.opportunity.as_of, now))
+                let read = texts::FROM_LEVER.replace("{}", &words::ago(candidate.opportunity.as_of, now));
+                match engine.outdated(&candidate.id) {
+                    Some(why) => format!("{read}; {why}"),
+                    None => read,
+                }
             }),
             interviews: match facts.candidate.as_ref() {
                 Some(candidate) => interviews::meets(engine.interviews_of(&candidate.id).await?, &reader),
@@ -245,8 +249,8 @@ impl View {
             may_attach: false,
             notes: Vec::new(),
             doubt: None,
-            wishes: wishes(caller, &facts, &which, zone.to_datetime(now).date()),
-            zone: zone_form(caller, &facts, &which, &zone),
+            wishes: wishes(caller, &facts, &recorded, zone.to_datetime(now).date()),
+            zone: zone_form(caller, &facts, &recorded, &zone),
             base,
             title: title.clone(),
         };
@@ -295,7 +299,7 @@ impl View {
             _ => texts::NOTHING_OPEN.to_owned(),
         };
         let filings: Vec<FilingView> = engine.filings(conversation.id, caller.sight).await?;
-        self.notes = facts::notes(&filings, &shared.setup.lever_web, reader);
+        self.notes = facts::notes(&filings, &shared.setup.lever_web, reader, caller.may(Right::Administer));
         self.doubt = conversation
             .possible_opt_out
             .filter(|_| caller.may(Right::Text))
@@ -429,6 +433,11 @@ fn js_texts() -> String {
         "cancelled": texts::JS_CANCELLED,
         "done": texts::JS_DONE,
         "failed": texts::JS_FAILED,
+        "sending": texts::JS_SENDING,
+        "no_answer": texts::JS_NO_ANSWER,
+        "signed_out": texts::JS_SIGNED_OUT,
+        "now_to": texts::JS_NOW_TO,
+        "now_about": texts::JS_NOW_ABOUT,
         "unreachable": texts::JS_UNREACHABLE,
     })
     .to_string()

@@ -2,7 +2,7 @@
 // the console uses too. What was shown last appears at once and is then read anew.
 
 import { mount } from "./assets/conversation.js";
-import { listen, pause } from "./assets/events.js";
+import { PATIENCE_MS, listen, pause } from "./assets/events.js";
 import { card, connectCard } from "./cards.js";
 import { browser, connection, disconnect, isFulcrum, onConnection } from "./connection.js";
 import { forget, keep, keepDraft, recall, recallDraft } from "./kept.js";
@@ -42,11 +42,26 @@ class Profile {
     const [kept, draft] = await Promise.all([recall(this.opportunity), recallDraft(this.opportunity)]);
     this.draft = draft;
     if (this.signal.aborted) return;
-    if (kept) this.display(kept.html);
+    if (kept) this.displayKept(kept.html);
     else card(place, { title: texts.TITLE, words: texts.LOADING });
     this.keptAt = kept?.at ?? Date.now();
-    listen({ call: this.call, base: this.server, tell: (id) => this.tell?.(id), signal: this.signal });
+    listen({
+      call: this.call,
+      base: this.server,
+      tell: (id) => this.tell?.(id),
+      lost: (isLost) => (isLost ? this.tell && this.away() : this.read()),
+      signal: this.signal,
+    });
     await this.read();
+  }
+
+  /** Whatever becomes of what was kept, it is read anew. */
+  displayKept(html) {
+    try {
+      this.display(html);
+    } catch (error) {
+      reportError(error);
+    }
   }
 
   /** A fetch that carries the token, and no cookie; nothing of it is put on the disk. */
@@ -58,7 +73,7 @@ class Profile {
     try {
       answer = await fetch(url, { ...options, headers, signal, credentials: "omit", cache: "no-store" });
     } catch (error) {
-      if (isOurs && !signal.aborted) this.away(texts.DOWN_TITLE, texts.TROUBLES.unreachable);
+      if (isOurs && error.name !== "AbortError") this.away(texts.DOWN_TITLE, texts.TROUBLES.unreachable);
       throw error;
     }
     if (answer.status === 401) await this.revoked();
@@ -69,7 +84,7 @@ class Profile {
   /** Reads the conversation anew, through the module once that shows one. */
   async read() {
     if (this.tell) return this.tell(null);
-    const answer = await this.call(this.url).catch(() => undefined);
+    const answer = await this.call(this.url, { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => undefined);
     if (answer?.ok && isHtml(answer) && !this.signal.aborted) this.display(await answer.text());
   }
 
@@ -87,7 +102,7 @@ class Profile {
       this.tell = tell;
       return () => (this.tell = undefined);
     };
-    this.leave = mount(place, { base: this.server, fetch: this.call, listen: listenHere, say, dress: this.pictures.dress });
+    this.leave = mount(place, { base: this.server, fetch: this.call, listen: listenHere, say, dress: this.pictures.dress, stale: () => {} });
     settle();
   }
 
@@ -136,9 +151,10 @@ class Profile {
     if (this.tell) {
       part("stale").textContent = texts.stale(Math.floor((Date.now() - this.keptAt) / 60_000));
       part("stale").hidden = false;
-    } else {
-      card(place, { title, words, actions: [{ text: texts.AGAIN, act: () => this.read() }] });
+      // Who shows it reads it again by themselves.
+      return;
     }
+    card(place, { title, words, actions: [{ text: texts.AGAIN, act: () => this.read() }] });
     this.later();
   }
 
