@@ -88,6 +88,7 @@ class Conversation {
     Object.assign(this, { root, base, fetch, say, dress });
     this.texts = JSON.parse(root.dataset.texts);
     this.ended = new AbortController();
+    arrange(root, this.ended.signal);
     this.on(root, "submit", (event) => this.submit(event));
     this.on(root, "click", (event) => this.click(event));
     this.on(root, "input", (event) => event.target.name === "body" && this.typed());
@@ -103,7 +104,6 @@ class Conversation {
     this.restoreDraft();
     this.typed();
     this.toEnd();
-    arrange(root, this.ended.signal);
     this.clock = setInterval(() => this.tick(), 1000);
   }
 
