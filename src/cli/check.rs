@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::folders::{self, Flaw};
+use super::wiring::WiringError;
 use super::{Exit, Form, Outcome, carriers, load, screen, wiring};
 use crate::config::{Config, Origin, Problem};
 use crate::engine::clock::Clock;
@@ -37,18 +38,15 @@ impl Check {
         // What only setting things up shows, such as a file that holds no certificate.
         let flaws =
             [wiring::remotes(&config).err(), wiring::settings(&config).err(), wiring::server(&config).err()];
-        let flaws = flaws.into_iter().flatten();
-        let mut flaws: Vec<_> =
-            flaws.map(|error| (error.key(), format!("{:#}", anyhow::Error::from(error)))).collect();
+        let mut flaws: Vec<_> = flaws.into_iter().flatten().map(|flaw| problem(path, flaw)).collect();
         flaws.dedup();
         if !flaws.is_empty() {
             if self.form.json {
-                let shape = |(key, found): &(_, _)| json!({ "key": key, "file": path, "found": found });
                 let problems: Vec<_> = flaws.iter().map(shape).collect();
                 screen::json(&json!({ "ok": false, "problems": problems }))?;
             } else {
-                for (_, found) in flaws {
-                    screen::note(format_args!("fulcrum: {found}"))?;
+                for flaw in flaws {
+                    screen::note(format_args!("fulcrum: {flaw}"))?;
                 }
             }
             return Ok(Exit::BadConfig);
@@ -86,6 +84,16 @@ fn certificate_flaw(config: &Config) -> Option<String> {
             .flaw(config.server.public_url.host_str().unwrap_or_default(), Clock::System.now())?
             .to_string(),
     )
+}
+
+/// A setting that its user refuses, as any other mistake.
+fn problem(path: &Path, flaw: WiringError) -> Problem {
+    let (key, expected) = (flaw.key().to_owned(), flaw.expected().to_owned());
+    // What it says itself is where.
+    let flaw = anyhow::Error::from(flaw);
+    let causes: Vec<_> = flaw.chain().skip(1).map(ToString::to_string).collect();
+    let found = if causes.is_empty() { flaw.to_string() } else { causes.join(": ") };
+    Problem { key, origin: Origin::File(path.to_owned()), line: None, found, expected, suggestion: None }
 }
 
 fn shape(problem: &Problem) -> serde_json::Value {

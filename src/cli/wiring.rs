@@ -98,6 +98,25 @@ impl WiringError {
             Self::Since(_) => "backfill.since",
         }
     }
+
+    /// What would be right there.
+    pub const fn expected(&self) -> &'static str {
+        match self {
+            Self::Roots(_) => "certificates in PEM",
+            Self::Identity(_) => "a certificate and its key in PEM",
+            Self::Carrier(_) | Self::Provider(_) | Self::Calendars(_) | Self::Pem(_) | Self::Syslog(_) => {
+                "proxies and PEM files that can be used"
+            }
+            Self::Certificate(_) => "a chain of certificates in PEM, and the key of the first",
+            Self::WebhookKey(_) => "a key as the gateway shows it",
+            Self::SigningKey(_) => "an Ed25519 key in PEM",
+            Self::SyslogName(_) => "a host and a port, such as \"logs.acme.example:6514\"",
+            Self::StoreKeys(_) => "keys of 64 hexadecimal digits, one a line",
+            Self::Bucket(_) => "a bucket of a service that speaks S3",
+            Self::Lever(_) => "an address that can be asked",
+            Self::Since(_) => "a day that there is",
+        }
+    }
 }
 
 /// What the engine talks to.
@@ -405,6 +424,22 @@ pub(super) mod tests {
     fn settings_with(section: &str, old: Option<&Settings>) -> Settings {
         let config = config_with(section);
         old.map_or_else(|| settings(&config), |old| reloaded(old, &config)).unwrap()
+    }
+
+    #[test]
+    fn what_has_a_default_is_delivered() {
+        let wired = settings_with("", None);
+        let rules = Rules {
+            interview_texts: wired.rules.interview_texts.clone(),
+            ..Rules::delivered(
+                "Acme Recruiting",
+                wired.rules.zone.clone(),
+                wired.rules.region,
+                wired.rules.numbers.clone(),
+                "https://text.acme.example/",
+            )
+        };
+        assert_eq!(format!("{wired:#?}"), format!("{:#?}", Settings::delivered(rules)));
     }
 
     /// One of them was taken up by a reload: confidential opportunities were texted that nobody had read.

@@ -124,15 +124,7 @@ impl RawS3 {
         if self.endpoint.is_empty() {
             return Ok(None);
         }
-        let endpoint = check.secure_url("backup.s3.endpoint", &self.endpoint);
-        let endpoint = endpoint.and_then(|url| match url.query().or(url.fragment()) {
-            None => Ok(url),
-            Some(_) => Err(check.reject(
-                "backup.s3.endpoint",
-                "more than an address",
-                "the service alone, such as \"https://s3.eu-central-1.amazonaws.com\"",
-            )),
-        });
+        let endpoint = check.base_url("backup.s3.endpoint", &self.endpoint);
         let bucket = word(check, "backup.s3.bucket", &self.bucket, ".-_", "the name of a bucket");
         let prefix = match self.prefix.trim_matches('/') {
             "" => Ok(String::new()),

@@ -236,7 +236,7 @@ impl RawCarrier {
 
 impl RawTwilio {
     fn check(&self, check: &mut Check<'_>) -> Checked<Twilio> {
-        let base_url = check.secure_url("carrier.twilio.base_url", &self.base_url);
+        let base_url = check.base_url("carrier.twilio.base_url", &self.base_url);
         let account_sid = sid(check, "carrier.twilio.account_sid", &self.account_sid, "AC");
         let tokens = check.secret("carrier.twilio.auth_token", &self.auth_token_file, "twilio-auth-token");
         let service = "carrier.twilio.messaging_service_sid";
@@ -266,7 +266,7 @@ impl RawTwilio {
 
 impl RawTelnyx {
     fn check(&self, check: &mut Check<'_>) -> Checked<Telnyx> {
-        let base_url = check.secure_url("carrier.telnyx.base_url", &self.base_url);
+        let base_url = check.base_url("carrier.telnyx.base_url", &self.base_url);
         let api_key = check.secret("carrier.telnyx.api_key", &self.api_key_file, "telnyx-api-key");
         let public_key = public_key(check, "carrier.telnyx.public_key", &self.public_key);
         let messaging_profile_id = match self.messaging_profile_id.as_str() {

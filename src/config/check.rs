@@ -209,6 +209,15 @@ impl<'a> Check<'a> {
         self.parse(key, value, "an address and a port, such as \"127.0.0.1:8080\"")
     }
 
+    /// The same, below which paths are made: nothing may come after it.
+    pub(super) fn base_url(&mut self, key: &str, value: &str) -> Checked<Url> {
+        let url = self.secure_url(key, value)?;
+        if url.query().or(url.fragment()).is_none() {
+            return Ok(url);
+        }
+        Err(self.reject(key, format!("\"{value}\""), "an address that ends before the ? or #"))
+    }
+
     /// An http or https address without login. One that goes over a network must be https:
     /// what is sent to it is for nobody else.
     pub(super) fn secure_url(&mut self, key: &str, value: &str) -> Checked<Url> {

@@ -88,7 +88,7 @@ pub(super) struct RawBackfill {
 
 impl RawLever {
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Lever> {
-        let base_url = check.secure_url("lever.base_url", &self.base_url);
+        let base_url = check.base_url("lever.base_url", &self.base_url);
         let api_key = check.secret("lever.api_key", &self.api_key_file, "lever-api-key");
         let api_key_file = check.secret_path("lever.api_key_file", &self.api_key_file, "lever-api-key");
         let confidential = check.choice(

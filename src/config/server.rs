@@ -192,7 +192,7 @@ impl RawServer {
 
     pub(super) fn check(&self, check: &mut Check<'_>) -> Checked<Server> {
         let listen = check.listen("server.listen", &self.listen);
-        let public_url = check.secure_url("server.public_url", &self.public_url);
+        let public_url = check.base_url("server.public_url", &self.public_url);
         let control_socket = check.path("server.control_socket", &self.control_socket);
         let tls = self.tls(check);
         let trusted_proxies: Vec<_> = (0..)

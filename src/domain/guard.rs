@@ -2,8 +2,8 @@
 //!
 //! Asked when a text is written, and again in the transaction in which it leaves (invariant 2): whatever
 //! path asked for it, and however long it waited. There are two questions, since between them stands
-//! whether the words can be found: [`refusal`] is about the person and says never, [`timing`] is about a doubt
-//! and the clock and mostly says later.
+//! whether the words can be found: [`refusal`] is about the person and says never, [`Clockwork::timing`] is
+//! about a doubt and the clock and mostly says later.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -72,6 +72,9 @@ pub struct Standing {
     pub zones: Zones,
     /// What the laws there leave of each day.
     pub lawful: Hours,
+    /// Any number that is the same for all texts to a person: theirs keep their order, since they are all put
+    /// off to the same moment.
+    pub whose: u64,
 }
 
 /// Why the next text would not arrive either: the newest whose end is known failed for the number's own
@@ -222,53 +225,56 @@ pub struct Leaving {
     pub purpose: Purpose,
     /// Since when it waits.
     pub written_at: Timestamp,
-    /// Any number that is the same for all texts to a person: theirs keep their order, since they are all put off to
-    /// the same moment.
-    pub whose: u64,
     /// A person who may has said, with a reason, that it cannot wait.
     pub overridden: bool,
 }
 
-/// When a text may leave.
-///
-/// # Errors
-/// [`Refusal::Capped`], [`Refusal::NoHour`].
-pub fn timing(
-    Leaving { purpose, written_at, whose, overridden }: Leaving,
-    standing: &Standing,
-    clockwork: Clockwork<'_>,
-    now: Timestamp,
-) -> Result<Timing, Refusal> {
-    if let Some(until) = standing.in_doubt.filter(|_| purpose.is_unasked()) {
-        return Ok(Timing::Frozen(until.max(now.saturating_add(SHORTLY).unwrap_or(until))));
+impl Leaving {
+    /// One that is just written, and can wait.
+    pub fn now(purpose: Purpose, now: Timestamp) -> Self {
+        Self { purpose, written_at: now, overridden: false }
     }
-    if purpose.is_unasked() && !clockwork.caps.allow(&standing.unasked, now) {
-        return Err(Refusal::Capped);
-    }
-    let in_a_talk =
-        || standing.last_in.is_some_and(|at| (SignedDuration::ZERO..=TALK).contains(&now.duration_since(at)));
-    // Either way: a clock is set right now and then.
-    let is_fresh = || now.duration_since(written_at).abs() <= TALK;
-    let at_once = match purpose {
-        Purpose::Conversation => overridden || in_a_talk(),
-        _ => purpose.is_an_answer() && is_fresh(),
-    };
-    if at_once {
-        return Ok(Timing::Now { closes: None });
-    }
-    let Clockwork { hours, fallback, .. } = clockwork;
-    let hours = hours.within(standing.lawful);
-    match hours.verdict(&standing.zones, fallback, now) {
-        Verdict::Open => Ok(Timing::Now { closes: hours.closes(&standing.zones, fallback, now) }),
-        Verdict::Closed { opens: None } => Err(Refusal::NoHour),
-        Verdict::Closed { opens: Some(opens) } => {
-            // Fibonacci hashing: neighbours are far apart.
-            let share = whose.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-            let spread = SignedDuration::from_secs(i64::try_from(share % SPREAD).unwrap_or(0));
-            let spread = opens.saturating_add(spread).unwrap_or(opens);
-            // A short window may end before.
-            let fits = hours.is_open(&standing.zones, fallback, spread);
-            Ok(Timing::Later(if fits { spread } else { opens }))
+}
+
+impl Clockwork<'_> {
+    /// When a text may leave.
+    ///
+    /// # Errors
+    /// [`Refusal::Capped`], [`Refusal::NoHour`].
+    pub fn timing(self, text: Leaving, standing: &Standing, now: Timestamp) -> Result<Timing, Refusal> {
+        let Self { hours, fallback, caps } = self;
+        let Leaving { purpose, written_at, overridden } = text;
+        if let Some(until) = standing.in_doubt.filter(|_| purpose.is_unasked()) {
+            return Ok(Timing::Frozen(until.max(now.saturating_add(SHORTLY).unwrap_or(until))));
+        }
+        if purpose.is_unasked() && !caps.allow(&standing.unasked, now) {
+            return Err(Refusal::Capped);
+        }
+        let in_a_talk = || {
+            standing.last_in.is_some_and(|at| (SignedDuration::ZERO..=TALK).contains(&now.duration_since(at)))
+        };
+        // Either way: a clock is set right now and then.
+        let is_fresh = || now.duration_since(written_at).abs() <= TALK;
+        let at_once = match purpose {
+            Purpose::Conversation => overridden || in_a_talk(),
+            _ => purpose.is_an_answer() && is_fresh(),
+        };
+        if at_once {
+            return Ok(Timing::Now { closes: None });
+        }
+        let hours = hours.within(standing.lawful);
+        match hours.verdict(&standing.zones, fallback, now) {
+            Verdict::Open => Ok(Timing::Now { closes: hours.closes(&standing.zones, fallback, now) }),
+            Verdict::Closed { opens: None } => Err(Refusal::NoHour),
+            Verdict::Closed { opens: Some(opens) } => {
+                // Fibonacci hashing: neighbours are far apart.
+                let share = standing.whose.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                let spread = SignedDuration::from_secs(i64::try_from(share % SPREAD).unwrap_or(0));
+                let spread = opens.saturating_add(spread).unwrap_or(opens);
+                // A short window may end before.
+                let fits = hours.is_open(&standing.zones, fallback, spread);
+                Ok(Timing::Later(if fits { spread } else { opens }))
+            }
         }
     }
 }
@@ -289,10 +295,6 @@ mod tests {
         Purpose::Booking,
     ];
 
-    fn automatic(written_at: Timestamp, whose: u64) -> Leaving {
-        Leaving { purpose: Purpose::Automatic, written_at, whose, overridden: false }
-    }
-
     fn standing(number: &str) -> Standing {
         Standing {
             suppression: None,
@@ -304,6 +306,7 @@ mod tests {
             unasked: Vec::new(),
             zones: zones::of(Number::from_e164(number).unwrap()),
             lawful: Hours::always(),
+            whose: 7,
         }
     }
 
@@ -319,7 +322,7 @@ mod tests {
     ) -> Result<Timing, Refusal> {
         let (hours, fallback) = (Hours::default(), TimeZone::get("America/New_York").unwrap());
         let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
-        timing(Leaving { purpose, written_at: now, whose: 7, overridden }, standing, clockwork, now)
+        clockwork.timing(Leaving { overridden, ..Leaving::now(purpose, now) }, standing, now)
     }
 
     fn is_now(timing: Timing) -> bool {
@@ -459,7 +462,10 @@ mod tests {
         let (hours, fallback) = (Hours::default(), TimeZone::get("America/New_York").unwrap());
         let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
         let (night, standing) = (at("2025-03-05T02:14:00Z"), standing("+12025550142"));
-        let then = |whose| timing(automatic(night, whose), &standing, clockwork, night).unwrap();
+        let then = |whose| {
+            let standing = Standing { whose, ..standing.clone() };
+            clockwork.timing(Leaving::now(Purpose::Automatic, night), &standing, night).unwrap()
+        };
         let seconds: Vec<Timing> = (0..50).map(then).collect();
         let different = seconds.iter().enumerate().filter(|(n, one)| !seconds[..*n].contains(one)).count();
         assert!(different > 20, "{different}: {seconds:?}");
@@ -472,8 +478,8 @@ mod tests {
         // 19:50 in Washington, the carrier is back at three.
         let written = at("2025-03-05T00:50:00Z");
         for purpose in ALL.into_iter().filter(|purpose| purpose.is_an_answer()) {
-            let text = Leaving { purpose, written_at: written, whose: 7, overridden: false };
-            let decide = |now| timing(text, &standing("+12025550142"), clockwork, now);
+            let text = Leaving::now(purpose, written);
+            let decide = |now| clockwork.timing(text, &standing("+12025550142"), now);
             assert!(decide(at("2025-03-05T01:50:00Z")).is_ok_and(is_now), "{purpose:?}");
             let Ok(Timing::Later(then)) = decide(at("2025-03-05T08:00:00Z")) else { panic!("{purpose:?}") };
             assert!((at("2025-03-05T13:00:00Z")..at("2025-03-05T13:10:00Z")).contains(&then), "{then}");
@@ -529,11 +535,12 @@ mod tests {
             second in 1_730_000_000..1_765_000_000i64,
             whose: u64,
         ) {
-            let standing = standing(&format!("+1{area}5550142"));
+            let standing = Standing { whose, ..standing(&format!("+1{area}5550142")) };
             let now = Timestamp::from_second(second).unwrap();
             let (hours, fallback) = (Hours::default(), TimeZone::UTC);
             let clockwork = Clockwork { hours: &hours, fallback: &fallback, caps: Caps::default() };
-            let decide = |now| timing(automatic(now, whose), &standing, clockwork, now).unwrap();
+            let decide =
+                |now| clockwork.timing(Leaving::now(Purpose::Automatic, now), &standing, now).unwrap();
             match decide(now) {
                 Timing::Now { closes } => {
                     let last = closes.unwrap() - SignedDuration::from_nanos(1);

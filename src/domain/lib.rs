@@ -7,6 +7,7 @@ mod activity;
 mod appointment;
 pub mod automation;
 pub mod booking;
+mod brake;
 pub mod bulk;
 mod choices;
 mod consent;
@@ -45,6 +46,7 @@ pub use activity::{Activity, ActivityKind};
 pub use appointment::{
     Appointment, AppointmentId, InLever, LeversChange, Meeting, MeetingFlaw, NewAppointment, Wanted, Write,
 };
+pub use brake::{Brake, Gate};
 pub use choices::{BackfillScope, Confidential, OnUnknown, RemindOf, TranscriptMode};
 pub use consent::{Answer, Consent, ConsentLevel, ConsentQuestion, ConsentRules, ConsentSource, NoConsent};
 pub use conversation::{

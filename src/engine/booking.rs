@@ -11,7 +11,7 @@ use fulcrum_domain::{Activity, ActivityKind, Actor, BookingId, ConversationId, O
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::changes::{self, BookError, Busy, LinkError, Pick};
+use super::changes::{self, BookError, Busy, Choice, LinkError, Pick};
 use super::health::{HealthStatus, Part};
 use super::turns::Turns;
 use super::{Engine, Settings};
@@ -156,7 +156,10 @@ impl Engine {
         let now = self.clock.now();
         let token = token.to_owned();
         self.store
-            .read(move |snapshot| view(snapshot, &token, zone, event.as_ref(), &busy, &settings, now))
+            .read(move |snapshot| match Choice::behind(snapshot, &token, &settings.rules, now)? {
+                Some(choice) => view(snapshot, &choice, zone, &busy).map(Some),
+                None => Ok(None),
+            })
             .await
     }
 
@@ -181,17 +184,15 @@ impl Engine {
         let token = token.to_owned();
         self.store
             .change(move |tx| {
-                let (id, _) = changes::booking_of(tx, &token)?.ok_or(BookError::Unknown)?;
-                let rules = &settings.rules;
+                let choice = Choice::behind(tx, &token, &settings.rules, moment.now)?;
+                let mut choice = choice.ok_or(BookError::Unknown)?;
                 match act {
                     BookingAct::Take { start, timezone } => {
                         let pick = Pick { start, timezone, revision };
-                        changes::take_slot(tx, id, &pick, &busy, rules, &mut moment).map(drop)
+                        choice.take(tx, &pick, &busy, &mut moment).map(drop)
                     }
-                    BookingAct::CallOff => changes::call_off_booking(tx, id, revision, rules, &mut moment),
-                    BookingAct::Suggest(wish) => {
-                        changes::suggest_times(tx, id, revision, &wish, rules, &mut moment)
-                    }
+                    BookingAct::CallOff => choice.call_off(tx, revision, &mut moment),
+                    BookingAct::Suggest(wish) => choice.suggest(tx, revision, &wish, &mut moment),
                 }
             })
             .await
@@ -207,17 +208,14 @@ impl Engine {
         settings: &Arc<Settings>,
     ) -> Result<bool, StoreError> {
         let busy = self.busy(event, settings, false).await;
-        let (token, event, settings, now) =
-            (token.to_owned(), event.clone(), settings.clone(), self.clock.now());
+        let (token, settings, now) = (token.to_owned(), settings.clone(), self.clock.now());
         self.store
             .read(move |snapshot| {
-                let Some((id, booking)) = changes::booking_of(snapshot, &token)? else { return Ok(false) };
-                let is_over = matches!(changes::standing_of(snapshot, &booking, now)?, State::Over(_));
-                if is_over || booking.revision != revision {
+                let choice = Choice::behind(snapshot, &token, &settings.rules, now)?;
+                let Some(choice) = choice.filter(|choice| choice.may_act(revision).is_ok()) else {
                     return Ok(false);
-                }
-                let found = changes::free_slots(snapshot, id, &booking, &event, &busy, &settings.rules, now)?;
-                Ok(found.slots.iter().any(|slot| slot.start == start))
+                };
+                Ok(choice.free(snapshot, &busy)?.slots.iter().any(|slot| slot.start == start))
             })
             .await
     }
@@ -351,64 +349,44 @@ fn may_see(read: &impl Read, opportunity: &OpportunityId, sight: Sight) -> Resul
 
 fn view(
     read: &impl Read,
-    token: &str,
+    choice: &Choice<'_>,
     zone: Option<TimeZone>,
-    event: Option<&EventType>,
     busy: &Busy,
-    settings: &Settings,
-    now: Timestamp,
-) -> Result<Option<BookingView>, StoreError> {
-    let rules = &settings.rules;
-    let Some((id, booking)) = changes::booking_of(read, token)? else { return Ok(None) };
-    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
-    let state = changes::standing_of(read, &booking, now)?;
-    let chosen = match &state {
-        State::Booked(booked) => Some(zone_or(&booked.timezone, &rules.zone)),
+) -> Result<BookingView, StoreError> {
+    let Choice { id, booking, state, event, rules, now } = choice;
+    let booked = match state {
+        State::Booked(booked) => Some(booked),
         State::Open | State::Over(_) => None,
     };
+    let chosen = booked.map(|booked| zone_or(&booked.timezone, &rules.zone));
     let zone = match zone.or(chosen) {
         Some(zone) => zone,
-        None => changes::zone_of(read, &booking, rules, now)?,
+        None => choice.zone(read)?,
     };
-    let days = |event| {
-        let found = changes::free_slots(read, id, &booking, event, busy, rules, now)?;
-        Ok::<_, StoreError>(offer(&found.slots, &zone))
-    };
-    let called = changes::name_of(read, &state, event)?;
+    let days = || Ok::<_, StoreError>(offer(&choice.free(read, busy)?.slots, &zone));
     // Of a kind that the config has no more nothing can be taken; what is taken stands, and may be called off.
     let state = match state {
-        State::Open => match event {
-            Some(event) => BookingState::Open(days(event)?),
-            None => BookingState::Over(Over::Gone),
-        },
+        State::Open if event.is_none() => BookingState::Over(Over::Gone),
+        State::Open => BookingState::Open(days()?),
         State::Booked(booked) => BookingState::Booked {
-            others: event.filter(|_| booked.may_move(now).is_ok()).map(days).transpose()?,
-            may_call_off: booked.may_call_off(now).is_ok(),
-            booked,
+            others: (event.is_some() && booked.may_move(*now).is_ok()).then(days).transpose()?,
+            may_call_off: booked.may_call_off(*now).is_ok(),
+            booked: booked.clone(),
         },
-        State::Over(why) => BookingState::Over(why),
+        State::Over(why) => BookingState::Over(*why),
     };
+    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
     let name = row.map(|row| row.name).unwrap_or_default();
-    let minutes = event.map(EventType::minutes);
-    let (interview, location, minutes) = match &state {
-        BookingState::Booked { booked, .. } => {
-            let location = changes::location_of(read, booked, event)?;
-            (changes::interview_of(read, booked)?, location, minutes.or(Some(booked.minutes)))
-        }
-        BookingState::Open(_) | BookingState::Over(_) => {
-            (None, event.map(|event| event.location.clone()).unwrap_or_default(), minutes)
-        }
-    };
-    Ok(Some(BookingView {
-        id,
-        location,
-        sequence: booking.revision + interview.map_or(0, |one| one.revision),
+    Ok(BookingView {
+        id: *id,
+        location: choice.location(read)?,
+        sequence: booking.revision + choice.interview(read)?.map_or(0, |one| one.revision),
         first_name: name.split_whitespace().next().unwrap_or_default().to_owned(),
         organisation: rules.organisation.clone(),
         zone,
         revision: booking.revision,
         state,
-        name: called,
-        minutes,
-    }))
+        name: choice.name(read)?,
+        minutes: event.map(EventType::minutes).or(booked.map(|booked| booked.minutes)),
+    })
 }

@@ -34,6 +34,9 @@ const MOST: usize = 10_000;
 /// We rest at most so long, whatever the carrier asks for.
 const REST: Duration = Duration::from_mins(5);
 
+/// After a look that failed so long is waited for the next whole one.
+const AGAIN: Duration = Duration::from_secs(20);
+
 /// What of the carrier cannot be read, where it is only asked.
 const POLLING: &str = "polling";
 
@@ -46,6 +49,14 @@ enum Look {
     Newest,
 }
 
+/// How a look went.
+struct Looked {
+    /// For how long the carrier wants to be left alone.
+    rest: Duration,
+    /// Not all of our numbers could be looked at.
+    failed: bool,
+}
+
 impl Engine {
     /// Looks at the carrier's list, at the start and every few minutes; where it tells us nothing, at the
     /// newest texts meanwhile.
@@ -53,21 +64,22 @@ impl Engine {
         self.recall_polled().await?;
         loop {
             let settings = self.settings.load_full();
-            let mut rest = self.poll_carrier(Look::Whole).await?;
-            let whole = Instant::now() + settings.inbound_poll;
+            let Looked { mut rest, failed } = self.poll_carrier(Look::Whole).await?;
+            // What came in while it could not be asked is not to wait for a whole round more.
+            let pause = if failed { settings.inbound_poll.min(AGAIN) } else { settings.inbound_poll };
+            let whole = Instant::now() + pause;
             if let Some(every) = settings.poll_alone {
                 while Instant::now() + every < whole {
                     tokio::time::sleep(rest.max(every)).await;
-                    rest = self.poll_carrier(Look::Newest).await?;
+                    rest = self.poll_carrier(Look::Newest).await?.rest;
                 }
             }
             tokio::time::sleep_until(whole.max(Instant::now() + rest)).await;
         }
     }
 
-    /// Looks for what came in, and asks what became of what left. For how long the carrier wants to be
-    /// left alone.
-    async fn poll_carrier(&self, look: Look) -> Result<Duration, StoreError> {
+    /// Looks for what came in, and asks what became of what left.
+    async fn poll_carrier(&self, look: Look) -> Result<Looked, StoreError> {
         let mut failed = None;
         if self.carrier.lists_inbound() {
             let now = self.clock.now();
@@ -78,10 +90,15 @@ impl Engine {
                 self.note_polled(failed.as_ref(), now);
             }
         }
-        match failed {
-            Some(ReadError::Throttled { retry_after: Some(rest) }) => Ok(rest.min(REST)),
-            _ => self.ask_for_receipts().await.map(|()| Duration::ZERO),
-        }
+        Ok(match failed {
+            Some(ReadError::Throttled { retry_after: Some(rest) }) => {
+                Looked { rest: rest.min(REST), failed: true }
+            }
+            failed => {
+                self.ask_for_receipts().await?;
+                Looked { rest: Duration::ZERO, failed: failed.is_some() }
+            }
+        })
     }
 
     /// Tells health that texts were asked for, all of them unless something `failed`.

@@ -21,6 +21,7 @@ mod booking;
 mod bulk;
 mod convert;
 mod deadlines;
+mod delivered;
 mod dispatch;
 mod erasures;
 mod export;
@@ -134,6 +135,8 @@ pub struct Shared {
     pub(crate) pulse: health::Pulse,
     /// Until when nothing is handed to the carrier, in ms since the epoch.
     pub(crate) carrier_pause: std::sync::atomic::AtomicI64,
+    /// What the last answers of the carrier say of the next text.
+    pub(crate) brake: std::sync::Mutex<fulcrum_domain::Brake>,
     /// Which of our numbers have sent what the carrier takes in a day.
     pub(crate) capped: undelivered::Capped,
     /// Whether nothing leaves, as the file says; kept here for pages.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fulcrum_domain::{
-    Delivery, Effect, EffectRow, EffectState, Message, MessageId, Number, Purpose, Remedy, Remote,
-    SegmentPacing, Segments, SendFailure, next_look, retry_at,
+    Brake, Delivery, Effect, EffectRow, EffectState, Gate, Message, MessageId, Number, Purpose, Remedy,
+    Remote, SegmentPacing, Segments, SendFailure, next_look, retry_at,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -97,12 +97,17 @@ impl Engine {
                 continue;
             }
             let capped = self.capped.at(now);
+            // One that knows our keys is asked again without harm.
+            let gate = match turns.lost_answer {
+                LostAnswer::LookFor => self.brake().gate(now),
+                LostAnswer::Repeat { .. } => Gate::Open,
+            };
             let round;
             (turns, round) = self
                 .store
                 .read(move |snapshot| {
                     let at = tokio::time::Instant::now().into_std();
-                    let round = turns.choose(snapshot, &capped, now, at)?;
+                    let round = turns.choose(snapshot, &capped, gate, now, at)?;
                     Ok::<_, StoreError>((turns, round))
                 })
                 .await?;
@@ -207,10 +212,18 @@ impl Engine {
         match &answer {
             Ok(_) => {
                 let now = self.clock.now();
+                self.brake().answered();
                 self.notices.well(Part::Carrier, SENDING, now);
                 self.notices.well(Part::Carrier, &from, now);
             }
-            Err(error) => self.note_refusal(error.class, &from),
+            Err(error) => {
+                match error.remedy() {
+                    Remedy::LookUp => self.brake().lost(self.clock.now()),
+                    _ if error.class == SendFailure::CarrierDown => {}
+                    _ => self.brake().answered(),
+                }
+                self.note_refusal(error, &from);
+            }
         }
         answer
     }
@@ -273,8 +286,13 @@ impl Engine {
     }
 
     /// Tells health of a text that was not accepted, unless it is about its recipient or its words.
-    fn note_refusal(&self, class: SendFailure, from: &str) {
-        let (about, status, what) = match class {
+    fn note_refusal(&self, error: &SendError, from: &str) {
+        let (about, status, what) = match error.class {
+            _ if error.remedy() == Remedy::LookUp => (
+                SENDING,
+                HealthStatus::Degraded,
+                "the carrier's answers to texts are lost: these texts are looked for, and not sent again by themselves",
+            ),
             SendFailure::Config => (
                 SENDING,
                 HealthStatus::Failing,
@@ -316,6 +334,10 @@ impl Engine {
         }
     }
 
+    fn brake(&self) -> MutexGuard<'_, Brake> {
+        self.brake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Until when nothing is handed to the carrier.
     fn paused_until(&self) -> Option<Timestamp> {
         let ms = self.carrier_pause.load(Ordering::Relaxed);
@@ -341,6 +363,7 @@ impl Turns {
         &mut self,
         read: &impl Read,
         capped: &BTreeMap<Number, Timestamp>,
+        gate: Gate,
         now: Timestamp,
         at: Instant,
     ) -> Result<Round, StoreError> {
@@ -348,6 +371,11 @@ impl Turns {
         let mut busy = self.busy().clone();
         let mut resting = HashSet::new();
         let mut left = ROUND;
+        let (mut may_leave, opens_in) = match gate {
+            Gate::Open => (usize::MAX, None),
+            Gate::One => (usize::from(busy.is_empty()), None),
+            Gate::Closed(until) => (0, until.duration_since(now).try_into().ok()),
+        };
         round.next = changes::scan_due(read, Remote::Carrier, now, |effect| {
             if left == 0 || busy.len() >= AT_CARRIER {
                 return Ok(ControlFlow::Break(()));
@@ -375,6 +403,10 @@ impl Turns {
                 return Ok(ControlFlow::Continue(()));
             }
             if !one.is_look_up {
+                if may_leave == 0 {
+                    round.ready_in = round.ready_in.into_iter().chain(opens_in).min();
+                    return Ok(ControlFlow::Continue(()));
+                }
                 let from = one.from.to_string();
                 let wait = self.pacing.ready_at(&from, one.room, at).saturating_duration_since(at);
                 if !wait.is_zero() {
@@ -383,6 +415,7 @@ impl Turns {
                     return Ok(ControlFlow::Continue(()));
                 }
                 self.pacing.sent(&from, one.segments, at);
+                may_leave -= 1;
             }
             busy.insert(one.to);
             round.chosen.push(one);

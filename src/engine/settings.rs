@@ -58,31 +58,3 @@ pub struct Settings {
     /// A bulk text to more people than this wants a second person.
     pub second_person_above: usize,
 }
-
-/// For tests, which say what differs.
-#[cfg(test)]
-impl Settings {
-    pub(crate) fn plain(rules: Rules) -> Self {
-        Self {
-            rules,
-            requests_per_second: 10.0,
-            poll_interval: Duration::from_secs(300),
-            inbound_poll: Duration::from_secs(300),
-            poll_alone: None,
-            files: FileRules { fetch: false, most_bytes: 0 },
-            segments_per_second: 1.0,
-            interviews: BackfillScope::Active,
-            since: None,
-            confidential: Confidential::Full,
-            on_unknown: OnUnknown::Repost,
-            notify_followers: false,
-            backup: None,
-            audit: AuditOutputs::default(),
-            audit_key: None,
-            retention: Retention::default(),
-            calendars: BTreeMap::new(),
-            templates: Templates::default(),
-            second_person_above: 250,
-        }
-    }
-}

@@ -76,6 +76,7 @@ impl Engine {
             notices: Notices::default(),
             pulse: Pulse::new(),
             carrier_pause: 0.into(),
+            brake: Default::default(),
             capped: Default::default(),
             muted: false.into(),
             probed: arc_swap::ArcSwapOption::empty(),

@@ -161,6 +161,10 @@ async fn show_clock(State(shared): State<Shared>) -> Json<Value> {
 
 async fn set_clock(State(shared): State<Shared>, bytes: Bytes) -> Answer {
     let ClockChange { set_ms, advance_ms, speed } = parse(&bytes)?;
+    if speed.is_some_and(|speed| !(0.0..=1e6).contains(&speed)) {
+        let why = "`speed` is how many seconds pass in one, from 0 to a million";
+        return Err(Refusal(StatusCode::BAD_REQUEST, why.into()));
+    }
     set_ms.into_iter().for_each(|ms| shared.clock.set(ms));
     advance_ms.into_iter().for_each(|ms| shared.clock.advance(ms));
     speed.into_iter().for_each(|speed| shared.clock.set_speed(speed));

@@ -200,7 +200,16 @@ impl Rule {
             return Err(format!("unknown field `{unknown}`, expected one of {}", known.join(", ")));
         }
         let rule: Self = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        if rule.probability.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            return Err("`probability` is a share, from 0 to 1".into());
+        }
+        if rule.times == Some(0) {
+            return Err("`times` is how often it happens, at least 1".into());
+        }
         match rule.fault {
+            Fault::Status { code, .. } | Fault::StatusAfter { code } if !(200..=599).contains(&code) => {
+                Err(format!("`code` is the status of an answer, from 200 to 599, and not {code}"))
+            }
             Fault::Html | Fault::Rubbish | Fault::HalfBody if rule.remote.is_webhooks() => {
                 Err("what a webhook is answered is up to its receiver: `html`, `rubbish` and `half_body` are for requests".into())
             }
@@ -301,6 +310,22 @@ mod tests {
         assert_eq!(draw("/v1/opportunities/x/notes"), Some(Fault::CutAfter));
         assert_eq!(draw("/v1/opportunities/x/notes"), Some(Fault::CutAfter));
         assert_eq!(draw("/v1/opportunities/x/notes"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_carried_out_is_refused() {
+        let refused = |rule: Value| Rule::read_all(rule).unwrap_err();
+        let status = |code: u16| serde_json::json!({"remote": "lever", "kind": "status", "code": code});
+        assert!(refused(status(1000)).contains("`code`"));
+        assert!(refused(status(99)).contains("`code`"));
+        let rule = |key: &str, value: Value| {
+            let mut rule = serde_json::json!({"remote": "lever", "kind": "hang"});
+            rule[key] = value;
+            rule
+        };
+        assert!(refused(rule("probability", 2.into())).contains("`probability`"));
+        assert!(refused(rule("times", 0.into())).contains("`times`"));
+        assert!(Rule::read_all(rule("probability", 1.into())).is_ok());
     }
 
     #[test]

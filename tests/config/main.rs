@@ -92,6 +92,21 @@ fn minimal_and(more: &str) -> String {
     format!("{MINIMAL}\n{more}")
 }
 
+/// Paths are made below it: the carrier was told to call an address that nothing answered.
+#[test]
+fn nothing_comes_after_an_address_that_paths_are_made_below() {
+    for more in ["/?x=1", "#top"] {
+        let address = format!("https://text.acme.example{more}");
+        let config = MINIMAL.replace("https://text.acme.example", &address);
+        let complaint =
+            format!("server.public_url: \"{address}\", expected an address that ends before the ? or #");
+        let told = Machine::new(&config).complaints();
+        assert!(told.contains(&complaint), "{told}");
+    }
+    let told = Machine::new(&minimal_and("[lever]\nbase_url = 'https://api.lever.co/v1?x=1'")).complaints();
+    assert!(told.contains("lever.base_url"), "{told}");
+}
+
 #[test]
 fn the_smallest_example_has_the_documented_defaults() {
     let config = Machine::new(MINIMAL).load().unwrap();

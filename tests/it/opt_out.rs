@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use crate::world::{World, eventually, number, request, small, to};
 
 const DANA: &str = "+12025550142";
-const CONFIRMATION: &str = "You will get no more texts from Acme Recruiting.";
+const CONFIRMATION: &str = "Acme Recruiting: you will get no more texts from us. Reply START to resubscribe.";
 
 /// A carrier that leaves keywords to us.
 fn quiet_carrier() -> Options {

@@ -11,14 +11,11 @@ use fulcrum::carrier::{Carrier, ReceivedText, telnyx, twilio, webhook};
 use fulcrum::engine::changes::{Arrival, EffectCounts, KeywordAnswers, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
-    BackfillScope, Confidential, ConversationView, Engine, FileRules, HookOutcome, LeverHook, OnUnknown,
-    Remotes, SendRefusal, SendRequest, Settings, StartError,
+    ConversationView, Engine, HookOutcome, LeverHook, Remotes, SendRefusal, SendRequest, Settings, StartError,
 };
 use fulcrum::lever::{LeverSettings, PaceSettings};
 use fulcrum::store::{self, StoreError};
-use fulcrum_domain::{
-    Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId, Sight, TranscriptMode,
-};
+use fulcrum_domain::{Body, FilingTimes, HookEvent, Lane, Message, Number, OpportunityId, Sight};
 use fulcrum_sandbox::{Event, Happened, Options, Sandbox};
 use jiff::SignedDuration;
 
@@ -42,50 +39,20 @@ pub(crate) fn small() -> Options {
 
 /// Settings with a short delay, all else as delivered.
 pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
+    let numbers = sandbox.numbers().iter().map(|n| number(n)).collect();
+    let (zone, us) = (jiff::tz::TimeZone::get("America/New_York").unwrap(), "US".parse().unwrap());
+    let rules = Rules {
+        quiet_hours: fulcrum_domain::quiet::Hours::always(),
+        keyword_answers: KeywordAnswers::Fulcrum,
+        times: FilingTimes { delay: SignedDuration::from_secs(2), max_wait: None },
+        ..Rules::delivered("Acme Recruiting", zone, us, numbers, "https://text.acme.example")
+    };
     Settings {
-        rules: Rules {
-            consent: Default::default(),
-            quiet_hours: fulcrum_domain::quiet::Hours::always(),
-            state_windows: Default::default(),
-            quiet_overrides: vec![fulcrum_domain::Role::Admin],
-            caps: fulcrum_domain::guard::Caps::default(),
-            organisation: "Acme Recruiting".into(),
-            zone: jiff::tz::TimeZone::get("America/New_York").unwrap(),
-            region: "US".parse().unwrap(),
-            help_text: "Acme Recruiting. Reply STOP to opt out.".into(),
-            opt_out_confirmation: "You will get no more texts from Acme Recruiting.".into(),
-            keyword_answers: KeywordAnswers::Fulcrum,
-            numbers: sandbox.numbers().iter().map(|n| number(n)).collect(),
-            times: FilingTimes { delay: SignedDuration::from_secs(2), max_wait: None },
-            mode: TranscriptMode::Session,
-            mode_of: Default::default(),
-            secret_notes: false,
-            text_confidential: false,
-            max_note_chars: 8000,
-            public_url: "https://text.acme.example".into(),
-            booking: fulcrum_domain::booking::Offers::default(),
-            notes_as: None,
-            automations: Default::default(),
-            interview_texts: Default::default(),
-        },
         requests_per_second: 5000.0,
         poll_interval: Duration::from_millis(300),
         inbound_poll: Duration::from_millis(300),
-        poll_alone: None,
-        files: FileRules { fetch: true, most_bytes: 1_000_000 },
         segments_per_second: 100.0,
-        interviews: BackfillScope::Active,
-        since: None,
-        confidential: Confidential::Off,
-        on_unknown: OnUnknown::Repost,
-        notify_followers: false,
-        backup: None,
-        audit: Default::default(),
-        audit_key: None,
-        retention: fulcrum_domain::Retention::default(),
-        calendars: std::collections::BTreeMap::new(),
-        templates: fulcrum_domain::template::Templates::default(),
-        second_person_above: 250,
+        ..Settings::delivered(rules)
     }
 }
 

@@ -28,9 +28,9 @@ use stage::Stage;
 const DELAY: Duration = Duration::from_secs(20);
 
 /// Beyond that, people and remotes that are faster by it would not keep up with Lever's rate.
-const FASTEST: u32 = 20;
+const FASTEST: u64 = 20;
 /// The story is about several people.
-const FEWEST: u32 = 10;
+const FEWEST: u64 = 10;
 
 /// For what is under way when the demo is stopped.
 const GRACE: Duration = Duration::from_secs(5);
@@ -49,10 +49,10 @@ pub(super) struct Demo {
     #[arg(long)]
     once: bool,
     /// Run the story's clock so many times faster, up to 20: Lever's pace stays what it is
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..=FASTEST))]
     speed: u32,
     /// How many opportunities the tenant has at the start, at least 10: the story needs its people
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = RangedU64ValueParser::<u32>::new().range(FEWEST..=1_000_000))]
     opportunities: u32,
     /// What everything random is drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -63,7 +63,7 @@ impl Demo {
     pub(super) async fn carry_out(self) -> Outcome {
         let mut signals = Signals::new()?;
         let folder = tempfile::Builder::new().prefix("fulcrum-demo-").tempdir().context("making a folder")?;
-        let (speed, opportunities) = (self.speed.min(FASTEST), self.opportunities.max(FEWEST));
+        let Self { speed, opportunities, .. } = self;
         // The key may all that fulcrum can do with it.
         let lever =
             LeverOptions { opportunities, permissions: Permissions::all(), ..LeverOptions::default() };

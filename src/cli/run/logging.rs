@@ -43,8 +43,12 @@ impl Filter {
 /// Whether a line is ours, or of a level at which a library says nothing of what it handles.
 fn is_harmless(line: &Metadata<'_>) -> bool {
     let of = |name| line.target().starts_with(name);
-    // tantivy tells of each commit.
-    let most = if of("tantivy") { Level::WARN } else { Level::INFO };
+    // tantivy tells of each commit, and warns of segments that a merge took away meanwhile, which the search expects.
+    let most = match line.target() {
+        "tantivy::indexer::segment_manager" => Level::ERROR,
+        _ if of("tantivy") => Level::WARN,
+        _ => Level::INFO,
+    };
     of("fulcrum") || *line.level() <= most && !of("rlibphonenumber")
 }
 

@@ -7,6 +7,7 @@
 
 mod place;
 mod reading;
+pub mod words;
 
 use std::collections::BTreeMap;
 

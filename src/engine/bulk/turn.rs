@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use fulcrum_domain::bulk::{Bulk, BulkId, Exclusion, Recipient, RecipientState};
-use fulcrum_domain::guard::Timing;
+use fulcrum_domain::guard::{Leaving, Timing};
 use fulcrum_domain::template::Version;
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Answer, Consent, ConsentSource, Delivery, Lane, Message, Number, Purpose,
@@ -208,7 +208,8 @@ fn write(
         Err(why) => return Ok(Err(why)),
     };
     let standing = changes::standing(tx, number, &settings.rules, moment.now)?;
-    match changes::leaves(tx, number, Purpose::Bulk, &standing, &settings.rules, moment.now)? {
+    let leaving = Leaving::now(Purpose::Bulk, moment.now);
+    match settings.rules.clockwork().timing(leaving, &standing, moment.now) {
         Ok(Timing::Now { .. }) => {}
         Ok(Timing::Later(at) | Timing::Frozen(at)) => return Ok(Ok(Written::Later(at))),
         Err(why) => return Ok(Err(Exclusion::Refused(why.to_string()))),

@@ -58,13 +58,16 @@ pub(super) fn words_for(
     // Kept when the bulk text was made, and never taken away.
     let text = read.get(TEMPLATE_WORDS, &version.hash)?.unwrap_or_default();
     let words = match settings.templates.fill(&text, &fields) {
-        Ok(words) => changes::introduced(read, number, &words, &settings.rules)?,
+        Ok(words) => words,
         Err(error) => return Ok(Err(Exclusion::Unfilled(error.to_string()))),
     };
+    let written = words.chars().count();
+    let words = changes::introduced(read, number, &words, &settings.rules)?;
     match words.chars().count() {
         0 => Ok(Err(Exclusion::Refused(ComposeError::Empty.to_string()))),
         chars if chars > MAX_BODY_CHARS => {
-            Ok(Err(Exclusion::Refused(ComposeError::TooLong { chars }.to_string())))
+            let added = chars.saturating_sub(written);
+            Ok(Err(Exclusion::Refused(ComposeError::TooLong { chars, added }.to_string())))
         }
         _ => Ok(Ok(Words { number, words })),
     }

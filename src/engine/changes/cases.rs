@@ -8,7 +8,7 @@ use fulcrum_domain::automation::{
     Trigger, Wait, When,
 };
 use fulcrum_domain::booking::State;
-use fulcrum_domain::guard::{Timing, refusal};
+use fulcrum_domain::guard::{Leaving, Timing, refusal};
 use fulcrum_domain::{
     Appointment, Author, Delivery, Direction, MAX_BODY_CHARS, Message, Number, Opportunity, OpportunityId,
     Purpose, Refusal, Sight,
@@ -19,7 +19,7 @@ use super::Rules;
 use super::appointment::appointments_of;
 use super::enrolment::enrolments_of;
 use super::events::events_of;
-use super::guard::{FROZEN, QUIET_HOURS, leaves, standing};
+use super::guard::{FROZEN, QUIET_HOURS, standing};
 use super::thread::{message, thread_of};
 use super::zone::zones_of;
 use crate::engine::templates::fields;
@@ -420,7 +420,7 @@ fn by_guard(
     if let Err(why) = refusal(Purpose::Automatic, &standing) {
         return Ok(Guarded::refused(why.to_string()));
     }
-    Ok(match leaves(read, number, Purpose::Automatic, &standing, rules, now)? {
+    Ok(match rules.clockwork().timing(Leaving::now(Purpose::Automatic, now), &standing, now) {
         Ok(Timing::Now { .. }) => Guarded::at(When::Now),
         Ok(Timing::Later(at)) => {
             let hours = rules.hours_for(number).on_the_day(&standing.zones, &rules.zone, now);

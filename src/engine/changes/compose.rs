@@ -86,10 +86,12 @@ pub enum ComposeError {
     #[error("the text is empty")]
     Empty,
     /// More than a carrier takes.
-    #[error("the text has {chars} characters, at most {MAX_BODY_CHARS} can be sent")]
+    #[error("the text has {chars} characters{}, at most {MAX_BODY_CHARS} can be sent", with_added(*added))]
     TooLong {
         /// Its length.
         chars: usize,
+        /// So many of them nobody wrote: a first text says who we are.
+        added: usize,
     },
     /// Nobody can mean that time, and the farthest that there are cannot be stored.
     #[error("a text can be written for the next ten years at most")]
@@ -97,6 +99,9 @@ pub enum ComposeError {
     /// The words have a place for a booking link, and there can be none.
     #[error("no booking link can be made: {0}")]
     NoBookingLink(LinkError),
+    /// One of our numbers: we would talk to ourselves.
+    #[error("that number is one of ours")]
+    OurNumber,
     /// Not one of our numbers.
     #[error("that number is not one of ours")]
     NotOurNumber,
@@ -120,6 +125,9 @@ pub fn compose(
 ) -> Result<Message, ComposeError> {
     let words = wanted(&draft, moment.now)?;
     let (number, asked) = addressed(tx, draft.to)?;
+    if rules.numbers.contains(&number) {
+        return Err(ComposeError::OurNumber);
+    }
     refusal(draft.purpose, &standing(tx, number, rules, moment.now)?)?;
     let mut conversation = open(tx, number)?;
     let opportunity = about(tx, &conversation, asked, rules, moment.now)?;
@@ -227,12 +235,20 @@ fn whole(
     moment: &mut Moment,
 ) -> Result<String, ComposeError> {
     let words = with_booking_links(tx, words, opportunity, rules, moment)?;
+    let written = words.chars().count();
     let words = if conversation.texted { words } else { first_text(&words, &rules.organisation) };
     let chars = words.chars().count();
     if chars > MAX_BODY_CHARS {
-        return Err(ComposeError::TooLong { chars });
+        return Err(ComposeError::TooLong { chars, added: chars - written });
     }
     Ok(words)
+}
+
+fn with_added(added: usize) -> String {
+    match added {
+        0 => String::new(),
+        added => format!(" with the {added} by which a first text says who writes and how to opt out"),
+    }
 }
 
 /// When it leaves, if not at once. One that only waits for somebody to call it off is decided already here:

@@ -10,11 +10,11 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::{note, note_of};
-use super::guard::{decide, decide_again, put_off, waits};
+use super::guard::{decide, put_off, waits};
 use super::introduce::introduce_anew;
 use super::outbox::{count_answer, finish, postpone};
 use super::recheck::lapsed;
-use super::suppress::suppress;
+use super::suppress::{settle_doubt, suppress};
 use super::thread::{extend_session, key_of, message, mode_for, put_message, store, tell};
 use crate::engine::clock::Moment;
 use crate::store::tables::{
@@ -140,7 +140,7 @@ pub(crate) fn may_repeat(
     if text.delivery != Delivery::Submitting {
         return Ok(None);
     }
-    let verdict = decide_again(read, &conversation, &text, rules, now)?;
+    let verdict = decide(read, &conversation, &text, rules, now)?;
     match verdict {
         Ok(_) if lapsed(read, &text, rules, now)?.is_some() => Ok(Some(Err(Refusal::Lapsed))),
         verdict => Ok(Some(verdict)),
@@ -232,6 +232,7 @@ pub fn report(
         }
     }
     if news.failure == Some(SendFailure::OptedOut) {
+        settle_doubt(tx, &mut conversation)?;
         let stop = Suppression { at: moment.now, source: OptOutSource::Carrier };
         suppress(tx, conversation.number, &stop, Actor::carrier(), moment.now)?;
     }

@@ -1,8 +1,8 @@
 //! What the guard is told of a number, and what becomes of a text that it holds up.
 
-use fulcrum_domain::guard::{CAP_WINDOW, Leaving, Standing, Timing, condemned, refusal, timing};
+use fulcrum_domain::guard::{CAP_WINDOW, Leaving, Standing, Timing, condemned, refusal};
 use fulcrum_domain::{
-    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Purpose, Refusal,
+    ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Refusal,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -59,8 +59,7 @@ fn standing_in(
         if text.direction == Direction::In {
             last_in = last_in.or(Some(text.at));
         }
-        let left = !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued | Delivery::Canceled);
-        unasked.extend(text.submitted_at.filter(|_| left && text.purpose.is_unasked()));
+        unasked.extend(left_unasked(&text));
         if newest.len() < TELLING {
             newest.push(text);
         }
@@ -75,24 +74,17 @@ fn standing_in(
         unasked,
         zones: zones_of(read, number)?,
         lawful: rules.state_windows.of(number),
+        whose: thread.map_or(number.as_u64(), |thread| thread.id.number()),
     })
 }
 
-/// When a text to a number may leave that is written now, by what stands of it.
-pub(crate) fn leaves(
-    read: &impl Read,
-    number: Number,
-    purpose: Purpose,
-    standing: &Standing,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<Result<Timing, Refusal>, StoreError> {
-    let whose = thread_of(read, number)?.map_or(number.as_u64(), |thread| thread.id.number());
-    let text = Leaving { purpose, written_at: now, whose, overridden: false };
-    Ok(timing(text, standing, rules.clockwork(), now))
+/// When a text left that nobody wrote, if it is one and did.
+fn left_unasked(text: &Message) -> Option<Timestamp> {
+    let left = !matches!(text.delivery, Delivery::Scheduled | Delivery::Queued | Delivery::Canceled);
+    text.submitted_at.filter(|_| left && text.purpose.is_unasked())
 }
 
-/// Whether a text may leave at `at`, or when.
+/// Whether a text may leave at `at`, or when. One that may have left already does not count against itself.
 pub(super) fn decide(
     read: &impl Read,
     conversation: &Conversation,
@@ -100,40 +92,17 @@ pub(super) fn decide(
     rules: &Rules,
     at: Timestamp,
 ) -> Result<Result<Timing, Refusal>, StoreError> {
-    let standing = standing_in(read, conversation.number, Some(conversation), rules, at)?;
-    verdict(read, text, &standing, conversation, rules, at)
-}
-
-/// The same for a text that may have left already: it does not count against itself.
-pub(super) fn decide_again(
-    read: &impl Read,
-    conversation: &Conversation,
-    text: &Message,
-    rules: &Rules,
-    at: Timestamp,
-) -> Result<Result<Timing, Refusal>, StoreError> {
     let mut standing = standing_in(read, conversation.number, Some(conversation), rules, at)?;
-    if let Some(own) = standing.unasked.iter().position(|left| Some(*left) == text.submitted_at) {
+    let own = left_unasked(text).and_then(|own| standing.unasked.iter().position(|left| *left == own));
+    if let Some(own) = own {
         standing.unasked.swap_remove(own);
     }
-    verdict(read, text, &standing, conversation, rules, at)
-}
-
-fn verdict(
-    read: &impl Read,
-    text: &Message,
-    standing: &Standing,
-    conversation: &Conversation,
-    rules: &Rules,
-    at: Timestamp,
-) -> Result<Result<Timing, Refusal>, StoreError> {
     let leaving = Leaving {
         purpose: text.purpose,
         written_at: text.id.made_at(),
-        whose: conversation.id.number(),
         overridden: read.has(OVERRIDES, &text.id)?,
     };
-    Ok(refusal(text.purpose, standing).and_then(|()| timing(leaving, standing, rules.clockwork(), at)))
+    Ok(refusal(text.purpose, &standing).and_then(|()| rules.clockwork().timing(leaving, &standing, at)))
 }
 
 /// Why most texts wait.
@@ -195,7 +164,7 @@ pub(super) fn note_deferral(
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::{Author, Body, ConversationId, MessageId};
+    use fulcrum_domain::{Author, Body, ConversationId, MessageId, Purpose};
 
     use super::super::thread::put_message;
     use super::*;
@@ -241,5 +210,18 @@ mod tests {
             .read_here(|read| standing_in(read, conversation.number, Some(&conversation), &rules, now))
             .unwrap();
         assert_eq!(standing.unasked, [ago(7 * 24 - 3)]);
+        // Two a day are allowed. One whose answer was lost is not kept back by itself, but another one is.
+        let (own, other) = (text(40, Purpose::Automatic, ago(2), ago(2)), ago(1));
+        let left = own.clone();
+        let change = store.change(move |tx| {
+            put_message(tx, &left)?;
+            put_message(tx, &text(41, Purpose::Automatic, other, other))
+        });
+        runtime.block_on(change).unwrap();
+        let may_leave = |text: &Message| {
+            store.read_here(|read| decide(read, &conversation, text, &rules, now)).unwrap().is_ok()
+        };
+        assert!(may_leave(&own));
+        assert!(!may_leave(&Message { delivery: Delivery::Queued, submitted_at: None, ..own }));
     }
 }

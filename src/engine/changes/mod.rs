@@ -78,9 +78,8 @@ pub(crate) use appointment::{NextWrite, Settled, adopt_listed, begin_write, bloc
 pub use automations::{SwitchError, Waiting, align, decide_card, look_at_held, pause, resume};
 pub(crate) use booking::end_talk;
 pub use booking::{
-    BookError, Busy, LinkError, Pick, SlotsOf, booking_link, booking_of, call_off_booking, free_slots,
-    interview_of, interviewers_of, location_of, name_of, offer_times, standing_of, suggest_times, take_slot,
-    take_turn_to_talk, zone_of,
+    BookError, Busy, Choice, LinkError, Pick, SlotsOf, booking_link, booking_of, interviewers_of,
+    offer_times, take_turn_to_talk,
 };
 pub(crate) use bulk::pause_refused_bulk;
 pub use bulk::{
@@ -105,7 +104,6 @@ pub(crate) use events::events_of;
 pub use events::forget_events;
 pub(crate) use file::{Fetched, file, files_of, settle_file};
 pub use filing::{attach_by_hand, file_now};
-pub(crate) use guard::leaves;
 pub use guard::standing;
 pub use import::{Imported, Past, import};
 pub use made_from::{keep_words, made_from, made_from_present};

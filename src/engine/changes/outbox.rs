@@ -128,7 +128,8 @@ pub(crate) fn first_due_at(read: &impl Read) -> Result<Option<Timestamp>, StoreE
 const JUDGED: usize = 64;
 
 /// When the oldest effect was asked for that could be done by now: its time has come, or came before
-/// and the attempt failed. Not one that is scheduled for later.
+/// and the attempt failed. Not one that is scheduled for later, nor a deletion that Lever is asked about again
+/// later on: nothing has failed there.
 pub fn oldest_asked_at(read: &impl Read, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let mut oldest: Option<Timestamp> = None;
     for remote in [Remote::Lever, Remote::Carrier, Remote::Records] {
@@ -136,7 +137,8 @@ pub fn oldest_asked_at(read: &impl Read, now: Timestamp) -> Result<Option<Timest
             let keys = Keys::beginning(&(remote_key(remote), lane as u8));
             for ((_, (_, due_at, effect)), ()) in read.list(OUTBOX_DUE, &keys, JUDGED)? {
                 let row = read.get(OUTBOX, &effect)?;
-                if let Some(row) = row.filter(|row| due_at <= now || row.attempts > 0) {
+                let failed = |row: &EffectRow| row.attempts > 0 && !row.deletion_announced;
+                if let Some(row) = row.filter(|row| due_at <= now || failed(row)) {
                     oldest = Some(oldest.map_or(row.asked_at, |at| at.min(row.asked_at)));
                 }
             }

@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fulcrum_domain::{
     Activity, Author, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, Effect,
-    EffectState, ErasureCause, FilingState, FilingTimes, Folder, Message, MessageId, Number, Opportunity,
-    OpportunityId, Phone, Purpose, Remote, Said, SendFailure, Shelf, TranscriptMode, shelves,
+    EffectState, ErasureCause, FilingState, Folder, Message, MessageId, Number, Opportunity, OpportunityId,
+    Phone, Purpose, Remote, Said, SendFailure, Shelf, TranscriptMode, shelves,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -81,33 +81,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 pub(super) fn rules() -> Rules {
+    let ours = Number::from_e164("+12025550100").unwrap();
+    let us = "US".parse().unwrap();
     Rules {
-        consent: Default::default(),
-        booking: Offers::default(),
         quiet_hours: Hours::always(),
-        state_windows: Default::default(),
-        quiet_overrides: vec![Role::Admin],
-        caps: Caps::default(),
-        organisation: "Acme".into(),
-        zone: TimeZone::UTC,
-        region: "US".parse().unwrap(),
-        help_text: "Acme. Reply STOP to opt out.".into(),
-        opt_out_confirmation: "You will get no more texts.".into(),
         keyword_answers: KeywordAnswers::Fulcrum,
-        numbers: vec![Number::from_e164("+12025550100").unwrap()],
-        times: FilingTimes {
-            delay: SignedDuration::from_hours(1),
-            max_wait: Some(SignedDuration::from_hours(24)),
-        },
-        mode: TranscriptMode::Session,
-        mode_of: BTreeMap::new(),
-        secret_notes: false,
-        text_confidential: false,
-        max_note_chars: 8000,
-        public_url: "https://text.acme.example".into(),
-        notes_as: None,
-        automations: Default::default(),
-        interview_texts: Default::default(),
+        ..Rules::delivered("Acme", TimeZone::UTC, us, vec![ours], "https://text.acme.example")
     }
 }
 

@@ -16,8 +16,8 @@ use super::daemon::Hook;
 use super::lever::Slot;
 use super::settings::{INTERVIEWERS, REASONS, SPARED, STAGES};
 use crate::engine::changes::{
-    self, Arrival, BookError, Busy, CancelError, ComposeError, Draft, LiftError, Pick, Profile, Recipient,
-    Wish,
+    self, Arrival, BookError, Busy, CancelError, Choice, ComposeError, Draft, LiftError, Pick, Profile,
+    Recipient, Wish,
 };
 
 /// Area codes, and all zones that a telephone with them may be in (carriers.md 5.5). Written down here
@@ -374,19 +374,19 @@ impl Month {
         let calls_off = self.chance(150);
         let again = token.clone();
         let booked = self.change(move |tx, rules, moment| {
-            let (id, booking) = changes::booking_of(tx, &token)?.ok_or(BookError::Unknown)?;
-            let event = rules.booking.event_types[0].clone();
-            let is_booked = matches!(booking.state, fulcrum_domain::booking::State::Booked(_));
+            let choice = Choice::behind(tx, &token, rules, moment.now)?;
+            let mut choice = choice.ok_or(BookError::Unknown)?;
+            let (id, revision) = (choice.id, choice.booking.revision);
+            let is_booked = matches!(choice.booking.state, fulcrum_domain::booking::State::Booked(_));
             if is_booked && calls_off {
-                changes::call_off_booking(tx, id, booking.revision, rules, moment)?;
+                choice.call_off(tx, revision, moment)?;
                 return Ok((id, None));
             }
-            let free = changes::free_slots(tx, id, &booking, &event, &Busy::new(), rules, moment.now)?;
+            let free = choice.free(tx, &Busy::new())?;
             let count = free.slots.len().max(1);
             let slot = free.slots.get(if first { 0 } else { draw % count }).ok_or(BookError::NotFree)?;
-            let pick =
-                Pick { start: slot.start, timezone: "America/Chicago".into(), revision: booking.revision };
-            changes::take_slot(tx, id, &pick, &Busy::new(), rules, moment).map(|booked| (id, Some(booked)))
+            let pick = Pick { start: slot.start, timezone: "America/Chicago".into(), revision };
+            choice.take(tx, &pick, &Busy::new(), moment).map(|booked| (id, Some(booked)))
         });
         match booked {
             Ok((id, booked)) => {

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use fulcrum_domain::automation::{Automation, Automations, CancelIf, Flood, Trigger};
 use fulcrum_domain::booking::{EventType, Interviewer, Offers};
-use fulcrum_domain::guard::Caps;
 use fulcrum_domain::quiet::{Hours, Window};
 use fulcrum_domain::slots::{Need, Terms, Week};
 use fulcrum_domain::states::StateWindows;
 use fulcrum_domain::template::{Template, Templates};
-use fulcrum_domain::{ConsentLevel, ConsentRules, FilingTimes, Number, RemindOf, Role, TranscriptMode};
+use fulcrum_domain::{ConsentLevel, ConsentRules, Number, RemindOf};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use crate::engine::Settings;
 use crate::engine::changes::{CALLED_OFF, InterviewTexts, KeywordAnswers, MOVED, REMINDER, Rules};
+use crate::engine::{Confidential, Settings};
 
 /// Those who interview, as Lever knows them.
 pub(super) const INTERVIEWERS: [(&str, &str); 3] = [
@@ -52,28 +51,15 @@ fn window(opens: i8, closes: i8) -> Option<Window> {
 }
 
 fn rules() -> Rules {
+    let (zone, us) = (TimeZone::get("America/New_York").unwrap(), "US".parse().unwrap());
     Rules {
         consent: ConsentRules { level: ConsentLevel::Permissive, question: None },
         booking: offers(),
         quiet_hours: Hours::new([window(OPENS - 1, CLOSES); 7]),
         state_windows: StateWindows::new(Hours::new([window(OPENS, CLOSES + 1); 7]), Default::default()),
-        quiet_overrides: vec![Role::Admin],
-        caps: Caps::default(),
-        organisation: "Acme".into(),
-        zone: TimeZone::get("America/New_York").unwrap(),
-        region: "US".parse().unwrap(),
-        help_text: "Acme. Reply STOP to opt out.".into(),
-        opt_out_confirmation: "You will get no more texts.".into(),
         keyword_answers: KeywordAnswers::Fulcrum,
-        numbers: vec![our_number()],
-        times: FilingTimes { delay: DELAY, max_wait: Some(SignedDuration::from_hours(24)) },
-        mode: TranscriptMode::Session,
-        mode_of: Default::default(),
-        secret_notes: false,
         text_confidential: true,
         max_note_chars: 1500,
-        public_url: "https://text.acme.example".into(),
-        notes_as: None,
         automations: Arc::new(automations()),
         interview_texts: InterviewTexts {
             remind_of: RemindOf::All,
@@ -87,6 +73,7 @@ fn rules() -> Rules {
                 Default::default(),
             ),
         },
+        ..Rules::delivered("Acme", zone, us, vec![our_number()], "https://text.acme.example")
     }
 }
 
@@ -113,7 +100,12 @@ fn invitations() -> Templates {
 
 /// All settings: what changes follow, and what bulk texts need besides.
 pub(super) fn settings() -> Settings {
-    Settings { templates: invitations(), second_person_above: 12, ..Settings::plain(rules()) }
+    Settings {
+        templates: invitations(),
+        second_person_above: 12,
+        confidential: Confidential::Full,
+        ..Settings::delivered(rules())
+    }
 }
 
 fn template(id: &str, text: &str) -> Template {

@@ -190,7 +190,14 @@ pub(super) async fn file(
     let engine = key.engine(&shared, &caller, NOTHING).await?;
     let view = named(&shared, &caller, &id).await?;
     let transcripts = engine.file_now(view.conversation.id).await?;
-    let waits_for = shared.engine.is_muted().then_some(crate::engine::changes::MUTED_COPY);
+    let waits_for = if shared.engine.is_muted() {
+        Some(crate::engine::changes::MUTED_COPY)
+    } else {
+        let waits_for_somebody =
+            view.conversation.opportunity.is_none() && view.conversation.session.is_some();
+        waits_for_somebody
+            .then_some("somebody who says whom it is about: its number is on no profile in Lever")
+    };
     Ok((StatusCode::ACCEPTED, Json(FiledBody { transcripts, waits_for })))
 }
 

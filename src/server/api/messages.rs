@@ -314,7 +314,9 @@ impl From<SendRefusal> for Problem {
             }
             SendRefusal::Compose(ComposeError::TooFarAhead) => Self::invalid("send_at", detail),
             SendRefusal::Compose(ComposeError::Confidential) => Self::new(Kind::Forbidden, detail),
-            SendRefusal::Compose(ComposeError::NotTheirNumber) => Self::invalid("to", detail),
+            SendRefusal::Compose(ComposeError::NotTheirNumber | ComposeError::OurNumber) => {
+                Self::invalid("to", detail)
+            }
             SendRefusal::Compose(ComposeError::NoBookingLink(_)) => Self::invalid("body", detail),
             SendRefusal::Compose(ComposeError::NotOurNumber) => Self::invalid("from", detail),
             SendRefusal::TimeIsOver => Self::invalid("send_at", detail),

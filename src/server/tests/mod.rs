@@ -30,8 +30,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use fulcrum_domain::TranscriptMode;
-use fulcrum_domain::optout::CarrierWords;
 use fulcrum_domain::template::{SavedLinks, Template, Templates};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -42,9 +40,9 @@ use super::*;
 use crate::carrier::Carrier;
 use crate::carrier::twilio::{self, SharedKey, SigningKeys, TwilioSettings};
 use crate::config::{ApiToken, LocalUser, Rates, Role, Secret, WebhookTokens};
-use crate::engine::changes::{KeywordAnswers, Rules};
+use crate::engine::changes::Rules;
 use crate::engine::clock::Clock;
-use crate::engine::{BackfillScope, Confidential, Remotes, Settings};
+use crate::engine::{BackfillScope, Remotes, Settings};
 use crate::lever::{LeverSettings, PaceSettings};
 use crate::store;
 
@@ -301,40 +299,19 @@ async fn engine(store: store::Options, clock: Clock) -> Engine {
         carrier: Carrier::Twilio(twilio::Client::new(reqwest::Client::new(), carrier)),
         calendars: crate::calendar::Calendars::new(reqwest::Client::builder().no_proxy()).unwrap(),
     };
+    let ours = fulcrum_domain::Number::from_e164(OURS).unwrap();
+    let (zone, us) = (jiff::tz::TimeZone::UTC, "US".parse().unwrap());
     let rules = Rules {
-        consent: Default::default(),
         quiet_hours: fulcrum_domain::quiet::Hours::always(),
-        state_windows: Default::default(),
-        quiet_overrides: vec![Role::Admin],
-        caps: fulcrum_domain::guard::Caps::default(),
-        organisation: "Acme Recruiting".into(),
-        zone: jiff::tz::TimeZone::UTC,
-        region: "US".parse().unwrap(),
-        help_text: "Acme Recruiting. Reply STOP to opt out.".into(),
-        opt_out_confirmation: "You will get no more texts.".into(),
-        keyword_answers: KeywordAnswers::Carrier(CarrierWords::Twilio),
-        numbers: vec![fulcrum_domain::Number::from_e164(OURS).unwrap()],
-        times: fulcrum_domain::FilingTimes { delay: SignedDuration::from_hours(1), max_wait: None },
-        mode: TranscriptMode::Session,
-        mode_of: std::collections::BTreeMap::new(),
-        secret_notes: false,
-        text_confidential: false,
-        max_note_chars: 8000,
-        public_url: "https://sms.example.com".into(),
-        booking: fulcrum_domain::booking::Offers::default(),
-        notes_as: None,
-        automations: Default::default(),
-        interview_texts: Default::default(),
+        ..Rules::delivered("Acme Recruiting", zone, us, vec![ours], "https://sms.example.com")
     };
     let settings = Settings {
         requests_per_second: 1000.0,
         poll_interval: Duration::from_hours(1),
         inbound_poll: Duration::from_hours(1),
-        files: crate::engine::FileRules { fetch: true, most_bytes: 1_000_000 },
         interviews: BackfillScope::None,
-        confidential: Confidential::Off,
         templates: templates(),
-        ..Settings::plain(rules)
+        ..Settings::delivered(rules)
     };
     Engine::start(remotes, settings, clock).await.unwrap()
 }

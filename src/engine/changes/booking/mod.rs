@@ -5,6 +5,7 @@
 //! finds it taken. What interviewers' own calendars say cannot be read in a transaction: whoever calls
 //! has asked them just before.
 
+mod choice;
 mod take;
 mod talk;
 mod times;
@@ -13,10 +14,10 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use fulcrum_domain::booking::{Booked, Booking, EventType, LINK_LASTS, Over, State};
+use fulcrum_domain::booking::{Booking, EventType, LINK_LASTS, Over, State};
 use fulcrum_domain::{
-    Activity, ActivityKind, Actor, Appointment, BookingId, ConversationId, DeadlineKey, Opportunity,
-    OpportunityId, Refusal,
+    Activity, ActivityKind, Actor, BookingId, ConversationId, DeadlineKey, Opportunity, OpportunityId,
+    Refusal,
 };
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -26,16 +27,16 @@ use super::activity::note;
 use crate::engine::changes::counter::{Counter, next};
 use crate::engine::changes::deadline::{arm, is_ahead};
 use crate::engine::clock::Moment;
-use crate::store::tables::{
-    APPOINTMENTS, BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, Digest, OPPORTUNITIES, TALKS, TALKS_DUE,
-};
+use crate::store::tables::{BOOKING_TOKENS, BOOKINGS, BOOKINGS_OF, Digest, OPPORTUNITIES, TALKS, TALKS_DUE};
 use crate::store::{Keys, Read, StoreError, Tx};
 
-pub use take::{BookError, Pick, call_off_booking, suggest_times, take_slot};
+pub use choice::Choice;
+use choice::standing_of;
+pub use take::{BookError, Pick};
 pub(crate) use talk::end as end_talk;
 pub(super) use talk::hear;
-pub use talk::{offer_times, take_turn_to_talk, zone_of};
-pub use times::{Busy, SlotsOf, free_slots, interviewers_of};
+pub use talk::{offer_times, take_turn_to_talk};
+pub use times::{Busy, SlotsOf, interviewers_of};
 
 /// Tokens that lead to one booking; an older one stops to.
 const TOKENS: usize = 20;
@@ -82,32 +83,28 @@ pub fn booking_link(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<String, LinkError> {
-    rules.booking.event_type(event_type).ok_or(LinkError::UnknownEventType)?;
+    let event = rules.booking.event_type(event_type).ok_or(LinkError::UnknownEventType)?;
     let row = tx.get(OPPORTUNITIES, opportunity)?.ok_or(LinkError::UnknownOpportunity)?;
     if !row.is_active() {
         return Err(LinkError::Archived);
     }
-    let (id, booking) = under_way(tx, opportunity, &row, event_type, moment.now)?;
-    Ok(link(tx, id, booking, rules, moment)?)
+    Ok(under_way(tx, opportunity, &row, event, rules, moment.now)?.link(tx, moment)?)
 }
 
-/// A link to a booking. Only a digest of its token is stored.
-fn link(
-    tx: &mut Tx<'_>,
-    id: BookingId,
-    mut booking: Booking,
-    rules: &Rules,
-    moment: &Moment,
-) -> Result<String, StoreError> {
-    let token = BASE64_URL_SAFE_NO_PAD.encode(moment.secret());
-    let digest = digest_of(&token);
-    tx.put(BOOKING_TOKENS, &digest, &id)?;
-    booking.tokens.push(digest);
-    if booking.tokens.len() > TOKENS {
-        tx.remove(BOOKING_TOKENS, &booking.tokens.remove(0))?;
+impl Choice<'_> {
+    /// A link to the booking. Only a digest of its token is stored.
+    fn link(&mut self, tx: &mut Tx<'_>, moment: &Moment) -> Result<String, StoreError> {
+        let token = BASE64_URL_SAFE_NO_PAD.encode(moment.secret());
+        let digest = digest_of(&token);
+        tx.put(BOOKING_TOKENS, &digest, &self.id)?;
+        let tokens = &mut self.booking.tokens;
+        tokens.push(digest);
+        if tokens.len() > TOKENS {
+            tx.remove(BOOKING_TOKENS, &tokens.remove(0))?;
+        }
+        tx.put(BOOKINGS, &self.id, &self.booking)?;
+        Ok(format!("{}/b/{token}", self.rules.public_url.trim_end_matches('/')))
     }
-    tx.put(BOOKINGS, &id, &booking)?;
-    Ok(format!("{}/b/{token}", rules.public_url.trim_end_matches('/')))
 }
 
 /// What stands for a token in the file.
@@ -115,61 +112,6 @@ fn digest_of(token: &str) -> Digest {
     let mut digest = [0; 16];
     digest.copy_from_slice(&Sha256::digest(token)[..16]);
     digest
-}
-
-/// How far a booking really is.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn standing_of(read: &impl Read, booking: &Booking, now: Timestamp) -> Result<State, StoreError> {
-    let row = read.get(OPPORTUNITIES, &booking.opportunity)?;
-    let appointment = match &booking.state {
-        State::Booked(booked) => interview_of(read, booked)?,
-        State::Open | State::Over(_) => None,
-    };
-    Ok(booking.standing(row.as_ref(), appointment.as_ref(), now))
-}
-
-/// The interview that Lever has, or gets, for a time that is taken.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn interview_of(read: &impl Read, booked: &Booked) -> Result<Option<Appointment>, StoreError> {
-    booked.appointment.map_or(Ok(None), |id| read.get(APPOINTMENTS, &id))
-}
-
-/// Where a booked meeting takes place: as its interview says, which people may have changed; without one,
-/// as the config does, if it has such a kind of meeting still.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn location_of(
-    read: &impl Read,
-    booked: &Booked,
-    event: Option<&EventType>,
-) -> Result<String, StoreError> {
-    let location = match interview_of(read, booked)? {
-        Some(one) => one.meeting.location,
-        None => event.map(|event| event.location.clone()),
-    };
-    Ok(location.unwrap_or_default())
-}
-
-/// What the meeting of a booking is called: as the config says, and where that has no such kind any more as
-/// its interview does.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn name_of(read: &impl Read, state: &State, event: Option<&EventType>) -> Result<String, StoreError> {
-    const UNNAMED: &str = "interview";
-    if let Some(event) = event {
-        return Ok(event.name.clone());
-    }
-    let interview = match state {
-        State::Booked(booked) => interview_of(read, booked)?,
-        State::Open | State::Over(_) => None,
-    };
-    Ok(interview.and_then(|one| one.meeting.subject).unwrap_or_else(|| UNNAMED.to_owned()))
 }
 
 /// The booking that a token leads to.
@@ -184,16 +126,18 @@ pub fn booking_of(read: &impl Read, token: &str) -> Result<Option<(BookingId, Bo
 }
 
 /// The booking of this kind that is open or has a time to come, with its days begun anew; or a new one.
-fn under_way(
+fn under_way<'r>(
     tx: &mut Tx<'_>,
     opportunity: &OpportunityId,
     row: &Opportunity,
-    event_type: &str,
+    event: &'r EventType,
+    rules: &'r Rules,
     now: Timestamp,
-) -> Result<(BookingId, Booking), StoreError> {
+) -> Result<Choice<'r>, StoreError> {
     let expires_at = now.saturating_add(LINK_LASTS).unwrap_or(Timestamp::MAX);
+    let choice = |id, booking, state| Choice { id, booking, state, event: Some(event), rules, now };
     for ((_, id), ()) in tx.list_back(BOOKINGS_OF, &Keys::beginning(opportunity), usize::MAX)? {
-        let Some(mut booking) = tx.get(BOOKINGS, &id)?.filter(|found| found.event_type == event_type) else {
+        let Some(mut booking) = tx.get(BOOKINGS, &id)?.filter(|found| found.event_type == event.id) else {
             continue;
         };
         match standing_of(tx, &booking, now)? {
@@ -201,9 +145,11 @@ fn under_way(
                 arm(tx, DeadlineKey::Booking(id), Some(booking.expires_at), None)?;
                 booking.expires_at = expires_at;
                 arm(tx, DeadlineKey::Booking(id), None, Some(expires_at))?;
-                return Ok((id, booking));
+                return Ok(choice(id, booking, State::Open));
             }
-            State::Booked(booked) if booked.starts_at > now => return Ok((id, booking)),
+            State::Booked(booked) if booked.starts_at > now => {
+                return Ok(choice(id, booking, State::Booked(booked)));
+            }
             State::Booked(_) | State::Over(_) => {}
         }
     }
@@ -213,14 +159,14 @@ fn under_way(
     arm(tx, DeadlineKey::Booking(id), None, Some(expires_at))?;
     let booking = Booking {
         opportunity: opportunity.clone(),
-        event_type: event_type.to_owned(),
+        event_type: event.id.clone(),
         stage: row.stage.clone(),
         expires_at,
         state: State::Open,
         revision: 0,
         tokens: Vec::new(),
     };
-    Ok((id, booking))
+    Ok(choice(id, booking, State::Open))
 }
 
 /// A link's days are over: if nobody has taken a time, nobody will.

@@ -6,27 +6,24 @@
 //! it from there (`engine/talks`): nothing is lost by a stop in between. Whatever is not understood twice
 //! is left to people, by being left unanswered.
 
-use fulcrum_domain::booking::{
-    Booking, EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, spoken,
-};
-use fulcrum_domain::guard::{Timing, refusal};
+use fulcrum_domain::booking::{EventType, Next, OFFER_LASTS, Offered, Reply, State, Talk, read, words};
+use fulcrum_domain::guard::{Leaving, Timing, refusal};
 use fulcrum_domain::slots::{Slot, spaced};
 use fulcrum_domain::{
     ActivityKind, Actor, Author, BookingId, Conversation, ConversationId, Direction, Message, OpportunityId,
     Purpose,
 };
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use super::take::{BookError, Pick, call_off_booking, say, take_slot};
-use super::times::{Busy, free_slots};
-use super::{LinkError, link, note_about, standing_of, under_way};
+use super::choice::Choice;
+use super::take::{BookError, Pick};
+use super::times::Busy;
+use super::{LinkError, under_way};
 use crate::engine::changes::Rules;
 use crate::engine::changes::activity::note_of;
-use crate::engine::changes::guard::{leaves, standing};
+use crate::engine::changes::guard::standing;
 use crate::engine::changes::suppress::suppression_of;
 use crate::engine::changes::thread::{open, store};
-use crate::engine::changes::zone::zones_of;
 use crate::engine::clock::Moment;
 use crate::store::tables::{BOOKINGS, CONVERSATIONS, MESSAGES, OPPORTUNITIES, TALKS, TALKS_DUE};
 use crate::store::{Keys, Read, Signal, StoreError, Tx};
@@ -47,7 +44,7 @@ pub fn offer_times(
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<ConversationId, LinkError> {
-    rules.booking.event_type(event_type).ok_or(LinkError::UnknownEventType)?;
+    let event = rules.booking.event_type(event_type).ok_or(LinkError::UnknownEventType)?;
     let row = tx.get(OPPORTUNITIES, opportunity)?.ok_or(LinkError::UnknownOpportunity)?;
     if !row.is_active() {
         return Err(LinkError::Archived);
@@ -57,14 +54,14 @@ pub fn offer_times(
     }
     let number = row.number().ok_or(LinkError::NoNumber)?;
     refusal(Purpose::Conversation, &standing(tx, number, rules, moment.now)?)?;
-    let (id, booking) = under_way(tx, opportunity, &row, event_type, moment.now)?;
-    if let State::Booked(_) = booking.state {
+    let choice = under_way(tx, opportunity, &row, event, rules, moment.now)?;
+    if let State::Booked(_) = choice.state {
         return Err(LinkError::Booked);
     }
-    tx.put(BOOKINGS, &id, &booking)?;
+    tx.put(BOOKINGS, &choice.id, &choice.booking)?;
     let conversation = open(tx, number)?;
     store(tx, &conversation)?;
-    let talk = Talk { next: Some(Next::Offer), ..Talk::about(id, moment.now) };
+    let talk = Talk { next: Some(Next::Offer), ..Talk::about(choice.id, moment.now) };
     put(tx, conversation.id, &talk)?;
     Ok(conversation.id)
 }
@@ -100,7 +97,7 @@ pub(crate) fn end(tx: &mut Tx<'_>, thread: ConversationId) -> Result<(), StoreEr
 pub(in crate::engine::changes) fn hear(
     tx: &mut Tx<'_>,
     conversation: &Conversation,
-    words: &str,
+    said: &str,
     rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
@@ -114,10 +111,10 @@ pub(in crate::engine::changes) fn hear(
     if talk.next.is_some() || spoke_last(tx, conversation)? {
         return Ok(());
     }
-    let Some(booking) = tx.get(BOOKINGS, &talk.booking)? else { return end(tx, thread) };
+    let Some(mut choice) = Choice::of(tx, talk.booking, rules, moment.now)? else { return end(tx, thread) };
     // Of a kind that the config has no more, no other time can be taken.
-    let is_known = rules.booking.event_type(&booking.event_type).is_some();
-    match (standing_of(tx, &booking, moment.now)?, read(words)) {
+    let is_known = choice.event.is_some();
+    match (&choice.state, read(said)) {
         (State::Over(_), _) => end(tx, thread),
         (State::Open, _) if moment.now >= talk.until => end(tx, thread),
         (State::Open, Reply::Number(number)) if usize::from(number) <= talk.offered.len() => {
@@ -136,23 +133,21 @@ pub(in crate::engine::changes) fn hear(
         (State::Open, _) => {
             talk.asked_again = true;
             put(tx, thread, &talk)?;
-            let numbers = numbers(talk.offered.len());
-            let words = format!("Sorry, which time? Reply {numbers}, or 0 for other times.");
-            in_store(say(tx, &booking, words, Purpose::Booking, rules, moment)).map(drop)
+            let words = words::which(talk.offered.len());
+            in_store(choice.say(tx, words, Purpose::Booking, moment)).map(drop)
         }
         (State::Booked(booked), Reply::Move) if is_known && booked.may_move(moment.now).is_ok() => {
-            let link = link(tx, talk.booking, booking.clone(), rules, moment)?;
+            let link = choice.link(tx, moment)?;
             let words = format!("Choose another time here: {link} Until then the one that you have stays.");
-            in_store(say(tx, &booking, words, Purpose::Booking, rules, moment)).map(drop)
+            in_store(choice.say(tx, words, Purpose::Booking, moment)).map(drop)
         }
         (State::Booked(booked), Reply::Move) if moment.now < booked.starts_at => {
             let words =
                 "Sorry, that time cannot be changed here any more. Tell us what you need: a person reads it.";
-            in_store(say(tx, &booking, words.into(), Purpose::Booking, rules, moment)).map(drop)
+            in_store(choice.say(tx, words.into(), Purpose::Booking, moment)).map(drop)
         }
         (State::Booked(booked), Reply::CallOff) if booked.may_call_off(moment.now).is_ok() => {
-            let called_off = call_off_booking(tx, talk.booking, booking.revision, rules, moment);
-            in_store(called_off)?;
+            in_store(choice.call_off(tx, choice.booking.revision, moment))?;
             end(tx, thread)
         }
         (State::Booked(_), _) => Ok(()),
@@ -184,7 +179,7 @@ fn spoke_last(read: &impl Read, conversation: &Conversation) -> Result<bool, Sto
 struct Turn<'t> {
     thread: ConversationId,
     talk: Talk,
-    booking: &'t Booking,
+    choice: Choice<'t>,
     event: &'t EventType,
     busy: &'t Busy,
 }
@@ -201,40 +196,39 @@ pub fn take_turn_to_talk(
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
     let found = match tx.get(TALKS, &thread)? {
-        Some(talk) => tx.get(BOOKINGS, &talk.booking)?.map(|booking| (talk, booking)),
+        Some(talk) => Choice::of(tx, talk.booking, rules, moment.now)?.map(|choice| (talk, choice)),
         None => None,
     };
-    let Some((mut talk, booking)) = found else { return end(tx, thread) };
+    let Some((mut talk, choice)) = found else { return end(tx, thread) };
     let number = tx.get(CONVERSATIONS, &thread)?.map(|conversation| conversation.number);
     let opted_out = number.map(|number| suppression_of(tx, number)).transpose()?.flatten().is_some();
     if opted_out {
         return end(tx, thread);
     }
-    let Some(event) = rules.booking.event_type(&booking.event_type).cloned() else { return end(tx, thread) };
+    let Some(event) = choice.event else { return end(tx, thread) };
     let next = talk.next.take();
-    let mut turn = Turn { thread, talk, booking: &booking, event: &event, busy };
+    let mut turn = Turn { thread, talk, choice, event, busy };
     match next {
-        Some(Next::Offer) => offer(tx, turn, "", rules, moment),
+        Some(Next::Offer) => offer(tx, turn, "", moment),
         Some(Next::Take(place)) => {
             let Some(Offered(start)) = turn.talk.offered.get(usize::from(place)).copied() else {
                 return end(tx, thread);
             };
-            let zone = zone_of(tx, &booking, rules, moment.now)?;
-            let timezone = zone.iana_name().unwrap_or_default().to_owned();
-            let pick = Pick { start, timezone, revision: booking.revision };
+            let timezone = turn.choice.zone(tx)?.iana_name().unwrap_or_default().to_owned();
+            let pick = Pick { start, timezone, revision: turn.choice.booking.revision };
             // Whatever thread the confirmation goes to: this turn is taken.
             put(tx, thread, &turn.talk)?;
-            match take_slot(tx, turn.talk.booking, &pick, busy, rules, moment) {
+            match turn.choice.take(tx, &pick, busy, moment) {
                 Ok(_) => Ok(()),
                 Err(BookError::NotFree) => {
                     // The others of that offer may be free still.
                     turn.talk.offered.clear();
-                    offer(tx, turn, "Sorry, that time was just taken. ", rules, moment)
+                    offer(tx, turn, "Sorry, that time was just taken. ", moment)
                 }
                 Err(BookError::Store(error)) => Err(error),
                 Err(error) => {
                     let what = format!("a time that was chosen by text was not booked: {error}");
-                    note_about(tx, &booking, Actor::fulcrum(), what, moment.now)?;
+                    turn.choice.note(tx, Actor::fulcrum(), what)?;
                     end(tx, thread)
                 }
             }
@@ -247,20 +241,19 @@ pub fn take_turn_to_talk(
 /// candidate's text stays unanswered.
 fn offer(
     tx: &mut Tx<'_>,
-    Turn { thread, mut talk, booking, event, busy }: Turn<'_>,
+    Turn { thread, mut talk, choice, event, busy }: Turn<'_>,
     begin: &str,
-    rules: &Rules,
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
-    if let State::Over(_) | State::Booked(_) = standing_of(tx, booking, moment.now)? {
+    if choice.state != State::Open {
         return end(tx, thread);
     }
     // The first is asked for by a person, the others by the candidate.
     let purpose = if talk.round == 0 { Purpose::Conversation } else { Purpose::Booking };
-    let zone = zone_of(tx, booking, rules, moment.now)?;
-    let leaves_at = leaves_at(tx, booking, purpose, rules, moment.now)?;
+    let zone = choice.zone(tx)?;
+    let leaves_at = choice.leaves_at(tx, purpose)?;
     let earliest = leaves_at.saturating_add(event.terms.notice).unwrap_or(Timestamp::MAX);
-    let found = free_slots(tx, talk.booking, booking, event, busy, rules, moment.now)?;
+    let found = choice.free(tx, busy)?;
     let last = talk.offered.iter().map(|Offered(at)| *at).max();
     let fresh: Vec<Slot> = found
         .slots
@@ -270,64 +263,28 @@ fn offer(
     let times = spaced(&fresh, &zone, TIMES);
     if times.is_empty() || talk.round >= ROUNDS {
         let what = "no more times can be offered by text; a person is to write";
-        note_about(tx, booking, Actor::fulcrum(), what, moment.now)?;
+        choice.note(tx, Actor::fulcrum(), what)?;
         return end(tx, thread);
     }
-    let lines: Vec<String> =
-        (1..).zip(&times).map(|(n, at)| format!("{n}) {}", spoken(*at, &zone))).collect();
-    let words = format!(
-        "{begin}{}: times for your {}:\n{}\nReply {}. 0 for other times.",
-        rules.organisation,
-        event.name,
-        lines.join("\n"),
-        numbers(times.len()),
-    );
+    let words = words::offer(&choice.rules.organisation, &event.name, &times, &zone, begin);
     talk.round += 1;
     talk.offered = times.into_iter().map(Offered).collect();
     talk.until = leaves_at.saturating_add(OFFER_LASTS).unwrap_or(Timestamp::MAX);
-    match in_store(say(tx, booking, words, purpose, rules, moment))?.flatten() {
+    match in_store(choice.say(tx, words, purpose, moment))?.flatten() {
         Some(_) => put(tx, thread, &talk),
         None => end(tx, thread),
     }
 }
 
-/// When a text to the candidate of a booking leaves that is written now: quiet hours may hold it up.
-fn leaves_at(
-    read: &impl Read,
-    booking: &Booking,
-    purpose: Purpose,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<Timestamp, StoreError> {
-    let number = read.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
-    let Some(number) = number else { return Ok(now) };
-    let standing = standing(read, number, rules, now)?;
-    Ok(match leaves(read, number, purpose, &standing, rules, now)? {
-        Ok(Timing::Later(at)) => at,
-        _ => now,
-    })
-}
-
-/// "1, 2 or 3", "1 or 2", "1".
-fn numbers(count: usize) -> String {
-    let names: Vec<String> = (1..=count).map(|n| n.to_string()).collect();
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => names.concat(),
+impl Choice<'_> {
+    /// When a text to the candidate leaves that is written now: quiet hours may hold it up.
+    fn leaves_at(&self, read: &impl Read, purpose: Purpose) -> Result<Timestamp, StoreError> {
+        let Self { rules, now, .. } = *self;
+        let Some(number) = self.number(read)? else { return Ok(now) };
+        let standing = standing(read, number, rules, now)?;
+        Ok(match rules.clockwork().timing(Leaving::now(purpose, now), &standing, now) {
+            Ok(Timing::Later(at)) => at,
+            _ => now,
+        })
     }
-}
-
-/// In which zone a candidate is told times: theirs if a person or their number leaves no doubt, else the
-/// organisation's.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn zone_of(
-    read: &impl Read,
-    booking: &Booking,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<TimeZone, StoreError> {
-    let number = read.get(OPPORTUNITIES, &booking.opportunity)?.and_then(|row| row.number());
-    Ok(zones_of(read, number)?.agreed(now).cloned().unwrap_or_else(|| rules.zone.clone()))
 }

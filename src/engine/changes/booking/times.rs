@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fulcrum_domain::booking::{Booking, EventType, State};
+use fulcrum_domain::booking::{EventType, State};
 use fulcrum_domain::slots::{Person, Slot, Span, free};
 use fulcrum_domain::{AppointmentId, BookingId, OpportunityId, UserId};
 use jiff::{SignedDuration, Timestamp};
 
-use super::standing_of;
+use super::choice::{Choice, standing_of};
 use crate::engine::changes::{Rules, user_by_email};
 use crate::store::tables::{APPOINTMENT_AT, APPOINTMENTS, BOOKINGS, MEETINGS, TAKEN};
 use crate::store::{Keys, Read, StoreError};
@@ -17,7 +17,7 @@ use crate::store::{Keys, Read, StoreError};
 pub type Busy = BTreeMap<String, Option<Vec<Span>>>;
 
 /// The free times of a booking, and whose they are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SlotsOf {
     /// When, in order.
     pub slots: Vec<Slot>,
@@ -42,55 +42,54 @@ fn minutes(count: u32) -> SignedDuration {
     SignedDuration::from_mins(count.into())
 }
 
-/// The free times of a booking. What it has taken itself does not stand in its way.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn free_slots(
-    read: &impl Read,
-    id: BookingId,
-    booking: &Booking,
-    event: &EventType,
-    busy: &Busy,
-    rules: &Rules,
-    now: Timestamp,
-) -> Result<SlotsOf, StoreError> {
-    let standing = match standing_of(read, booking, now)? {
-        State::Booked(booked) => Some(booked),
-        State::Open | State::Over(_) => None,
-    };
-    let own = Own {
-        booking: id,
-        opportunity: &booking.opportunity,
-        span: standing.as_ref().map(|booked| Span::new(booked.starts_at, minutes(booked.minutes))),
-        appointment: standing.and_then(|booked| booked.appointment),
-    };
-    let mut users = Vec::new();
-    let mut people = Vec::new();
-    for email in &event.interviewers {
-        let Some(interviewer) = rules.booking.interviewers.get(email) else { continue };
-        let user = user_by_email(read, email)?;
-        let mut person = Person {
-            week: interviewer.week.clone(),
-            busy: Vec::new(),
-            meetings: Vec::new(),
-            weight: interviewer.weight,
-            known: user.is_some(),
+impl Choice<'_> {
+    /// The free times. What the booking has taken itself does not stand in its way. Of a kind that the config
+    /// has no more, none is free.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn free(&self, read: &impl Read, busy: &Busy) -> Result<SlotsOf, StoreError> {
+        let Some(event) = self.event else { return Ok(SlotsOf::default()) };
+        let booked = match &self.state {
+            State::Booked(booked) => Some(booked),
+            State::Open | State::Over(_) => None,
         };
-        if interviewer.has_calendar {
-            match busy.get(email) {
-                // Lever puts the interview into their calendar, where it must not keep the candidate from moving it.
-                Some(Some(spans)) => person.busy.extend(spans.iter().filter(|span| Some(**span) != own.span)),
-                Some(None) | None => person.known = false,
+        let own = Own {
+            booking: self.id,
+            opportunity: &self.booking.opportunity,
+            span: booked.map(|booked| Span::new(booked.starts_at, minutes(booked.minutes))),
+            appointment: booked.and_then(|booked| booked.appointment),
+        };
+        let mut users = Vec::new();
+        let mut people = Vec::new();
+        for email in &event.interviewers {
+            let Some(interviewer) = self.rules.booking.interviewers.get(email) else { continue };
+            let user = user_by_email(read, email)?;
+            let mut person = Person {
+                week: interviewer.week.clone(),
+                busy: Vec::new(),
+                meetings: Vec::new(),
+                weight: interviewer.weight,
+                known: user.is_some(),
+            };
+            if interviewer.has_calendar {
+                match busy.get(email) {
+                    // Lever puts the interview into their calendar, where it must not keep the candidate
+                    // from moving it.
+                    Some(Some(spans)) => {
+                        person.busy.extend(spans.iter().filter(|span| Some(**span) != own.span));
+                    }
+                    Some(None) | None => person.known = false,
+                }
             }
+            if let Some(user) = &user {
+                add_meetings(read, user, &own, event, &mut person, self.now)?;
+            }
+            users.push(user);
+            people.push(person);
         }
-        if let Some(user) = &user {
-            add_meetings(read, user, &own, event, &mut person, now)?;
-        }
-        users.push(user);
-        people.push(person);
+        Ok(SlotsOf { slots: free(&event.terms, event.need, &people, self.now), users, people })
     }
-    Ok(SlotsOf { slots: free(&event.terms, event.need, &people, now), users, people })
 }
 
 /// What a booking has taken itself.

@@ -45,6 +45,20 @@ fn steady(rules: Rules) -> Rules {
     Rules { automations: Arc::new(automations), ..rules }
 }
 
+/// It stayed a question that nobody could answer: only their START lifts an opt-out.
+#[test]
+fn the_carrier_decides_it_too() {
+    let mut life = Life::new();
+    dana(&life, &rules());
+    is_in_doubt(&mut life);
+    life.step(&Step::IsWritten { who: 0, later: false });
+    life.step(&Step::Sends { outcome: 2 });
+    let thread = life.store.read_here(|read| thread_of(read, number(0))).unwrap().unwrap();
+    assert_eq!(thread.possible_opt_out, None);
+    let key = DeadlineKey::PossibleOptOut(thread.id);
+    assert!(!life.store.read_here(|read| read.has(DEADLINES, &key)).unwrap());
+}
+
 #[test]
 fn an_automation_waits_for_what_a_person_decides() {
     let ended = |why: &str| Some(EnrolmentState::Ended(why.to_owned()));
@@ -135,7 +149,7 @@ fn settings() -> Settings {
     let text = Template::new("open-day".into(), "open-day".into(), "Come to us.".into(), &Default::default());
     Settings {
         templates: Templates::new(vec![text.unwrap()], Default::default()),
-        ..Settings::plain(rules())
+        ..Settings::delivered(rules())
     }
 }
 

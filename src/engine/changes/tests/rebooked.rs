@@ -84,12 +84,11 @@ impl Life {
     /// Takes the n-th free time of a booking.
     fn takes(&self, id: BookingId, nth: usize) -> Booked {
         self.change(move |tx, moment| {
-            let booking = tx.get(BOOKINGS, &id)?.unwrap();
-            let event = rules().booking.event_types[0].clone();
-            let free = free_slots(tx, id, &booking, &event, &Busy::new(), &rules(), moment.now)?;
-            let start = free.slots[nth].start;
-            let pick = Pick { start, timezone: "UTC".into(), revision: booking.revision };
-            Ok(take_slot(tx, id, &pick, &Busy::new(), &rules(), moment).unwrap())
+            let rules = rules();
+            let mut choice = Choice::of(tx, id, &rules, moment.now)?.unwrap();
+            let start = choice.free(tx, &Busy::new())?.slots[nth].start;
+            let pick = Pick { start, timezone: "UTC".into(), revision: choice.booking.revision };
+            Ok(choice.take(tx, &pick, &Busy::new(), moment).unwrap())
         })
     }
 

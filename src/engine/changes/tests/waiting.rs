@@ -101,3 +101,26 @@ fn what_is_for_later_is_due_then_and_not_late() {
     assert_eq!(known(life.now).unwrap(), (None, Some(later)));
     assert!(known(later).unwrap().0.is_some());
 }
+
+/// Such rows set off the alarm for effects that nothing can be done about.
+#[test]
+fn a_deletion_that_is_asked_about_again_later_is_not_late() {
+    let life = Life::new();
+    let now = life.now;
+    let doubted = Effect::Hydrate("dana".parse().unwrap());
+    life.change(move |tx, _| {
+        ask_after_deletion(tx, &doubted, now)?;
+        let mut row = tx.get(OUTBOX, &doubted)?.unwrap();
+        (row.attempts, row.due_at) = (2, now + SignedDuration::from_hours(1));
+        tx.put(OUTBOX, &doubted, &row)?;
+        let keys: Vec<_> = tx.list_keys(OUTBOX_DUE, &Keys::all(), 10)?;
+        for (remote, (lane, _, effect)) in keys {
+            tx.remove(OUTBOX_DUE, &(remote, (lane, now, effect.clone())))?;
+            tx.put(OUTBOX_DUE, &(remote, (lane, row.due_at, effect)), &())?;
+        }
+        Ok(())
+    });
+    let known = |now| life.store.read_here(|read| oldest_asked_at(read, now)).unwrap();
+    assert_eq!(known(now + SignedDuration::from_mins(30)), None);
+    assert_eq!(known(now + SignedDuration::from_hours(2)), Some(now));
+}

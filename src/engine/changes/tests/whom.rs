@@ -206,6 +206,16 @@ fn may_text(life: &mut Life, about: &'static str) -> bool {
 }
 
 #[test]
+fn nobody_talks_to_our_own_numbers() {
+    let life = Life::new();
+    let to = Recipient::Number(rules().numbers[0]);
+    let refused =
+        life.change(move |tx, moment| Ok(compose(tx, Draft { to, ..draft(0, None) }, &rules(), moment)));
+    assert!(matches!(refused, Err(ComposeError::OurNumber)));
+    assert!(life.store.read_here(|read| read.list(CONVERSATIONS, &Keys::all(), 1)).unwrap().is_empty());
+}
+
+#[test]
 fn a_thread_is_not_given_to_somebody_else_by_a_text() {
     let mut life = Life::new();
     has(&life, "liam", "liam", 0);
