@@ -3,11 +3,31 @@
 //! `plan` decides which messages stand together; rendering them is `note`'s work. The rendered
 //! parts are kept with the filing until they are posted, so that a retry posts the same text.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
 use serde::{Deserialize, Serialize};
 
 use crate::{Author, ContactId, ConversationId, Delivery, Direction, Message, NoteId, OpportunityId, UserId};
+
+/// Why a person must decide about a filing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhyHeld {
+    /// Lever does not show its opportunity any more, though it may again: then it is posted after all.
+    NotShown,
+    /// Something else, in words.
+    Other(String),
+}
+
+impl fmt::Display for WhyHeld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotShown => "Lever does not show the opportunity any more",
+            Self::Other(why) => why,
+        })
+    }
+}
 
 /// How far a filing has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +38,8 @@ pub enum FilingState {
     Posting,
     /// All parts stand in Lever.
     Filed,
-    /// A person must decide; the reason in words.
-    Held(String),
+    /// A person must decide.
+    Held(WhyHeld),
 }
 
 /// A transcript on its way to Lever, or there.
@@ -55,8 +75,8 @@ pub struct Filing {
     pub filed_at: Option<Timestamp>,
 }
 
-impl std::fmt::Debug for Filing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Filing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Filing")
             .field("opportunity", &self.opportunity)
             .field("state", &self.state)

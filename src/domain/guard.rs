@@ -207,6 +207,9 @@ pub enum Timing {
     Frozen(Timestamp),
 }
 
+/// Why texts wait that nobody wrote, in words.
+pub const FROZEN: &str = "the candidate may have opted out: nothing is sent by itself until somebody decides";
+
 /// How soon it is asked again whether somebody opted out when that should be decided by now.
 const SHORTLY: SignedDuration = SignedDuration::from_mins(1);
 

@@ -55,7 +55,7 @@ pub use conversation::{
 pub use delivery::{BadSid, CarrierSid, Delivery, Remedy, SendFailure};
 pub use desk::{Desk, Folder, Folders, Said, Shelf, folders, shelves};
 pub use erasure::{ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause, ErasureId, Remains, Whom};
-pub use filing::{Filing, FilingState, Group, Grouping, main_author, plan};
+pub use filing::{Filing, FilingState, Group, Grouping, WhyHeld, main_author, plan};
 pub use guard::{Purpose, Refusal};
 pub use hook_event::HookEvent;
 pub use ids::{

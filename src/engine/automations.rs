@@ -201,10 +201,13 @@ pub(crate) fn standing(
         let Some(row) = read.get(ENROLMENTS, &id)? else { continue };
         let Some(view) = views.iter_mut().find(|view| view.name == row.automation) else { continue };
         match row.state {
-            EnrolmentState::Held(why) => match view.held.iter_mut().find(|(held, _)| *held == why) {
-                Some((_, count)) => *count += 1,
-                None => view.held.push((why, 1)),
-            },
+            EnrolmentState::Held(why) => {
+                let why = why.to_string();
+                match view.held.iter_mut().find(|(held, _)| *held == why) {
+                    Some((_, count)) => *count += 1,
+                    None => view.held.push((why, 1)),
+                }
+            }
             _ => view.waiting += 1,
         }
     }

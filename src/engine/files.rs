@@ -88,3 +88,13 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_media_that_are_not_listed_yet_is_spelt_as_in_files() {
+        assert_eq!(UNLISTED, "unlisted:");
+    }
+}

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::setup::HookRecord;
 use super::status::StoredStatus;
-use crate::store::{RefusedHook, StoreError};
+use crate::store::{PhaseState, RefusedHook, StoreError};
 
 /// How a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -378,7 +378,7 @@ impl Engine {
             parts.worsen(Part::Outbox, HealthStatus::Degraded, detail);
         }
         if !stored.backfill.complete {
-            let running = stored.backfill.phases.iter().find(|phase| phase.state == "running");
+            let running = stored.backfill.phases.iter().find(|phase| phase.state == PhaseState::Running);
             let detail = running.map_or_else(
                 || "not begun".to_owned(),
                 |phase| format!("reading {}: {} done; anyone can be texted now", phase.name, phase.done),

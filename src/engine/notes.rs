@@ -6,7 +6,9 @@
 
 use std::sync::atomic::Ordering;
 
-use fulcrum_domain::{Effect, EffectState, FilingId, FilingState, Lane, NoteId, OpportunityId, note};
+use fulcrum_domain::{
+    Effect, EffectState, FilingId, FilingState, Lane, NoteId, OpportunityId, WhyHeld, note,
+};
 
 use super::changes::{self, AfterPost, NextPost, Taken};
 use super::people::FetchError;
@@ -74,7 +76,7 @@ impl Engine {
                         if changes::release_author(tx, id, &settings.rules, &mut moment)? {
                             return Ok(());
                         }
-                        changes::hold_post(tx, id, &why, &mut moment)
+                        changes::hold_post(tx, id, WhyHeld::Other(why), &mut moment)
                     })
                     .await
             }
@@ -83,7 +85,9 @@ impl Engine {
             }
             LeverError::Forbidden { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset => {
                 tracing::warn!(filing = %id, "a transcript is held: {why}");
-                self.store.change(move |tx| changes::hold_post(tx, id, &why, &mut moment)).await
+                self.store
+                    .change(move |tx| changes::hold_post(tx, id, WhyHeld::Other(why), &mut moment))
+                    .await
             }
             // Lever is away and says so itself: nothing was done. Where that can be checked, it is.
             LeverError::Server { status: 503 } if !self.may_list_notes(id).await? => {
@@ -101,7 +105,7 @@ impl Engine {
                             let effect = Effect::PostNote(id);
                             return changes::postpone(tx, &effect, EffectState::Due, None, &why, &mut moment);
                         }
-                        changes::hold_post(tx, id, &why, &mut moment)
+                        changes::hold_post(tx, id, WhyHeld::Other(why), &mut moment)
                     })
                     .await
             }
@@ -180,7 +184,9 @@ impl Engine {
                 }
                 let mut moment = self.clock.moment();
                 let why = "the answer was lost and the key may not list notes: look in Lever, then retry or leave it";
-                self.store.change(move |tx| changes::hold_post(tx, id, why, &mut moment)).await?;
+                self.store
+                    .change(move |tx| changes::hold_post(tx, id, WhyHeld::Other(why.to_owned()), &mut moment))
+                    .await?;
                 Ok(false)
             }
             Look::Failed(error) => {

@@ -21,8 +21,8 @@ use crate::store::{BackfillState, Muted, PhaseName, PhaseState, Read, Sealing, S
 pub struct PhaseStatus {
     /// Its name.
     pub name: &'static str,
-    /// `waiting`, `running`, `complete`.
-    pub state: &'static str,
+    /// How far it is.
+    pub state: PhaseState,
     /// Rows done.
     pub done: u64,
     /// Rows in all, as far as that is known.
@@ -196,11 +196,7 @@ fn backfill(state: &BackfillState, wanted: u64, rate: f64) -> BackfillStatus {
         let left = known.map(|known| known.saturating_sub(phase.done));
         PhaseStatus {
             name: phase_name(phase.name),
-            state: match phase.state {
-                PhaseState::Waiting => "waiting",
-                PhaseState::Running => "running",
-                PhaseState::Complete => "complete",
-            },
+            state: phase.state,
             done: phase.done,
             known,
             requests: phase.requests,

@@ -295,6 +295,17 @@ pub enum PhaseState {
     Complete,
 }
 
+impl PhaseState {
+    /// In one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Complete => "complete",
+        }
+    }
+}
+
 /// A part of the initial sync.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {

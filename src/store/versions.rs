@@ -2,7 +2,7 @@
 //! changes in place; `tests/fixtures` holds backups as older programs wrote them, and a test reads them.
 
 use fulcrum_domain::automation::{
-    AutomationState, Card, Enrolment, EnrolmentState, Event, EventKind, RunLine,
+    AutomationState, Card, Enrolment, EnrolmentState, Event, EventKind, HeldFor, RunLine,
 };
 use fulcrum_domain::booking::{Booking, Talk};
 use fulcrum_domain::bulk::{Bulk, Recipient};
@@ -10,10 +10,10 @@ use fulcrum_domain::file::FileState;
 use fulcrum_domain::template::Version;
 use fulcrum_domain::zones::KnownZone;
 use fulcrum_domain::{
-    Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, Conversation,
+    Activity, Actor, Appointment, AppointmentId, ArchiveReason, BookingId, Consent, ContactId, Conversation,
     ConversationId, EffectRow, EffectState, ErasedCopies, ErasedNote, ErasedRows, Erasure, ErasureCause,
-    Filing, HookEvent, Interview, Lane, Message, MessageId, Opportunity, OpportunityId, Posting, Reminded,
-    Reminders, Searchable, SignIn, Stage, Suppression, User, UserId,
+    Filing, FilingState, HookEvent, Interview, Lane, Message, MessageId, NoteId, Opportunity, OpportunityId,
+    Posting, Reminded, Reminders, Searchable, SignIn, Stage, Suppression, User, UserId, WhyHeld,
 };
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond;
@@ -54,7 +54,6 @@ stored! {
     Deleted = 1;
     DeskRow = 1;
     Erased = 1;
-    Filing = 1;
     Hold = 1;
     Event = 1;
     FileBytes = 1;
@@ -187,11 +186,33 @@ impl Stored for EffectRow {
     }
 }
 
-impl Stored for Enrolment {
-    const VERSION: u8 = 2;
+/// What an enrolment is held for, by the words of older programs, which stand in files whatever is said today.
+fn held_for(words: String) -> HeldFor {
+    let card =
+        || words.strip_prefix("many at once: card ")?.strip_suffix(" waits for approval")?.parse().ok();
+    match (words.as_str(), card()) {
+        (_, Some(card)) => HeldFor::Card(card),
+        ("the automation is paused", _) => HeldFor::Paused,
+        ("the candidate may have opted out: nothing is sent by itself until somebody decides", _) => {
+            HeldFor::Doubt
+        }
+        ("no hour is open in all time zones that the number allows", _) => HeldFor::NoHour,
+        _ => HeldFor::NoText(words),
+    }
+}
 
-    /// The first version knew an interview by its id alone.
+impl Stored for Enrolment {
+    const VERSION: u8 = 3;
+
+    /// The first version knew an interview by its id alone, and both said in words alone what one is held for.
     fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        enum State {
+            Waiting,
+            Held(String),
+            Sent(MessageId),
+            Ended(String),
+        }
         #[derive(Deserialize)]
         struct First {
             automation: String,
@@ -203,12 +224,95 @@ impl Stored for Enrolment {
             enrolled_at: Timestamp,
             #[serde(with = "millisecond::optional")]
             due: Option<Timestamp>,
-            state: EnrolmentState,
+            state: State,
             card: Option<u64>,
         }
-        let first: First = first(version, bytes)?;
+        let (first, rest): (First, _) = postcard::take_from_bytes(bytes).ok()?;
+        let was = match version {
+            1 => None,
+            2 => postcard::from_bytes(rest).ok()?,
+            _ => return None,
+        };
         let First { automation, opportunity, event, happened_at, enrolled_at, due, state, card } = first;
-        Some(Self { automation, opportunity, event, happened_at, enrolled_at, due, state, card, was: None })
+        let state = match state {
+            State::Waiting => EnrolmentState::Waiting,
+            State::Held(words) => EnrolmentState::Held(held_for(words)),
+            State::Sent(text) => EnrolmentState::Sent(text),
+            State::Ended(why) => EnrolmentState::Ended(why),
+        };
+        Some(Self { automation, opportunity, event, happened_at, enrolled_at, due, state, card, was })
+    }
+}
+
+impl Stored for Filing {
+    const VERSION: u8 = 2;
+
+    /// The first version said in words alone why one is held.
+    fn upgrade(version: u8, bytes: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        enum State {
+            Due,
+            Posting,
+            Filed,
+            Held(String),
+        }
+        #[derive(Deserialize)]
+        struct First {
+            conversation: ConversationId,
+            opportunity: OpportunityId,
+            contact: Option<ContactId>,
+            confidential: bool,
+            reposts: u32,
+            perform_as: Option<UserId>,
+            secret: bool,
+            parts: Vec<String>,
+            notes: Vec<NoteId>,
+            messages: u32,
+            state: State,
+            #[serde(with = "millisecond::required")]
+            due_at: Timestamp,
+            #[serde(with = "millisecond::optional")]
+            filed_at: Option<Timestamp>,
+        }
+        let First {
+            conversation,
+            opportunity,
+            contact,
+            confidential,
+            reposts,
+            perform_as,
+            secret,
+            parts,
+            notes,
+            messages,
+            state,
+            due_at,
+            filed_at,
+        } = first(version, bytes)?;
+        let state = match state {
+            State::Due => FilingState::Due,
+            State::Posting => FilingState::Posting,
+            State::Filed => FilingState::Filed,
+            State::Held(words) if words == "Lever does not show the opportunity any more" => {
+                FilingState::Held(WhyHeld::NotShown)
+            }
+            State::Held(words) => FilingState::Held(WhyHeld::Other(words)),
+        };
+        Some(Self {
+            conversation,
+            opportunity,
+            contact,
+            confidential,
+            reposts,
+            perform_as,
+            secret,
+            parts,
+            notes,
+            messages,
+            state,
+            due_at,
+            filed_at,
+        })
     }
 }
 
@@ -270,49 +374,4 @@ impl Stored for Idempotent {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_effect_of_an_older_program_reads_as_one_without_counted_answers() {
-        let at = Timestamp::from_second(1_700_000_000).unwrap();
-        let row =
-            EffectRow { attempts: 7, last_error: Some("busy".into()), ..EffectRow::new(Lane::Live, at, at) };
-        let mut older = vec![1];
-        // The last field, none, is one byte.
-        older.extend(postcard::to_allocvec(&row).unwrap().split_last().unwrap().1);
-        assert_eq!(EffectRow::upgrade(1, &older[1..]), Some(row));
-    }
-
-    #[test]
-    fn a_webhook_that_an_older_program_took_waits_still() {
-        let at = Timestamp::from_second(1_700_000_000).unwrap();
-        let opportunity = Some("a-slug".parse().unwrap());
-        let event = HookEvent::CandidateHired;
-        let row = HookRow { event, opportunity, triggered_at: at, received_at: at, digest: None };
-        let older = postcard::to_allocvec(&row).unwrap();
-        // The last field, none, is one byte.
-        assert_eq!(HookRow::upgrade(1, older.split_last().unwrap().1), Some(row));
-    }
-
-    #[test]
-    fn reminders_of_an_older_program_read_as_ones_of_which_none_was_left_out() {
-        let at = Timestamp::from_second(1_700_000_000).unwrap();
-        let of = Reminded::Appointment(AppointmentId::new(1));
-        let row = Reminders::new("o1".parse().unwrap(), of, at, [at], Vec::new());
-        let older = postcard::to_allocvec(&row).unwrap();
-        // The last field, none, is one byte.
-        assert_eq!(Reminders::upgrade(1, &older[..older.len() - 1]), Some(row));
-    }
-
-    #[test]
-    fn a_certificate_of_an_older_program_reads_as_one_of_which_no_carrier_keeps_anything() {
-        let at = Timestamp::from_second(1_700_000_000).unwrap();
-        let copies = ErasedCopies { asked: 5, gone: 2, unnamed: 3, kept: 0 };
-        let row = Erasure { copies, ..Erasure::new(at, Actor::fulcrum(), ErasureCause::Command) };
-        let mut older = postcard::to_allocvec(&row).unwrap();
-        // The last field, none, is one byte, and so is the one before, which is new.
-        older.remove(older.len() - 2);
-        assert_eq!(Erasure::upgrade(1, &older), Some(row));
-    }
-}
+mod tests;

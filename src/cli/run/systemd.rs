@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::cli::screen::count;
 use crate::engine::{Engine, Status};
 use crate::server::Given;
+use crate::store::PhaseState;
 
 /// How often the status line is renewed, unless the watchdog wants more.
 const EVERY: Duration = Duration::from_secs(10);
@@ -60,7 +61,7 @@ async fn keep_telling(engine: Engine, every: Duration) -> Result<(), Infallible>
 
 fn line(status: &Status) -> String {
     let stored = &status.stored;
-    let sync = match stored.backfill.phases.iter().find(|phase| phase.state == "running") {
+    let sync = match stored.backfill.phases.iter().find(|phase| phase.state == PhaseState::Running) {
         _ if stored.backfill.complete => format!("in sync, {} opportunities", count(stored.opportunities)),
         Some(phase) => {
             let known = phase.known.map(|known| format!(" of {}", count(known))).unwrap_or_default();

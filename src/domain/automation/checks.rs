@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::Trigger;
+use super::{HeldFor, Trigger};
 
 /// When a text may go, by caps and quiet hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub enum When {
     Now,
     /// Not before, and why.
     Later(Timestamp, String),
-    /// Nobody knows when, and why.
-    Never(String),
+    /// Nobody knows when: no hour is open.
+    Never,
     /// Not at all, and why: they have had enough for now.
     Refused(String),
 }
@@ -46,9 +46,9 @@ pub struct Case {
     pub cancelled: Option<&'static str>,
     /// Why the number must not be texted: it cannot receive, there is no consent, they opted out.
     pub refused: Option<String>,
-    /// Why nothing is sent by itself before a person has decided: they may have opted out.
-    pub frozen: Option<String>,
-    /// Which fields of the template have no value, else nothing.
+    /// Whether nothing is sent by itself before a person has decided: they may have opted out.
+    pub frozen: bool,
+    /// Why the text cannot be written, such as fields without a value.
     pub missing: Option<String>,
     /// By caps and quiet hours.
     pub when: When,
@@ -64,7 +64,7 @@ pub enum Verdict {
     /// It is decided again at this time, from the start.
     Later(Timestamp, String),
     /// It is decided again once something changes.
-    Held(String),
+    Held(HeldFor),
     /// There will be no text.
     End(String),
 }
@@ -73,7 +73,7 @@ pub enum Verdict {
 pub fn decide(case: Case) -> Verdict {
     use Verdict::{End, Held, Later, Send};
     if !case.active {
-        return Held("the automation is paused".into());
+        return Held(HeldFor::Paused);
     }
     if let Some(why) = case.over {
         return End(why);
@@ -93,20 +93,20 @@ pub fn decide(case: Case) -> Verdict {
     if let Some(why) = case.refused {
         return End(why);
     }
-    if let Some(why) = case.frozen {
-        return Held(why);
+    if case.frozen {
+        return Held(HeldFor::Doubt);
     }
     if let Some(missing) = case.missing {
-        return Held(missing);
+        return Held(HeldFor::NoText(missing));
     }
     match case.when {
         When::Later(at, why) => return Later(at, why),
-        When::Never(why) => return Held(why),
+        When::Never => return Held(HeldFor::NoHour),
         When::Refused(why) => return End(why),
         When::Now => {}
     }
     match case.hold {
-        Hold::Card(card) => Held(format!("many at once: card {card} waits for approval")),
+        Hold::Card(card) => Held(HeldFor::Card(card)),
         Hold::None => Send,
     }
 }
@@ -128,7 +128,7 @@ mod tests {
             anonymised: true,
             cancelled: Some("cancelled"),
             refused: Some("refused".into()),
-            frozen: Some("frozen".into()),
+            frozen: true,
             missing: Some("missing".into()),
             when: When::Refused("capped".into()),
             hold: Hold::Card(3),
@@ -138,18 +138,18 @@ mod tests {
             assert_eq!(decide(case.clone()), expected);
             mend(&mut case);
         };
-        check(Verdict::Held("the automation is paused".into()), |case| case.active = true);
+        check(Verdict::Held(HeldFor::Paused), |case| case.active = true);
         check(end("over"), |case| case.over = None);
         check(end("fits"), |case| case.fits = Ok(()));
         check(end("the opportunity is archived"), |case| case.archived = false);
         check(end("the candidate is anonymised"), |case| case.anonymised = false);
         check(end("cancelled"), |case| case.cancelled = None);
         check(end("refused"), |case| case.refused = None);
-        check(Verdict::Held("frozen".into()), |case| case.frozen = None);
-        check(Verdict::Held("missing".into()), |case| case.missing = None);
+        check(Verdict::Held(HeldFor::Doubt), |case| case.frozen = false);
+        check(Verdict::Held(HeldFor::NoText("missing".into())), |case| case.missing = None);
         check(end("capped"), |case| case.when = When::Later(Timestamp::UNIX_EPOCH, "later".into()));
         check(Verdict::Later(later, "later".into()), |case| case.when = When::Now);
-        check(Verdict::Held("many at once: card 3 waits for approval".into()), |case| case.hold = Hold::None);
+        check(Verdict::Held(HeldFor::Card(3)), |case| case.hold = Hold::None);
         check(Verdict::Send, |_| {});
     }
 
@@ -166,7 +166,7 @@ mod tests {
                 anonymised: false,
                 cancelled: None,
                 refused: None,
-                frozen: None,
+                frozen: false,
                 missing: None,
                 when: When::Now,
                 hold: Hold::None,

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::EventKind;
-use crate::{Actor, Interview, MessageId, OpportunityId};
+use crate::guard::FROZEN;
+use crate::{Actor, Interview, MessageId, OpportunityId, Refusal};
 
 /// One candidate in one automation; its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,13 +33,40 @@ impl fmt::Display for EnrolmentId {
     }
 }
 
+/// What an enrolment is held for: it is decided again once that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeldFor {
+    /// The automation is paused.
+    Paused,
+    /// The candidate may have opted out, and nobody has decided about that.
+    Doubt,
+    /// The text cannot be written: why, in words.
+    NoText(String),
+    /// No hour is open in all zones that the number allows.
+    NoHour,
+    /// A person has not let this card go.
+    Card(u64),
+}
+
+impl fmt::Display for HeldFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paused => f.write_str("the automation is paused"),
+            Self::Doubt => f.write_str(FROZEN),
+            Self::NoText(why) => f.write_str(why),
+            Self::NoHour => Refusal::NoHour.fmt(f),
+            Self::Card(card) => write!(f, "many at once: card {card} waits for approval"),
+        }
+    }
+}
+
 /// How far an enrolment has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EnrolmentState {
     /// It waits for its time.
     Waiting,
-    /// It waits for something else to change: why.
-    Held(String),
+    /// It waits for something else to change.
+    Held(HeldFor),
     /// Its text was written.
     Sent(MessageId),
     /// There will be no text: why.
@@ -60,7 +88,7 @@ pub struct Enrolment {
     /// When it was enrolled.
     #[serde(with = "millisecond::required")]
     pub enrolled_at: Timestamp,
-    /// When it is decided next; the deadline that is armed.
+    /// When it is decided next, or was to be.
     #[serde(with = "millisecond::optional")]
     pub due: Option<Timestamp>,
     /// How far it has come.
@@ -75,6 +103,16 @@ impl Enrolment {
     /// Whether a text may still come of it.
     pub fn is_live(&self) -> bool {
         matches!(self.state, EnrolmentState::Waiting | EnrolmentState::Held(_))
+    }
+
+    /// Whether it waits for something else than its time.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, EnrolmentState::Held(_))
+    }
+
+    /// When it is decided, while it waits for that: the deadline that is armed.
+    pub fn decided_at(&self) -> Option<Timestamp> {
+        self.due.filter(|_| self.state == EnrolmentState::Waiting)
     }
 }
 

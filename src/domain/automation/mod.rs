@@ -20,7 +20,8 @@ use crate::template::Templates;
 
 pub use checks::{Case, Hold, Verdict, When, decide};
 pub use enrolment::{
-    AutomationState, Card, CardState, Enrolment, EnrolmentId, EnrolmentState, Flood, RunLine, Surge, Switch,
+    AutomationState, Card, CardState, Enrolment, EnrolmentId, EnrolmentState, Flood, HeldFor, RunLine, Surge,
+    Switch,
 };
 pub use event::{Event, EventKind, difference_of_interview, differences};
 pub use filter::{BadCondition, Condition, Trait, Traits};

@@ -1,16 +1,15 @@
 //! Automations as a whole: active or paused, and the cards of the flood guard.
 
-use fulcrum_domain::automation::{
-    AutomationState, CardState, Enrolment, EnrolmentId, EnrolmentState, Switch,
-};
+use fulcrum_domain::automation::{AutomationState, CardState, Enrolment, Switch};
 use fulcrum_domain::{Activity, ActivityKind, Actor, DeadlineKey};
 use jiff::Timestamp;
 
 use super::Rules;
 use super::activity::note;
 use super::deadline::{arm, is_ahead};
-use super::enrolment::{end, enrol_for_interviews, wake};
-use crate::store::tables::{AUTOMATIONS, CARDS, ENROLMENTS, ENROLMENTS_ON, LIVE_ENROLMENTS};
+use super::enrol::enrol_for_interviews;
+use super::enrolment::{Enrolled, wake_those};
+use crate::store::tables::{AUTOMATIONS, CARDS};
 use crate::store::{Keys, Read, StoreError, Tx};
 
 /// What becomes of those who wait when an automation is paused.
@@ -89,10 +88,8 @@ pub fn pause(
     let paused = AutomationState { active_since: None, switch: Some(switch), ..state };
     tx.put(AUTOMATIONS, &automation.name, &paused)?;
     if waiting == Waiting::Drop {
-        for id in live(tx)? {
-            if let Some(row) = tx.get(ENROLMENTS, &id)?.filter(|row| row.automation == name) {
-                end(tx, id, &row, "the automation was paused", now)?;
-            }
+        for one in Enrolled::live(tx)?.into_iter().filter(|one| one.automation == name) {
+            one.end(tx, "the automation was paused", now)?;
         }
     }
     let kept =
@@ -123,32 +120,16 @@ pub fn resume(
     Ok(note(tx, &Activity::new(now, by, ActivityKind::Automation, what))?)
 }
 
-fn live(read: &impl Read) -> Result<Vec<EnrolmentId>, StoreError> {
-    let rows = read.list(LIVE_ENROLMENTS, &Keys::all(), usize::MAX)?;
-    Ok(rows.into_iter().map(|(id, ())| id).collect())
-}
-
 /// Those that were held while an automation was paused are decided.
 fn awaken(tx: &mut Tx<'_>, name: &str, rules: &Rules, now: Timestamp) -> Result<(), StoreError> {
-    for id in live(tx)? {
-        let held = tx.get(ENROLMENTS, &id)?.filter(|row| row.automation == name);
-        if let Some(row) = held.filter(|row| matches!(row.state, EnrolmentState::Held(_))) {
-            wake(tx, id, &row, rules, now)?;
-        }
-    }
-    Ok(())
+    let held = |row: &Enrolment| row.automation == name && row.is_held();
+    wake_those(tx, Enrolled::live(tx)?, held, rules, now)
 }
 
 /// Names that texts tell may be known by now (of postings, of users): those that are held for want of one
 /// are decided once more.
 pub fn look_at_held(tx: &mut Tx<'_>, rules: &Rules, now: Timestamp) -> Result<(), StoreError> {
-    for id in live(tx)? {
-        let held = tx.get(ENROLMENTS, &id)?.filter(|row| row.card.is_none());
-        if let Some(row) = held.filter(|row| matches!(row.state, EnrolmentState::Held(_))) {
-            wake(tx, id, &row, rules, now)?;
-        }
-    }
-    Ok(())
+    wake_those(tx, Enrolled::live(tx)?, |row| row.is_held() && row.card.is_none(), rules, now)
 }
 
 /// A person lets the texts of a card go, or calls them off.
@@ -168,12 +149,11 @@ pub fn decide_card(
     card.state = if approve { CardState::Approved(by.clone()) } else { CardState::Refused(by.clone()) };
     arm(tx, DeadlineKey::Card(number), Some(card.expires_at()), None)?;
     tx.put(CARDS, &number, &card)?;
-    for ((_, id), ()) in tx.list(ENROLMENTS_ON, &Keys::beginning(&number), usize::MAX)? {
-        let Some(row) = tx.get(ENROLMENTS, &id)?.filter(Enrolment::is_live) else { continue };
+    for one in Enrolled::on(tx, number)? {
         if approve {
-            wake(tx, id, &row, rules, now)?;
+            one.wake(tx, rules, now)?;
         } else {
-            end(tx, id, &row, "a person called the card off", now)?;
+            one.end(tx, "a person called the card off", now)?;
         }
     }
     let what = if approve { "was approved" } else { "was called off" };
@@ -193,10 +173,8 @@ pub(super) fn card_expires(tx: &mut Tx<'_>, number: u64, now: Timestamp) -> Resu
     card.state = CardState::Expired;
     arm(tx, key, Some(card.expires_at()), None)?;
     tx.put(CARDS, &number, &card)?;
-    for ((_, id), ()) in tx.list(ENROLMENTS_ON, &Keys::beginning(&number), usize::MAX)? {
-        if let Some(row) = tx.get(ENROLMENTS, &id)?.filter(Enrolment::is_live) {
-            end(tx, id, &row, "nobody approved the card in 24 hours", now)?;
-        }
+    for one in Enrolled::on(tx, number)? {
+        one.end(tx, "nobody approved the card in 24 hours", now)?;
     }
     let what = format!("card {number} expired: {} texts are not sent", card.count);
     note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Automation, what))

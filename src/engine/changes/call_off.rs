@@ -4,14 +4,13 @@
 //! The guard would stop each of these when it is due. Until then people would see it wait and count on it,
 //! and a word that is taken back meanwhile would let leave what nobody expects any more.
 
-use fulcrum_domain::automation::Enrolment;
 use fulcrum_domain::bulk::{BulkState, Exclusion, RecipientState};
 use fulcrum_domain::{ActivityKind, Actor, ConversationId, Delivery, Effect, Number, OpportunityId, Refusal};
 use jiff::Timestamp;
 
 use super::activity::note_of;
 use super::bulk::{all_recipients, move_on};
-use super::enrolment::{end, enrolments_of};
+use super::enrolment::Enrolled;
 use super::introduce::forget_introduction;
 use super::outbox::drop_effect;
 use super::thread::{candidacies, store, thread_of};
@@ -45,8 +44,8 @@ pub(super) fn call_off(
     }
     let theirs = texted_at(tx, number)?;
     for about in &theirs {
-        for (id, row) in enrolments_of(tx, about)?.into_iter().filter(|(_, row)| Enrolment::is_live(row)) {
-            end(tx, id, &row, &why.to_string(), now)?;
+        for one in Enrolled::of(tx, about)?.into_iter().filter(|one| one.is_live()) {
+            one.end(tx, &why.to_string(), now)?;
         }
     }
     call_off_turns(tx, &theirs, why)

@@ -17,9 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::appointment::appointments_of;
-use super::enrolment::enrolments_of;
+use super::enrolment::Enrolled;
 use super::events::events_of;
-use super::guard::{FROZEN, QUIET_HOURS, standing};
+use super::guard::{QUIET_HOURS, standing};
 use super::thread::{message, thread_of};
 use super::zone::zones_of;
 use crate::engine::templates::fields;
@@ -205,7 +205,7 @@ pub(crate) fn foresee(
             anonymised: false,
             cancelled: None,
             refused: None,
-            frozen: None,
+            frozen: false,
             missing: None,
             when: When::Now,
             hold: Hold::None,
@@ -262,10 +262,10 @@ pub(crate) fn foresee(
 /// When the texts left that the same automation has sent for the same event.
 fn texts_of(read: &impl Read, enrolment: &Enrolment) -> Result<Vec<Timestamp>, StoreError> {
     let mut left = Vec::new();
-    for (_, other) in enrolments_of(read, &enrolment.opportunity)? {
+    for other in Enrolled::of(read, &enrolment.opportunity)? {
         let is_same = other.automation == enrolment.automation && other.event == enrolment.event;
-        if let (true, EnrolmentState::Sent(text)) = (is_same, other.state) {
-            left.extend(message(read, text)?.and_then(|text| text.submitted_at));
+        if let (true, EnrolmentState::Sent(text)) = (is_same, &other.state) {
+            left.extend(message(read, *text)?.and_then(|text| text.submitted_at));
         }
     }
     Ok(left)
@@ -378,19 +378,19 @@ fn has_booked(
 struct Guarded {
     /// Why there is to be none.
     refused: Option<String>,
-    /// Why there is to be none for now: a doubt.
-    frozen: Option<String>,
+    /// Whether there is to be none for now: a doubt.
+    frozen: bool,
     /// By caps and quiet hours.
     when: When,
 }
 
 impl Guarded {
     fn refused(why: impl Into<String>) -> Self {
-        Self { refused: Some(why.into()), frozen: None, when: When::Now }
+        Self { refused: Some(why.into()), frozen: false, when: When::Now }
     }
 
     fn at(when: When) -> Self {
-        Self { refused: None, frozen: None, when }
+        Self { refused: None, frozen: false, when }
     }
 }
 
@@ -428,8 +428,8 @@ fn by_guard(
                 hours.map_or_else(|| QUIET_HOURS.to_owned(), |window| format!("{QUIET_HOURS} ({window})"));
             Guarded::at(When::Later(at, why))
         }
-        Ok(Timing::Frozen(_)) => Guarded { frozen: Some(FROZEN.to_owned()), ..Guarded::at(When::Now) },
-        Err(why @ Refusal::NoHour) => Guarded::at(When::Never(why.to_string())),
+        Ok(Timing::Frozen(_)) => Guarded { frozen: true, ..Guarded::at(When::Now) },
+        Err(Refusal::NoHour) => Guarded::at(When::Never),
         Err(why) => Guarded::at(When::Refused(why.to_string())),
     })
 }

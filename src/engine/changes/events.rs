@@ -13,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Rules;
 use super::counter::{Counter, next};
-use super::enrolment::{follow, look_again, on_event};
+use super::enrol::{follow, on_event};
+use super::enrolment::look_again;
 use super::projection::{Arrival, ListedInterview};
 use super::remind::is_of_an_interview;
 use super::retention::is_held;

@@ -1,7 +1,7 @@
 //! The flood guard: many enrolments by one actor within a minute wait on one card for a person
 //! (behaviour.md 3, "Flood guard"). Somebody who archives a hundred candidates by mistake texts nobody.
 
-use fulcrum_domain::automation::{Card, CardState, Enrolment, EnrolmentId, Event, Flood, Surge};
+use fulcrum_domain::automation::{Card, CardState, EnrolmentId, Event, Flood, Surge};
 use fulcrum_domain::{Activity, ActivityKind, Actor, DeadlineKey};
 use jiff::Timestamp;
 
@@ -9,8 +9,8 @@ use super::Rules;
 use super::activity::note;
 use super::counter::{Counter, next};
 use super::deadline::arm;
-use super::enrolment::put;
-use crate::store::tables::{CARDS, ENROLMENTS, ENROLMENTS_ON, FLOODS};
+use super::enrolment::Enrolled;
+use crate::store::tables::{CARDS, FLOODS};
 use crate::store::{Read, StoreError, Tx};
 
 /// Puts an enrolment on a card if its actor has caused too many.
@@ -55,11 +55,9 @@ pub(super) fn guard(
 }
 
 fn join(tx: &mut Tx<'_>, card: &mut Card, number: u64, id: EnrolmentId) -> Result<(), StoreError> {
-    let Some(row) = tx.get(ENROLMENTS, &id)?.filter(|row| row.is_live() && row.card.is_none()) else {
-        return Ok(());
-    };
-    put(tx, id, Some(&row), &Enrolment { card: Some(number), ..row.clone() })?;
-    tx.put(ENROLMENTS_ON, &(number, id), &())?;
-    card.count += 1;
+    if let Some(one) = Enrolled::get(tx, id)?.filter(|one| one.is_live() && one.card.is_none()) {
+        one.join(tx, number)?;
+        card.count += 1;
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the guard is told of a number, and what becomes of a text that it holds up.
 
-use fulcrum_domain::guard::{CAP_WINDOW, Leaving, Standing, Timing, condemned, refusal};
+use fulcrum_domain::guard::{CAP_WINDOW, FROZEN, Leaving, Standing, Timing, condemned, refusal};
 use fulcrum_domain::{
     ActivityKind, Actor, Conversation, Delivery, Direction, Effect, Message, Number, Refusal,
 };
@@ -107,10 +107,6 @@ pub(super) fn decide(
 
 /// Why most texts wait.
 pub(super) const QUIET_HOURS: &str = "quiet hours";
-
-/// Why texts wait that nobody wrote.
-pub(super) const FROZEN: &str =
-    "the candidate may have opted out: nothing is sent by itself until somebody decides";
 
 /// Until when a text waits that may leave then, and why; none for one that may leave now.
 pub(super) fn waits(timing: Timing) -> Option<(Timestamp, &'static str)> {

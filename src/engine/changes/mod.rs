@@ -19,6 +19,7 @@ mod counter;
 mod deadline;
 mod delivery;
 mod desk;
+mod enrol;
 mod enrolment;
 mod erase;
 mod events;
@@ -134,7 +135,7 @@ pub fn fire(tx: &mut Tx<'_>, key: DeadlineKey, rules: &Rules, moment: &mut Momen
     match key {
         DeadlineKey::Transcript(id) => filing::file_due(tx, id, rules, moment).map(drop),
         DeadlineKey::PossibleOptOut(id) => suppress::doubt_is_over(tx, id, moment.now),
-        DeadlineKey::Enrolment(id) => enrolment::is_due(tx, id, rules, moment),
+        DeadlineKey::Enrolment(id) => enrol::is_due(tx, id, rules, moment),
         DeadlineKey::Card(card) => automations::card_expires(tx, card, moment.now),
         DeadlineKey::Booking(id) => booking::deadline(tx, id, moment.now),
         DeadlineKey::Reminder(number) => remind::remind(tx, number, rules, moment),

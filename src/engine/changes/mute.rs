@@ -2,7 +2,7 @@
 //! so, since its original may have sent the same, or may run still. The row is looked at where effects
 //! are found and again where they are taken.
 
-use fulcrum_domain::automation::{AutomationState, EnrolmentState};
+use fulcrum_domain::automation::AutomationState;
 use fulcrum_domain::bulk::Step;
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Appointment, Author, Effect, EffectRow, EffectState, FilingState,
@@ -15,14 +15,12 @@ use super::activity::note;
 use super::bulk::{BulkError, step_bulk};
 use super::cases::due_of;
 use super::delivery::hold_back;
-use super::enrolment::end;
+use super::enrolment::Enrolled;
 use super::interview_news::drop_untold;
 use super::outbox::{doubt_effect, drop_effect};
 use super::thread::message;
 use crate::engine::clock::Moment;
-use crate::store::tables::{
-    APPOINTMENTS, AUTOMATIONS, BULKS, BULKS_RUNNING, ENROLMENTS, FILINGS, LIVE_ENROLMENTS, MUTED, OUTBOX,
-};
+use crate::store::tables::{APPOINTMENTS, AUTOMATIONS, BULKS, BULKS_RUNNING, FILINGS, MUTED, OUTBOX};
 use crate::store::{Keys, Muted, Read, StoreError, Tx, readable};
 
 /// Why a candidate gets no text of an automation whose moment came before or while nothing left.
@@ -133,18 +131,17 @@ fn begin_anew(tx: &mut Tx<'_>, rules: &Rules, now: Timestamp) -> Result<u64, Sto
         }
     }
     let mut ended = 0;
-    for (id, ()) in tx.list(LIVE_ENROLMENTS, &Keys::all(), usize::MAX)? {
-        let Some(row) = tx.get(ENROLMENTS, &id)? else { continue };
-        let Some(automation) = rules.automations.get(&row.automation) else { continue };
-        let state = tx.get(AUTOMATIONS, &row.automation)?.unwrap_or_default();
-        let on_a_card = row.card.is_some() && matches!(row.state, EnrolmentState::Held(_));
+    for one in Enrolled::live(tx)? {
+        let Some(automation) = rules.automations.get(&one.automation) else { continue };
+        let state = tx.get(AUTOMATIONS, &one.automation)?.unwrap_or_default();
+        let on_a_card = one.card.is_some() && one.is_held();
         if on_a_card || state.is_paused(automation.paused) {
             continue;
         }
         // Not when it is due here: the copy itself may have put that off, the original may not have.
-        let due = due_of(tx, automation, &row.opportunity, &row.event, row.happened_at, rules)?;
+        let due = due_of(tx, automation, &one.opportunity, &one.event, one.happened_at, rules)?;
         if due.is_none_or(|due| due <= now) {
-            end(tx, id, &row, DONE_THERE, now)?;
+            one.end(tx, DONE_THERE, now)?;
             ended += 1;
         }
     }

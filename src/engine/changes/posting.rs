@@ -2,7 +2,7 @@
 
 use fulcrum_domain::{
     Activity, ActivityKind, Actor, Conversation, ConversationId, Effect, EffectState, Filing, FilingId,
-    FilingState, Lane, Message, NoteId, Opportunity, OpportunityId, Session, target,
+    FilingState, Lane, Message, NoteId, Opportunity, OpportunityId, Session, WhyHeld, target,
 };
 use jiff::Timestamp;
 
@@ -105,13 +105,19 @@ pub fn may_repost(tx: &mut Tx<'_>, id: FilingId) -> Result<bool, StoreError> {
 }
 
 /// A person must decide about a filing.
-pub fn hold_post(tx: &mut Tx<'_>, id: FilingId, why: &str, moment: &mut Moment) -> Result<(), StoreError> {
+pub fn hold_post(
+    tx: &mut Tx<'_>,
+    id: FilingId,
+    held: WhyHeld,
+    moment: &mut Moment,
+) -> Result<(), StoreError> {
+    let why = held.to_string();
     if let Some(mut filing) = tx.get(FILINGS, &id)? {
-        filing.state = FilingState::Held(why.to_owned());
+        filing.state = FilingState::Held(held);
         tx.put(FILINGS, &id, &filing)?;
         note_filing(tx, &filing, format!("a transcript is held: {why}"), moment.now)?;
     }
-    postpone(tx, &Effect::PostNote(id), EffectState::Failed, Some(moment.now), why, moment)
+    postpone(tx, &Effect::PostNote(id), EffectState::Failed, Some(moment.now), &why, moment)
 }
 
 fn note_filing(tx: &mut Tx<'_>, filing: &Filing, what: String, now: Timestamp) -> Result<(), StoreError> {
@@ -148,9 +154,6 @@ pub fn release_author(
     Ok(true)
 }
 
-/// Why a transcript is held whose opportunity is gone, though not for good.
-const NOT_SHOWN: &str = "Lever does not show the opportunity any more";
-
 /// Lever shows an opportunity again: what was held since it did not is posted, as the row says now who may read
 /// it.
 pub(super) fn post_held(
@@ -162,7 +165,7 @@ pub(super) fn post_held(
 ) -> Result<(), StoreError> {
     for ((_, conversation), ()) in tx.list(SPOKEN_OF, &Keys::beginning(opportunity), usize::MAX)? {
         for ((_, id), ()) in tx.list(FILINGS_OF, &Keys::beginning(&conversation), usize::MAX)? {
-            let held = |filing: &Filing| filing.state == FilingState::Held(NOT_SHOWN.to_owned());
+            let held = |filing: &Filing| filing.state == FilingState::Held(WhyHeld::NotShown);
             let Some(filing) = tx.get(FILINGS, &id)?.filter(held) else { continue };
             if filing.opportunity != *opportunity
                 || !retry_failed(tx, &Effect::PostNote(id), Actor::fulcrum(), now)?
@@ -194,7 +197,7 @@ pub fn retarget(tx: &mut Tx<'_>, id: FilingId, rules: &Rules, moment: &mut Momen
     ask(tx, &Effect::Hydrate(filing.opportunity.clone()), Lane::Live, now)?;
     let Some((other, row)) = other_of_the_person(tx, &conversation, &filing, now)? else {
         if filing.confidential || leads_elsewhere(tx, &conversation, &filing.opportunity)? {
-            return hold_post(tx, id, NOT_SHOWN, moment);
+            return hold_post(tx, id, WhyHeld::NotShown, moment);
         }
         return give_back(tx, id, &filing, conversation, rules, moment);
     };
@@ -258,7 +261,8 @@ fn give_back(
     moment: &mut Moment,
 ) -> Result<(), StoreError> {
     if !filing.notes.is_empty() {
-        return hold_post(tx, id, "the opportunity is gone after a part was posted", moment);
+        let why = "the opportunity is gone after a part was posted".to_owned();
+        return hold_post(tx, id, WhyHeld::Other(why), moment);
     }
     for mut text in messages_of(tx, conversation.id, id)? {
         text.filing = None;

@@ -122,6 +122,15 @@ pub(super) fn rule_of(verdict: Verdict) -> Option<&'static str> {
     }
 }
 
+fn is_stop(text: &Message) -> bool {
+    text.rule.as_deref() == Some(CARRIERS_KEYWORD)
+        || matches!(optout::read(text.body.reveal(), true), Verdict::OptOut { .. })
+}
+
+fn is_start(text: &Message) -> bool {
+    text.rule.as_deref() == rule_of(Verdict::Start)
+}
+
 /// Whether a later text already says the opposite: a START or a STOP that is found late in the
 /// carrier's list must not undo what came after it.
 pub(super) fn said_otherwise_since(
@@ -129,11 +138,6 @@ pub(super) fn said_otherwise_since(
     message: &Message,
     verdict: Verdict,
 ) -> Result<bool, StoreError> {
-    let is_stop = |later: &Message| {
-        later.rule.as_deref() == Some(CARRIERS_KEYWORD)
-            || matches!(optout::read(later.body.reveal(), true), Verdict::OptOut { .. })
-    };
-    let is_start = |later: &Message| later.rule.as_deref() == rule_of(Verdict::Start);
     let otherwise = |later: &Message| match verdict {
         Verdict::Start => is_stop(later),
         Verdict::OptOut { .. } | Verdict::PossibleOptOut { .. } => is_start(later),
@@ -217,4 +221,25 @@ fn newest_outbound(
         .filter(|m| !m.delivery.has_stayed() && left_at(m) <= at)
         .filter_map(|m| m.opportunity.clone().map(|opportunity| (opportunity, left_at(&m))))
         .max_by_key(|(_, left)| *left))
+}
+
+#[cfg(test)]
+mod tests {
+    use fulcrum_domain::ConversationId;
+
+    use super::*;
+
+    #[test]
+    fn what_an_older_program_took_for_a_keyword_is_one_still() {
+        let own = Number::from_e164("+12025550100").unwrap();
+        let (at, thread) = (Timestamp::UNIX_EPOCH, ConversationId::new(1));
+        let by_rule = |rule: &str| Message {
+            rule: Some(rule.to_owned()),
+            ..Message::incoming(MessageId::new(at, &[1; 10]), thread, at, Body::new("a word"), own)
+        };
+        // As it stands by texts in files: it must not be spelt otherwise.
+        let (stop, start) = (by_rule("the carrier's keyword"), by_rule("start"));
+        assert!(is_stop(&stop) && !is_start(&stop));
+        assert!(is_start(&start) && !is_stop(&start));
+    }
 }

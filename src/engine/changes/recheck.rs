@@ -2,9 +2,7 @@
 //! when it may (behaviour.md 2): overnight they have answered, booked, or are archived. The guard looks at the
 //! number and the clock; here is what the text was for.
 
-use fulcrum_domain::automation::{
-    Case, Enrolment, EnrolmentId, EnrolmentState, Hold, Verdict, Wait, When, decide,
-};
+use fulcrum_domain::automation::{Case, Enrolment, EnrolmentState, Hold, Verdict, Wait, When, decide};
 use fulcrum_domain::bulk::number_of;
 use fulcrum_domain::{Delivery, Message, MessageId, OpportunityId, Purpose, Sight};
 use jiff::Timestamp;
@@ -12,7 +10,7 @@ use jiff::Timestamp;
 use super::Rules;
 use super::cases::case;
 use super::desk::desk_of;
-use super::enrolment::{STALE, end, enrolments_of};
+use super::enrolment::{Enrolled, STALE};
 use super::interview_news::is_old_news;
 use super::remind::is_old_reminder;
 use crate::store::tables::{MESSAGES, OPPORTUNITIES};
@@ -23,14 +21,14 @@ pub(super) struct Lapsed {
     /// Why, in words without data of people.
     pub(super) why: String,
     /// Whose text it was to be.
-    enrolment: Option<(EnrolmentId, Enrolment)>,
+    enrolment: Option<Enrolled>,
 }
 
 impl Lapsed {
     /// The enrolment that wrote it comes to its end without a text.
     pub(super) fn settle(self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         match self.enrolment {
-            Some((id, row)) => end(tx, id, &row, &self.why, now),
+            Some(one) => one.end(tx, &self.why, now),
             None => Ok(()),
         }
     }
@@ -71,12 +69,12 @@ pub(super) fn lapsed(
         let why = "the interview has begun, or what it says of it does not hold any more".to_owned();
         return Ok(Some(Lapsed { why, enrolment: None }));
     }
-    let Some((id, row)) = writer_of(read, about, text.id)? else { return Ok(None) };
-    let why = match stale(text, &row, rules, now) {
+    let Some(one) = writer_of(read, about, text.id)? else { return Ok(None) };
+    let why = match stale(text, &one, rules, now) {
         true => Some(STALE.to_owned()),
-        false => over(case(read, &row, rules, now)?.case),
+        false => over(case(read, &one, rules, now)?.case),
     };
-    Ok(why.map(|why| Lapsed { why, enrolment: Some((id, row)) }))
+    Ok(why.map(|why| Lapsed { why, enrolment: Some(one) }))
 }
 
 /// Messages of a thread in which the first text of a bulk text is looked for.
@@ -102,9 +100,8 @@ pub(super) fn writer_of(
     read: &impl Read,
     about: &OpportunityId,
     text: MessageId,
-) -> Result<Option<(EnrolmentId, Enrolment)>, StoreError> {
-    let all = enrolments_of(read, about)?;
-    Ok(all.into_iter().find(|(_, row)| row.state == EnrolmentState::Sent(text)))
+) -> Result<Option<Enrolled>, StoreError> {
+    Ok(Enrolled::of(read, about)?.into_iter().find(|one| one.state == EnrolmentState::Sent(text)))
 }
 
 /// Why there would be no text now. Whether the automation was paused since, and what the guard says, is not
@@ -113,7 +110,7 @@ fn over(case: Case) -> Option<String> {
     let asked = Case {
         active: true,
         refused: None,
-        frozen: None,
+        frozen: false,
         missing: None,
         when: When::Now,
         hold: Hold::None,

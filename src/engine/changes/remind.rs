@@ -354,3 +354,17 @@ fn fields(
 fn tell(tx: &mut Tx<'_>, id: &OpportunityId, what: String, now: Timestamp) -> Result<(), StoreError> {
     note(tx, &Activity::new(now, Actor::fulcrum(), ActivityKind::Interview, what).about(Some(id.clone())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_an_older_program_wrote_of_interviews_are_known_as_such() {
+        // As they stand by texts in files: these must not be spelt otherwise.
+        let words = ["interview: reminder", "interview: moved", "interview: called-off"];
+        assert_eq!([REMINDER, MOVED, CALLED_OFF].map(label), words);
+        assert!(words.iter().all(|words| is_of_an_interview(&Author::Automatic((*words).to_owned()))));
+        assert!(!is_of_an_interview(&Author::Automatic("reminder".to_owned())));
+    }
+}

@@ -14,7 +14,7 @@ use fulcrum_domain::{
 use jiff::Timestamp;
 
 use super::activity::note;
-use super::enrolment::forget_enrolment;
+use super::enrolment::Enrolled;
 use super::erase::{Erasing, opportunities_of};
 use super::outbox::ask_after_deletion;
 use super::thread::candidacies;
@@ -253,9 +253,9 @@ pub fn forget_decisions(
                 };
                 goes && tx.remove(RUN_LOG, &key)?
             }
-            Decision::Enrolment(id) => match tx.get(ENROLMENTS, id)? {
-                Some(row) if is_enrolment_over(tx, &row, retention, now)? => {
-                    forget_enrolment(tx, *id, &row)?;
+            Decision::Enrolment(id) => match Enrolled::get(tx, *id)? {
+                Some(one) if is_enrolment_over(tx, &one, retention, now)? => {
+                    one.forget(tx)?;
                     true
                 }
                 _ => false,

@@ -261,3 +261,20 @@ pub fn decide_opt_out(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_wrote_under_an_older_program_is_told_from_what_it_says_itself() {
+        let of = |rule: &str| OptOutSource::Text(rule.to_owned());
+        // As it stands by opt-outs in files: it must not be spelt otherwise.
+        let confirmed = of("possible opt-out, confirmed");
+        let by_ana = of("possible opt-out, confirmed by ana: Dana said so on the phone");
+        assert_eq!(without_words(&by_ana), Some(confirmed.clone()));
+        for without in [confirmed, of("stop"), of("possible opt-out, nobody said otherwise in 24 hours")] {
+            assert_eq!(without_words(&without), None);
+        }
+    }
+}

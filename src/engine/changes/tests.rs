@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fulcrum_domain::{
     Activity, Author, Body, CarrierSid, ConversationId, DeadlineKey, Delivery, Direction, Effect,
     EffectState, ErasureCause, FilingState, Folder, Message, MessageId, Number, Opportunity, OpportunityId,
-    Phone, Purpose, Remote, Said, SendFailure, Shelf, TranscriptMode, shelves,
+    Phone, Purpose, Remote, Said, SendFailure, Shelf, TranscriptMode, WhyHeld, shelves,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -309,7 +309,7 @@ impl Life {
                     finish_post(tx, id, &at, format!("note-{count}").parse().unwrap(), moment.now).map(drop)
                 }
                 2 => retarget(tx, id, &rules(), moment),
-                3 => hold_post(tx, id, "nobody may", moment),
+                3 => hold_post(tx, id, WhyHeld::Other("nobody may".into()), moment),
                 _ => Ok(()),
             }
         });

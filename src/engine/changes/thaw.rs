@@ -2,7 +2,7 @@
 //! (behaviour.md 2): texts that were written, automations that they are in, their turns in bulk texts. If they
 //! have, all of it is called off (`call_off`).
 
-use fulcrum_domain::automation::EnrolmentState;
+use fulcrum_domain::automation::{Enrolment, EnrolmentState, HeldFor};
 use fulcrum_domain::{Conversation, Delivery, Effect, OpportunityId};
 use jiff::Timestamp;
 
@@ -11,8 +11,7 @@ use super::bulk::give_turn;
 use super::call_off::{LOOK_BACK, texted_at};
 use super::cancel::cancel_if_waiting;
 use super::compose::lane_of;
-use super::enrolment::{STALE, end, enrolments_of, wake};
-use super::guard::FROZEN;
+use super::enrolment::{Enrolled, STALE, wake_those};
 use super::outbox::{ask_later, drop_effect};
 use super::recheck::{is_too_late, writer_of};
 use super::suppress::over_at;
@@ -30,11 +29,8 @@ pub(super) fn thaw(
     thaw_texts(tx, conversation, since, rules, now)?;
     let theirs = texted_at(tx, conversation.number)?;
     for about in &theirs {
-        for (id, row) in enrolments_of(tx, about)? {
-            if matches!(&row.state, EnrolmentState::Held(why) if why == FROZEN) {
-                wake(tx, id, &row, rules, now)?;
-            }
-        }
+        let frozen = |row: &Enrolment| row.state == EnrolmentState::Held(HeldFor::Doubt);
+        wake_those(tx, Enrolled::of(tx, about)?, frozen, rules, now)?;
     }
     thaw_turns(tx, &theirs, since, now)
 }
@@ -59,10 +55,10 @@ fn thaw_texts(
             Some(about) => writer_of(tx, about, text.id)?,
             None => None,
         };
-        match writer.filter(|(_, row)| is_too_late(row, frozen.asked_at, rules, now)) {
-            Some((id, row)) => {
+        match writer.filter(|one| is_too_late(one, frozen.asked_at, rules, now)) {
+            Some(one) => {
                 cancel_if_waiting(tx, text.id, rules, now)?;
-                end(tx, id, &row, STALE, now)?;
+                one.end(tx, STALE, now)?;
             }
             None => {
                 drop_effect(tx, &effect)?;

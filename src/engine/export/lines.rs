@@ -139,7 +139,7 @@ pub(super) fn transcript(id: &FilingId, row: &Filing) -> Value {
     let (state, reason) = match &row.state {
         FilingState::Due | FilingState::Posting => ("due", None),
         FilingState::Filed => ("filed", None),
-        FilingState::Held(reason) => ("held", Some(reason)),
+        FilingState::Held(why) => ("held", Some(why.to_string())),
     };
     json!({
         "type": "transcript", "id": text(id), "conversation": text(&row.conversation),
@@ -232,9 +232,9 @@ pub(super) fn booking(id: &BookingId, row: &Booking) -> Value {
 pub(super) fn enrolment(id: &EnrolmentId, row: &Enrolment) -> Value {
     let (state, reason, message) = match &row.state {
         EnrolmentState::Waiting => ("waiting", None, None),
-        EnrolmentState::Held(why) => ("held", Some(why), None),
+        EnrolmentState::Held(why) => ("held", Some(why.to_string()), None),
         EnrolmentState::Sent(message) => ("sent", None, Some(message)),
-        EnrolmentState::Ended(why) => ("ended", Some(why), None),
+        EnrolmentState::Ended(why) => ("ended", Some(why.clone()), None),
     };
     json!({
         "type": "enrolment", "id": text(id), "automation": row.automation,

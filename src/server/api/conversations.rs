@@ -117,7 +117,7 @@ impl From<FilingView> for TranscriptBody {
         let (state, reason) = match filing.state {
             FilingState::Due | FilingState::Posting => ("due", None),
             FilingState::Filed => ("filed", None),
-            FilingState::Held(reason) => ("held", Some(reason)),
+            FilingState::Held(why) => ("held", Some(why.to_string())),
         };
         Self {
             id: view.id.to_string(),

@@ -13,6 +13,7 @@ use crate::engine::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStat
 use crate::server::Shared;
 use crate::server::ops::HealthBody;
 use crate::server::problem::Problem;
+use crate::store::PhaseState;
 
 /// The daemon's state.
 #[derive(Serialize, ToSchema)]
@@ -224,7 +225,7 @@ fn merged(phases: Vec<PhaseStatus>) -> Vec<PhaseBody> {
         let name = if phase.name.ends_with(OPPORTUNITIES) { OPPORTUNITIES } else { phase.name };
         let step = PhaseBody {
             name,
-            state: phase.state,
+            state: phase.state.word(),
             done: phase.done,
             known: phase.known,
             seconds_left: phase.seconds_left,
@@ -238,7 +239,7 @@ fn merged(phases: Vec<PhaseStatus>) -> Vec<PhaseBody> {
     if !shown.iter().any(|phase| phase.name == OPPORTUNITIES) {
         let waiting = PhaseBody {
             name: OPPORTUNITIES,
-            state: "waiting",
+            state: PhaseState::Waiting.word(),
             done: 0,
             known: None,
             seconds_left: None,
@@ -251,7 +252,7 @@ fn merged(phases: Vec<PhaseStatus>) -> Vec<PhaseBody> {
 
 impl PhaseBody {
     fn add(&mut self, step: &Self) {
-        self.state = if self.state == step.state { self.state } else { "running" };
+        self.state = if self.state == step.state { self.state } else { PhaseState::Running.word() };
         self.done += step.done;
         self.requests += step.requests;
         self.known = self.known.zip(step.known).map(|(a, b)| a + b);
@@ -272,18 +273,18 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Sta
 mod tests {
     use super::*;
 
-    fn phase(name: &'static str, state: &'static str, done: u64, known: Option<u64>) -> PhaseStatus {
+    fn phase(name: &'static str, state: PhaseState, done: u64, known: Option<u64>) -> PhaseStatus {
         PhaseStatus { name, state, done, known, requests: 1, seconds_left: known.map(|known| known - done) }
     }
 
     #[test]
     fn the_steps_of_reading_opportunities_are_one_phase() {
         let shown = merged(vec![
-            phase("users", "complete", 7, Some(7)),
-            phase("recent opportunities", "complete", 100, Some(100)),
-            phase("active opportunities", "running", 200, Some(250)),
-            phase("interviews", "waiting", 0, Some(9)),
-            phase("archived opportunities", "waiting", 0, Some(1000)),
+            phase("users", PhaseState::Complete, 7, Some(7)),
+            phase("recent opportunities", PhaseState::Complete, 100, Some(100)),
+            phase("active opportunities", PhaseState::Running, 200, Some(250)),
+            phase("interviews", PhaseState::Waiting, 0, Some(9)),
+            phase("archived opportunities", PhaseState::Waiting, 0, Some(1000)),
         ]);
         let names: Vec<_> = shown.iter().map(|phase| phase.name).collect();
         assert_eq!(names, ["users", OPPORTUNITIES, "interviews"]);
@@ -295,8 +296,8 @@ mod tests {
     #[test]
     fn one_step_of_unknown_length_makes_the_whole_unknown() {
         let shown = merged(vec![
-            phase("active opportunities", "complete", 200, Some(200)),
-            phase("archived opportunities", "waiting", 0, None),
+            phase("active opportunities", PhaseState::Complete, 200, Some(200)),
+            phase("archived opportunities", PhaseState::Waiting, 0, None),
         ]);
         assert_eq!((shown[0].state, shown[0].known, shown[0].seconds_left), ("running", None, None));
     }

@@ -20,6 +20,7 @@ use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::keys::Keys;
 use crate::server::problem::Problem;
+use crate::store::PhaseState;
 
 /// The page.
 #[derive(Template)]
@@ -341,23 +342,23 @@ fn phases(status: &Status, probed: Option<&Probed>) -> Vec<Phase> {
     let permissions = probed.and_then(|probed| probed.outcome.as_deref().ok()).unwrap_or_default();
     let phase = |phase: &crate::engine::PhaseStatus| {
         let share = match (phase.state, phase.known) {
-            ("complete", _) => Some(1.0),
+            (PhaseState::Complete, _) => Some(1.0),
             #[expect(clippy::cast_precision_loss, reason = "a bar has no more than a thousand steps")]
             (_, Some(known)) if known > 0 => Some(phase.done as f64 / known as f64),
-            ("waiting", _) => Some(0.0),
+            (PhaseState::Waiting, _) => Some(0.0),
             _ => None,
         };
         Phase {
             name: phase.name,
             state: match lacked_by(phase.name, permissions).filter(|_| phase.done == 0) {
                 Some(lacks) => texts::LEFT_OUT.replace("{}", lacks),
-                None => phase.state.to_owned(),
+                None => phase.state.word().to_owned(),
             },
             done: words::count(phase.done),
             share,
             left: phase
                 .seconds_left
-                .filter(|_| phase.state == "running")
+                .filter(|_| phase.state == PhaseState::Running)
                 .map(words::lasting)
                 .unwrap_or_default(),
         }

@@ -1,7 +1,7 @@
 //! The checks of what is due, in the order of the specification: each on what is stored, and not on a case that
 //! somebody made up.
 
-use fulcrum_domain::automation::{EnrolmentState, Trigger};
+use fulcrum_domain::automation::{EnrolmentState, HeldFor, Trigger};
 use fulcrum_domain::{Answer, ConsentSource, NoConsent, Refusal, Sight};
 
 use super::held_up::{at, dana, enrolment, leaves, that_says, with_automation};
@@ -39,7 +39,10 @@ fn a_field_without_a_value_is_looked_at_before_the_caps() {
         let state = enrolment(&life).state;
         match is_held {
             true => {
-                assert!(matches!(&state, EnrolmentState::Held(why) if why.contains("job.name")), "{state:?}");
+                assert!(
+                    matches!(&state, EnrolmentState::Held(HeldFor::NoText(why)) if why.contains("job.name")),
+                    "{state:?}"
+                );
             }
             false => assert_eq!(state, capped),
         }

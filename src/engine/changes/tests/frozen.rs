@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use fulcrum_domain::automation::{EnrolmentState, Trigger};
+use fulcrum_domain::automation::{EnrolmentState, HeldFor, Trigger};
 use fulcrum_domain::bulk::{BulkId, Recipient as Listed, RecipientState};
 use fulcrum_domain::template::{Template, Templates};
 use fulcrum_domain::{Refusal, Sight, bulk};
 
-use super::super::guard::FROZEN;
 use super::held_up::{at, comes_back, dana, enrolment, leaves, stored, with_automation};
 use super::refused::open_day;
 use super::*;
@@ -56,7 +55,8 @@ fn the_carrier_decides_it_too() {
     let thread = life.store.read_here(|read| thread_of(read, number(0))).unwrap().unwrap();
     assert_eq!(thread.possible_opt_out, None);
     let key = DeadlineKey::PossibleOptOut(thread.id);
-    assert!(!life.store.read_here(|read| read.has(DEADLINES, &key)).unwrap());
+    let armed = life.store.read_here(|read| read.list(DEADLINES, &Keys::all(), 100)).unwrap();
+    assert!(!armed.iter().any(|(_, armed)| *armed == key));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn an_automation_waits_for_what_a_person_decides() {
         is_in_doubt(&mut life);
         dana(&life, &rules);
         life.fire_by(rules.clone());
-        assert_eq!(enrolment(&life).state, EnrolmentState::Held(FROZEN.into()));
+        assert_eq!(enrolment(&life).state, EnrolmentState::Held(HeldFor::Doubt));
         passes(&mut life, minutes);
         if let Some(opted_out) = decided {
             is_decided(&mut life, opted_out, &rules);
@@ -139,7 +139,7 @@ fn a_start_ends_a_doubt_as_well() {
     is_in_doubt(&mut life);
     dana(&life, &rules);
     life.fire_by(rules.clone());
-    assert_eq!(enrolment(&life).state, EnrolmentState::Held(FROZEN.into()));
+    assert_eq!(enrolment(&life).state, EnrolmentState::Held(HeldFor::Doubt));
     life.step(&Step::Writes { who: 0, words: 3 });
     life.fire_by(rules.clone());
     assert!(leaves(&life, &rules).is_some());

@@ -290,7 +290,7 @@ pub(in crate::server::console) fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fulcrum_domain::{Body, ConversationId, MessageId, Number};
+    use fulcrum_domain::{Body, ConversationId, MessageId, Number, WhyHeld};
 
     use super::*;
 
@@ -351,7 +351,7 @@ mod tests {
             let filing = filing.map(|(_, state)| state);
             MessageView { message, send_at: None, made_from: None, files: Vec::new(), filing }
         };
-        let held = FilingState::Held("Lever refused it (400)".into());
+        let held = FilingState::Held(WhyHeld::Other("Lever refused it (400)".into()));
         let views = vec![
             view(0, Some((1, FilingState::Filed))),
             view(1, Some((2, held.clone()))),
