@@ -94,7 +94,7 @@ pub use repeats::{KeyReused, Once};
 pub(crate) use retention::holds;
 pub use search::{HITS_MAX, Hit, QUERY_CHARS_MAX, SearchError, SearchQuery, SnippetPart};
 pub use settings::{BackfillScope, Confidential, OnUnknown, Settings};
-pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed};
+pub use setup::{HookRecord, HookRefusal, KeyTrouble, Permission, Probed, lacked_by, permissions_wanted};
 pub use start::{Remotes, StartError};
 pub use status::{BackfillStatus, LeverStatus, PhaseStatus, Status, StoredStatus, TaskStatus};
 pub use tasks::Tasks;

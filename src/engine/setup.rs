@@ -67,6 +67,18 @@ impl Engine {
     /// Asks Lever what the key may do, unless somebody is asking just now, and remembers it.
     pub async fn probe_key(&self) -> Probed {
         let _one_at_a_time = self.probing.lock().await;
+        self.ask_lever().await
+    }
+
+    /// The same where nobody has asked yet, or is asking: whoever looks need not press a button first.
+    pub async fn probe_key_once(&self) {
+        let Ok(_one_at_a_time) = self.probing.try_lock() else { return };
+        if self.probed().is_none() {
+            self.ask_lever().await;
+        }
+    }
+
+    async fn ask_lever(&self) -> Probed {
         let found = probe(&self.lever, Lane::Interactive).await;
         let outcome = match found {
             Ok(found) => {
@@ -124,6 +136,26 @@ impl Engine {
     }
 }
 
+/// What the key needs, before Lever was asked whether it has it.
+pub fn permissions_wanted() -> Vec<Permission> {
+    Endpoint::REQUIRED.iter().map(|endpoint| permission(*endpoint, &Verdict::Odd)).collect()
+}
+
+/// The tick-box without which a phase of the sync reads nothing, if the key was found to lack it.
+pub fn lacked_by(phase: &str, permissions: &[Permission]) -> Option<&'static str> {
+    let endpoint = match phase {
+        "users" => Endpoint::Users,
+        "stages" => Endpoint::Stages,
+        "archive reasons" => Endpoint::ArchiveReasons,
+        "postings" => Endpoint::Postings,
+        "interviews" => Endpoint::Interviews,
+        _ => Endpoint::Opportunities,
+    };
+    let lacks =
+        |permission: &&Permission| permission.name == endpoint.tick_box() && permission.works == Some(false);
+    permissions.iter().find(lacks).map(|permission| permission.name)
+}
+
 fn permission(endpoint: Endpoint, verdict: &Verdict) -> Permission {
     Permission {
         name: endpoint.tick_box(),
@@ -144,6 +176,18 @@ const fn works(verdict: &Verdict) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_phase_names_the_tick_box_that_it_lacks() {
+        let mut permissions = permissions_wanted();
+        assert_eq!(permissions.len(), 18);
+        assert_eq!(lacked_by("stages", &permissions), None, "nobody has asked");
+        for permission in &mut permissions {
+            permission.works = Some(permission.name != "Find all stages");
+        }
+        assert_eq!(lacked_by("stages", &permissions), Some("Find all stages"));
+        assert_eq!(lacked_by("postings", &permissions), None);
+    }
 
     #[test]
     fn a_refusal_counts_until_the_next_webhook_is_verified() {

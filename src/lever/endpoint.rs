@@ -36,6 +36,28 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// The 18 that fulcrum asks for, in the order in which they are named.
+    pub const REQUIRED: [Self; 18] = [
+        Self::Users,
+        Self::Opportunities,
+        Self::Stages,
+        Self::Postings,
+        Self::Interviews,
+        Self::ArchiveReasons,
+        Self::User,
+        Self::Opportunity,
+        Self::Application,
+        Self::Note,
+        Self::Interview,
+        Self::Stage,
+        Self::Posting,
+        Self::ArchiveReason,
+        Self::CreateNote,
+        Self::CreateInterview,
+        Self::UpdateInterview,
+        Self::DeleteInterview,
+    ];
+
     /// Whether it is one of the 18 that fulcrum asks for. They come first.
     pub const fn is_required(self) -> bool {
         self as usize <= Self::DeleteInterview as usize
@@ -149,6 +171,8 @@ mod tests {
     #[test]
     fn eighteen_permissions_are_asked_for() {
         assert_eq!(Endpoint::DeleteInterview as usize + 1, 18);
+        let order: Vec<usize> = Endpoint::REQUIRED.iter().map(|endpoint| *endpoint as usize).collect();
+        assert_eq!(order, (0..18).collect::<Vec<_>>());
         assert!(Endpoint::Users.is_required() && Endpoint::DeleteInterview.is_required());
         assert!(!Endpoint::Notes.is_required() && !Endpoint::DeletedOpportunities.is_required());
     }

@@ -70,7 +70,11 @@ describe("the setup page", () => {
     const bare = await World.start({ opportunities: 30, tokens: false });
     try {
       const page = await bare.signedIn("admin");
-      await page.goto(`${bare.url}/setup`);
+      await page.goto(`${bare.url}/`);
+      await page.waitForURL("**/setup");
+      await page.locator("#mark-key .good").waitFor();
+      await page.getByText("Lever knows the key").waitFor();
+      assert.equal(await page.locator("#permissions tbody tr").count() >= 18, true);
       await page.getByText("0 of 8 webhooks can be verified").waitFor();
       await page.getByRole("button", { name: "Ask Lever what the key may do" }).click();
       await page.getByText("18 of 18 required permissions are there").waitFor();
@@ -82,6 +86,7 @@ describe("the setup page", () => {
       await page.getByText("8 of 8 webhooks can be verified").waitFor();
       await bare.control("POST", "/webhooks", { url: `${bare.url}/hooks/lever`, verify: true });
       await page.getByText("8 of 8 have arrived").waitFor();
+      await page.getByText("webhooks arrive at this address").waitFor();
       await page.getByText("Everything is synced.").waitFor({ timeout: 30_000 });
       await bare.accessible(page);
       await bare.picture(page, "setup");
@@ -154,7 +159,7 @@ describe("a conversation", () => {
     await page.goto(`${world.url}/o/${dana.id}`);
     await page.getByLabel("Write a text").waitFor();
     await world.inbound(dana.number, "STOP");
-    await page.getByText(/opted out/).first().waitFor();
+    await page.locator(".composer").getByText(/opted out/).waitFor();
     assert.ok(await page.getByLabel("Write a text").isDisabled());
     await world.picture(page, "opted-out");
   });
@@ -556,8 +561,143 @@ describe("other people and screens", () => {
     await page.getByRole("dialog", { name: "Keys" }).waitFor();
     await page.keyboard.press("Escape");
     await page.locator("main").press("u");
-    await page.waitForURL("**/inbox");
+    await page.waitForURL(/\/inbox\?folder=team&q=Keyboard(\+|%20)please$/);
+    await page.goto(`${world.url}/inbox?folder=team`);
     await page.locator("li.unread").getByText(dana.name).waitFor();
+  });
+
+  test("what was searched for stays beside the hit that is opened, and candidates open there too", async () => {
+    const dana = await candidate({ name: "Quillon Searched" });
+    await world.inbound(dana.number, "Is it far?");
+    const page = await world.again("recruiter");
+    await page.goto(`${world.url}/inbox?folder=unanswered&q=Quillon`);
+    const hits = page.getByRole("region", { name: "Conversations" }).getByRole("link", { name: /Quillon/ });
+    for (const place of [0, -1]) {
+      await hits.nth(place).click();
+      await page.locator(".conversation h2").getByText("Quillon Searched").waitFor();
+      assert.match(page.url(), /\/inbox\?folder=unanswered&q=Quillon/);
+      assert.equal(await page.getByRole("searchbox").inputValue(), "Quillon");
+      assert.equal(await page.locator(".listing a[aria-current]").count(), 1);
+    }
+    await page.context().close();
+  });
+
+  test("by the keyboard one goes on to the next, whatever leaves the list", async () => {
+    const people = [];
+    for (const name of ["Triage One", "Triage Two", "Triage Three"]) {
+      people.unshift(await candidate({ name }));
+      await world.inbound(people[0].number, "Hello?");
+    }
+    const page = await world.again("recruiter");
+    await page.goto(`${world.url}/inbox?folder=unanswered`);
+    await page.getByRole("link", { name: /Triage Three/ }).click();
+    const shows = async (name) => {
+      await page.locator(".conversation h2").getByText(name).waitFor();
+      await page.locator("body[data-ready]").waitFor();
+    };
+    await shows("Triage Three");
+    await page.locator("main").press("e");
+    await shows("Triage Two");
+    assert.match(page.url(), /folder=unanswered/);
+    // Archived elsewhere, it leaves the list, and what took its place is the next.
+    const { data } = await world.api("GET", `/api/v1/inbox?limit=100`);
+    const two = data.find((row) => row.name === "Triage Two");
+    await world.api("POST", `/api/v1/conversations/${two.id}/archive`, { archived: true });
+    await page.getByRole("link", { name: /Triage Two/ }).waitFor({ state: "detached" });
+    await page.locator("main").press("j");
+    await shows("Triage One");
+    await page.locator("main").press("u");
+    await page.waitForURL(/\/inbox\?folder=unanswered$/);
+    await page.context().close();
+  });
+
+  test("the words of the talk have the most room, at every width and print", async () => {
+    const dana = await candidate();
+    for (let n = 1; n <= 9; n++) await world.inbound(dana.number, `Line ${n}: how is it going there, if I may ask?`);
+    const page = await world.again("recruiter");
+    await page.goto(`${world.url}/inbox?folder=team`);
+    const inbox = await page.getByRole("link", { name: new RegExp(dana.name) }).getAttribute("href");
+    for (const [width, height, print] of [
+      [360, 740, 1], [768, 1024, 1], [1024, 768, 1], [1100, 800, 1], [1280, 800, 1], [1920, 1080, 1], [1280, 800, 2], [768, 1024, 2],
+    ]) {
+      await page.setViewportSize({ width, height });
+      for (const path of [inbox, `/o/${dana.id}`]) {
+        await page.goto(`${world.url}${path}`);
+        await page.evaluate((print) => (document.documentElement.style.fontSize = `${93.75 * print}%`), print);
+        await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+        const found = await page.evaluate(() => {
+          const seen = (name) => {
+            const part = document.querySelector(name)?.getBoundingClientRect();
+            return part ? part.width * Math.max(0, Math.min(innerHeight, part.bottom) - Math.max(0, part.top)) : 0;
+          };
+          const foot = document.querySelector(".foot").getBoundingClientRect();
+          const talk = document.querySelector(".talk").getBoundingClientRect();
+          const covered = Math.max(0, talk.bottom - foot.top) * talk.width;
+          const others = [".conversation > header", ".facts", ".foot", ".listing", ".shelves", "header.top"].map(seen);
+          return { talk: seen(".talk") - covered, most: Math.max(...others), wide: document.documentElement.scrollWidth };
+        });
+        const where = `${path} at ${width} x ${height}, print ${print}: ${JSON.stringify(found)}`;
+        assert.ok(found.talk > found.most, where);
+        assert.ok(found.wide <= width, where);
+      }
+      await world.picture(page, `talk-${width}-${print}`);
+    }
+    await page.context().close();
+  });
+
+  test("the words of a text that did not arrive can be sent again, and the tab counts what is unread", async () => {
+    const dana = await candidate();
+    const page = await world.again("recruiter");
+    await world.inbound(dana.number, "See https://acme.example/me.");
+    await page.goto(`${world.url}/inbox?folder=team`);
+    assert.match(await page.title(), /^\(\d+\+?\) Inbox/);
+    await page.goto(`${world.url}/o/${dana.id}`);
+    assert.equal(await page.locator(".message .body a").getAttribute("href"), "https://acme.example/me");
+    assert.equal(await page.locator(".facts a[href^='tel:']").getAttribute("href"), `tel:${dana.number}`);
+    // The simulated carrier delivers nothing to numbers that end so.
+    const { opportunity } = await world.happen({ event: "apply", name: "Nina Nowhere", phone: "+12025560003" });
+    await world.known(opportunity);
+    await page.goto(`${world.url}/o/${opportunity}`);
+    const box = page.getByLabel("Write a text");
+    await box.fill("See you at 2");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByRole("button", { name: "Send again" }).click({ timeout: 30_000 });
+    assert.match(await box.inputValue(), /See you at 2/);
+    await page.context().close();
+  });
+
+  test("older messages say that they are, and lead back to the newest", async () => {
+    const dana = await candidate();
+    for (let n = 1; n <= 103; n++) await world.inbound(dana.number, `Line ${n}.`);
+    const page = await world.again("recruiter");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    assert.equal(await page.getByRole("link", { name: "Newest" }).count(), 0);
+    await page.getByRole("link", { name: "Older" }).click();
+    await page.getByText("These are older messages.").waitFor();
+    assert.equal(await page.locator(".message").count(), 3);
+    await page.getByRole("link", { name: "Newest" }).click();
+    await page.locator(".message").nth(99).waitFor();
+    await page.context().close();
+  });
+
+  test("a conversation is given to a colleague from its menu", async () => {
+    const dana = await candidate();
+    await world.inbound(dana.number, "Anybody?");
+    const page = await world.again("recruiter");
+    await page.goto(`${world.url}/o/${dana.id}`);
+    const menu = (whom) => page.locator("details[data-name=assign] > summary").filter({ hasText: `Assigned to ${whom}` });
+    await menu("nobody").click();
+    await world.accessible(page);
+    await page.keyboard.press("Escape");
+    assert.equal(await page.getByRole("button", { name: "Assign to me" }).isVisible(), false);
+    await page.keyboard.press("Enter");
+    await page.getByRole("group", { name: "Assign to a colleague" }).getByRole("button").first().click();
+    await menu("nobody").waitFor({ state: "detached" });
+    await menu("").click();
+    await page.getByRole("button", { name: "Assign to me" }).click();
+    await menu("You").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Unassign" }).isVisible(), false, "the menu is closed again");
+    await page.context().close();
   });
 
   test("everything fits on 360 pixels, in the dark", async () => {

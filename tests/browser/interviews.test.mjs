@@ -116,6 +116,8 @@ describe("an interview", () => {
     await approval.getByText("Connected").waitFor();
     await page.bringToFront();
     await panel.locator(".conversation").getByText("Dana Panel").first().waitFor();
+    // Beside a profile there is room for the talk; what else is known is a line that unfolds.
+    await panel.locator(".about > summary").click();
 
     const form = await typedWrong(panel);
     await form.getByLabel("Interviewers (").fill(interviewer);

@@ -169,8 +169,13 @@ export class World {
     const wanted = name ?? `Dana Number${this.applied}`;
     const number = `+1202555${String(2000 + this.applied)}`;
     const { opportunity } = await this.happen({ event: "apply", name: wanted, phone: number });
-    await until("the applicant is known", () => this.api("GET", `/api/v1/opportunities/${opportunity}`));
+    await this.known(opportunity);
     return { id: opportunity, name: wanted, number };
+  }
+
+  /** Waits until somebody new is known here. */
+  known(opportunity) {
+    return until("the applicant is known", () => this.api("GET", `/api/v1/opportunities/${opportunity}`));
   }
 
   /** Something happens in Lever. */

@@ -33,6 +33,7 @@ assets![
     "events.js",
     "icon.svg",
     "interviews.js",
+    "layout.js",
     "segments.js",
     "style.css",
 ];

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use form_urlencoded::byte_serialize;
 use fulcrum_domain::{Conversation, ConversationId, Direction, Folder, Message, Number, Shelf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -32,7 +33,10 @@ const WORDS: usize = 90;
 pub(super) struct Asked {
     folder: Option<String>,
     q: Option<String>,
+    /// The thread that is open.
     c: Option<String>,
+    /// The candidate who is open, with a thread or none yet.
+    o: Option<String>,
     after: Option<String>,
 }
 
@@ -42,6 +46,8 @@ pub(super) struct Asked {
 struct Page {
     frame: Frame,
     shelves: Vec<ShelfLink>,
+    /// What nobody here has read, for the tab.
+    unread: Option<String>,
     folder: &'static str,
     words: String,
     wrong: Option<String>,
@@ -74,13 +80,22 @@ struct Row {
     href: String,
     here: bool,
     name: String,
+    /// What stands in their circle, and which of the colours it has.
+    initials: String,
+    hue: u32,
     unread: bool,
     at: Option<String>,
     time: String,
     /// What tells it from another of the same name.
     posting: Option<String>,
     parts: Vec<Part>,
-    badge: Option<String>,
+    badge: Option<Badge>,
+}
+
+/// A word at a row, and how bad that is.
+struct Badge {
+    words: String,
+    mood: &'static str,
 }
 
 /// Words, some of which were searched for.
@@ -129,12 +144,14 @@ pub(super) async fn show(
         Shelf::Folder(folder) => folder.word(),
     };
     let frame = Frame::new(&shared, &caller, "/inbox").await?;
-    let open = open(&shared, &caller, asked.c.as_deref()).await?;
+    let wanted = asked.c.map(Opened::Thread).or(asked.o.map(Opened::Candidate));
+    let open = open(&shared, &caller, wanted.as_ref()).await?;
     let sought = asked.q.as_deref().map(str::trim).unwrap_or_default().to_owned();
     let mut page_of = Page {
         frame,
         // A search is through all of them.
         shelves: shelves(&shared, &caller, if sought.is_empty() { folder } else { "" }).await?,
+        unread: None,
         folder,
         wrong: None,
         groups: Vec::new(),
@@ -144,8 +161,11 @@ pub(super) async fn show(
         open,
         words: sought,
     };
+    let team = page_of.shelves.iter().find(|shelf| shelf.key == Folder::Team.word());
+    page_of.unread = team.and_then(|shelf| shelf.count.clone());
     let now = shared.engine.now();
-    let drawing = Drawing { zone: shared.engine.zone(), now, folder, open: asked.c };
+    let sought = (!page_of.words.is_empty()).then(|| byte_serialize(page_of.words.as_bytes()).collect());
+    let drawing = Drawing { zone: shared.engine.zone(), now, folder, sought, open: wanted };
     if page_of.words.is_empty() {
         let query = InboxQuery {
             shelf,
@@ -183,9 +203,14 @@ fn shelf(caller: &Caller, word: Option<&str>) -> Shelf {
     }
 }
 
-async fn open(shared: &Shared, caller: &Caller, id: Option<&str>) -> Result<Option<Talk>, Problem> {
-    let Some(Ok(id)) = id.map(str::parse) else { return Ok(None) };
-    match opened(shared, caller, Which::Thread(id), None, Draft::default()).await {
+async fn open(shared: &Shared, caller: &Caller, wanted: Option<&Opened>) -> Result<Option<Talk>, Problem> {
+    let which = match wanted {
+        Some(Opened::Thread(id)) => id.parse().map(Which::Thread).ok(),
+        Some(Opened::Candidate(id)) => id.parse().map(Which::Candidate).ok(),
+        None => None,
+    };
+    let Some(which) = which else { return Ok(None) };
+    match opened(shared, caller, which, None, Draft::default()).await {
         Ok(talk) => Ok(Some(talk)),
         Err(Missing::Failed(problem)) => Err(problem),
         Err(_) => Ok(None),
@@ -224,22 +249,37 @@ struct Drawing {
     zone: TimeZone,
     now: Timestamp,
     folder: &'static str,
-    open: Option<String>,
+    /// What is searched for, as an address says it.
+    sought: Option<String>,
+    open: Option<Opened>,
+}
+
+/// What is open beside the list, as the address names it.
+#[derive(PartialEq, Eq)]
+enum Opened {
+    Thread(String),
+    Candidate(String),
 }
 
 impl Drawing {
+    /// Where a row leads: it opens beside the list, and the list stays what it is.
+    fn href(&self, what: &str, id: &str) -> String {
+        let sought = self.sought.iter().map(|words| format!("&q={words}")).collect::<String>();
+        format!("/inbox?folder={}{sought}&{what}={id}", self.folder)
+    }
+
     fn row(&self, row: &InboxRow) -> Row {
         let conversation = &row.view.conversation;
         let badge = badge(conversation, row.view.suppression.is_some(), row.desk.failed_since().is_some());
         let name = row.view.name.as_deref();
         let mut drawn = self.thread(conversation.id, conversation.number, name, conversation.last_message_at);
         drawn.unread = row.unread;
-        drawn.badge = badge.map(str::to_owned);
+        drawn.badge = badge.map(|(words, mood)| Badge { words: words.to_owned(), mood });
         drawn.posting = row.posting.as_deref().map(shown);
         drawn.parts = row.last.as_ref().map(last_words).into_iter().collect();
         if let Some((text, at)) = &row.next {
             let at = words::local(*at, &self.zone).strftime("%a %-d %b, %H:%M").to_string();
-            drawn.badge = Some(texts::LEAVES_AT.replace("{}", &at));
+            drawn.badge = Some(Badge { words: texts::LEAVES_AT.replace("{}", &at), mood: "" });
             drawn.parts = vec![last_words(text)];
         }
         drawn
@@ -247,13 +287,16 @@ impl Drawing {
 
     fn thread(&self, id: ConversationId, number: Number, name: Option<&str>, at: Option<Timestamp>) -> Row {
         let id = id.to_string();
+        let name = match name.filter(|name| !name.is_empty()) {
+            Some(name) => shown(name),
+            None => number.to_string(),
+        };
         Row {
-            here: self.open.as_deref() == Some(&id),
-            href: format!("/inbox?folder={}&c={id}", self.folder),
-            name: match name.filter(|name| !name.is_empty()) {
-                Some(name) => shown(name),
-                None => number.to_string(),
-            },
+            here: self.open == Some(Opened::Thread(id.clone())),
+            href: self.href("c", &id),
+            initials: initials(&name),
+            hue: hue(&name),
+            name,
             unread: false,
             at: at.map(|at| at.to_string()),
             time: at.map(|at| self.time(at)).unwrap_or_default(),
@@ -279,8 +322,10 @@ impl Drawing {
         for hit in hits {
             match hit {
                 Hit::Person { opportunity, name, posting } => people.push(Row {
-                    href: format!("/o/{opportunity}"),
-                    here: false,
+                    href: self.href("o", &opportunity.to_string()),
+                    here: self.open == Some(Opened::Candidate(opportunity.to_string())),
+                    initials: initials(&shown(&name)),
+                    hue: hue(&shown(&name)),
                     name: shown(&name),
                     unread: false,
                     at: None,
@@ -308,14 +353,31 @@ impl Drawing {
     }
 }
 
-const fn badge(conversation: &Conversation, opted_out: bool, failed: bool) -> Option<&'static str> {
+const fn badge(
+    conversation: &Conversation,
+    opted_out: bool,
+    failed: bool,
+) -> Option<(&'static str, &'static str)> {
     match (opted_out, conversation.possible_opt_out.is_some(), failed, conversation.opportunity.is_none()) {
-        (true, ..) => Some(texts::BADGE_OPTED_OUT),
-        (_, true, ..) => Some(texts::BADGE_POSSIBLE),
-        (_, _, true, _) => Some(texts::FAILED),
-        (.., true) => Some(texts::UNMATCHED),
+        (true, ..) => Some((texts::BADGE_OPTED_OUT, "bad")),
+        (_, true, ..) => Some((texts::BADGE_POSSIBLE, "warn")),
+        (_, _, true, _) => Some((texts::FAILED, "bad")),
+        (.., true) => Some((texts::UNMATCHED, "")),
         _ => None,
     }
+}
+
+/// The first letters of the first and the last name; a sign for a number.
+fn initials(name: &str) -> String {
+    let mut letters = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphabetic()));
+    let (first, last) = (letters.next(), letters.next_back());
+    let both: String = first.into_iter().chain(last).flat_map(char::to_uppercase).collect();
+    if both.is_empty() { "#".to_owned() } else { both }
+}
+
+/// One of six colours: the same for a name wherever it stands.
+fn hue(name: &str) -> u32 {
+    name.chars().fold(7, |hash: u32, c| hash.wrapping_mul(31).wrapping_add(u32::from(c))) / 7 % 6
 }
 
 fn last_words(message: &Message) -> Part {

@@ -45,6 +45,7 @@ pub use setup::SetupSettings;
 
 use super::Shared;
 use super::caller::Caller;
+use super::problem::Problem;
 use super::route::{self, Route};
 
 /// Every route of the console.
@@ -91,7 +92,12 @@ pub(super) fn table() -> Vec<Route> {
     ]
 }
 
-/// `GET /`: to where one's work is.
-async fn home(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Response {
-    Redirect::to(&format!("{}{}", shared.site.base(), frame::home(&caller))).into_response()
+/// `GET /`: to where one's work is. While Lever is not connected, an operator's is the setup.
+async fn home(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    let connects = caller.may(Right::Operate) && !setup::is_done(&shared).await?;
+    let to = if connects { "/setup" } else { frame::home(&caller) };
+    Ok(Redirect::to(&format!("{}{to}", shared.site.base())).into_response())
 }

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use super::frame::{Frame, page};
 use super::{texts, words};
 use crate::config::WebhookTokens;
-use crate::engine::{HookRecord, HookRefusal, KeyTrouble, Probed, Status};
+use crate::engine::{
+    HookRecord, HookRefusal, KeyTrouble, Permission, Probed, Status, lacked_by, permissions_wanted,
+};
 use crate::server::Shared;
 use crate::server::caller::Caller;
 use crate::server::keys::Keys;
@@ -29,6 +31,8 @@ struct Page<'a> {
     key_file: &'a str,
     key_since: String,
     key: Key,
+    file: Step,
+    address: Step,
     permissions: Vec<Row>,
     hook_url: &'a str,
     hook_secret: bool,
@@ -50,6 +54,12 @@ struct Page<'a> {
 struct Step {
     mood: &'static str,
     words: String,
+}
+
+impl Step {
+    fn good(words: &str) -> Self {
+        Self { mood: "good", words: words.to_owned() }
+    }
 }
 
 /// What is known of the key.
@@ -79,7 +89,7 @@ struct Hook {
 /// A part of the initial sync.
 struct Phase {
     name: &'static str,
-    state: &'static str,
+    state: String,
     done: String,
     /// For the bar, from 0 to 1; none where the end is not known.
     share: Option<f64>,
@@ -148,6 +158,10 @@ async fn draw(
 ) -> Result<Response, Problem> {
     let status = shared.engine.status().await?;
     let probed = shared.engine.probed();
+    if probed.is_none() {
+        let engine = shared.engine.clone();
+        shared.engine.tasks().run(async move { engine.probe_key_once().await });
+    }
     let keys = shared.keys.load();
     let records = shared.engine.hook_records();
     let now = shared.engine.now();
@@ -169,6 +183,15 @@ async fn draw(
         key_file: &setup.key_file,
         key_since: setup.key_since(now),
         key: key(probed.as_ref(), now),
+        file: match probed.as_ref().map(|probed| &probed.outcome) {
+            Some(Ok(_)) => Step::good(texts::KEY_KNOWN),
+            Some(Err(KeyTrouble::Refused)) => Step { mood: "bad", words: texts::KEY_REFUSED.to_owned() },
+            _ => Step { mood: "", words: texts::KEY_NOT_ASKED.to_owned() },
+        },
+        address: match records.values().any(|record| record.verified.is_some()) {
+            true => Step::good(texts::ADDRESS_WORKS),
+            false => Step { mood: "", words: texts::ADDRESS_UNUSED.to_owned() },
+        },
         permissions: permissions(probed.as_ref()),
         hook_url: &setup.hook_url,
         hook_secret: setup.hook_secret,
@@ -190,9 +213,15 @@ async fn draw(
         complete: status.stored.backfill.complete,
         requests: words::count(status.stored.backfill.phases.iter().map(|phase| phase.requests).sum()),
         rate: format!("{:.0} %", status.lever.rate_used * 100.0),
-        phases: phases(&status),
+        phases: phases(&status, probed.as_ref()),
         bookmarklet: shared.extension.bookmarklet(),
     }))
+}
+
+/// Whether Lever is connected and read: webhooks can be verified, and the sync is over.
+pub(super) async fn is_done(shared: &Shared) -> Result<bool, Problem> {
+    let status = shared.engine.status().await?;
+    Ok(status.stored.backfill.complete && shared.keys.load().verifiable() > 0)
 }
 
 fn key(probed: Option<&Probed>, now: jiff::Timestamp) -> Key {
@@ -216,8 +245,15 @@ fn key(probed: Option<&Probed>, now: jiff::Timestamp) -> Key {
 }
 
 fn permissions(probed: Option<&Probed>) -> Vec<Row> {
-    let Some(Probed { outcome: Ok(permissions), .. }) = probed else { return Vec::new() };
-    let row = |permission: &crate::engine::Permission| {
+    // Whoever makes a key needs the list before there is a key to ask with.
+    let Some(Probed { outcome: Ok(permissions), .. }) = probed else {
+        let row = |Permission { name, required, without, .. }| {
+            let (mood, words) = ("", texts::KEY_NOT_ASKED);
+            Row { name, required, mood, words, without }
+        };
+        return permissions_wanted().into_iter().map(row).collect();
+    };
+    let row = |permission: &Permission| {
         let (mood, words) = match (permission.works, permission.required) {
             (Some(true), _) => ("good", texts::WORKS),
             (Some(false), true) => ("bad", texts::MISSING),
@@ -302,7 +338,8 @@ fn event_name(event: HookEvent) -> &'static str {
     }
 }
 
-fn phases(status: &Status) -> Vec<Phase> {
+fn phases(status: &Status, probed: Option<&Probed>) -> Vec<Phase> {
+    let permissions = probed.and_then(|probed| probed.outcome.as_deref().ok()).unwrap_or_default();
     let phase = |phase: &crate::engine::PhaseStatus| {
         let share = match (phase.state, phase.known) {
             (PhaseState::Complete, _) => Some(1.0),
@@ -313,7 +350,10 @@ fn phases(status: &Status) -> Vec<Phase> {
         };
         Phase {
             name: phase.name,
-            state: phase.state.word(),
+            state: match lacked_by(phase.name, permissions).filter(|_| phase.done == 0) {
+                Some(lacks) => texts::LEFT_OUT.replace("{}", lacks),
+                None => phase.state.word().to_owned(),
+            },
             done: words::count(phase.done),
             share,
             left: phase

@@ -74,6 +74,8 @@ texts! {
 
     // A conversation
     MESSAGES = "Messages";
+    OLDER_SHOWN = "These are older messages.";
+    NEWEST = "Newest";
     NO_MESSAGES = "No texts yet. The first one names your organisation and says how to opt out.";
     COLLEAGUE = "Colleague";
     AUTOMATIC = "Automatic";
@@ -83,9 +85,7 @@ texts! {
     UNARCHIVE = "Bring back";
     ASSIGN_ME = "Assign to me";
     UNASSIGN = "Unassign";
-    ASSIGN = "Assign";
     ASSIGN_COLLEAGUE = "Assign to a colleague";
-    A_COLLEAGUE = "A colleague\u{2026}";
     ASSIGNED_TO = "Assigned to";
     NOBODY = "nobody";
     FOLLOW = "Follow";
@@ -103,9 +103,11 @@ texts! {
     BOOKING_LINK = "Booking link";
     MEETING = "Meeting";
     OFFER_TIMES = "Offer times by text";
-    CHOOSE_TEMPLATE = "Insert a template";
+    CHOOSE_TEMPLATE = "Template";
+    LINK = "Link";
     UNDO = "Undo";
     CANCEL = "Cancel";
+    SEND_AGAIN = "Send again";
     FACTS = "Candidate";
     STAGE = "Stage";
     POSTING = "Posting";
@@ -207,6 +209,7 @@ texts! {
     TOKENS_AT_MOST = "at most {} of 8 webhooks can be verified";
     HOOKS_SEEN = "{} of 8 have arrived";
     PERMISSION = "Permission";
+    PERMISSIONS = "The permissions, and what each is for";
     STATE = "State";
     WITHOUT = "Without it";
     EXTRA = "extra";
@@ -219,6 +222,10 @@ texts! {
     KEY_REFUSED = "Lever refuses the key: look whether its file holds the whole key";
     LEVER_UNREACHABLE = "Lever cannot be reached from here: look at lever.base_url, the network and the proxy";
     KEY_MAY = "{} required permissions are there";
+    KEY_KNOWN = "Lever knows the key";
+    ADDRESS_WORKS = "webhooks arrive at this address";
+    ADDRESS_UNUSED = "no webhook has arrived yet";
+    LEFT_OUT = "left out: the key lacks \u{201c}{}\u{201d}";
     KEY_IN = "It has read the key from";
     KEY_SINCE = "written there";
     HOOK_URL_SECRET = "The secret part of the address is not shown; it is in the file that lever.hook_secret_file names.";

@@ -21,6 +21,41 @@ pub(super) fn count(number: u64) -> String {
     words
 }
 
+/// A telephone number as people there write it; other countries' as they are dialled.
+pub(super) fn number(number: &str) -> String {
+    match number.strip_prefix("+1").filter(|rest| rest.len() == 10 && rest.is_ascii()) {
+        Some(rest) => format!("({}) {}-{}", &rest[..3], &rest[3..6], &rest[6..]),
+        None => number.to_owned(),
+    }
+}
+
+/// Words of a text, some of which are the address of a page.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::server::console) struct Piece<'a> {
+    pub(in crate::server::console) text: &'a str,
+    pub(in crate::server::console) is_link: bool,
+}
+
+/// A text in pieces, by the addresses in it. What ends a sentence is no part of one.
+pub(super) fn linked(text: &str) -> Vec<Piece<'_>> {
+    let (mut pieces, mut done, mut from) = (Vec::new(), 0, 0);
+    while let Some(at) = text[from..].find("http").map(|at| from + at) {
+        let end = text[at..].find(|c: char| c.is_whitespace() || c == '<' || c == '"');
+        let word = &text[at..end.map_or(text.len(), |end| at + end)];
+        let word = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '\'', '\u{201d}']);
+        let host = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://"));
+        from = at + word.len().max("http".len());
+        if host.is_some_and(|host| host.starts_with(|c: char| c.is_alphanumeric())) {
+            pieces.push(Piece { text: &text[done..at], is_link: false });
+            pieces.push(Piece { text: word, is_link: true });
+            done = from;
+        }
+    }
+    pieces.push(Piece { text: &text[done..], is_link: false });
+    pieces.retain(|piece| !piece.text.is_empty());
+    pieces
+}
+
 /// A word of the API's as people say it.
 pub(super) fn spoken(word: &str) -> String {
     word.replace('-', " ")
@@ -47,6 +82,30 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_written_as_people_there_do() {
+        assert_eq!(number("+12125553000"), "(212) 555-3000");
+        assert_eq!(number("+4930123456"), "+4930123456");
+    }
+
+    #[test]
+    fn the_addresses_in_a_text_are_links_and_nothing_else_is() {
+        let links = |text| {
+            let pieces = linked(text);
+            assert_eq!(pieces.iter().map(|piece| piece.text).collect::<String>(), text);
+            let links = pieces.into_iter().filter(|piece| piece.is_link);
+            links.map(|piece| piece.text).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            links("See https://acme.example/map. Or (http://b.example)?"),
+            ["https://acme.example/map", "http://b.example"]
+        );
+        assert_eq!(links("https://a.example\nnext"), ["https://a.example"]);
+        for none in ["", "http", "https://", "httphttp://", "javascript:alert(1)", "http://<b>", "httpé"] {
+            assert!(links(none).is_empty(), "{none}");
+        }
+    }
 
     #[test]
     fn thousands_stand_apart() {

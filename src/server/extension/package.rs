@@ -46,6 +46,7 @@ const SHARED: &[(&str, &[u8])] = &[
     ("assets/events.js", include_bytes!("../console/assets/events.js")),
     ("assets/icon.svg", include_bytes!("../console/assets/icon.svg")),
     ("assets/interviews.js", include_bytes!("../console/assets/interviews.js")),
+    ("assets/layout.js", include_bytes!("../console/assets/layout.js")),
     ("assets/segments.js", include_bytes!("../console/assets/segments.js")),
     ("assets/style.css", include_bytes!("../console/assets/style.css")),
 ];

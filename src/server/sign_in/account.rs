@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fulcrum_domain::{Account, SessionId, Sight, SignIn, SignInKind};
 use http::{StatusCode, header};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::pages::{Plain, note, refusal, said};
 use super::texts;
@@ -47,7 +48,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(id: SessionId, sign_in: SignIn, caller: &Caller) -> Self {
+    fn new(id: SessionId, sign_in: SignIn, caller: &Caller, zone: &TimeZone) -> Self {
         let here = caller.session == Some(id);
         let (with, revoke) = match sign_in.kind {
             SignInKind::Browser if here => (texts::THIS_BROWSER.to_owned(), texts::REVOKE),
@@ -56,7 +57,8 @@ impl Row {
                 (format!("{}: {label}", texts::EXTENSION), texts::REVOKE_EXTENSION)
             }
         };
-        let words = |at: Timestamp| at.strftime("%-d %b %Y, %H:%M UTC").to_string();
+        let words =
+            |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%-d %b %Y, %H:%M %Z").to_string();
         let (since, used) = (sign_in.made_at, sign_in.seen_at);
         Self { id, with, since, since_words: words(since), used, used_words: words(used), here, revoke }
     }
@@ -73,6 +75,7 @@ pub(super) async fn show(
         Ok(rows) => rows,
         Err(error) => return refusal(&shared, &error.into()),
     };
+    let zone = shared.engine.zone();
     page(&Page {
         frame: Plain { base: shared.site.base() },
         csrf: caller.csrf(),
@@ -81,7 +84,7 @@ pub(super) async fn show(
         role: caller.role.word(),
         confidential: caller.sight == Sight::All,
         in_lever: caller.user.is_some(),
-        rows: rows.into_iter().map(|(id, row)| Row::new(id, row, &caller)).collect(),
+        rows: rows.into_iter().map(|(id, row)| Row::new(id, row, &caller, &zone)).collect(),
     })
 }
 

@@ -212,6 +212,16 @@ async fn reading_what_was_read_is_no_news() {
     assert_eq!(world.engine.watch(None).place(), told[1], "one of marking as unread, one of the archive");
 }
 
+/// Whoever makes a key needs the list before there is one to ask Lever with.
+#[tokio::test]
+async fn setup_lists_the_permissions_before_lever_was_asked() {
+    let world = World::start(Choice::default()).await;
+    let page = world.get("/setup", ADMIN).await.text;
+    let list = page.split("id=\"permissions\"").nth(1).and_then(|rest| rest.split("</details>").next());
+    let rows = list.map(|list| (list.matches("<tr><td>").count(), list.matches("not asked yet").count()));
+    assert_eq!(rows, Some((18, 18)), "{page}");
+}
+
 /// One token is one webhook's, whichever that is.
 #[tokio::test]
 async fn a_pasted_token_counts_for_one_webhook() {

@@ -71,6 +71,7 @@ async function replace() {
   const answer = await pending(call(location.href, { signal: AbortSignal.timeout(PATIENCE_MS) }));
   if (!answer.ok) return answer.status < 500;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.title = fresh.title;
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
     if (next && next.innerHTML !== old.innerHTML && !old.contains(focusedField())) swap(old, next);
@@ -83,9 +84,18 @@ function focusedField() {
   return focused?.matches("input, select, textarea") ? focused : null;
 }
 
+/** The rows of the list. */
+const rows = () => [...document.querySelectorAll(".listing li a")];
+/** Which of the rows is open, or -1. */
+const hereOf = (links) => links.findIndex((link) => link.hasAttribute("aria-current"));
+/** At which place of the list the open conversation stands, or stood when it was last in it. */
+let place = Math.max(0, hereOf(rows()));
+
 /** Puts `next` in the place of `old`. */
 function swap(old, next) {
   const top = old.scrollTop;
+  const here = hereOf(rows());
+  if (here >= 0) place = here;
   keepFocus(old, () => {
     old.replaceChildren(...document.adoptNode(next).childNodes);
     return old;
@@ -180,14 +190,40 @@ document.addEventListener("keydown", (event) => {
 });
 
 function step(by) {
-  const links = [...document.querySelectorAll(".listing li a")];
+  const links = rows();
   if (!links.length) return;
-  const at = links.findIndex((link) => link === document.activeElement || link.hasAttribute("aria-current"));
-  const next = links[Math.min(links.length - 1, Math.max(0, at + by))];
-  sessionStorage.setItem(BY_KEY, next.getAttribute("href"));
-  next.focus();
-  next.click();
+  const focused = links.indexOf(document.activeElement);
+  const at = focused >= 0 ? focused : hereOf(links);
+  // Where the open one has left the list, the one that took its place is the next.
+  const to = at >= 0 ? at + by : by > 0 ? place : place - 1;
+  go(links[Math.min(links.length - 1, Math.max(0, to))]);
 }
+
+function go(link) {
+  sessionStorage.setItem(BY_KEY, link.getAttribute("href"));
+  link.focus();
+  link.click();
+}
+
+// Who has done with a conversation goes on: from an archived one to the next of the list, from one that is to
+// be unread to the list they came from.
+document.addEventListener(
+  "submit",
+  ({ target: form }) => {
+    const list = document.querySelector(".open-conversation > .back")?.getAttribute("href");
+    if (!list) return;
+    const links = rows();
+    const at = hereOf(links);
+    if (form.dataset.leave) {
+      form.dataset.leave = list;
+    } else if (form.querySelector("[data-key=e]") && at >= 0) {
+      const next = links[at + 1] ?? links[at - 1];
+      form.dataset.leave = next?.getAttribute("href") ?? list;
+      if (next) sessionStorage.setItem(BY_KEY, form.dataset.leave);
+    }
+  },
+  { capture: true },
+);
 
 // Whoever came by the keyboard goes on from where they are.
 const came = sessionStorage.getItem(BY_KEY);

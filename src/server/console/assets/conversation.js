@@ -4,6 +4,7 @@
 
 import { FIRST_WAIT_MS, LONGEST_WAIT_MS, PATIENCE_MS, pause } from "./events.js";
 import { reason, submitInterview, wrong } from "./interviews.js";
+import { arrange } from "./layout.js";
 import { explain, introduced } from "./segments.js";
 
 /** What is put in anew where it differs, besides the messages. */
@@ -84,7 +85,7 @@ function keyOf(control) {
 
 /** What folded lines are known by. */
 function nameOf(details) {
-  return `${details.querySelector("summary").textContent} ${details.querySelector("form")?.getAttribute("action")}`;
+  return details.dataset.name ?? `${details.querySelector("summary").textContent} ${details.querySelector("form")?.getAttribute("action")}`;
 }
 
 /** Whether somebody has changed a field of `part`. */
@@ -101,6 +102,7 @@ class Conversation {
     Object.assign(this, { root, base, fetch, say, dress, gone, stale });
     this.texts = JSON.parse(root.dataset.texts);
     this.ended = new AbortController();
+    arrange(root, this.ended.signal);
     this.on(root, "submit", (event) => this.submit(event));
     this.on(root, "click", (event) => this.click(event));
     this.on(root, "input", (event) => event.target.name === "body" && this.typed());
@@ -482,7 +484,7 @@ class Conversation {
       this.send(form);
     } else if (form.dataset.call) {
       event.preventDefault();
-      this.act(form);
+      this.act(form, event.submitter);
     } else if (form.dataset.interview !== undefined) {
       event.preventDefault();
       submitInterview(this, form);
@@ -495,6 +497,9 @@ class Conversation {
       event.preventDefault();
       this.cancel(button);
     }
+    // Its words go where one writes, to be looked at once more.
+    const again = event.target.closest("[data-again]")?.closest(".message");
+    if (again) this.insert(this.sent.get(again.id.slice("m-".length)) ?? again.querySelector(".body").textContent);
   }
 
   /** What the API is asked for; undefined when the time is missing. */
@@ -597,10 +602,11 @@ class Conversation {
   }
 
   /** A button of the page whose form names a call of the API. */
-  async act(form) {
+  async act(form, submitter) {
     const body = JSON.parse(form.elements.call.value);
+    if (submitter?.name) body[submitter.name] = submitter.value;
     for (const field of form.querySelectorAll("[data-field]")) if (field.value) body[field.name] = field.value;
-    const button = form.querySelector("button");
+    const button = submitter ?? form.querySelector("button");
     const typed = form.querySelector("[data-field]");
     const focused = form.contains(document.activeElement);
     // While it is disabled, no second Enter records it again.

@@ -37,7 +37,8 @@ pub(super) fn lines(facts: &Facts, base: &str, lever: &str, reader: &Reader<'_>)
         put(texts::IN_LEVER, texts::PROFILE.to_owned(), Some(in_lever(lever, &candidate.id)));
     }
     if let Some(number) = facts.number {
-        put(texts::NUMBER, number.to_string(), None);
+        let number = number.to_string();
+        put(texts::NUMBER, words::number(&number), Some(format!("tel:{number}")));
         put(texts::LOCAL_TIME, format!("{} ({})", facts.local_time(), facts.evidence.words()), None);
     }
     let consent = match &facts.consent.source {
@@ -59,6 +60,15 @@ pub(super) fn lines(facts: &Facts, base: &str, lever: &str, reader: &Reader<'_>)
         put(texts::OTHERS, words, Some(format!("{base}/o/{}", other.id)));
     }
     lines
+}
+
+/// What matters before one writes, for where there is no room for more: their time, and whether they may be
+/// texted.
+pub(super) fn brief(facts: &Facts) -> String {
+    match facts.number {
+        Some(_) => format!("{} \u{b7} {}", facts.local_time(), facts.consent.words),
+        None => String::new(),
+    }
 }
 
 fn about(candidate: &Candidate, reader: &Reader<'_>, put: &mut impl FnMut(&'static str, String)) {

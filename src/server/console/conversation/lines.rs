@@ -6,12 +6,12 @@ use fulcrum_domain::file::{FileState, size_in_words};
 use fulcrum_domain::{
     Account, Attachment, Author, Delivery, Direction, FilingId, FilingState, Message, SendFailure, UserId,
 };
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Facts, MessageView};
 use crate::server::console::texts;
-use crate::server::console::words::local;
+use crate::server::console::words::{Piece, linked, local};
 
 /// A line of the thread.
 pub(in crate::server::console) enum Line {
@@ -32,6 +32,10 @@ pub(in crate::server::console) struct MessageLine {
     /// The shape that says who wrote it.
     pub(in crate::server::console) icon: &'static str,
     pub(in crate::server::console) by: String,
+    /// Whether the message before it is by the same and of the same minutes: who wrote it stands there.
+    pub(in crate::server::console) follows: bool,
+    /// Whether its time and that all went well are said by the one that follows.
+    pub(in crate::server::console) is_quiet: bool,
     /// The template that it was made from, in words.
     pub(in crate::server::console) made_from: Option<String>,
     pub(in crate::server::console) body: String,
@@ -40,9 +44,18 @@ pub(in crate::server::console) struct MessageLine {
     pub(in crate::server::console) time: String,
     pub(in crate::server::console) state: String,
     pub(in crate::server::console) mood: &'static str,
+    /// Whether it did not arrive, so that its words may be wanted again.
+    pub(in crate::server::console) is_lost: bool,
     /// Until when it can be called off.
     pub(in crate::server::console) until: Option<String>,
     pub(in crate::server::console) undo: &'static str,
+}
+
+impl MessageLine {
+    /// Its words, with what is a link in them.
+    pub(in crate::server::console) fn pieces(&self) -> Vec<Piece<'_>> {
+        linked(&self.body)
+    }
 }
 
 /// A file that came with a message, as it is drawn.
@@ -73,11 +86,15 @@ const SELF: &str = "<path d=\"M2 8l12-6-3 12-3.5-4z\"/>";
 const CLOCKWORK: &str = "<path d=\"M8 1.5A6.5 6.5 0 1 0 8 14.5 6.5 6.5 0 0 0 8 1.5zm0 1.8a4.7 4.7 0 1 1 0 9.4 4.7 4.7 0 0 1 0-9.4zm-.8 1.5v3.7l2.9 1.7.8-1.3-2.2-1.3V4.8z\"/>";
 const PROGRAM: &str = "<path d=\"M1 2.5h14v11H1zm1.5 2v7.5h11V4.5zm1.2 1.3l2.8 2.2-2.8 2.2-.9-1.1L4.2 8 2.8 6.9zM7.5 9.5h4V11h-4z\"/>";
 
+/// Messages of one sender are a run while no more time than this lies between two of them.
+const RUN: SignedDuration = SignedDuration::from_mins(5);
+
 /// The lines of messages that stand in order, oldest first.
 pub(in crate::server::console) fn lines(messages: Vec<MessageView>, reader: &Reader<'_>) -> Vec<Line> {
     let mut lines = Vec::with_capacity(messages.len() + 4);
     let mut day = None;
     let mut filing: Option<(FilingId, &'static str)> = None;
+    let mut before = None;
     for view in messages {
         let (message, send_at) = (&view.message, view.send_at);
         if let Some((id, words)) = filing
@@ -91,7 +108,16 @@ pub(in crate::server::console) fn lines(messages: Vec<MessageView>, reader: &Rea
             day = Some(at.date());
             lines.push(Line::Day(at.strftime("%A, %-d %B %Y").to_string()));
         }
-        lines.push(Line::Message(Box::new(line(&view, reader))));
+        let mut line = line(&view, reader);
+        if let (Some(Line::Message(last)), Some(before)) = (lines.last_mut(), before)
+            && message.at.duration_since(before) <= RUN
+            && (last.kind, &last.by, &last.made_from) == (line.kind, &line.by, &line.made_from)
+        {
+            line.follows = true;
+            last.is_quiet = last.until.is_none() && matches!(last.mood, "" | "good");
+        }
+        before = Some(message.at);
+        lines.push(Line::Message(Box::new(line)));
     }
     if let Some((_, words)) = filing {
         lines.push(Line::Filed(words.to_owned()));
@@ -127,6 +153,8 @@ fn line(view: &MessageView, reader: &Reader<'_>) -> MessageLine {
         },
         icon,
         by,
+        follows: false,
+        is_quiet: false,
         made_from: made_from.as_ref().map(|version| texts::MADE_FROM.replace("{}", &version.id)),
         body: shown(message.body.reveal()),
         files: files_of(message, files),
@@ -134,6 +162,7 @@ fn line(view: &MessageView, reader: &Reader<'_>) -> MessageLine {
         time: local(message.at, reader.zone).strftime("%H:%M").to_string(),
         state,
         mood,
+        is_lost: matches!(message.delivery, Delivery::Undelivered | Delivery::Failed),
         undo: if until.is_some_and(|at| at.duration_since(reader.now).as_secs() <= 60) {
             texts::UNDO
         } else {
@@ -348,6 +377,51 @@ mod tests {
     }
 
     #[test]
+    fn who_wrote_and_when_is_said_once_for_a_run() {
+        let reader = Reader {
+            facts: None,
+            user: None,
+            account: None,
+            name: "Priya Shah",
+            candidate: "Dana Reyes",
+            zone: &TimeZone::UTC,
+            now: at(0),
+        };
+        let view = |second, author: &str, delivery| {
+            let author = match author {
+                "" => Author::Candidate,
+                name => staff(name, None),
+            };
+            let (send_at, made_from, files, filing) = (None, None, Vec::new(), None);
+            MessageView { message: message(second, author, delivery), send_at, made_from, files, filing }
+        };
+        let views = vec![
+            view(0, "", Delivery::Received),
+            view(60, "", Delivery::Received),
+            view(70, "Tom", Delivery::Delivered),
+            view(80, "Tom", Delivery::Failed),
+            view(90, "Tom", Delivery::Delivered),
+            view(95, "Ann", Delivery::Delivered),
+            view(500, "Ann", Delivery::Delivered),
+        ];
+        let told = lines(views, &reader).into_iter().filter_map(|line| match line {
+            Line::Message(line) => Some((line.follows, line.is_quiet)),
+            _ => None,
+        });
+        let expected = [
+            (false, true),
+            (true, false),
+            (false, true),
+            // What failed says so, wherever it stands.
+            (true, false),
+            (true, false),
+            (false, false),
+            (false, false),
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn a_failed_text_says_why_and_what_to_do() {
         let failed = Message {
             failure: Some(SendFailure::Landline),
@@ -355,7 +429,7 @@ mod tests {
         };
         let line = drawn(&failed, None);
         assert_eq!(line.state, "not delivered: landline or unreachable. Try e-mail or a call.");
-        assert_eq!(line.mood, "bad");
+        assert_eq!((line.mood, line.is_lost), ("bad", true));
     }
 
     #[test]

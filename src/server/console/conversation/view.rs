@@ -64,6 +64,8 @@ pub(super) struct View {
     colleagues: Vec<Colleague>,
     lines: Vec<Line>,
     older: Option<String>,
+    /// Back to the newest messages, where older ones are shown.
+    newest: Option<String>,
     notices: Vec<Notice>,
     blocked: Option<String>,
     send_to: String,
@@ -79,6 +81,8 @@ pub(super) struct View {
     morning: String,
     morning_words: String,
     facts: Vec<facts::Fact>,
+    /// The two of them that matter before one writes: their time, and whether they may be texted.
+    brief: String,
     pub(super) interviews: Vec<interviews::Meet>,
     pub(super) may_arrange: bool,
     pub(super) fresh: interviews::Fields,
@@ -205,6 +209,7 @@ impl View {
             colleagues: Vec::new(),
             lines: Vec::new(),
             older: None,
+            newest: None,
             notices: notices(&facts),
             blocked: blocked(caller, &facts),
             send_to: format!("{own}/texts"),
@@ -229,6 +234,7 @@ impl View {
             morning: facts.next_morning.map(|at| at.to_string()).unwrap_or_default(),
             morning_words: facts.next_morning.map(|at| moment(at, &reader)).unwrap_or_default(),
             facts: facts::lines(&facts, &base, &shared.setup.lever_web, &reader),
+            brief: facts::brief(&facts),
             as_of: facts.candidate.as_ref().map(|candidate| {
                 let read = texts::FROM_LEVER.replace("{}", &words::ago(candidate.opportunity.as_of, now));
                 match engine.outdated(&candidate.id) {
@@ -260,6 +266,14 @@ impl View {
         Ok(view)
     }
 
+    /// Whether a form beside the texts was not taken, and is to be seen.
+    fn is_refused(&self) -> bool {
+        let zone = self.zone.iter().map(|zone| &zone.typed.wrong);
+        let wishes = self.wishes.iter().flat_map(|wishes| [&wishes.consent.wrong, &wishes.opting.wrong]);
+        let meetings = self.interviews.iter().map(|one| &one.form.wrong).chain([&self.fresh.wrong]);
+        zone.chain(wishes).chain(meetings).any(|wrong| !wrong.is_empty())
+    }
+
     /// What only a thread has: messages, an office side, transcripts.
     async fn fill(
         &mut self,
@@ -278,6 +292,7 @@ impl View {
         if let Some(place) = before {
             // Read anew, it is the same page still, and nothing newer was seen.
             self.fragment = format!("{}?before={}", self.fragment, place.to_text());
+            self.newest = Some(own.to_owned());
         } else if let (Some(account), Some(last)) = (&caller.account, conversation.last_message_at) {
             engine.mark_read(conversation.id, account.clone(), last).await?;
         }

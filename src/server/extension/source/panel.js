@@ -232,7 +232,7 @@ document.addEventListener("keydown", (event) => {
 // Links of the fragment are the server's: they open beside Lever, not in the panel.
 place.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
-  if (!link || !profile) return;
+  if (!link || !profile || link.protocol === "tel:") return;
   event.preventDefault();
   const url = new URL(link.getAttribute("href"), `${profile.server}/`);
   if (url.protocol === "https:" || url.protocol === "http:") browser.tabs.create({ url: url.href });
