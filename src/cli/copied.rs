@@ -38,7 +38,7 @@ async fn try_tell(config: &Config, store: ReadOnly, copied: Copied) -> anyhow::R
     drop(store);
     let file = Options::file(&config.store.path).keys(wiring::seal_keys(config)?);
     let (store, now) = (Store::open(file, Box::new(|_| {}))?, Clock::System.now());
-    store.change(move |tx| note_copied(tx, &copied, "operator".into(), now)).await?;
+    store.change(move |tx| note_copied(tx, &copied, &"operator".into(), now)).await?;
     store.close().await;
     Ok(())
 }

@@ -158,7 +158,7 @@ pub fn carry_out(cli: Cli) -> Outcome {
     let config = cli.config.as_path();
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Run(run) => run.carry_out(config).await,
+            Command::Run(run) => Box::pin(run.carry_out(config)).await,
             Command::Demo(demo) => Box::pin(demo.carry_out()).await,
             Command::Sandbox(sandbox) => sandbox.carry_out().await,
             Command::Check(check) => check.carry_out(config),

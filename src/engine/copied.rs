@@ -56,6 +56,6 @@ impl Engine {
     /// [`StoreError`].
     pub async fn note_copied(&self, copied: Copied, by: Actor) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.change_once(move |tx| note_copied(tx, &copied, by, now)).await
+        self.change_once(move |tx| note_copied(tx, &copied, &by, now)).await
     }
 }

@@ -26,7 +26,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn hold(&self, whom: Whom, reason: String, by: Actor) -> Result<usize, StoreError> {
         let now = self.clock.now();
-        self.change_once(move |tx| changes::hold(tx, &whom, &reason, by, now)).await
+        self.change_once(move |tx| changes::hold(tx, &whom, &reason, &by, now)).await
     }
 
     /// Whether anything was said with a number.
@@ -43,7 +43,7 @@ impl Engine {
     /// [`StoreError`].
     pub async fn release_hold(&self, whom: Whom, by: Actor) -> Result<usize, StoreError> {
         let now = self.clock.now();
-        self.change_once(move |tx| changes::release(tx, &whom, by, now)).await
+        self.change_once(move |tx| changes::release(tx, &whom, &by, now)).await
     }
 
     /// All holds there are.

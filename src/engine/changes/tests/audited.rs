@@ -56,10 +56,10 @@ fn a_legal_hold_and_its_end_stand_there_by_whom_they_are_about() {
     let id = life.store.read_here(|read| read.list(OPPORTUNITIES, &Keys::all(), 9)).unwrap()[0].0.clone();
     let whom = Whom::Opportunity(id.clone());
     life.change(move |tx, moment| {
-        hold(tx, &whom, "Dana sues", "ana".into(), moment.now)?;
+        hold(tx, &whom, "Dana sues", &"ana".into(), moment.now)?;
         assert!(matches!(erase_person(tx, &whom, "bo".into(), moment.now), Err(EraseError::Held)));
         note_held(tx, &whom, "bo".into(), moment.now)?;
-        release(tx, &whom, "ana".into(), moment.now)
+        release(tx, &whom, &"ana".into(), moment.now)
     });
     let entries = life.store.read_here(|read| read.list(AUDIT, &Keys::all(), 99)).unwrap();
     let lines: Vec<_> = entries.into_iter().map(|(_, entry)| entry.activity).collect();

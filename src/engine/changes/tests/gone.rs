@@ -87,7 +87,7 @@ fn a_hold_keeps_what_was_said_with_somebody_whose_number_is_anothers_now() {
     });
     let (whom, now) = (Whom::Opportunity(held.clone()), life.now);
     let keep = whom.clone();
-    assert_eq!(life.change(move |tx, _| hold(tx, &keep, "a case", "ana".into(), now)), 1);
+    assert_eq!(life.change(move |tx, _| hold(tx, &keep, "a case", &"ana".into(), now)), 1);
     later(&mut life);
     put(&life, &held, Opportunity { phones: opportunity(1, true, now).1.phones, as_of: life.now, ..row });
     assert!(matches!(erase(&life, Whom::Number(number(0))), Err(EraseError::Held)));
@@ -121,7 +121,7 @@ fn a_hold_keeps_what_was_said_with_somebody_whose_number_is_anothers_now() {
     };
     assert!(!over(&life), "the age of what was said with another is no reason");
     assert_eq!(rows(&life, MESSAGES).len(), 2);
-    assert_eq!(life.change(move |tx, _| release(tx, &whom, "ana".into(), now)), 1);
+    assert_eq!(life.change(move |tx, _| release(tx, &whom, &"ana".into(), now)), 1);
     assert!(over(&life));
     assert_eq!(rows(&life, MESSAGES).len(), 0);
 }
@@ -140,7 +140,7 @@ fn whom_lever_has_deleted_gets_nothing_while_a_hold_keeps_them() {
     });
     let (whom, now) = (Whom::Opportunity(held.clone()), life.now);
     let keep = whom.clone();
-    life.change(move |tx, _| hold(tx, &keep, "a case", "ana".into(), now));
+    life.change(move |tx, _| hold(tx, &keep, "a case", &"ana".into(), now));
     is_deleted(&mut life, &held);
     assert_eq!(rows(&life, OPPORTUNITIES).len(), 1, "what there is of them is kept");
     let states: Vec<_> = rows(&life, MESSAGES).into_iter().map(|(_, text)| text.delivery).collect();
@@ -405,7 +405,7 @@ fn a_legal_hold_keeps_what_happened() {
         });
     }
     let (whom, now) = (Whom::Opportunity(held.clone()), life.now + days(100));
-    life.change(move |tx, moment| hold(tx, &whom, "a case", "ana".into(), moment.now));
+    life.change(move |tx, moment| hold(tx, &whom, "a case", &"ana".into(), moment.now));
     let of_held = |life: &Life| {
         let activity = rows(life, ACTIVITY).into_iter().map(|(_, one)| one.opportunity);
         let events = rows(life, EVENTS).into_iter().map(|(_, one)| Some(one.opportunity));
@@ -475,7 +475,7 @@ fn an_export_has_what_holds_for_a_person_and_names_no_file_that_is_not_there() {
         let Received::Stored(text) = receive(tx, text, &silent(), moment)? else { panic!("it is new") };
         let picture = Fetched::File(fulcrum_domain::file::FileKind::Jpeg, vec![1]);
         settle_file(tx, text, 0, picture, moment.now)?;
-        hold(tx, &by, "a case", "ana".into(), moment.now)
+        hold(tx, &by, "a case", &"ana".into(), moment.now)
     });
     let lines = |all: bool, with_files: bool| {
         let mut out = Vec::new();
