@@ -97,6 +97,10 @@ impl Engine {
             LeverError::NotFound { of_record: true, .. } => {
                 self.store.change(move |tx| changes::retarget(tx, id, &settings.rules, &mut moment)).await
             }
+            // Not for want of a tick-box: whoever turned confidential is refused alike, and no webhook tells of that.
+            LeverError::Forbidden { .. } if !self.is_of_a_shown(id).await? => {
+                self.store.change(move |tx| changes::hold_post(tx, id, WhyHeld::NotShown, &mut moment)).await
+            }
             LeverError::Forbidden { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset => {
                 tracing::warn!(filing = %id, "a transcript is held: {why}");
                 self.store
@@ -134,6 +138,18 @@ impl Engine {
             | LeverError::Throttled
             | LeverError::Unreachable(_)
             | LeverError::Cancelled => self.postpone_post(id, EffectState::Due, why).await,
+        }
+    }
+
+    /// Whether Lever shows the opportunity of a transcript, as far as it can be asked.
+    async fn is_of_a_shown(&self, id: FilingId) -> Result<bool, StoreError> {
+        let Some(filing) = self.store.read(move |snapshot| snapshot.get(FILINGS, &id)).await? else {
+            return Ok(true);
+        };
+        match self.is_shown(Lane::Live, &filing.opportunity).await {
+            Ok(shown) => Ok(shown),
+            Err(FetchError::Lever(_)) => Ok(true),
+            Err(FetchError::Store(error)) => Err(error),
         }
     }
 

@@ -216,17 +216,16 @@ impl Engine {
                 self.notices.well(Part::Carrier, SENDING, now);
                 self.notices.well(Part::Carrier, &from, now);
             }
+            // What became of it is being found out; health counts those by what is stored.
+            Err(error) if error.remedy() == Remedy::LookUp => {
+                self.brake().lost(self.clock.now());
+                tracing::warn!("carrier: the answer to a text was lost");
+            }
             Err(error) => {
-                match error.remedy() {
-                    Remedy::LookUp => self.brake().lost(self.clock.now()),
-                    _ if error.class == SendFailure::CarrierDown => {}
-                    _ => self.brake().answered(),
+                if error.class != SendFailure::CarrierDown {
+                    self.brake().answered();
                 }
-                // What became of it is being found out; health counts those by what is stored.
-                match error.remedy() {
-                    Remedy::LookUp => tracing::warn!("carrier: the answer to a text was lost"),
-                    _ => self.note_refusal(error, &from),
-                }
+                self.note_refusal(error.class, &from);
             }
         }
         answer
@@ -290,8 +289,8 @@ impl Engine {
     }
 
     /// Tells health of a text that was not accepted, unless it is about its recipient or its words.
-    fn note_refusal(&self, error: &SendError, from: &str) {
-        let (about, status, what) = match error.class {
+    fn note_refusal(&self, class: SendFailure, from: &str) {
+        let (about, status, what) = match class {
             SendFailure::Config => (
                 SENDING,
                 HealthStatus::Failing,

@@ -6,7 +6,7 @@ use fulcrum::carrier::{ReceivedText, StatusUpdate};
 use fulcrum::engine::changes::Recipient;
 use fulcrum::engine::{Confidential, OnUnknown, SendRequest};
 use fulcrum_domain::{
-    Delivery, EffectKind, EffectState, FilingState, FilingTimes, Lane, MessageId, Sight, TranscriptMode,
+    Delivery, EffectKind, EffectState, FilingState, FilingTimes, Lane, MessageId, Sight, TranscriptMode, WhyHeld,
 };
 use fulcrum_sandbox::{Event, Fault, Options, Permission, Permissions, Remote, Rule};
 use http::Method;
@@ -313,6 +313,24 @@ async fn a_gateway_that_finds_nothing_moves_no_note_and_doubles_none() {
         assert_eq!(notes.len(), 1, "{first:?}");
         assert_eq!(notes[0].opportunity, dana.opportunity, "{first:?}");
     }
+}
+
+/// It was held for want of a tick-box that the key has, and trying again came to the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_note_of_somebody_who_turned_confidential_waits_until_lever_shows_them() {
+    let world = World::standing(small(), |_| {}).await;
+    let dana = world.apply("Dana Reyes", DANA).await;
+    world.receive(DANA, "hello").await;
+    let turns = |on| Event::Confidential { opportunity: Some(dana.opportunity.clone()), on };
+    world.sandbox.happen(&turns(true)).unwrap();
+    let id = world.conversation(DANA).await.unwrap().conversation.id;
+    world.file(DANA).await;
+    let held = async || {
+        let filings = world.engine.filings(id, Sight::All).await.unwrap();
+        filings.iter().any(|view| view.filing.state == FilingState::Held(WhyHeld::NotShown))
+    };
+    eventually("the note is held", held).await;
+    assert!(world.notes().is_empty());
 }
 
 /// That one candidate's notes are refused, since they turned confidential, says nothing of the others': after
