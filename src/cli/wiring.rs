@@ -431,6 +431,8 @@ pub(super) mod tests {
         let wired = settings_with("", None);
         let rules = Rules {
             interview_texts: wired.rules.interview_texts.clone(),
+            automations: wired.rules.automations.clone(),
+            state_windows: wired.rules.state_windows.clone(),
             ..Rules::delivered(
                 "Acme Recruiting",
                 wired.rules.zone.clone(),

@@ -21,8 +21,8 @@ use super::files::FileRules;
 use super::settings::Settings;
 
 impl Rules {
-    /// The rules of an organisation that has set what has no default, and nothing else; but it has no texts for
-    /// interviews, which are templates.
+    /// The rules of an organisation that has set what has no default, and nothing else; but without what is read from
+    /// files and templates: the windows of states, automations and texts about interviews.
     pub fn delivered(
         organisation: &str,
         zone: TimeZone,

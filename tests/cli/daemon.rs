@@ -394,6 +394,8 @@ fn a_backup_beside_the_daemon_is_restored_muted_and_a_person_is_erased_by_comman
         data.lines().filter(|line| line.contains("\"opportunity\"") && !line.contains(opportunity));
     assert_eq!(of_others.count(), 0);
 
+    let last = world.config.with_file_name("last.backup");
+    assert!(world.json(&["backup", last.to_str().unwrap()])["rows"].is_u64());
     let told_of = world.json(&["erase", "--opportunity", opportunity]);
     assert_eq!((&told_of["id"], &told_of["erased"]["messages"]), (&json!(null), &json!(2)));
     let erased = world.json(&["erase", "--opportunity", opportunity, "--yes"]);

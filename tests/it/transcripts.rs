@@ -6,7 +6,8 @@ use fulcrum::carrier::{ReceivedText, StatusUpdate};
 use fulcrum::engine::changes::Recipient;
 use fulcrum::engine::{Confidential, OnUnknown, SendRequest};
 use fulcrum_domain::{
-    Delivery, EffectKind, EffectState, FilingState, FilingTimes, Lane, MessageId, Sight, TranscriptMode, WhyHeld,
+    Delivery, EffectKind, EffectState, FilingState, FilingTimes, Lane, MessageId, Sight, TranscriptMode,
+    WhyHeld,
 };
 use fulcrum_sandbox::{Event, Fault, Options, Permission, Permissions, Remote, Rule};
 use http::Method;

@@ -11,7 +11,8 @@ use fulcrum::carrier::{Carrier, ReceivedText, telnyx, twilio, webhook};
 use fulcrum::engine::changes::{Arrival, EffectCounts, KeywordAnswers, Received, Recipient, Rules};
 use fulcrum::engine::clock::Clock;
 use fulcrum::engine::{
-    ConversationView, Engine, HookOutcome, LeverHook, Remotes, SendRefusal, SendRequest, Settings, StartError,
+    ConversationView, Engine, FileRules, HookOutcome, LeverHook, Remotes, SendRefusal, SendRequest, Settings,
+    StartError,
 };
 use fulcrum::lever::{LeverSettings, PaceSettings};
 use fulcrum::store::{self, StoreError};
@@ -52,6 +53,7 @@ pub(crate) fn settings(sandbox: &Sandbox) -> Settings {
         poll_interval: Duration::from_millis(300),
         inbound_poll: Duration::from_millis(300),
         segments_per_second: 100.0,
+        files: FileRules { fetch: true, most_bytes: 1_000_000 },
         ..Settings::delivered(rules)
     }
 }

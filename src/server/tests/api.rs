@@ -52,8 +52,13 @@ async fn a_text_is_taken_and_listed() {
     let filed = world.post_json(&format!("/api/v1/conversations/{id}/file"), RECRUITER, &json!({})).await;
     assert_eq!(
         (filed.status, filed.json()),
-        (202, json!({"transcripts": 0, "waits_for": null})),
-        "nobody is known for it"
+        (
+            202,
+            json!({
+                "transcripts": 0,
+                "waits_for": "somebody who says whom it is about: its number is on no profile in Lever",
+            })
+        )
     );
 }
 

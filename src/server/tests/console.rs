@@ -109,8 +109,11 @@ async fn what_was_opened_is_what_is_written_to() {
     };
     for page in ["/c/0001", "/fragments/c/0001"] {
         let page = world.get(page, RECRUITER).await.text;
-        let own =
-            ["data-fragment=\"/fragments/c/0001\"", "data-number=\"+14155552671\"", "<dd>+14155552671</dd>"];
+        let own = [
+            "data-fragment=\"/fragments/c/0001\"",
+            "data-number=\"+14155552671\"",
+            "href=\"tel:+14155552671\"",
+        ];
         shows(&page, &own);
         shows(
             &page,
@@ -125,7 +128,7 @@ async fn what_was_opened_is_what_is_written_to() {
     let page = world.get("/o/opp-1", RECRUITER).await.text;
     shows(
         &page,
-        &["data-number=\"+14155552672\"", "<dd>+14155552672</dd>", "name=\"to\" value=\"+14155552672\""],
+        &["data-number=\"+14155552672\"", "href=\"tel:+14155552672\"", "name=\"to\" value=\"+14155552672\""],
     );
     shows(&page, &["<a href=\"/c/0001\">+14155552671</a>"]);
     let send = async |page: &str, form: &[(&str, &str)]| {
@@ -306,13 +309,13 @@ async fn a_conversation_is_given_to_a_colleague_who_may_text() {
     let world = world().await;
     let page = world.get("/c/0001", RECRUITER).await.text;
     for (who, offered) in [("recruiter", true), ("admin", true), ("viewer", false), ("operator", false)] {
-        let option = format!("<option value=\"{who}@acme.example\">{}</option>", who.to_uppercase());
-        assert_eq!(page.contains(&option), offered, "{who}: {page}");
+        let button = format!("value=\"{who}@acme.example\">{}</button>", who.to_uppercase());
+        assert_eq!(page.contains(&button), offered, "{who}: {page}");
     }
     let give = async |to: &str| world.typed("assign", &[("call", "{}"), ("account", to)]).await;
     assert_eq!(give("nobody").await.status, 422);
     let page = give("admin@acme.example").await.text;
-    assert!(page.contains("Assigned to ADMIN<") && !page.contains("value=\"admin@acme.example\""));
+    assert!(page.contains("<span class=\"whom\">ADMIN<") && !page.contains("value=\"admin@acme.example\""));
     assert!(!world.get("/c/0001", VIEWER).await.text.contains("name=\"account\""));
 }
 
