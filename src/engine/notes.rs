@@ -98,7 +98,7 @@ impl Engine {
                 self.store.change(move |tx| changes::retarget(tx, id, &settings.rules, &mut moment)).await
             }
             // Not for want of a tick-box: whoever turned confidential is refused alike, and no webhook tells of that.
-            LeverError::Forbidden { .. } if !self.is_of_a_shown(id).await? => {
+            LeverError::Forbidden { .. } if self.is_of_a_shown(id).await? == Some(false) => {
                 self.store.change(move |tx| changes::hold_post(tx, id, WhyHeld::NotShown, &mut moment)).await
             }
             LeverError::Forbidden { .. } | LeverError::BadRequest { .. } | LeverError::InvalidOffset => {
@@ -114,7 +114,7 @@ impl Engine {
             // Lever failed on it. If that was after the note was made, each try makes one more; while Lever fails
             // on reads as well, it is away, and that is waited for.
             LeverError::Server { status: 500 } if !self.may_list_notes(id).await? => {
-                if self.is_away(id).await? {
+                if self.is_of_a_shown(id).await?.is_none() {
                     return self.postpone_post(id, EffectState::Due, why).await;
                 }
                 self.store
@@ -141,14 +141,14 @@ impl Engine {
         }
     }
 
-    /// Whether Lever shows the opportunity of a transcript, as far as it can be asked.
-    async fn is_of_a_shown(&self, id: FilingId) -> Result<bool, StoreError> {
+    /// Whether Lever shows the opportunity of a transcript. None where Lever does not even say that.
+    async fn is_of_a_shown(&self, id: FilingId) -> Result<Option<bool>, StoreError> {
         let Some(filing) = self.store.read(move |snapshot| snapshot.get(FILINGS, &id)).await? else {
-            return Ok(true);
+            return Ok(Some(true));
         };
         match self.is_shown(Lane::Live, &filing.opportunity).await {
-            Ok(shown) => Ok(shown),
-            Err(FetchError::Lever(_)) => Ok(true),
+            Ok(shown) => Ok(Some(shown)),
+            Err(FetchError::Lever(_)) => Ok(None),
             Err(FetchError::Store(error)) => Err(error),
         }
     }
@@ -169,18 +169,6 @@ impl Engine {
             }
         }
         Ok(!self.refused.list_notes.load(Ordering::Relaxed))
-    }
-
-    /// Whether Lever does not even show the opportunity at the moment.
-    async fn is_away(&self, id: FilingId) -> Result<bool, StoreError> {
-        let Some(filing) = self.store.read(move |snapshot| snapshot.get(FILINGS, &id)).await? else {
-            return Ok(false);
-        };
-        match self.is_shown(Lane::Live, &filing.opportunity).await {
-            Ok(_) => Ok(false),
-            Err(FetchError::Lever(_)) => Ok(true),
-            Err(FetchError::Store(error)) => Err(error),
-        }
     }
 
     async fn postpone_post(&self, id: FilingId, state: EffectState, why: String) -> Result<(), StoreError> {
