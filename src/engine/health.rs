@@ -128,6 +128,8 @@ struct Noted {
     /// By part and by what of it: what works does not hide what does not.
     trouble: BTreeMap<(Part, String), Component>,
     healthy_since: BTreeMap<Part, Timestamp>,
+    /// What was found when somebody last asked, and since when that is so: nothing reports it.
+    found: BTreeMap<Part, (HealthStatus, Timestamp)>,
     hooks: BTreeMap<&'static str, HookRecord>,
     polled: Option<Timestamp>,
 }
@@ -193,6 +195,23 @@ impl Notices {
     pub(crate) fn hooks_seen(&self) -> BTreeMap<&'static str, Timestamp> {
         let noted = self.lock();
         noted.hooks.iter().filter_map(|(event, record)| Some((*event, record.verified?))).collect()
+    }
+
+    /// A part is found to be worse than anything has reported. Since when it was found so.
+    fn found(&self, part: Part, status: HealthStatus, now: Timestamp) -> Timestamp {
+        let mut noted = self.lock();
+        let since =
+            noted.found.get(&part).filter(|(before, _)| *before == status).map_or(now, |(_, since)| *since);
+        noted.found.insert(part, (status, since));
+        since
+    }
+
+    /// It is not any more.
+    fn found_no_more(&self, part: Part, now: Timestamp) {
+        let mut noted = self.lock();
+        if noted.found.remove(&part).is_some() {
+            noted.healthy_since.insert(part, now);
+        }
     }
 
     fn of(&self, part: Part, started: Timestamp) -> Component {
@@ -310,7 +329,8 @@ impl Engine {
 
     /// How the parts are, by what the file says or why it says nothing.
     pub(super) fn health_of(&self, stored: Result<&StoredStatus, String>, now: Timestamp) -> Health {
-        let mut parts = Parts(Part::ALL.map(|part| self.notices.of(part, self.started_at)));
+        let reported = Part::ALL.map(|part| self.notices.of(part, self.started_at));
+        let mut parts = Parts(reported.clone());
         if self.store.broken().is_cancelled() {
             let detail =
                 "the storage failed under a write; the process ends so that the next start repairs it";
@@ -350,6 +370,7 @@ impl Engine {
             let detail = format!("this clock is {by:#} {way} Lever's: set up time synchronisation");
             parts.worsen(Part::Clock, HealthStatus::Degraded, detail);
         }
+        parts.date(&reported, &self.notices, now);
         parts.into_health()
     }
 
@@ -381,8 +402,11 @@ impl Engine {
         }
         let failed = stored.failed();
         if failed > 0 {
-            let detail =
-                format!("{failed} effects failed and wait for a person: `fulcrum status` lists them");
+            let what = match failed {
+                1 => "1 effect failed and waits".to_owned(),
+                _ => format!("{failed} effects failed and wait"),
+            };
+            let detail = format!("{what} for a person: `fulcrum status` lists them");
             parts.worsen(Part::Outbox, HealthStatus::Degraded, detail);
         }
         if !stored.backfill.complete {
@@ -410,6 +434,17 @@ impl Parts {
         }
     }
 
+    /// What nobody has reported is so since it was first found.
+    fn date(&mut self, reported: &[Component], notices: &Notices, now: Timestamp) {
+        for ((part, component), reported) in Part::ALL.into_iter().zip(&mut self.0).zip(reported) {
+            if component.status > reported.status {
+                component.since = notices.found(part, component.status, now);
+            } else {
+                notices.found_no_more(part, now);
+            }
+        }
+    }
+
     fn into_health(self) -> Health {
         let status = self.0.iter().map(|component| component.status).max().unwrap_or(HealthStatus::Ok);
         Health { status, components: Part::ALL.map(Part::word).into_iter().zip(self.0).collect() }
@@ -419,6 +454,27 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An effect that had failed after four minutes was told as failed since the start.
+    #[test]
+    fn what_nobody_reports_is_so_since_it_was_found() {
+        let (notices, start) = (Notices::default(), Timestamp::from_second(1_700_000_000).unwrap());
+        let after = |seconds| start + SignedDuration::from_secs(seconds);
+        let since = |now, status: HealthStatus| {
+            let reported = Part::ALL.map(|part| notices.of(part, start));
+            let mut parts = Parts(reported.clone());
+            parts.worsen(Part::Outbox, status, "1 failed".into());
+            parts.date(&reported, &notices, now);
+            parts.into_health().components["outbox"].since
+        };
+        assert_eq!(since(after(10), HealthStatus::Ok), start);
+        assert_eq!(since(after(240), HealthStatus::Degraded), after(240));
+        assert_eq!(since(after(300), HealthStatus::Degraded), after(240));
+        assert_eq!(since(after(400), HealthStatus::Failing), after(400));
+        since(after(500), HealthStatus::Ok);
+        assert_eq!(since(after(510), HealthStatus::Ok), after(500), "well since then");
+        assert_eq!(since(after(600), HealthStatus::Degraded), after(600));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn half_a_minute_without_a_beat_is_standing_still() {
