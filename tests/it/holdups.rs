@@ -225,7 +225,8 @@ async fn a_session_that_cannot_be_filed_holds_up_no_other() {
 async fn a_text_that_cannot_be_read_holds_up_no_other() {
     for under_way in [false, true] {
         let world = World::standing(small(), |_| {}).await;
-        world.sandbox.faults().add(fails(Remote::Twilio, 503).method(&Method::POST));
+        // None has left, and none may have: what may have is not sent again.
+        world.sandbox.faults().add(fails(Remote::Twilio, 429).method(&Method::POST));
         for (name, phone) in [("Dana Reyes", DANA), ("Lee Park", LEE)] {
             world.apply(name, phone).await;
             world.text(Recipient::Number(number(phone)), "hello").await.unwrap();
