@@ -43,6 +43,12 @@ impl Brake {
         *self = Self::default();
     }
 
+    /// Whether the last answer was lost, and none came since.
+    #[must_use]
+    pub fn is_losing(&self) -> bool {
+        self.in_a_row > 0
+    }
+
     /// What may leave now.
     #[must_use]
     pub fn gate(&self, now: Timestamp) -> Gate {

@@ -394,7 +394,8 @@ impl Engine {
         let backups = self.backup_in_words(stored.last_backup, stored.last_copy);
         parts.worsen(Part::Backup, HealthStatus::Ok, backups);
         let lost = stored.outbox.get(&(EffectKind::Send, EffectState::Unknown)).copied().unwrap_or(0);
-        if lost > 0 {
+        // Once an answer comes again these are being looked for, and nothing is wrong.
+        if lost > 0 && self.brake().is_losing() {
             let detail = format!(
                 "the carrier's answer to texts was lost: {lost} wait until it is known whether they left"
             );

@@ -332,7 +332,7 @@ impl Engine {
         }
     }
 
-    fn brake(&self) -> MutexGuard<'_, Brake> {
+    pub(super) fn brake(&self) -> MutexGuard<'_, Brake> {
         self.brake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
