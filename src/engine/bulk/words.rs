@@ -4,7 +4,7 @@
 use fulcrum_domain::bulk::{Bulk, Exclusion, Recipient, number_of};
 use fulcrum_domain::guard::refusal;
 use fulcrum_domain::template::Version;
-use fulcrum_domain::{Answer, MAX_BODY_CHARS, Number, Purpose, Sight};
+use fulcrum_domain::{Answer, Number, Purpose, Sight};
 use jiff::Timestamp;
 
 use crate::engine::changes::{self, ComposeError};
@@ -61,14 +61,10 @@ pub(super) fn words_for(
         Ok(words) => words,
         Err(error) => return Ok(Err(Exclusion::Unfilled(error.to_string()))),
     };
-    let written = words.chars().count();
-    let words = changes::introduced(read, number, &words, &settings.rules)?;
-    match words.chars().count() {
-        0 => Ok(Err(Exclusion::Refused(ComposeError::Empty.to_string()))),
-        chars if chars > MAX_BODY_CHARS => {
-            let added = chars.saturating_sub(written);
-            Ok(Err(Exclusion::Refused(ComposeError::TooLong { chars, added }.to_string())))
-        }
-        _ => Ok(Ok(Words { number, words })),
+    match changes::introduced(read, number, &words, &settings.rules) {
+        Ok(words) if words.is_empty() => Ok(Err(Exclusion::Refused(ComposeError::Empty.to_string()))),
+        Ok(words) => Ok(Ok(Words { number, words })),
+        Err(ComposeError::Store(error)) => Err(error),
+        Err(refused) => Ok(Err(Exclusion::Refused(refused.to_string()))),
     }
 }

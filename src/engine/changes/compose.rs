@@ -250,8 +250,13 @@ fn whole(
     moment: &mut Moment,
 ) -> Result<String, ComposeError> {
     let words = with_booking_links(tx, words, opportunity, rules, moment)?;
+    introduce(words, conversation.texted, &rules.organisation)
+}
+
+/// The words as they leave for somebody who has been texted before, or not, as far as a carrier takes them.
+fn introduce(words: String, texted: bool, organisation: &str) -> Result<String, ComposeError> {
     let written = words.chars().count();
-    let words = if conversation.texted { words } else { first_text(&words, &rules.organisation) };
+    let words = if texted { words } else { first_text(&words, organisation) };
     let chars = words.chars().count();
     if chars > MAX_BODY_CHARS {
         return Err(ComposeError::TooLong { chars, added: chars - written });
@@ -348,15 +353,17 @@ fn known(read: &impl Read, id: &OpportunityId) -> Result<Opportunity, ComposeErr
 }
 
 /// The words as they would leave for this number: a first text says more.
+///
+/// # Errors
+/// [`ComposeError::TooLong`], [`ComposeError::Store`].
 pub fn introduced(
     read: &impl Read,
     number: Number,
     words: &str,
     rules: &Rules,
-) -> Result<String, StoreError> {
-    let words = tidy(words);
+) -> Result<String, ComposeError> {
     let texted = thread_of(read, number)?.is_some_and(|conversation| conversation.texted);
-    Ok(if texted { words } else { first_text(&words, &rules.organisation) })
+    introduce(tidy(words), texted, &rules.organisation)
 }
 
 /// The first text to a person names the organisation and carries the opt-out line (behaviour.md 2).

@@ -312,17 +312,22 @@ mod tests {
         Author::Staff { user: user.map(|id| id.parse().unwrap()), name: name.to_owned() }
     }
 
-    fn drawn(message: &Message, send_at: Option<Timestamp>) -> MessageLine {
-        let me = "u1".parse().unwrap();
-        let reader = Reader {
+    fn priya() -> Reader<'static> {
+        static ZONE: TimeZone = TimeZone::UTC;
+        Reader {
             facts: None,
-            user: Some(&me),
+            user: None,
             account: None,
             name: "Priya Shah",
             candidate: "Dana Reyes",
-            zone: &TimeZone::UTC,
+            zone: &ZONE,
             now: at(0),
-        };
+        }
+    }
+
+    fn drawn(message: &Message, send_at: Option<Timestamp>) -> MessageLine {
+        let me = "u1".parse().unwrap();
+        let reader = Reader { user: Some(&me), ..priya() };
         let files = Vec::new();
         line(
             &MessageView { message: message.clone(), send_at, made_from: None, files, filing: None },
@@ -359,15 +364,7 @@ mod tests {
             view(3, Some((3, FilingState::Posting))),
             view(4, None),
         ];
-        let reader = Reader {
-            facts: None,
-            user: None,
-            account: None,
-            name: "Priya Shah",
-            candidate: "Dana Reyes",
-            zone: &TimeZone::UTC,
-            now: at(0),
-        };
+        let reader = priya();
         let told = lines(views, &reader).into_iter().filter_map(|line| match line {
             Line::Filed(words) => Some(words),
             _ => None,
@@ -378,15 +375,7 @@ mod tests {
 
     #[test]
     fn who_wrote_and_when_is_said_once_for_a_run() {
-        let reader = Reader {
-            facts: None,
-            user: None,
-            account: None,
-            name: "Priya Shah",
-            candidate: "Dana Reyes",
-            zone: &TimeZone::UTC,
-            now: at(0),
-        };
+        let reader = priya();
         let view = |second, author: &str, delivery| {
             let author = match author {
                 "" => Author::Candidate,
